@@ -1,0 +1,244 @@
+"""Identity: a member's own log, signed by its root key, which stays offline (section 5.2).
+
+It travels as a feed whose id is the member id, so heads, gaps, forks and sync have one rule.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from nacl.signing import SigningKey
+
+from node.errors import Malformed
+from node.feed import entry as entries
+from node.feed import keys, kinds, pae, statements, walker
+from node.feed.entry import Entry
+from node.feed.keys import FeedId, MemberId
+from node.feed.kinds import Kind
+from node.feed.pae import NO_FEDERATION, FederationId, Purpose
+from node.feed.statements import Bound
+from node.v1 import header_pb2
+
+_INCEPTION = walker.shape(header_pb2.Inception.DESCRIPTOR)
+_CARD = walker.shape(header_pb2.Card.DESCRIPTOR)
+# Code points that are not shown or that turn the reading direction round: a name must look like itself.
+_UNSHOWN = (
+    (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x200B, 0x200F),
+    (0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
+)  # fmt: skip
+
+
+class Role(IntEnum):
+    """Granted by the charter or by endorsements, never self-claimed."""
+
+    AUTHORITY = 1
+    EUROPOL = 2
+    INDUSTRY_BODY = 3
+    PLATFORM = 4
+    OBSERVER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Inception:
+    """How a member begins. Its id is the hash of these bytes."""
+
+    body: bytes
+    signature: bytes
+    member_id: MemberId
+    root_key: bytes
+    next_root: bytes
+    name: str
+    role: int
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCertificate:
+    """One node's keys, by the root or by a spare the root certified."""
+
+    feed_id: FeedId
+    node_id: bytes
+    feed_key: bytes
+    kem_key: bytes
+    tls_issuer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a new member hands over."""
+
+    inception: Inception
+    tls_issuer: bytes
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A member as its log says, entry by entry."""
+
+    inception: Inception
+    root_key: bytes
+    next_root: bytes
+    nodes: tuple[NodeCertificate, ...] = ()
+    retired: tuple[Bound, ...] = ()
+    settled: tuple[Bound, ...] = ()
+    spares: tuple[bytes, ...] = ()
+    successor: MemberId | None = None
+
+    @property
+    def member_id(self) -> MemberId:
+        """Which member."""
+        return self.inception.member_id
+
+
+def decode_inception(body: bytes, signature: bytes) -> Inception:
+    """Read an inception and check its own signature; raises Malformed."""
+    walked = walker.walk(_INCEPTION, body)
+    root_key, name, country = walked.octets("root_key"), walked.text("name"), walked.text("country")
+    if not keys.is_signing_key(root_key):
+        raise Malformed("key-order", "the root key is no point of the main subgroup")
+    if not keys.verify(root_key, signature, Purpose.INCEPTION, NO_FEDERATION, body):
+        raise Malformed("inception-signed", "not signed by its own root key")
+    if name != name.strip() or any(low <= ord(c) <= high for c in name for low, high in _UNSHOWN):
+        raise Malformed("name-plain", "the name has control characters or blanks around it")
+    if country and not (country.isascii() and country.isalpha() and country.isupper()):
+        raise Malformed("country-code", f"{country!r} is not two capital letters")
+    return Inception(
+        body=body,
+        signature=signature,
+        member_id=MemberId(pae.digest(Purpose.INCEPTION, NO_FEDERATION, body)),
+        root_key=root_key,
+        next_root=walked.octets("next_root"),
+        name=name,
+        role=walked.number("role"),
+        country=country,
+    )
+
+
+def create_inception(
+    root: SigningKey, next_root_key: bytes, nonce: bytes, name: str, role: Role, country: str
+) -> Inception:
+    """A new member's inception, signed by its root; raises Malformed for a name that is not plain."""
+    message = header_pb2.Inception(
+        root_key=bytes(root.verify_key),
+        next_root=next_root_commitment(next_root_key),
+        nonce=nonce,
+        name=name,
+        role=role,
+        country=country,
+    )
+    body = message.SerializeToString(deterministic=True)
+    return decode_inception(body, keys.sign(root, Purpose.INCEPTION, NO_FEDERATION, body))
+
+
+def next_root_commitment(public_key: bytes) -> bytes:
+    """What is published of the next root key: stealing the present one does not allow a rotation."""
+    return pae.digest(Purpose.NEXT_ROOT, NO_FEDERATION, public_key)
+
+
+def create_card(inception: Inception, tls_issuer: bytes, address: str, root: SigningKey) -> bytes:
+    """A card file, signed by the root."""
+    card = header_pb2.Card(
+        inception=inception.body,
+        inception_signature=inception.signature,
+        tls_issuer=tls_issuer,
+        address=address,
+    ).SerializeToString(deterministic=True)
+    signature = keys.sign(root, Purpose.CARD, NO_FEDERATION, card)
+    return header_pb2.SignedCard(card=card, signature=signature).SerializeToString(deterministic=True)
+
+
+def decode_card(body: bytes, signature: bytes) -> Card:
+    """Read a card and check both of its signatures; raises Malformed."""
+    walked = walker.walk(_CARD, body)
+    inception = decode_inception(walked.octets("inception"), walked.octets("inception_signature"))
+    if not keys.verify(inception.root_key, signature, Purpose.CARD, NO_FEDERATION, body):
+        raise Malformed("card-signed", "not signed by the member's root key")
+    return Card(inception, walked.octets("tls_issuer"), walked.text("address"))
+
+
+def log_id(member_id: MemberId) -> FeedId:
+    """The feed id of a member's identity log is its member id."""
+    return FeedId(bytes(member_id))
+
+
+def begin(entry: Entry, federation_id: FederationId) -> Identity:
+    """The first entry of an identity log; raises Malformed."""
+    read = statements.read(entry.header)
+    if read is None or not isinstance(read.statement, statements.Accept):
+        raise Malformed("identity-opening", "an identity log begins with an acceptance")
+    inception = decode_inception(read.statement.inception, read.statement.inception_signature)
+    if entry.header.feed_id != log_id(inception.member_id):
+        raise Malformed("identity-member", "the feed id is not the member id of its inception")
+    if not entries.is_signed_by(entry, inception.root_key, federation_id):
+        raise Malformed("signature", "the acceptance is not signed by the member's root key")
+    return Identity(inception, inception.root_key, inception.next_root)
+
+
+def follow(identity: Identity, entry: Entry, federation_id: FederationId) -> Identity:
+    """The identity after one more entry, which must be signed by the root in force; raises Malformed."""
+    if not kinds.is_identity(entry.header.kind):
+        raise Malformed("identity-kind", f"kind {entry.header.kind} in an identity log")
+    read = statements.read(entry.header)
+    statement = read.statement if read else None
+    signer = identity.root_key
+    if isinstance(statement, statements.Rotate):
+        if next_root_commitment(statement.root_key) != identity.next_root:
+            raise Malformed("rotation-committed", "the new root key is not the one committed to")
+        signer = statement.root_key
+    if not entries.is_signed_by(entry, signer, federation_id):
+        raise Malformed("signature", "the entry is not signed by the root key in force")
+    if read is None or not read.understood:
+        return identity
+    return _apply(identity, read.statement, entry, federation_id)
+
+
+def _apply(
+    identity: Identity, statement: statements.Statement, entry: Entry, federation_id: FederationId
+) -> Identity:
+    match statement:
+        case statements.Rotate(root_key=root_key, next_root=next_root):
+            return replace(identity, root_key=root_key, next_root=next_root)
+        case statements.Node():
+            made = certificate(identity.member_id, statement, federation_id)
+            return replace(identity, nodes=(*identity.nodes, made))
+        case statements.Spare(keys=joined):
+            spares = tuple(joined[i : i + 32] for i in range(0, len(joined), 32))
+            return replace(identity, spares=(*identity.spares, *spares))
+        case Bound() if entry.header.kind == Kind.RETIRE:
+            return replace(identity, retired=(*identity.retired, statement))
+        case Bound():
+            return replace(identity, settled=(*identity.settled, statement))
+        case statements.Successor(member_id=member_id):
+            return replace(identity, successor=member_id)
+        case _:
+            return identity
+
+
+def certificate(
+    member_id: MemberId, keys_of: statements.Node | statements.Open, federation_id: FederationId
+) -> NodeCertificate:
+    """The certificate that a NODE entry or an OPEN by a spare makes."""
+    return NodeCertificate(
+        feed_id=keys.feed_id(federation_id, member_id, keys_of.feed_key),
+        node_id=keys_of.node_id,
+        feed_key=keys_of.feed_key,
+        kem_key=keys_of.kem_key,
+        tls_issuer=keys_of.tls_issuer,
+    )
+
+
+def spare_message(opened: statements.Open) -> bytes:
+    """What a spare key signs: the keys it lets in."""
+    return opened.member_id + opened.feed_key + opened.node_id + opened.kem_key + opened.tls_issuer
+
+
+def opened_by_spare(
+    identity: Identity, opened: statements.Open, federation_id: FederationId
+) -> NodeCertificate | None:
+    """The certificate of a feed that a spare of this member opened, if one did."""
+    if opened.member_id != identity.member_id or opened.spare_key not in identity.spares:
+        return None
+    message = spare_message(opened)
+    if not keys.verify(opened.spare_key, opened.spare_signature, Purpose.SPARE, federation_id, message):
+        return None
+    return certificate(identity.member_id, opened, federation_id)

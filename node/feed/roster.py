@@ -1,0 +1,275 @@
+"""Who is a member: two functions of the same facts (protos/README.md section 5.3).
+
+``known`` is clockless and only grows; it decides what is stored and relayed, alike on every node.
+``roster`` reads the time and takes away; it decides only what is effective. Remove wins: a set of
+facts has one meaning, whatever the order in which they came.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from node.feed import pae, quorum
+from node.feed.charter import Charter
+from node.feed.identity import Inception
+from node.feed.keys import HeaderHash, MemberId
+from node.feed.pae import Purpose
+from node.feed.quorum import Act, Quorum, Quorums
+
+ENDORSEMENT_LIFE_MS = 365 * 86_400_000
+
+Roles = Mapping[MemberId, frozenset[int]]
+Inceptions = Mapping[MemberId, Inception]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One governance statement about a member, and who said it where."""
+
+    entry: HeaderHash
+    author: MemberId
+    member_id: MemberId
+    created_ms: int
+    role: int = 0
+    until_ms: int = 0
+    predecessor: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """One member's signature under an amendment."""
+
+    author: MemberId
+    number: int
+    previous: bytes
+    hash: bytes
+    quorums: bytes
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything the two functions read. Joins by union."""
+
+    inceptions: frozenset[Inception] = frozenset()  # of identity logs that began here
+    endorsements: frozenset[Said] = frozenset()
+    unendorsed: frozenset[tuple[MemberId, HeaderHash]] = frozenset()
+    suspensions: frozenset[Said] = frozenset()
+    revocations: frozenset[Said] = frozenset()
+    amendments: frozenset[Amended] = frozenset()
+
+    def merge(self, other: "Facts") -> "Facts":
+        """Both; idempotent, commutative, associative."""
+        return Facts(*(getattr(self, name) | getattr(other, name) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whose entries are stored and relayed. Candidates: identity log only."""
+
+    members: frozenset[MemberId]
+    candidates: frozenset[MemberId]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A member's place in the roster at one time."""
+
+    member_id: MemberId
+    name: str
+    role: int
+    country: str
+    suspended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What amendments have made of the charter. An empty document hash: the charter's own."""
+
+    quorums: Quorums
+    document: bytes = b""
+    number: int = 0
+    hash: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Members with effect now, and the rules in force."""
+
+    seats: Mapping[MemberId, Seat]
+    rules: Rules
+    in_force: bool
+    revoked: frozenset[MemberId]
+
+
+def amendment_hash(federation_id: pae.FederationId, statement: bytes) -> bytes:
+    """All who sign an amendment sign the same statement bytes."""
+    return pae.digest(Purpose.AMENDMENT, federation_id, statement)
+
+
+def known(charter: Charter, facts: Facts) -> Known:
+    """The least fixed point: founders, and whoever enough known members ever endorsed."""
+    roles = _known_roles(charter, facts)
+    named = {said.member_id for said in facts.endorsements if said.author in roles}
+    return Known(frozenset(roles), frozenset(named - set(roles)))
+
+
+def roster(
+    charter: Charter, facts: Facts, now_ms: int, counts: Callable[[HeaderHash], bool] = lambda _: True
+) -> Roster:
+    """Who has effect now. ``counts`` says whether a statement's entry stands (see marks).
+
+    Revocations are counted before any is applied, so two members that revoke each other both go.
+    """
+    standing = _standing(facts, now_ms, counts)
+    inceptions = _inceptions(charter, facts)
+    rules = _rules_in_force(charter, facts, inceptions)
+    roles = _admitted(charter, standing, [rules.quorums], inceptions)
+    revoked = _named_by_quorum(rules.quorums.get((Act.REVOKE, 0)), standing.revocations, roles, inceptions)
+    roles = _admitted(charter, standing, [rules.quorums], inceptions, revoked)
+    suspended = _named_by_quorum(rules.quorums.get((Act.SUSPEND, 0)), standing.suspensions, roles, inceptions)
+    seats = {
+        member_id: Seat(member_id, found.name, min(roles[member_id]), found.country, member_id in suspended)
+        for member_id in sorted(roles)
+        if (found := inceptions.get(member_id))
+    }
+    return Roster(seats, rules, _charter_in_force(charter, facts, inceptions), revoked)
+
+
+def _known_roles(charter: Charter, facts: Facts) -> Roles:
+    """The roles each member was ever admitted to.
+
+    Thresholds that were ever in force all count, so more facts never make fewer members; and new
+    members may complete an amendment, whose thresholds may admit more: until nothing changes.
+    """
+    inceptions = _inceptions(charter, facts)
+    thresholds = [charter.quorums]
+    while True:
+        roles = _admitted(charter, facts, thresholds, inceptions)
+        amended = _ever_in_force(charter, facts, roles, inceptions)
+        if len(amended) == len(thresholds):
+            return roles
+        thresholds = amended
+
+
+def _admitted(
+    charter: Charter,
+    facts: Facts,
+    thresholds: list[Quorums],
+    inceptions: Inceptions,
+    removed: frozenset[MemberId] = frozenset(),
+) -> Roles:
+    roles: dict[MemberId, frozenset[int]] = {
+        founder.member_id: frozenset((founder.role,))
+        for founder in charter.founders
+        if founder.member_id not in removed
+    }
+    endorsers: dict[tuple[MemberId, int], set[MemberId]] = defaultdict(set)
+    for said in facts.endorsements:
+        if said.member_id not in removed:
+            endorsers[said.member_id, said.role].add(said.author)
+    waiting = set(endorsers)
+    while True:
+        admitted = {
+            (member_id, role)
+            for member_id, role in waiting
+            if any(
+                quorum.is_met(
+                    quorums.get((Act.ADMIT, role)), _signers(endorsers[member_id, role], roles, inceptions)
+                )
+                for quorums in thresholds
+            )
+        }
+        if not admitted:
+            return roles
+        waiting -= admitted
+        for member_id, role in admitted:
+            roles[member_id] = roles.get(member_id, frozenset()) | {role}
+
+
+def _signers(
+    authors: Iterable[MemberId], roles: Roles, inceptions: Inceptions
+) -> list[tuple[frozenset[int], str]]:
+    return [
+        (roles[author], inceptions[author].country if author in inceptions else "")
+        for author in set(authors)
+        if author in roles
+    ]
+
+
+def _named_by_quorum(
+    needed: Quorum | None, said: frozenset[Said], roles: Roles, inceptions: Inceptions
+) -> frozenset[MemberId]:
+    authors: dict[MemberId, set[MemberId]] = defaultdict(set)
+    for one in said:
+        authors[one.member_id].add(one.author)
+    return frozenset(
+        member_id
+        for member_id, signers in authors.items()
+        if quorum.is_met(needed, _signers(signers, roles, inceptions))
+    )
+
+
+def _standing(facts: Facts, now_ms: int, counts: Callable[[HeaderHash], bool]) -> Facts:
+    """The facts that count now: not taken back, not lapsed, not contested."""
+    return replace(
+        facts,
+        endorsements=frozenset(
+            said
+            for said in facts.endorsements
+            if said.created_ms + ENDORSEMENT_LIFE_MS > now_ms
+            and (said.author, said.entry) not in facts.unendorsed
+            and counts(said.entry)
+        ),
+        suspensions=frozenset(
+            said for said in facts.suspensions if said.until_ms > now_ms and counts(said.entry)
+        ),
+        revocations=frozenset(said for said in facts.revocations if counts(said.entry)),
+    )
+
+
+def _inceptions(charter: Charter, facts: Facts) -> Inceptions:
+    return {inception.member_id: inception for inception in (*charter.founders, *facts.inceptions)}
+
+
+def _charter_in_force(charter: Charter, facts: Facts, inceptions: Inceptions) -> bool:
+    roles = {founder.member_id: frozenset((founder.role,)) for founder in charter.founders}
+    accepted = [inception.member_id for inception in facts.inceptions]
+    return quorum.is_met(charter.quorums[Act.ACCEPT, 0], _signers(accepted, roles, inceptions))
+
+
+def _complete(facts: Facts, rules: Rules, roles: Roles, inceptions: Inceptions) -> list[Rules]:
+    """What the complete amendments that follow these rules make of them, smallest hash first."""
+    authors: dict[Amended, set[MemberId]] = defaultdict(set)
+    for amended in facts.amendments:
+        if (amended.number, amended.previous) == (rules.number + 1, rules.hash):
+            authors[replace(amended, author=MemberId(b""))].add(amended.author)
+    return [
+        Rules(
+            {**rules.quorums, **quorum.decode(amended.quorums)},
+            amended.document,
+            amended.number,
+            amended.hash,
+        )
+        for amended in sorted(authors, key=lambda amended: amended.hash)
+        if quorum.is_met(rules.quorums.get((Act.AMEND, 0)), _signers(authors[amended], roles, inceptions))
+    ]
+
+
+def _ever_in_force(charter: Charter, facts: Facts, roles: Roles, inceptions: Inceptions) -> list[Quorums]:
+    """The charter's thresholds and those of every amendment that was ever complete, on any branch."""
+    found, waiting = [charter.quorums], [Rules(charter.quorums)]
+    while waiting:
+        complete = _complete(facts, waiting.pop(), roles, inceptions)
+        found += [rules.quorums for rules in complete]
+        waiting += complete
+    return found
+
+
+def _rules_in_force(charter: Charter, facts: Facts, inceptions: Inceptions) -> Rules:
+    """Of two complete amendments with one number the smaller hash wins."""
+    roles = _known_roles(charter, facts)
+    rules = Rules(charter.quorums)
+    while complete := _complete(facts, rules, roles, inceptions):
+        rules = complete[0]
+    return rules

@@ -1,0 +1,44 @@
+"""Every bound, its reason, and how the bounds relate. Units stand last in the name."""
+
+# ---- The format (protos/README.md); these can never change within version 1.
+
+HEADER_BYTES_MAX = 1024  # fits one network packet with its signature; keeps a year of headers near 2 GB
+STATEMENT_BYTES_MAX = 640  # what the largest statement needs: a bitmap over ITEMS_MAX plus its names
+SEQ_MAX = 2**40  # a thousand entries a second for thirty years
+PAYLOAD_BYTES_MAX = 16 << 20  # a whole payload is held in memory while it is opened
+CHUNK_BYTES = 65536  # the unit of transfer and of the payload's tree; 2 of them delay an urgent frame 47 ms
+ITEMS_MAX = 4096  # a bitmap over one record has 512 bytes and fits in a statement
+LIFE_MS_MAX = 5 * 366 * 86_400_000  # the originator's ceiling: five years
+WRAPS_MAX = 1024  # readers of one sealed payload; trial opening them all takes 50 ms
+FOUNDERS_MAX = 64
+CHARTER_BYTES_MAX = 256 << 10
+CHECKPOINT_ENTRIES = 1024  # one checkpoint for each run of so many entries
+
+# ---- The session between peers.
+
+FRAME_BYTES_MAX = 1 << 20  # what a peer may make us parse at once; gRPC's own default is 4 MiB
+INLINE_BYTES_MAX = 16 << 10  # ciphertext that floods with its header; a declaration has 1 to 4 KiB
+ENTRIES_PER_FRAME_MAX = 256
+HEAD_ROWS_PER_FRAME_MAX = 512
+RANGES_PER_FRAME_MAX = 64
+RANGE_ENTRIES_MAX = 4096  # a list publisher's burst
+AHEAD_PER_FEED_MAX = 16  # urgent headers kept above a gap
+CHUNKS_UNACKNOWLEDGED_MAX = 2  # measured: 47 ms for an urgent frame at 86 % of the link
+WANTS_PER_LINK_MAX = 64  # payloads asked of one peer at a time
+OUTBOX_FRAMES_MAX = 1024  # a slower reader is hung up on and syncs later
+OUTBOX_BYTES_MAX = 8 << 20
+FUTURE_MS_MAX = 600_000  # created_ms further ahead than this is deferred
+FUTURE_MS_NEVER = 86_400_000  # further than this it is never effective
+SYNC_EVERY_S = 15.0
+STALL_S = 5.0  # a want without progress moves to another peer
+MESH_PEERS = 8  # above twelve peers; isolation 1.4e-4 with a third of them silent
+FLOOD_PEERS_MAX = 12
+
+# ---- The stores.
+
+DIGESTS_PER_TRANSACTION_MAX = 2000  # bounds how long bulk keeps the index from the urgent
+
+assert STATEMENT_BYTES_MAX + 384 <= HEADER_BYTES_MAX  # noqa: S101 - all other fields of a header
+assert ITEMS_MAX // 8 + 64 <= STATEMENT_BYTES_MAX  # noqa: S101 - a withdrawal of single items
+assert CHUNK_BYTES * CHUNKS_UNACKNOWLEDGED_MAX < FRAME_BYTES_MAX  # noqa: S101
+assert PAYLOAD_BYTES_MAX % CHUNK_BYTES == 0  # noqa: S101

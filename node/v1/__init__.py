@@ -1,0 +1,1 @@
+"""Generated from protos/node/v1 by scripts/protoc; never edited."""
