@@ -47,9 +47,7 @@ class Hpke:
     def unwrap(self, wrapped: bytes, private_key: bytes, context: bytes) -> bytes | None:
         """Open one wrap, or None."""
         try:
-            return self._suite.decrypt(
-                wrapped, X25519PrivateKey.from_private_bytes(private_key), info=context
-            )
+            return self._suite.decrypt(wrapped, X25519PrivateKey.from_private_bytes(private_key), info=context)
         except (InvalidTag, ValueError):
             return None
 
@@ -102,9 +100,7 @@ def clear(key: bytes) -> Box:
     return Box(CLEAR, key)
 
 
-def wrapped(
-    key: bytes, readers: Iterable[bytes], context: bytes, wrapping: Wrapping, randomness: Randomness
-) -> Box:
+def wrapped(key: bytes, readers: Iterable[bytes], context: bytes, wrapping: Wrapping, randomness: Randomness) -> Box:
     """For named readers, by their KEM keys: shuffled, unlabelled, filled up with decoys to a power of two."""
     wraps = [wrapping.wrap(key, reader, context) for reader in sorted(set(readers))]
     if not 0 < len(wraps) <= limits.WRAPS_MAX:

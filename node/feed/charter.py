@@ -44,8 +44,7 @@ def decode(body: bytes) -> Charter:
     if message.version != 1:
         raise Malformed("charter-version", f"version {message.version}; this program knows 1")
     founders = tuple(
-        identity.decode_inception(founder.inception, founder.inception_signature)
-        for founder in message.founders
+        identity.decode_inception(founder.inception, founder.inception_signature) for founder in message.founders
     )
     if not 0 < len(founders) <= limits.FOUNDERS_MAX:
         raise Malformed("charter-founders", f"{len(founders)} founders, 1 to {limits.FOUNDERS_MAX}")
@@ -64,8 +63,7 @@ def create(name: str, cards: Sequence[Card], quorums: Quorums, document: bytes) 
         version=1,
         name=name,
         founders=[
-            header_pb2.Founder(inception=founder.body, inception_signature=founder.signature)
-            for founder in founders
+            header_pb2.Founder(inception=founder.body, inception_signature=founder.signature) for founder in founders
         ],
         quorums=quorum.encode(quorums),
         document=document,

@@ -89,9 +89,7 @@ def decode(body: bytes, federation_id: FederationId) -> Header:
 
 def _check_place(header: Header) -> None:
     if (header.seq == 1) == bool(header.previous):
-        raise Malformed(
-            "previous-place", f"previous must be absent at seq 1 and only there, seq {header.seq}"
-        )
+        raise Malformed("previous-place", f"previous must be absent at seq 1 and only there, seq {header.seq}")
     if header.urgency not in URGENCIES:
         raise Malformed("urgency-known", f"urgency {header.urgency} is for relays only")
     opens = header.kind in (Kind.ACCEPT, Kind.OPEN)

@@ -192,9 +192,7 @@ def follow(identity: Identity, entry: Entry, federation_id: FederationId) -> Ide
     return _apply(identity, read.statement, entry, federation_id)
 
 
-def _apply(
-    identity: Identity, statement: statements.Statement, entry: Entry, federation_id: FederationId
-) -> Identity:
+def _apply(identity: Identity, statement: statements.Statement, entry: Entry, federation_id: FederationId) -> Identity:
     match statement:
         case statements.Rotate(root_key=root_key, next_root=next_root):
             return replace(identity, root_key=root_key, next_root=next_root)
@@ -232,9 +230,7 @@ def spare_message(opened: statements.Open) -> bytes:
     return opened.member_id + opened.feed_key + opened.node_id + opened.kem_key + opened.tls_issuer
 
 
-def opened_by_spare(
-    identity: Identity, opened: statements.Open, federation_id: FederationId
-) -> NodeCertificate | None:
+def opened_by_spare(identity: Identity, opened: statements.Open, federation_id: FederationId) -> NodeCertificate | None:
     """The certificate of a feed that a spare of this member opened, if one did."""
     if opened.member_id != identity.member_id or opened.spare_key not in identity.spares:
         return None

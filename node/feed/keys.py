@@ -25,9 +25,7 @@ def sign(key: SigningKey, purpose: Purpose, federation_id: FederationId, data: b
     return key.sign(pae.encode(purpose, federation_id, data)).signature
 
 
-def verify(
-    public_key: bytes, signature: bytes, purpose: Purpose, federation_id: FederationId, data: bytes
-) -> bool:
+def verify(public_key: bytes, signature: bytes, purpose: Purpose, federation_id: FederationId, data: bytes) -> bool:
     """Whether libsodium accepts it; no other library may decide, they differ on odd points."""
     try:
         nacl.bindings.crypto_sign_open(signature + pae.encode(purpose, federation_id, data), public_key)

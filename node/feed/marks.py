@@ -49,9 +49,7 @@ def standing(marks: Marks, feed_id: FeedId, seq: int, hash_at: HashAt) -> Standi
     forks = sorted(fork for feed, fork in marks.forks if feed == feed_id and fork <= seq)
     contested = False
     for fork in forks:
-        named = {
-            bound.header_hash for bound in marks.settled if (bound.feed_id, bound.seq) == (feed_id, fork)
-        }
+        named = {bound.header_hash for bound in marks.settled if (bound.feed_id, bound.seq) == (feed_id, fork)}
         if not named:
             contested = True
         elif hash_at(fork) != min(named):

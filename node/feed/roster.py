@@ -174,9 +174,7 @@ def _admitted(
             (member_id, role)
             for member_id, role in waiting
             if any(
-                quorum.is_met(
-                    quorums.get((Act.ADMIT, role)), _signers(endorsers[member_id, role], roles, inceptions)
-                )
+                quorum.is_met(quorums.get((Act.ADMIT, role)), _signers(endorsers[member_id, role], roles, inceptions))
                 for quorums in thresholds
             )
         }
@@ -187,9 +185,7 @@ def _admitted(
             roles[member_id] = roles.get(member_id, frozenset()) | {role}
 
 
-def _signers(
-    authors: Iterable[MemberId], roles: Roles, inceptions: Inceptions
-) -> list[tuple[frozenset[int], str]]:
+def _signers(authors: Iterable[MemberId], roles: Roles, inceptions: Inceptions) -> list[tuple[frozenset[int], str]]:
     return [
         (roles[author], inceptions[author].country if author in inceptions else "")
         for author in set(authors)
@@ -221,9 +217,7 @@ def _standing(facts: Facts, now_ms: int, counts: Callable[[HeaderHash], bool]) -
             and (said.author, said.entry) not in facts.unendorsed
             and counts(said.entry)
         ),
-        suspensions=frozenset(
-            said for said in facts.suspensions if said.until_ms > now_ms and counts(said.entry)
-        ),
+        suspensions=frozenset(said for said in facts.suspensions if said.until_ms > now_ms and counts(said.entry)),
         revocations=frozenset(said for said in facts.revocations if counts(said.entry)),
     )
 

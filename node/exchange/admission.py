@@ -1,0 +1,170 @@
+"""One call of ``ingest.admit``: heads as they move, rows to write. Nothing here commits."""
+
+from node import limits
+from node.exchange import trust as trusts
+from node.exchange.trust import Trust
+from node.exchange.verified import Gap, Verified, learn
+from node.feed import chain, entry, payload
+from node.feed.chain import Head, Place
+from node.feed.header import OPEN_RELAY, SEALED_RELAY, URGENT, Header
+from node.feed.keys import FeedId, HeaderHash
+from node.store import arrivals, ledger, payloads
+from node.store.ledger import ForkRow, Row
+from node.store.payloads import State
+from node.store.stores import Stores
+
+
+class Admission:
+    """The feeds as they are while a batch comes in."""
+
+    def __init__(self, stores: Stores, trust: Trust, now_ms: int) -> None:
+        self.stores, self.trust, self.now_ms = stores, trust, now_ms
+        self.heads: dict[FeedId, Head] = {}
+        self.moved: set[FeedId] = set()
+        self.rows: list[tuple[Row, int, bool]] = []
+        self.boxes: list[tuple[HeaderHash, bytes]] = []
+        self.arrived: list[tuple[bool, HeaderHash]] = []
+        self.entries: list[Verified] = []
+        self.gaps: set[Gap] = set()
+        self.forks: list[ForkRow] = []
+        self.seen: set[HeaderHash] = set()
+
+    def take(self, verified: Verified) -> None:
+        """Find the entry's place and note what to write."""
+        header = verified.header
+        head = self._head(header.feed_id)
+        match chain.place(head, header):
+            case Place.NEXT:
+                self._append(verified, chained=True)
+                self._chain_ahead(header.feed_id)
+            case Place.AHEAD:
+                self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
+                if header.urgency == URGENT and self._has_room_ahead(header):
+                    self._append(verified, chained=False)
+            case Place.BROKEN:
+                self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
+            case Place.KNOWN:
+                self._take_known(verified)
+
+    def _head(self, feed_id: FeedId) -> Head | None:
+        if feed_id not in self.heads:
+            found = ledger.head(self.stores.ledger, feed_id)
+            if found is None:
+                return None
+            self.heads[feed_id] = found
+        return self.heads[feed_id]
+
+    def _append(self, verified: Verified, *, chained: bool) -> None:
+        header = verified.header
+        if header.hash in self.seen:
+            return
+        self.seen.add(header.hash)
+        row = Row(header.hash, header.feed_id, header.seq, header.body, verified.entry.signature, self.now_ms)
+        self.rows.append((row, header.kind, chained))
+        if chained:
+            self.heads[header.feed_id] = chain.head_of(header)
+            self.moved.add(header.feed_id)
+        self.trust = learn(self.trust, verified)
+        self.entries.append(verified)
+        if header.has_payload:
+            self._add_payload(verified)
+        else:
+            self._arrive(header)
+
+    def _add_payload(self, verified: Verified) -> None:
+        header = verified.header
+        state = state_of(verified, is_held=bool(verified.payload))
+        payloads.add(self.stores.ledger, header, state, payload.chunk_count(header.payload_size))
+        if state == State.UNWANTED:
+            return
+        if verified.box:
+            self.boxes.append((header.hash, verified.box))
+        if verified.payload:
+            payloads.put_chunks(self.stores.ledger, header.hash, 0, payload.chunks(verified.payload))
+        if state == State.PRESENT:
+            self._arrive(header)
+
+    def _arrive(self, header: Header) -> None:
+        ahead_ms = header.created_ms - self.now_ms
+        if ahead_ms <= limits.FUTURE_MS_MAX:
+            self.arrived.append((header.urgency == URGENT, header.hash))
+        elif ahead_ms <= limits.FUTURE_MS_NEVER:
+            due_ms = header.created_ms - limits.FUTURE_MS_MAX
+            arrivals.defer(self.stores.ledger, header.hash, urgent=header.urgency == URGENT, due_ms=due_ms)
+
+    def _chain_ahead(self, feed_id: FeedId) -> None:
+        """Headers kept above the gap that now follow the head."""
+        chained = []
+        for row in ledger.ahead(self.stores.ledger, feed_id):
+            head = self.heads[feed_id]
+            if row.seq != head.seq + 1 or row.hash in self.seen:
+                continue
+            above = entry.decode(row.body, row.signature, self.trust.federation_id).header
+            if above.previous != head.hash:
+                continue
+            chained.append(row.hash)
+            self.heads[feed_id] = chain.head_of(above)
+        ledger.chain(self.stores.ledger, chained)
+
+    def _has_room_ahead(self, header: Header) -> bool:
+        kept = ledger.ahead(self.stores.ledger, header.feed_id)
+        waiting = sum(1 for row, _, chained in self.rows if not chained and row.feed_id == header.feed_id)
+        return all(row.hash != header.hash for row in kept) and len(kept) + waiting < limits.AHEAD_PER_FEED_MAX
+
+    def _take_known(self, verified: Verified) -> None:
+        header = verified.header
+        if header.hash in self.seen:
+            return
+        ours = ledger.hash_at(self.stores.ledger, header.feed_id, header.seq)
+        if ours == header.hash:
+            self._supplement(verified)
+        elif ours is not None:
+            self._prove_fork(ours, verified)
+
+    def _supplement(self, verified: Verified) -> None:
+        """The box or the payload of an entry that is stored already."""
+        header = verified.header
+        if not header.has_payload or payloads.state(self.stores.ledger, header.hash) != State.MISSING:
+            return
+        held = bool(verified.payload) or payloads.is_held(self.stores.ledger, header.hash)
+        if verified.payload:
+            payloads.put_chunks(self.stores.ledger, header.hash, 0, payload.chunks(verified.payload))
+        if not verified.box:
+            return
+        self.boxes.append((header.hash, verified.box))
+        state = state_of(verified, is_held=held)
+        payloads.set_state(self.stores.ledger, header.hash, state)
+        if state == State.PRESENT:
+            self._arrive(header)
+
+    def _prove_fork(self, ours: HeaderHash, verified: Verified) -> None:
+        stored = ledger.entry(self.stores.ledger, ours)
+        feed = self.trust.feeds.get(verified.header.feed_id)
+        if stored is None or feed is None:
+            return
+        other = entry.decode(stored.body, stored.signature, self.trust.federation_id)
+        proof = chain.prove_fork(other, verified.entry, feed.certificate.feed_key, self.trust.federation_id)
+        row = fork_row(proof)
+        if ledger.keep_fork(self.stores.ledger, row):
+            self.forks.append(row)
+            self.trust = trusts.with_fork(self.trust, row.feed_id, row.seq)
+
+
+def state_of(verified: Verified, *, is_held: bool) -> State:
+    """Where a payload stands by what this node can and may do with it (section 6.4)."""
+    carriage = verified.header.effective_carriage
+    if not verified.box:
+        return State.MISSING
+    if verified.readable:
+        return State.PRESENT if is_held else State.MISSING
+    if carriage == OPEN_RELAY:
+        return State.UNWANTED  # a box that does not hold its key: the author's fault
+    if carriage == SEALED_RELAY:
+        return State.SEALED if is_held else State.MISSING
+    return State.UNWANTED
+
+
+def fork_row(proof: chain.ForkProof) -> ForkRow:
+    """A proof as it is stored and passed on."""
+    first, second = ((one.header.body, one.signature) for one in (proof.first, proof.second))
+    return ForkRow(proof.feed_id, proof.seq, first, second)

@@ -1,0 +1,82 @@
+"""What may leave: the one place where a stored entry becomes a letter for a peer (section 6.4)."""
+
+from collections.abc import Iterable
+
+from node import limits
+from node.feed import entry, merkle, payload
+from node.feed.header import SEALED_RELAY, Header
+from node.feed.keys import FeedId, HeaderHash
+from node.feed.pae import FederationId
+from node.store import ledger, payloads
+from node.store.ledger import ForkRow, Row
+from node.store.payloads import State
+from node.store.stores import Stores
+from node.v1 import header_pb2, peer_pb2
+
+REPLY_BYTES_MAX = 128 << 10  # one answer to a range; the asker asks again from where it ends
+
+
+def letter(stores: Stores, row: Row, federation_id: FederationId) -> header_pb2.SignedEntry:
+    """One entry with the box and the inline payload that any member may have."""
+    sent = header_pb2.SignedEntry(header=row.body, signature=row.signature)
+    header = entry.decode(row.body, row.signature, federation_id).header
+    if not header.has_payload or header.effective_carriage > SEALED_RELAY:
+        return sent
+    state = payloads.state(stores.ledger, row.hash)
+    if state in (State.PRESENT, State.SEALED, State.MISSING):
+        sent.box = payloads.box(stores.keys, row.hash) or b""
+    if state in (State.PRESENT, State.SEALED) and header.payload_size <= limits.INLINE_BYTES_MAX:
+        sent.payload = payloads.ciphertext(stores.ledger, row.hash)
+    return sent
+
+
+def span(
+    stores: Stores, feed_id: FeedId, first: int, last: int, federation_id: FederationId
+) -> list[header_pb2.SignedEntry]:
+    """A run of a feed, as much as fits one answer."""
+    rows = ledger.span(stores.ledger, feed_id, first, last, limits.ENTRIES_PER_FRAME_MAX)
+    return list(fill(letter(stores, row, federation_id) for row in rows))
+
+
+def fill(letters: Iterable[header_pb2.SignedEntry]) -> Iterable[header_pb2.SignedEntry]:
+    """As many as fit one answer, at least one."""
+    size = 0
+    for one in letters:
+        size += one.ByteSize()
+        if size > REPLY_BYTES_MAX and size != one.ByteSize():
+            return
+        yield one
+
+
+def chunks(
+    stores: Stores, hash_: HeaderHash, first: int, count: int, federation_id: FederationId
+) -> list[peer_pb2.Chunk] | None:
+    """Chunks of a payload with their paths, or None where it is not held or not for others."""
+    row = ledger.entry(stores.ledger, hash_)
+    if row is None or payloads.state(stores.ledger, hash_) not in (State.PRESENT, State.SEALED):
+        return None
+    header = entry.decode(row.body, row.signature, federation_id).header
+    if header.effective_carriage > SEALED_RELAY:
+        return None
+    parts = payload.chunks(payloads.ciphertext(stores.ledger, hash_))
+    leaves = [merkle.leaf(part) for part in parts]
+    return [
+        peer_pb2.Chunk(entry=hash_, number=number, data=parts[number], path=merkle.path(leaves, number))
+        for number in range(first, min(first + count, len(parts)))
+    ]
+
+
+def is_chunk_of(header: Header, chunk: peer_pb2.Chunk) -> bool:
+    """Whether the path leads from this chunk to the header's root."""
+    count = payload.chunk_count(header.payload_size)
+    last = chunk.number == count - 1
+    size = header.payload_size - limits.CHUNK_BYTES * (count - 1) if last else limits.CHUNK_BYTES
+    if len(chunk.data) != size:
+        return False
+    return merkle.root_of_path(merkle.leaf(chunk.data), chunk.number, count, chunk.path) == header.payload_root
+
+
+def fork(row: ForkRow) -> header_pb2.ForkProof:
+    """A proof as it travels."""
+    first, second = (header_pb2.SignedEntry(header=body, signature=mark) for body, mark in (row.first, row.second))
+    return header_pb2.ForkProof(first=first, second=second)

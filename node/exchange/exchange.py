@@ -1,0 +1,149 @@
+"""Everything one node holds, and the few things that can be done to it. Owned by one writer."""
+
+from collections.abc import Sequence
+
+from node import limits
+from node.errors import Malformed
+from node.exchange import disclose, ingest, project, publish
+from node.exchange.publish import Author, Draft
+from node.exchange.trust import Trust
+from node.exchange.verified import Admitted, Checked, Reader, Verified
+from node.feed import box as boxes
+from node.feed import entry
+from node.feed import header as headers
+from node.feed.keys import HeaderHash, MemberId
+from node.store import arrivals, ledger, payloads
+from node.store.ledger import ForkRow
+from node.store.payloads import State
+from node.store.stores import Stores
+from node.v1 import header_pb2, peer_pb2
+
+WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
+
+
+class Exchange:
+    """The stores, what is trusted, and who signs here."""
+
+    def __init__(self, stores: Stores, trust: Trust, author: Author) -> None:
+        self.stores = stores
+        self.author = author
+        self.trust = trust
+
+    @property
+    def reader(self) -> Reader:
+        """What this node can open."""
+        return self.author.reader
+
+    # ---- In
+
+    def start(self, now_ms: int) -> None:
+        """Before anyone is let in: read the governance, mend what the last stop left half done."""
+        self.stores.rollback()
+        self.trust = ingest.load(self.stores, self.trust)
+        self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
+        while self.project():
+            pass
+
+    def unseen(self, letters: Sequence[header_pb2.SignedEntry]) -> list[header_pb2.SignedEntry]:
+        """What of a frame is news."""
+        return ingest.unseen(self.stores, letters, self.trust.federation_id)
+
+    def verify(self, letters: Sequence[header_pb2.SignedEntry]) -> Checked:
+        """The pure half; may run in another thread."""
+        return ingest.verify(letters, self.trust, self.reader)
+
+    def admit(self, checked: Checked, now_ms: int) -> Admitted:
+        """The durable half."""
+        admitted = ingest.admit(self.stores, checked, self.trust, now_ms)
+        self.trust = admitted.trust
+        return admitted
+
+    def publish(self, drafts: Sequence[Draft], now_ms: int) -> Admitted:
+        """Say something of our own; durable when it returns."""
+        admitted = publish.publish(self.stores, drafts, self.author, self.trust, now_ms)
+        self.trust = admitted.trust
+        return admitted
+
+    def take_fork(self, letter: header_pb2.ForkProof) -> ForkRow | None:
+        """A proof from a peer; raises PeerFault. None: nothing new."""
+        self.trust, row = ingest.take_fork(self.stores, letter, self.trust)
+        return row
+
+    def keep_chunk(self, chunk: peer_pb2.Chunk) -> bool:
+        """Store a chunk of a wanted payload; whether it is whole now. Raises PeerFault for a wrong one."""
+        hash_ = HeaderHash(chunk.entry)
+        row = ledger.entry(self.stores.ledger, hash_)
+        if row is None or payloads.state(self.stores.ledger, hash_) != State.MISSING:
+            return True
+        one = entry.decode(row.body, row.signature, self.trust.federation_id)
+        if not disclose.is_chunk_of(one.header, chunk):
+            raise Malformed("payload-root", "the chunk is not part of the payload the header names")
+        payloads.put_chunks(self.stores.ledger, hash_, chunk.number, [chunk.data])
+        complete = payloads.is_held(self.stores.ledger, hash_)
+        if complete:
+            self._complete(one.header)
+        self.stores.commit("ledger")
+        return complete
+
+    def mature(self, now_ms: int) -> bool:
+        """Let entries dated ahead arrive when they are due."""
+        due = arrivals.mature(self.stores.ledger, now_ms)
+        if due:
+            self.stores.commit("ledger")
+        return bool(due)
+
+    def project(self) -> bool:
+        """One step of the projection; whether there may be more."""
+        return project.advance(self.stores, self.trust, self.reader)
+
+    # ---- Out
+
+    def serve(self, want: peer_pb2.Want) -> list[list[header_pb2.SignedEntry]]:
+        """The answers to a want, a frame's worth each."""
+        federation_id = self.trust.federation_id
+        answers = [
+            disclose.span(self.stores, asked.feed_id, asked.first, asked.last, federation_id)  # type: ignore[arg-type]
+            for asked in want.ranges
+        ]
+        rows = (ledger.entry(self.stores.ledger, HeaderHash(hash_)) for hash_ in want.entries)
+        single = [disclose.letter(self.stores, row, federation_id) for row in rows if row]
+        return [answer for answer in [*answers, single] if answer]
+
+    def serve_chunk(self, hash_: HeaderHash, number: int) -> peer_pb2.Chunk | None:
+        """One chunk, or None where it is not held, not for others, or past the end."""
+        found = disclose.chunks(self.stores, hash_, number, 1, self.trust.federation_id)
+        return found[0] if found else None
+
+    def letter(self, verified: Verified) -> header_pb2.SignedEntry:
+        """An entry as it is passed on, with what came along and any member may have."""
+        header = verified.header
+        sent = header_pb2.SignedEntry(header=header.body, signature=verified.entry.signature)
+        if header.has_payload and header.effective_carriage <= headers.SEALED_RELAY:
+            sent.box = verified.box
+            if len(verified.payload) <= limits.INLINE_BYTES_MAX:
+                sent.payload = verified.payload
+        return sent
+
+    def wants(self) -> list[tuple[payloads.Want, MemberId]]:
+        """What is missing, the most urgent first, each with its originator."""
+        found = []
+        for want in payloads.wants(self.stores.ledger, WANTS_AT_A_TIME):
+            row = ledger.entry(self.stores.ledger, want.hash)
+            feed = self.trust.feeds.get(row.feed_id) if row else None
+            found.append((want, feed.member_id if feed else MemberId(b"")))
+        return found
+
+    # ---- Inside
+
+    def _complete(self, header: headers.Header) -> None:
+        """Every chunk is here: whether the box opens decides what it is to us."""
+        hash_ = header.hash
+        encoded = payloads.box(self.stores.keys, hash_)
+        if not encoded:
+            return
+        box = boxes.decode(encoded)
+        feed = self.trust.feeds[header.feed_id]
+        key = ingest.open_key(header, box, feed.member_id, self.trust.federation_id, self.reader)
+        payloads.set_state(self.stores.ledger, hash_, State.PRESENT if key else State.SEALED)
+        if key:
+            arrivals.add(self.stores.ledger, [(header.urgency == headers.URGENT, hash_)])

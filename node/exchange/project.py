@@ -1,0 +1,105 @@
+"""The projection: a reader of arrivals that writes records and digests into the index.
+
+Live, after a crash and in a rebuild it is the same function from the same cursor, so a rebuilt
+index equals the live one. A record is shown only when all its digests are durable.
+"""
+
+from itertools import islice
+
+from node import limits
+from node.content import hashes, items
+from node.exchange import records
+from node.exchange.records import Opened
+from node.exchange.trust import Trust
+from node.exchange.verified import Reader
+from node.feed.kinds import Kind
+from node.store import arrivals, index, ledger
+from node.store.arrivals import Arrival, Cursor
+from node.store.stores import Stores
+
+ARRIVALS_PER_STEP = 256
+
+
+def advance(stores: Stores, trust: Trust, reader: Reader) -> bool:
+    """Project the next arrivals, urgent first and at most one bulk record; whether there may be more."""
+    cursor = index.projected(stores.index, store_id(stores))
+    found = arrivals.after(stores.ledger, cursor, ARRIVALS_PER_STEP)
+    if not found:
+        return False
+    for arrival in found:
+        heavy = _project(stores, arrival, trust, reader)
+        cursor = arrivals.advance(cursor, arrival)
+        if heavy:
+            break
+    index.set_projected(stores.index, cursor)
+    stores.commit("index")
+    return True
+
+
+def rebuild(stores: Stores, trust: Trust, reader: Reader) -> None:
+    """Make the whole index anew."""
+    index.clear(stores.index, stores.digests)
+    while advance(stores, trust, reader):
+        pass
+
+
+def store_id(stores: Stores) -> bytes:
+    """The random id made with the store."""
+    found = ledger.read_meta(stores.ledger, "store_id")
+    assert found is not None, "a store without its id"  # noqa: S101 - made when the store is
+    return found
+
+
+def cursor(stores: Stores) -> Cursor:
+    """How far the projection is."""
+    return index.projected(stores.index, store_id(stores))
+
+
+def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader) -> bool:
+    """Write one arrival; whether it was heavy."""
+    opened = records.open_record(stores, arrival.hash, trust, reader)
+    if opened is None:
+        return False
+    if opened.record.kind != Kind.ITEMS:
+        index.put_record(stores.index, _row(opened, 0), shown=True)
+        return False
+    return _project_items(stores, opened)
+
+
+def _project_items(stores: Stores, opened: Opened) -> bool:
+    packed = opened.record.items.digests
+    kind = hashes.KINDS.get(opened.record.items.kind)
+    if kind is None:
+        index.put_record(stores.index, _row(opened, 0), shown=True)
+        return False
+    try:
+        values = items.split(kind, packed)
+    except ValueError:
+        return False  # the author's fault; the rest of the list is not affected
+    opened.record.items.digests = b""
+    number = index.put_record(stores.index, _row(opened, len(values)), shown=False)
+    stores.commit("index")
+    rows = ((value, number, position) for position, value in enumerate(values))
+    while part := list(islice(rows, limits.DIGESTS_PER_TRANSACTION_MAX)):
+        index.put_digests(stores.digests, kind.number, part)
+        stores.commit("digests")
+    index.show(stores.index, number)
+    return True
+
+
+def _row(opened: Opened, count: int) -> index.Record:
+    header, record = opened.header, opened.record
+    return index.Record(
+        hash=header.hash,
+        feed_id=header.feed_id,
+        seq=header.seq,
+        member_id=opened.member_id,
+        object_id=record.object_id,  # type: ignore[arg-type]
+        kind=record.kind,
+        exercise=header.exercise,
+        created_ms=header.created_ms,
+        expires_ms=header.expires_ms,
+        received_ms=opened.received_ms,
+        items=count,
+        content=record.SerializeToString(deterministic=True),
+    )

@@ -1,0 +1,92 @@
+"""What passes between the two halves of the door in: verified entries, and what they teach."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.errors import PeerFault
+from node.exchange import trust as trusts
+from node.exchange.trust import Trust
+from node.feed import entry, identity, kinds
+from node.feed.box import Wrapping
+from node.feed.chain import Head
+from node.feed.entry import Entry
+from node.feed.header import Header
+from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.pae import FederationId
+from node.feed.statements import Read
+from node.store.ledger import ForkRow
+
+Verifies = Callable[[Entry, bytes, FederationId], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What this node can open: its KEM keys, and how wraps are made."""
+
+    member_id: MemberId
+    private_keys: tuple[bytes, ...]
+    wrapping: Wrapping
+    verifies: Verifies = entry.is_signed_by
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An entry whose signature, box and payload hold. ``readable``: its box opens here."""
+
+    entry: Entry
+    member_id: MemberId
+    read: Read | None
+    box: bytes
+    payload: bytes
+    readable: bool
+
+    @property
+    def header(self) -> Header:
+        """The header."""
+        return self.entry.header
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a frame holds that may come in. Made only by `verify`."""
+
+    entries: tuple[Verified, ...] = ()
+    unknown: tuple[FeedId, ...] = ()  # feeds that nothing here certifies yet
+    fault: PeerFault | None = None  # at the first entry that is the sender's fault; the ones before hold
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A header stands above what is held: ``seq`` is the last one missing, ``previous`` its hash."""
+
+    feed_id: FeedId
+    seq: int
+    previous: HeaderHash
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What came in: moved heads, entries to pass on, gaps to fetch. ``trust`` is what is trusted now."""
+
+    trust: Trust
+    heads: tuple[Head, ...] = ()
+    entries: tuple[Verified, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    forks: tuple[ForkRow, ...] = ()
+    arrived: bool = False
+
+
+def learn(trust: Trust, verified: Verified) -> Trust:
+    """What a verified entry adds to what is trusted."""
+    header = verified.header
+    if not kinds.is_statement(header.kind):
+        return trust
+    if not kinds.is_identity(header.kind):
+        return trusts.with_statement(trust, verified.member_id, header, verified.read)
+    log = trust.logs.get(verified.member_id)
+    if log is None:
+        return trusts.with_log(trust, identity.begin(verified.entry, trust.federation_id), verified.entry)
+    if log.head.seq >= header.seq:
+        return trust
+    followed = identity.follow(log.identity, verified.entry, trust.federation_id)
+    return trusts.with_log(trust, followed, verified.entry)

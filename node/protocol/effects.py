@@ -1,0 +1,68 @@
+"""What a machine wants done. Six kinds; two places match over them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from node.feed.keys import HeaderHash, MemberId
+from node.v1 import header_pb2, peer_pb2
+
+
+class Stream(Enum):
+    """Which of the two connections."""
+
+    GOSSIP = "gossip"
+    BULK = "bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Put a frame into the peer's outbox."""
+
+    peer: MemberId
+    stream: Stream
+    frame: peer_pb2.Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """Take these entries in."""
+
+    peer: MemberId
+    letters: Sequence[header_pb2.SignedEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Read what the peer wants from the store and send it."""
+
+    peer: MemberId
+    want: peer_pb2.Want
+
+
+@dataclass(frozen=True, slots=True)
+class ServeChunk:
+    """Send one chunk, or Absent; then say so to the machine by `served`."""
+
+    peer: MemberId
+    entry: HeaderHash
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Check and store what the peer sent beside entries: a chunk or a fork proof."""
+
+    peer: MemberId
+    found: peer_pb2.Chunk | header_pb2.ForkProof
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """End the link; the reason is remembered when it is the peer's fault."""
+
+    peer: MemberId
+    reason: str
+
+
+Effect = Send | Ingest | Serve | ServeChunk | Keep | Hangup

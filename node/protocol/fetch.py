@@ -1,0 +1,214 @@
+"""Fetching payloads over the bulk stream (protos/README.md section 8.5).
+
+Either side wants, the other sends chunks, at most two of them unacknowledged. What is wanted is
+the store's list; here is only who was asked for what, and when it last moved.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from node import limits
+from node.errors import PeerFault
+from node.feed.keys import HeaderHash, MemberId
+from node.protocol import session
+from node.protocol.effects import Effect, Hangup, Keep, Send, ServeChunk, Stream
+from node.protocol.session import Self, State
+from node.v1 import peer_pb2
+
+RETRY_S = 15.0  # a peer that did not have it is asked again after so long
+UNDER_WAY_PER_PEER_MAX = 2  # the second is asked for while the first still comes
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A payload that is missing here: its chunks, how many are held, and whose it is."""
+
+    hash: HeaderHash
+    chunks: int
+    first: int
+    originator: MemberId
+
+
+@dataclass(slots=True)
+class _Asked:
+    peer: MemberId
+    since: float
+    next: int
+
+
+@dataclass(slots=True)
+class _Peer:
+    state: State = State.HELLO
+    absent: dict[HeaderHash, float] = field(default_factory=dict)  # asked in vain, until when
+    serving: deque[tuple[HeaderHash, int]] = field(default_factory=deque)
+    unacknowledged: int = 0
+
+
+class Fetch:
+    """All bulk streams of one node."""
+
+    def __init__(self, me: Self, random: Random) -> None:
+        self._me = me
+        self._random = random
+        self._peers: dict[MemberId, _Peer] = {}
+        self._wanted: dict[HeaderHash, Wanted] = {}  # in the store's order
+        self._asked: dict[HeaderHash, _Asked] = {}
+
+    @property
+    def wake_at(self) -> float:
+        """When `wakeup` has something to do."""
+        stalls = [asked.since + limits.STALL_S for asked in self._asked.values()]
+        if len(self._asked) < len(self._wanted):
+            waiting = self._wanted.keys() - self._asked.keys()
+            stalls += [
+                until for peer in self._peers.values() for hash_, until in peer.absent.items() if hash_ in waiting
+            ]
+        return min(stalls, default=float("inf"))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is wanted."""
+        return not self._wanted
+
+    # ---- Verbs
+
+    def link_up(self, _now: float, peer: MemberId, now_ms: int) -> list[Effect]:
+        """A bulk stream is open."""
+        self._peers[peer] = _Peer()
+        return [Send(peer, Stream.BULK, session.hello(self._me, now_ms))]
+
+    def link_down(self, now: float, peer: MemberId) -> list[Effect]:
+        """A bulk stream ended."""
+        self._peers.pop(peer, None)
+        for hash_ in [hash_ for hash_, asked in self._asked.items() if asked.peer == peer]:
+            del self._asked[hash_]
+        return self._ask(now)
+
+    def wanted(self, now: float, wants: Sequence[Wanted]) -> list[Effect]:
+        """The store's list, the most urgent first; it replaces the one before."""
+        self._wanted = {want.hash: want for want in wants}
+        for hash_ in [hash_ for hash_ in self._asked if hash_ not in self._wanted]:
+            del self._asked[hash_]
+        return self._ask(now)
+
+    def frame(self, now: float, peer: MemberId, frame: peer_pb2.Frame) -> list[Effect]:
+        """The peer said something."""
+        link = self._peers.get(peer)
+        if link is None:
+            return []
+        try:
+            body = session.check(frame, Stream.BULK, link.state)
+        except PeerFault as fault:
+            return [Hangup(peer, fault.reason)]
+        match body:
+            case "hello":
+                reason = session.check_hello(self._me, peer, frame.hello)
+                link.state = State.READY
+                return [Hangup(peer, reason)] if reason else self._ask(now)
+            case "want_payload":
+                return self._on_want(peer, link, frame.want_payload)
+            case "chunk":
+                return self._on_chunk(peer, frame.chunk)
+            case "chunk_ack":
+                link.unacknowledged = max(link.unacknowledged - 1, 0)
+                return self._pump(peer, link)
+            case "absent":
+                return self._on_absent(now, peer, link, HeaderHash(frame.absent.entry))
+            case "bye":
+                return [Hangup(peer, f"peer said bye: {frame.bye.reason[:200]}")]
+            case _:
+                return []
+
+    def kept(self, now: float, peer: MemberId, chunk: peer_pb2.Chunk, *, complete: bool) -> list[Effect]:
+        """A chunk is durable: acknowledge it, and go on."""
+        hash_ = HeaderHash(chunk.entry)
+        acknowledgement = peer_pb2.ChunkAck(entry=chunk.entry, number=chunk.number)
+        effects: list[Effect] = [Send(peer, Stream.BULK, peer_pb2.Frame(chunk_ack=acknowledgement))]
+        asked = self._asked.get(hash_)
+        if asked is not None:
+            asked.since, asked.next = now, chunk.number + 1
+        if complete:
+            self._wanted.pop(hash_, None)
+            self._asked.pop(hash_, None)
+        return effects + self._ask(now)
+
+    def served(self, peer: MemberId, entry: HeaderHash, *, sent: bool) -> list[Effect]:
+        """A chunk went out, or there was none: then the payload is through."""
+        link = self._peers.get(peer)
+        if link is None or sent:
+            return []
+        link.unacknowledged = max(link.unacknowledged - 1, 0)
+        link.serving = deque((hash_, number) for hash_, number in link.serving if hash_ != entry)
+        return self._pump(peer, link)
+
+    def wakeup(self, now: float) -> list[Effect]:
+        """Time has passed: what stalls goes to another peer."""
+        for hash_, asked in sorted(self._asked.items()):
+            if now >= asked.since + limits.STALL_S:
+                del self._asked[hash_]
+                if asked.peer in self._peers:
+                    self._peers[asked.peer].absent[hash_] = now + RETRY_S
+        for link in self._peers.values():
+            link.absent = {hash_: until for hash_, until in link.absent.items() if until > now}
+        return self._ask(now)
+
+    # ---- Giving
+
+    def _on_want(self, peer: MemberId, link: _Peer, want: peer_pb2.WantPayload) -> list[Effect]:
+        if len(link.serving) >= limits.WANTS_PER_LINK_MAX:
+            return [Hangup(peer, "more payloads wanted at a time than is allowed")]
+        link.serving.append((HeaderHash(want.entry), want.first))
+        return self._pump(peer, link)
+
+    def _pump(self, peer: MemberId, link: _Peer) -> list[Effect]:
+        effects: list[Effect] = []
+        while link.serving and link.unacknowledged < limits.CHUNKS_UNACKNOWLEDGED_MAX:
+            hash_, number = link.serving[0]
+            link.serving[0] = (hash_, number + 1)
+            link.unacknowledged += 1
+            effects.append(ServeChunk(peer, hash_, number))
+        return effects
+
+    # ---- Taking
+
+    def _on_chunk(self, peer: MemberId, chunk: peer_pb2.Chunk) -> list[Effect]:
+        asked = self._asked.get(HeaderHash(chunk.entry))
+        if asked is None or asked.peer != peer:
+            acknowledgement = peer_pb2.ChunkAck(entry=chunk.entry, number=chunk.number)
+            return [Send(peer, Stream.BULK, peer_pb2.Frame(chunk_ack=acknowledgement))]  # late: came from elsewhere
+        return [Keep(peer, chunk)]
+
+    def _on_absent(self, now: float, peer: MemberId, link: _Peer, hash_: HeaderHash) -> list[Effect]:
+        link.absent[hash_] = now + RETRY_S
+        asked = self._asked.get(hash_)
+        if asked is not None and asked.peer == peer:
+            del self._asked[hash_]
+        return self._ask(now)
+
+    def _ask(self, now: float) -> list[Effect]:
+        """Give free peers the next wants; the originator only where nobody else is left."""
+        effects: list[Effect] = []
+        free = {peer: UNDER_WAY_PER_PEER_MAX for peer, link in self._peers.items() if link.state is State.READY}
+        for asked in self._asked.values():
+            if asked.peer in free:
+                free[asked.peer] -= 1
+        for hash_, want in self._wanted.items():
+            if not any(count > 0 for count in free.values()):
+                break
+            if hash_ in self._asked:
+                continue
+            peer = self._choose(want, free)
+            if peer is None:
+                continue
+            free[peer] -= 1
+            self._asked[hash_] = _Asked(peer, now, want.first)
+            message = peer_pb2.WantPayload(entry=hash_, first=want.first)
+            effects.append(Send(peer, Stream.BULK, peer_pb2.Frame(want_payload=message)))
+        return effects
+
+    def _choose(self, want: Wanted, free: dict[MemberId, int]) -> MemberId | None:
+        able = sorted(peer for peer, count in free.items() if count > 0 and want.hash not in self._peers[peer].absent)
+        others = [peer for peer in able if peer != want.originator]
+        return self._random.choice(others or able) if able else None

@@ -1,0 +1,346 @@
+"""Gossip: who holds what, whom to tell, what to ask for (protos/README.md sections 8.3 and 8.4).
+
+Flood what is new, compare heads every few seconds with one peer, fetch what is missing. Nothing
+here opens an entry, checks a signature or touches a store.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from node import limits
+from node.errors import PeerFault
+from node.feed.chain import Head
+from node.feed.header import HISTORY, URGENT
+from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.pae import FederationId
+from node.protocol import session, sync
+from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, Stream
+from node.protocol.session import Self, State
+from node.protocol.sync import View
+from node.v1 import header_pb2, peer_pb2
+
+KNOWN_PER_PEER_MAX = 8192
+HEAD_ROWS_MAX = 65536  # rows of one listing that are remembered until its last page
+RESYNC_S = 0.2  # after entries of a feed that is not certified yet, doubled each time
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """An entry to pass on."""
+
+    hash: HeaderHash
+    lane: int
+    letter: header_pb2.SignedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What the store took in, or what is verified and about to be: for those who wait for news."""
+
+    heads: Sequence[Head] = ()
+    fresh: Sequence[Fresh] = ()
+    forks: Sequence[tuple[FeedId, int, header_pb2.ForkProof]] = ()
+    gaps: Sequence[tuple[FeedId, int, HeaderHash]] = ()
+    unknown: Sequence[FeedId] = ()
+    source: MemberId | None = None
+
+
+@dataclass(slots=True)
+class _Peer:
+    state: State = State.HELLO
+    knows: OrderedDict[HeaderHash, None] = field(default_factory=OrderedDict)
+    listed: list[peer_pb2.Row] = field(default_factory=list)
+    claims: dict[FeedId, int] = field(default_factory=dict)
+    resync_at: float = float("inf")
+    resync_after_s: float = RESYNC_S
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A range under way."""
+
+    peer: MemberId
+    last: int
+    since: float
+
+
+class Gossip:
+    """All gossip streams of one node."""
+
+    def __init__(
+        self,
+        me: Self,
+        heads: Iterable[Head],
+        forks: dict[FeedId, int],
+        founders: Iterable[MemberId],
+        random: Random,
+        *,
+        now: float,
+    ) -> None:
+        self._me = me
+        self._logs = frozenset(FeedId(bytes(founder)) for founder in founders)
+        self._heads = {head.feed_id: head for head in heads}
+        self._forks = dict(forks)
+        self._random = random
+        self._peers: dict[MemberId, _Peer] = {}
+        self._asked: dict[FeedId, _Asked] = {}
+        self._digest = b""
+        self._sync_at = now + limits.SYNC_EVERY_S * random.random()
+
+    @property
+    def wake_at(self) -> float:
+        """When `wakeup` has something to do."""
+        stalls = (asked.since + limits.STALL_S for asked in self._asked.values())
+        resyncs = (peer.resync_at for peer in self._peers.values())
+        return min(self._sync_at, *stalls, *resyncs, float("inf"))
+
+    @property
+    def digest(self) -> bytes:
+        """The hash over all rows."""
+        if not self._digest:
+            self._digest = sync.digest(self._view, FederationId(self._me.federation_id))
+        return self._digest
+
+    def ready(self) -> list[MemberId]:
+        """Peers that said hello."""
+        return sorted(peer for peer, link in self._peers.items() if link.state is State.READY)
+
+    # ---- Verbs
+
+    def link_up(self, _now: float, peer: MemberId, now_ms: int) -> list[Effect]:
+        """A stream is open: say hello."""
+        self._peers[peer] = _Peer()
+        return [Send(peer, Stream.GOSSIP, session.hello(self._me, now_ms))]
+
+    def link_down(self, now: float, peer: MemberId) -> list[Effect]:
+        """A stream ended: ask others for what it owed."""
+        self._peers.pop(peer, None)
+        lost = sorted(feed for feed, asked in self._asked.items() if asked.peer == peer)
+        return self._ask_elsewhere(now, lost)
+
+    def frame(self, now: float, peer: MemberId, frame: peer_pb2.Frame) -> list[Effect]:
+        """The peer said something."""
+        link = self._peers.get(peer)
+        if link is None:
+            return []
+        try:
+            body = session.check(frame, Stream.GOSSIP, link.state)
+            return self._said(now, peer, link, body, frame)
+        except PeerFault as fault:
+            return [Hangup(peer, fault.reason)]
+
+    def grown(self, now: float, growth: Growth) -> list[Effect]:
+        """The store grew, or an urgent entry was verified and is about to be stored."""
+        for head in growth.heads:
+            self._heads[head.feed_id] = head
+        for feed_id, seq, _ in growth.forks:
+            self._forks[feed_id] = seq
+        if growth.heads or growth.forks:
+            self._digest = b""
+        effects = [*self._flood(growth), *self._spread_forks(growth)]
+        effects += self._fill_gaps(now, growth)
+        effects += self._ask_on(now, growth.heads)
+        for feed_id in growth.unknown:
+            self._asked.pop(feed_id, None)
+        if growth.unknown and growth.source in self._peers:
+            self._schedule_resync(now, self._peers[growth.source])
+        return effects
+
+    def wakeup(self, now: float) -> list[Effect]:
+        """Time has passed."""
+        effects: list[Effect] = []
+        if now >= self._sync_at:
+            self._sync_at = now + limits.SYNC_EVERY_S * (0.8 + 0.4 * self._random.random())
+            ready = self.ready()
+            if ready:
+                effects.append(self._say_digest(self._random.choice(ready)))
+        for peer in sorted(self._peers):
+            if now >= self._peers[peer].resync_at:
+                self._peers[peer].resync_at = float("inf")
+                effects.append(self._say_digest(peer))
+        stalled = sorted(feed for feed, asked in self._asked.items() if now >= asked.since + limits.STALL_S)
+        return effects + self._ask_elsewhere(now, stalled)
+
+    # ---- What was said
+
+    def _said(self, now: float, peer: MemberId, link: _Peer, body: str | None, frame: peer_pb2.Frame) -> list[Effect]:
+        match body:
+            case "hello":
+                return self._on_hello(peer, link, frame.hello)
+            case "entries":
+                return [Ingest(peer, tuple(frame.entries.entries))]
+            case "digest":
+                return self._on_digest(peer, frame.digest)
+            case "heads":
+                return self._on_heads(now, peer, link, frame.heads)
+            case "want":
+                return [Serve(peer, frame.want)]
+            case "fork":
+                return [Keep(peer, frame.fork)]
+            case "bye":
+                return [Hangup(peer, f"peer said bye: {frame.bye.reason[:200]}")]
+            case _:  # echo is for the start of a node that was restored; a body that is not known is ignored
+                return []
+
+    def _on_hello(self, peer: MemberId, link: _Peer, said: peer_pb2.Hello) -> list[Effect]:
+        reason = session.check_hello(self._me, peer, said)
+        if reason:
+            bye = peer_pb2.Frame(bye=peer_pb2.Bye(code=1, reason=reason))
+            return [Send(peer, Stream.GOSSIP, bye), Hangup(peer, reason)]
+        link.state = State.READY
+        return [self._say_digest(peer)]
+
+    def _on_digest(self, peer: MemberId, said: peer_pb2.Digest) -> list[Effect]:
+        if said.hash == self.digest:
+            return [] if said.answer else [self._say_digest(peer, answer=True)]
+        if said.answer:
+            return []
+        frames = sync.pages(sync.rows(self._view), whole=True)
+        return [Send(peer, Stream.GOSSIP, frame) for frame in frames]
+
+    def _on_heads(self, now: float, peer: MemberId, link: _Peer, said: peer_pb2.Heads) -> list[Effect]:
+        sync.check_rows(said.rows)
+        if len(link.listed) + len(said.rows) > HEAD_ROWS_MAX:
+            return [Hangup(peer, "a listing of heads without an end")]
+        link.listed += said.rows
+        if not said.last:
+            return []
+        listed, link.listed = link.listed, []
+        missing = sync.missing(self._view, listed)
+        link.claims = dict(missing)
+        effects = self._ask(now, peer, missing)
+        probes = sync.differing(self._view, listed)[: limits.RANGES_PER_FRAME_MAX]
+        if probes:
+            effects.append(Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(entries=probes))))
+        ours = sync.ahead(self._view, listed) if said.whole else []
+        if ours:
+            effects += [Send(peer, Stream.GOSSIP, frame) for frame in sync.pages(ours, whole=False)]
+        return effects
+
+    # ---- Telling
+
+    @property
+    def _view(self) -> View:
+        return View(self._heads, self._forks)
+
+    def _say_digest(self, peer: MemberId, *, answer: bool = False) -> Send:
+        said = peer_pb2.Digest(hash=self.digest, rows=len(self._heads), answer=answer)
+        return Send(peer, Stream.GOSSIP, peer_pb2.Frame(digest=said))
+
+    def _flood(self, growth: Growth) -> list[Effect]:
+        if growth.source in self._peers:
+            self._note(self._peers[growth.source], (fresh.hash for fresh in growth.fresh))
+        effects: list[Effect] = []
+        for peer in self._mesh() if growth.fresh else ():
+            link = self._peers[peer]
+            unknown = [fresh for fresh in growth.fresh if fresh.hash not in link.knows]
+            self._note(link, (fresh.hash for fresh in unknown))
+            for lane in sorted({fresh.lane for fresh in unknown}):
+                letters = [fresh.letter for fresh in unknown if fresh.lane == lane]
+                effects += [
+                    Send(peer, Stream.GOSSIP, peer_pb2.Frame(entries=peer_pb2.Entries(entries=part, lane=lane)))
+                    for part in batches(letters)
+                ]
+        return effects
+
+    def _mesh(self) -> list[MemberId]:
+        """All peers up to twelve; above, eight of them drawn anew each time, and sync covers the rest."""
+        ready = self.ready()
+        if len(ready) <= limits.FLOOD_PEERS_MAX:
+            return ready
+        return sorted(self._random.sample(ready, limits.MESH_PEERS))
+
+    def _note(self, link: _Peer, hashes: Iterable[HeaderHash]) -> None:
+        for hash_ in hashes:
+            link.knows[hash_] = None
+        while len(link.knows) > KNOWN_PER_PEER_MAX:
+            link.knows.popitem(last=False)
+
+    def _spread_forks(self, growth: Growth) -> list[Effect]:
+        return [
+            Send(peer, Stream.GOSSIP, peer_pb2.Frame(fork=proof))
+            for _, _, proof in growth.forks
+            for peer in self.ready()
+            if peer != growth.source
+        ]
+
+    # ---- Asking
+
+    def _fill_gaps(self, now: float, growth: Growth) -> list[Effect]:
+        if growth.source is None or growth.source not in self._peers:
+            return []
+        targets: dict[FeedId, int] = {}
+        probes = []
+        for feed_id, seq, previous in growth.gaps:
+            head = self._heads.get(feed_id)
+            if head and head.seq >= seq:
+                probes.append(previous)  # another entry than ours stands there: it proves a fork
+            else:
+                targets[feed_id] = max(targets.get(feed_id, 0), seq)
+        effects = self._ask(now, growth.source, targets)
+        if probes:
+            want = peer_pb2.Want(entries=sorted(set(probes))[: limits.RANGES_PER_FRAME_MAX])
+            effects.append(Send(growth.source, Stream.GOSSIP, peer_pb2.Frame(want=want)))
+        return effects
+
+    def _ask(self, now: float, peer: MemberId, targets: dict[FeedId, int]) -> list[Effect]:
+        """Ask one peer for ranges that nobody was asked for yet; identity logs first."""
+        wanted = [
+            feed_id for feed_id in targets if feed_id not in self._asked or self._asked[feed_id].last < targets[feed_id]
+        ]
+        wanted.sort(key=lambda feed_id: (feed_id not in self._logs, feed_id not in self._heads, feed_id))
+        ranges = []
+        for feed_id in wanted[: limits.RANGES_PER_FRAME_MAX]:
+            head = self._heads.get(feed_id)
+            self._asked[feed_id] = _Asked(peer, targets[feed_id], now)
+            ranges.append(peer_pb2.Range(feed_id=feed_id, first=head.seq + 1 if head else 1, last=targets[feed_id]))
+        if not ranges:
+            return []
+        return [Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(ranges=ranges)))]
+
+    def _ask_on(self, now: float, moved: Sequence[Head]) -> list[Effect]:
+        """A range came in part: ask the same peer for the rest."""
+        effects: list[Effect] = []
+        for head in moved:
+            asked = self._asked.get(head.feed_id)
+            if asked is None:
+                continue
+            del self._asked[head.feed_id]
+            if head.seq < asked.last and asked.peer in self._peers:
+                effects += self._ask(now, asked.peer, {head.feed_id: asked.last})
+        return effects
+
+    def _ask_elsewhere(self, now: float, feeds: Sequence[FeedId]) -> list[Effect]:
+        """A range does not move: another peer that claims it, or the next exchange of heads."""
+        effects: list[Effect] = []
+        for feed_id in feeds:
+            asked = self._asked.pop(feed_id)
+            others = [peer for peer in self.ready() if peer != asked.peer and feed_id in self._peers[peer].claims]
+            if others:
+                effects += self._ask(now, self._random.choice(others), {feed_id: asked.last})
+        return effects
+
+    def _schedule_resync(self, now: float, link: _Peer) -> None:
+        if link.resync_at == float("inf"):
+            link.resync_at = now + link.resync_after_s
+            link.resync_after_s = min(link.resync_after_s * 2, limits.SYNC_EVERY_S)
+
+
+def batches(letters: Sequence[header_pb2.SignedEntry]) -> Iterable[Sequence[header_pb2.SignedEntry]]:
+    """Runs of entries that fit a frame."""
+    start = size = 0
+    for i, one in enumerate(letters):
+        bytes_ = one.ByteSize()
+        if i > start and (size + bytes_ > limits.FRAME_BYTES_MAX // 2 or i - start >= limits.ENTRIES_PER_FRAME_MAX):
+            yield letters[start:i]
+            start, size = i, 0
+        size += bytes_
+    if start < len(letters):
+        yield letters[start:]
+
+
+def lane_of(urgency: int, *, pushed: bool) -> int:
+    """The lane of a hop: never more urgent than the author asked, history when it was fetched."""
+    return urgency if pushed or urgency == URGENT else max(urgency, HISTORY)

@@ -1,0 +1,92 @@
+"""Comparing heads: which ranges are missing (section 8.4). Pure functions of two views."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from node import limits
+from node.errors import Malformed
+from node.feed import pae
+from node.feed.chain import Head
+from node.feed.keys import FeedId, HeaderHash
+from node.feed.pae import FederationId, Purpose
+from node.v1 import peer_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One node's heads, and where feeds are known to have forked."""
+
+    heads: Mapping[FeedId, Head]
+    forks: Mapping[FeedId, int]
+
+
+def rows(view: View) -> list[peer_pb2.Row]:
+    """All rows, by feed id. A forked feed shows the last entry below the fork, alike on every branch."""
+    return [row(view, feed_id) for feed_id in sorted(view.heads)]
+
+
+def row(view: View, feed_id: FeedId) -> peer_pb2.Row:
+    """One feed's row. Floor is 1 everywhere in version 1."""
+    forked = view.forks.get(feed_id, 0)
+    head = view.heads[feed_id]
+    if forked and forked <= head.seq:
+        return peer_pb2.Row(feed_id=feed_id, seq=forked - 1, hash=b"", floor=1, forked=forked)
+    return peer_pb2.Row(feed_id=feed_id, seq=head.seq, hash=head.hash, floor=1, forked=forked)
+
+
+def digest(view: View, federation_id: FederationId) -> bytes:
+    """One hash over all rows: equal on two nodes that hold the same."""
+    packed = b"".join(
+        one.feed_id + one.seq.to_bytes(8) + one.hash.ljust(32, b"\x00") + one.floor.to_bytes(8) + one.forked.to_bytes(8)
+        for one in rows(view)
+    )
+    return pae.digest(Purpose.HEADS, federation_id, packed)
+
+
+def pages(found: Sequence[peer_pb2.Row], *, whole: bool) -> Iterator[peer_pb2.Frame]:
+    """Rows as frames; at least one, so that an empty node is answered too."""
+    size = limits.HEAD_ROWS_PER_FRAME_MAX
+    starts = range(0, len(found), size) or range(1)
+    for start in starts:
+        part = found[start : start + size]
+        last = start + size >= len(found)
+        yield peer_pb2.Frame(heads=peer_pb2.Heads(rows=part, whole=whole, last=last))
+
+
+def check_rows(said: Iterable[peer_pb2.Row]) -> None:
+    """Raises Malformed for rows no conforming peer sends. A claim alone is never acted on."""
+    for one in said:
+        if len(one.feed_id) != 32 or len(one.hash) not in (0, 32) or one.seq > limits.SEQ_MAX:
+            raise Malformed("heads-row", "a row has a wrong length or number")
+
+
+def missing(view: View, said: Iterable[peer_pb2.Row]) -> dict[FeedId, int]:
+    """Feeds of which the peer claims more than is held here, and up to where."""
+    found = {}
+    for one in said:
+        feed_id = FeedId(one.feed_id)
+        held = view.heads.get(feed_id)
+        if one.seq > (held.seq if held else 0) and feed_id not in view.forks:
+            found[feed_id] = one.seq
+    return found
+
+
+def ahead(view: View, said: Iterable[peer_pb2.Row]) -> list[peer_pb2.Row]:
+    """Our rows that the peer should see: what it lacks, and what differs at one height."""
+    theirs = {FeedId(one.feed_id): one for one in said}
+    found = []
+    for feed_id in sorted(view.heads):
+        ours, other = row(view, feed_id), theirs.get(feed_id)
+        if other is None or ours.seq > other.seq or (ours.seq == other.seq and ours.forked != other.forked):
+            found.append(ours)
+    return found
+
+
+def differing(view: View, said: Iterable[peer_pb2.Row]) -> list[HeaderHash]:
+    """Heads of the peer at our height with another hash: ask for them, they prove a fork."""
+    found = []
+    for one in said:
+        held = view.heads.get(FeedId(one.feed_id))
+        if held and one.seq == held.seq and one.hash and one.hash != held.hash and not one.forked:
+            found.append(HeaderHash(one.hash))
+    return sorted(found)

@@ -1,0 +1,11 @@
+"""What we remember: four SQLite files, and no opinions.
+
+ledger    headers, statements, sealed payloads, their states, arrivals, peers
+keys      boxes: without them the ledger's payloads are noise
+index     plaintext projection of records; made anew by ``tocsin index rebuild``
+digests   the projection's values, in a file of their own so that bulk never holds up the rest
+
+Functions here take a connection and run few statements each. Whoever calls owns the transaction:
+the commit order keys, ledger, index is the exchange's business. Rejected: one file (bulk would hold
+the writer's lock against the urgent) and an object mapper (three times slower on the hot paths).
+"""

@@ -1,0 +1,79 @@
+"""Arrivals: the order in which content became readable here. Everyone who reads, reads by cursor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from node.feed.keys import HeaderHash
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a reader is: positions are never given twice, and urgent is read first."""
+
+    store_id: bytes
+    urgent: int = 0
+    bulk: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One entry that became readable."""
+
+    position: int
+    urgent: bool
+    hash: HeaderHash
+
+
+def add(connection: sa.Connection, hashes: Sequence[tuple[bool, HeaderHash]]) -> None:
+    """Give positions, inside the commit that makes the entries readable."""
+    if hashes:
+        connection.exec_driver_sql("INSERT INTO arrival (urgent, hash) VALUES (?, ?)", list(hashes))
+
+
+def defer(connection: sa.Connection, hash_: HeaderHash, *, urgent: bool, due_ms: int) -> None:
+    """Dated too far ahead: it arrives when its time comes."""
+    connection.exec_driver_sql(
+        "INSERT OR IGNORE INTO deferred (hash, urgent, due_ms) VALUES (?, ?, ?)", (hash_, urgent, due_ms)
+    )
+
+
+def mature(connection: sa.Connection, now_ms: int) -> int:
+    """Let what is due arrive; how many did."""
+    rows = connection.exec_driver_sql(
+        "SELECT urgent, hash FROM deferred WHERE due_ms <= ? ORDER BY due_ms, hash", (now_ms,)
+    )
+    due = [(bool(urgent), HeaderHash(hash_)) for urgent, hash_ in rows]
+    add(connection, due)
+    connection.exec_driver_sql("DELETE FROM deferred WHERE due_ms <= ?", (now_ms,))
+    return len(due)
+
+
+def after(connection: sa.Connection, cursor: Cursor, limit: int) -> list[Arrival]:
+    """The next arrivals: all urgent ones, and the others only when there is no urgent one."""
+    found = _after(connection, urgent=True, position=cursor.urgent, limit=limit)
+    return found or _after(connection, urgent=False, position=cursor.bulk, limit=limit)
+
+
+def advance(cursor: Cursor, arrival: Arrival) -> Cursor:
+    """The cursor behind one more arrival."""
+    if arrival.urgent:
+        return Cursor(cursor.store_id, arrival.position, cursor.bulk)
+    return Cursor(cursor.store_id, cursor.urgent, arrival.position)
+
+
+def last(connection: sa.Connection, store_id: bytes) -> Cursor:
+    """The cursor at the end."""
+    rows: dict[int, int] = dict(
+        connection.exec_driver_sql("SELECT urgent, max(position) FROM arrival GROUP BY urgent").tuples().all()
+    )
+    return Cursor(store_id, rows.get(1) or 0, rows.get(0) or 0)
+
+
+def _after(connection: sa.Connection, *, urgent: bool, position: int, limit: int) -> list[Arrival]:
+    rows = connection.exec_driver_sql(
+        "SELECT position, hash FROM arrival WHERE urgent = ? AND position > ? ORDER BY position LIMIT ?",
+        (urgent, position, limit),
+    )
+    return [Arrival(row[0], urgent, row[1]) for row in rows]

@@ -1,0 +1,156 @@
+"""The plaintext projection: records, and the values of their items in a file of their own."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
+from node.store.arrivals import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One projected record. ``content`` is the record without the values of its items."""
+
+    hash: HeaderHash
+    feed_id: FeedId
+    seq: int
+    member_id: MemberId
+    object_id: ObjectId
+    kind: int
+    exercise: bool
+    created_ms: int
+    expires_ms: int
+    received_ms: int
+    items: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value that stands in a record."""
+
+    kind: int
+    value: bytes
+    record: int
+    position: int
+
+
+_RECORD = (
+    "hash, feed_id, seq, member_id, object_id, kind, exercise, created_ms, expires_ms, received_ms, items, content"
+)
+
+
+def projected(index: sa.Connection, store_id: bytes) -> Cursor:
+    """How far the projection is. Another store's projection counts for nothing."""
+    row = index.exec_driver_sql("SELECT urgent, bulk FROM projected WHERE store_id = ?", (store_id,)).one_or_none()
+    return Cursor(store_id, *row) if row else Cursor(store_id)
+
+
+def set_projected(index: sa.Connection, cursor: Cursor) -> None:
+    """Move the projection's cursor, in the transaction that wrote its rows."""
+    index.exec_driver_sql(
+        "INSERT OR REPLACE INTO projected (store_id, urgent, bulk) VALUES (?, ?, ?)",
+        (cursor.store_id, cursor.urgent, cursor.bulk),
+    )
+
+
+def put_record(index: sa.Connection, record: Record, *, shown: bool) -> int:
+    """Store a record and give its number; again is the same. Hidden until `show`."""
+    index.exec_driver_sql(
+        f"INSERT OR IGNORE INTO record (shown, {_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            shown,
+            record.hash,
+            record.feed_id,
+            record.seq,
+            record.member_id,
+            record.object_id,
+            record.kind,
+            record.exercise,
+            record.created_ms,
+            record.expires_ms,
+            record.received_ms,
+            record.items,
+            record.content,
+        ),
+    )
+    found: int = index.exec_driver_sql("SELECT record FROM record WHERE hash = ?", (record.hash,)).scalar_one()
+    return found
+
+
+def show(index: sa.Connection, number: int) -> None:
+    """All values of the record are stored: look-ups may find it."""
+    index.exec_driver_sql("UPDATE record SET shown = 1 WHERE record = ?", (number,))
+
+
+def put_digests(digests: sa.Connection, kind: int, rows: Iterable[tuple[bytes, int, int]]) -> None:
+    """Store values as (value, record, position); rising order is fastest."""
+    digests.exec_driver_sql(
+        f"INSERT OR IGNORE INTO digest (kind, value, record, position) VALUES ({int(kind)}, ?, ?, ?)",
+        list(rows),
+    )
+
+
+def find(digests: sa.Connection, kind: int, values: Sequence[bytes]) -> list[Found]:
+    """Where these values stand. One statement for any number of them."""
+    if not values:
+        return []
+    rows = digests.exec_driver_sql(
+        f"WITH wanted(value) AS (VALUES {','.join(['(?)'] * len(values))})"
+        " SELECT d.value, d.record, d.position FROM wanted w JOIN digest d ON d.kind = "
+        f"{int(kind)} AND d.value = w.value ORDER BY d.value, d.record, d.position",
+        tuple(values),
+    )
+    return [Found(kind, *row) for row in rows]
+
+
+def records(index: sa.Connection, numbers: Sequence[int]) -> dict[int, Record]:
+    """Records by number."""
+    found = {}
+    for start in range(0, len(numbers), 500):
+        part = tuple(numbers[start : start + 500])
+        rows = index.exec_driver_sql(
+            f"SELECT record, {_RECORD} FROM record WHERE shown AND record IN ({','.join('?' * len(part))})",
+            part,
+        )
+        found.update({row[0]: Record(*row[1:]) for row in rows})
+    return found
+
+
+def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
+    """All records of these kinds, oldest first, in an order that is the same on every node."""
+    rows = index.exec_driver_sql(
+        f"SELECT {_RECORD} FROM record WHERE shown AND kind IN ({','.join('?' * len(kinds))})"
+        " ORDER BY created_ms, hash",
+        tuple(kinds),
+    )
+    return [Record(*row) for row in rows]
+
+
+def of_object(index: sa.Connection, member_id: MemberId, object_id: ObjectId) -> list[Record]:
+    """All records about one object of one owner."""
+    rows = index.exec_driver_sql(
+        f"SELECT {_RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? ORDER BY created_ms, hash",
+        (object_id, member_id),
+    )
+    return [Record(*row) for row in rows]
+
+
+def item_count(index: sa.Connection, member_id: MemberId, object_id: ObjectId) -> int:
+    """Items held of one object."""
+    count: int = index.exec_driver_sql(
+        "SELECT coalesce(sum(items), 0) FROM record WHERE object_id = ? AND member_id = ?",
+        (object_id, member_id),
+    ).scalar_one()
+    return count
+
+
+def clear(index: sa.Connection, digests: sa.Connection) -> None:
+    """Forget the projection; the ledger makes it anew."""
+    index.exec_driver_sql("DELETE FROM record")
+    index.exec_driver_sql("DELETE FROM projected")
+    index.commit()
+    digests.exec_driver_sql("DELETE FROM digest")
+    digests.commit()

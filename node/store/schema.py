@@ -1,0 +1,159 @@
+"""The tables. Ids are the 32 bytes of the format; times are milliseconds since 1970."""
+
+import sqlalchemy as sa
+
+VERSION = 1
+
+ledger = sa.MetaData()
+keys = sa.MetaData()
+index = sa.MetaData()
+digests = sa.MetaData()
+
+meta = sa.Table(
+    "meta",
+    ledger,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+
+entry = sa.Table(
+    "entry",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Integer, nullable=False),
+    sa.Column("chained", sa.Boolean, nullable=False),  # false: kept above a gap
+    sa.Column("received_ms", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+    sa.Index("entry_place", "feed_id", "seq"),
+    sqlite_with_rowid=True,
+)
+sa.Index("entry_statement", entry.c.kind, sqlite_where=entry.c.kind < 64)
+
+head = sa.Table(
+    "head",
+    ledger,
+    sa.Column("feed_id", sa.LargeBinary, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+fork = sa.Table(
+    "fork",
+    ledger,
+    sa.Column("feed_id", sa.LargeBinary, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("first_body", sa.LargeBinary, nullable=False),
+    sa.Column("first_signature", sa.LargeBinary, nullable=False),
+    sa.Column("second_body", sa.LargeBinary, nullable=False),
+    sa.Column("second_signature", sa.LargeBinary, nullable=False),
+)
+
+payload = sa.Table(
+    "payload",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("lane", sa.Integer, nullable=False),
+    sa.Column("chunks", sa.Integer, nullable=False),
+)
+sa.Index("payload_missing", payload.c.lane, sqlite_where=payload.c.state == 0)
+
+chunk = sa.Table(
+    "chunk",
+    ledger,
+    sa.Column("chunk", sa.Integer, primary_key=True),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Index("chunk_place", "hash", "number", unique=True),
+)
+
+arrival = sa.Table(
+    "arrival",
+    ledger,
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("urgent", sa.Boolean, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Index("arrival_order", "urgent", "position"),
+    sqlite_autoincrement=True,  # a position is never given twice, not even after an erasure
+)
+
+deferred = sa.Table(
+    "deferred",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("urgent", sa.Boolean, nullable=False),
+    sa.Column("due_ms", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+peer = sa.Table(
+    "peer",
+    ledger,
+    sa.Column("member_id", sa.LargeBinary, primary_key=True),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("tls_issuer", sa.LargeBinary, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("added_ms", sa.Integer, nullable=False),
+)
+
+acknowledged = sa.Table(
+    "acknowledged",
+    ledger,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("urgent", sa.Integer, nullable=False),
+    sa.Column("bulk", sa.Integer, nullable=False),
+)
+
+box = sa.Table(
+    "box",
+    keys,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("box", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+projected = sa.Table(
+    "projected",
+    index,
+    sa.Column("store_id", sa.LargeBinary, primary_key=True),
+    sa.Column("urgent", sa.Integer, nullable=False),
+    sa.Column("bulk", sa.Integer, nullable=False),
+)
+
+record = sa.Table(
+    "record",
+    index,
+    sa.Column("record", sa.Integer, primary_key=True),
+    sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("shown", sa.Boolean, nullable=False),  # false until all its digests are there
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("member_id", sa.LargeBinary, nullable=False),
+    sa.Column("object_id", sa.LargeBinary, nullable=False),
+    sa.Column("kind", sa.Integer, nullable=False),
+    sa.Column("exercise", sa.Boolean, nullable=False),
+    sa.Column("created_ms", sa.Integer, nullable=False),
+    sa.Column("expires_ms", sa.Integer, nullable=False),
+    sa.Column("received_ms", sa.Integer, nullable=False),
+    sa.Column("items", sa.Integer, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),  # the record without its digests
+    sa.Index("record_object", "object_id", "member_id"),
+    sa.Index("record_kind", "kind"),
+    sqlite_autoincrement=True,  # digests of a forgotten record must never be read as another's
+)
+
+digest = sa.Table(
+    "digest",
+    digests,
+    sa.Column("kind", sa.Integer, primary_key=True),
+    sa.Column("value", sa.LargeBinary, primary_key=True),
+    sa.Column("record", sa.Integer, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)

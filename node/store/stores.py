@@ -1,0 +1,94 @@
+"""Opening the four files: one connection each for whoever writes."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from node.errors import ConfigError
+from node.store import schema
+
+NAMES = ("ledger", "keys", "index", "digests")
+_METADATA = {name: getattr(schema, name) for name in NAMES}
+
+_CACHE_KIB = {"ledger": 16384, "keys": 4096, "index": 8192, "digests": 65536}
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Owned by the one writer: four connections, none shared."""
+
+    ledger: sa.Connection
+    keys: sa.Connection
+    index: sa.Connection
+    digests: sa.Connection
+
+    @property
+    def connections(self) -> tuple[sa.Connection, ...]:
+        """In commit order."""
+        return (self.keys, self.ledger, self.digests, self.index)
+
+    def commit(self, name: str) -> None:
+        """Make one file's changes durable; the order of the files is the caller's."""
+        getattr(self, name).commit()
+
+    def rollback(self) -> None:
+        """Forget what is not committed, everywhere."""
+        for connection in self.connections:
+            connection.rollback()
+
+    def close(self) -> None:
+        """Close all four files."""
+        for connection in self.connections:
+            connection.close()
+            connection.engine.dispose()
+
+
+def open_folder(folder: Path) -> Stores:
+    """Open the files in a data folder, making what is not there."""
+    return Stores(**{name: _open_file(folder / f"{name}.db", name) for name in NAMES})
+
+
+def open_readers(folder: Path) -> Stores:
+    """Read-only connections beside the writer's."""
+    return Stores(**{name: connect(_reader(folder / f"{name}.db")) for name in NAMES})
+
+
+def _reader(path: Path) -> Callable[[], sqlite3.Connection]:
+    return lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def connect(creator: Callable[[], sqlite3.Connection]) -> sa.Connection:
+    """A SQLAlchemy connection over exactly one SQLite connection."""
+    return sa.create_engine("sqlite://", creator=creator, poolclass=StaticPool).connect()
+
+
+def create(connection: sa.Connection, name: str) -> None:
+    """Make the tables of one file."""
+    _METADATA[name].create_all(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
+    connection.commit()
+
+
+def _open_file(path: Path, name: str) -> sa.Connection:
+    connection = connect(lambda: sqlite3.connect(path, check_same_thread=False))
+    path.chmod(0o600)
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if version > schema.VERSION:
+        raise ConfigError(
+            f"{path} was written by a newer Tocsin (store version {version}, this one knows {schema.VERSION})",
+            next_step="Install the newer version; a store never goes back.",
+        )
+    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    # FULL in every file: each is told about by another, and a loss in one of them would be silent.
+    connection.exec_driver_sql("PRAGMA synchronous = FULL")
+    connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB[name]}")
+    connection.exec_driver_sql("PRAGMA busy_timeout = 10000")
+    if version < schema.VERSION:
+        create(connection, name)
+    connection.commit()
+    return connection

@@ -1,0 +1,1 @@
+"""Tests, in folders that mirror node/; vectors/ is for every implementation, not only this one."""

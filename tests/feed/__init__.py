@@ -1,0 +1,1 @@
+"""What is said and by whom: the formats, byte by byte."""

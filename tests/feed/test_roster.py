@@ -1,0 +1,214 @@
+"""Who is a member is a function of a set (protos/README.md sections 5.3 and 5.4)."""
+
+from dataclasses import replace
+from functools import reduce
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node.feed import marks, quorum, roster
+from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.marks import Marks, Standing
+from node.feed.quorum import Act, Quorum
+from node.feed.roster import Amended, Facts, Said
+from node.feed.statements import Bound
+from node.v1 import header_pb2
+from tests.feed import worlds
+from tests.feed.worlds import DAY_MS, NOW_MS, said
+
+WORLD = worlds.world()
+CHARTER, EVERYONE = WORLD.charter, WORLD.everyone
+FEW = settings(max_examples=80, deadline=None)
+
+
+def amended(author: MemberId, number: int, previous: bytes, document: bytes, count: int) -> Amended:
+    """A signature under an amendment that asks for so many endorsements of a platform."""
+    rows = quorum.encode({(Act.ADMIT, 4): Quorum(count, 1, worlds.EVERY_ROLE)})
+    statement = header_pb2.Amend(number=number, previous=previous, document=document, quorums=rows)
+    hash_ = roster.amendment_hash(WORLD.federation_id, statement.SerializeToString(deterministic=True))
+    return Amended(author, number, previous, hash_, rows, document)
+
+
+FIRST = [amended(MemberId(b""), 1, b"", worlds.seed(f"document {n}"), n) for n in (1, 2, 3)]
+AMENDMENTS = [
+    *FIRST,
+    *(amended(MemberId(b""), 2, first.hash, worlds.seed("second"), number) for number, first in enumerate(FIRST, 1)),
+]
+
+
+@st.composite
+def statements_about(draw: st.DrawFn, *, until: bool = False) -> Said:
+    author, member = draw(st.sampled_from(EVERYONE)), draw(st.sampled_from(EVERYONE))
+    one = said("drawn", author, member, role=0 if until else draw(st.sampled_from((4, 5))))
+    made = replace(one, created_ms=NOW_MS - draw(st.sampled_from((0, 400))) * DAY_MS)
+    return replace(made, until_ms=NOW_MS + draw(st.sampled_from((-1, 1))) * DAY_MS) if until else made
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> Facts:
+    endorsements = draw(st.frozensets(statements_about(), max_size=24))
+    back = draw(st.frozensets(st.sampled_from(sorted(endorsements, key=_key)), max_size=3)) if endorsements else ()
+    signers = st.sampled_from([one.member_id for one in EVERYONE])
+    signed = draw(st.frozensets(st.tuples(signers, st.integers(0, len(AMENDMENTS) - 1)), max_size=16))
+    return Facts(
+        inceptions=frozenset(one.inception for one in draw(st.frozensets(st.sampled_from(EVERYONE)))),
+        endorsements=endorsements,
+        unendorsed=frozenset((one.author, one.entry) for one in back),
+        suspensions=draw(st.frozensets(statements_about(until=True), max_size=4)),
+        revocations=draw(st.frozensets(statements_about(until=True), max_size=6)),
+        amendments=frozenset(replace(AMENDMENTS[number], author=author) for author, number in signed),
+    )
+
+
+def _key(one: Said) -> tuple[bytes, int]:
+    return one.entry, one.created_ms
+
+
+@given(facts(), facts(), facts())
+@FEW
+def test_facts_join_in_any_order_and_any_number_of_times(a: Facts, b: Facts, c: Facts) -> None:
+    assert a.merge(a) == a
+    assert a.merge(b) == b.merge(a)
+    assert a.merge(b).merge(c) == a.merge(b.merge(c))
+    assert a.merge(Facts()) == a
+
+
+@given(facts(), facts())
+@FEW
+def test_more_facts_never_make_fewer_known_members(a: Facts, b: Facts) -> None:
+    fewer, more = roster.known(CHARTER, a), roster.known(CHARTER, a.merge(b))
+    assert fewer.members <= more.members
+    assert fewer.members | fewer.candidates <= more.members | more.candidates
+    assert not more.members & more.candidates
+
+
+@given(facts(), st.randoms(use_true_random=False))
+@FEW
+def test_what_is_known_and_what_has_effect_do_not_depend_on_the_order_of_arrival(whole: Facts, chance: Random) -> None:
+    parts = [
+        replace(Facts(), **{name: frozenset((one,))})
+        for name in Facts.__dataclass_fields__
+        for one in getattr(whole, name)
+    ]
+    chance.shuffle(parts)
+    again = reduce(Facts.merge, parts, Facts())
+    assert again == whole
+    assert roster.known(CHARTER, again) == roster.known(CHARTER, whole)
+    assert roster.roster(CHARTER, again, NOW_MS) == roster.roster(CHARTER, whole, NOW_MS)
+
+
+@given(facts())
+@FEW
+def test_whoever_has_effect_is_known_and_not_revoked(whole: Facts) -> None:
+    now = roster.roster(CHARTER, whole, NOW_MS)
+    assert set(now.seats) <= roster.known(CHARTER, whole).members
+    assert not set(now.seats) & now.revoked
+
+
+@given(facts(), facts())
+@FEW
+def test_a_revocation_that_is_complete_removes_whatever_else_is_said(a: Facts, b: Facts) -> None:
+    target = WORLD.founders[4]
+    revocations = frozenset(said("r", author, target) for author in WORLD.founders[:2])
+    both = replace(a.merge(b), revocations=revocations)
+    assert target.member_id not in roster.roster(CHARTER, both, NOW_MS).seats
+    endorsed = frozenset(said("e", author, target, role=role) for author in EVERYONE for role in (1, 4))
+    again = both.merge(Facts(endorsements=endorsed))
+    assert target.member_id not in roster.roster(CHARTER, again, NOW_MS).seats
+
+
+def test_members_that_revoke_each_other_both_go() -> None:
+    one, other, third = WORLD.founders[:3]
+    revocations = frozenset(
+        said("r", author, member) for author, member in ((one, other), (third, other), (other, one), (third, one))
+    )
+    now = roster.roster(CHARTER, Facts(revocations=revocations), NOW_MS)
+    assert now.revoked == {one.member_id, other.member_id}
+    assert third.member_id in now.seats
+    alone = frozenset(fact for fact in revocations if fact.author != one.member_id)
+    assert roster.roster(CHARTER, Facts(revocations=alone), NOW_MS).revoked == {one.member_id}
+
+
+def test_a_contested_statement_does_not_count_but_stays_known() -> None:
+    newcomer = WORLD.others[0]
+    endorsements = [said("e", author, newcomer, role=4) for author in WORLD.founders[:2]]
+    whole = Facts(frozenset((newcomer.inception,)), frozenset(endorsements))
+    contested = endorsements[0].entry
+    assert newcomer.member_id in roster.roster(CHARTER, whole, NOW_MS).seats
+    assert newcomer.member_id not in roster.roster(CHARTER, whole, NOW_MS, lambda entry: entry != contested).seats
+    assert newcomer.member_id in roster.known(CHARTER, whole).members
+
+
+def test_a_chain_of_endorsements_falls_with_its_first_link() -> None:
+    """Who was admitted by a newcomer has no effect once the newcomer is revoked."""
+    first, second = WORLD.others[:2]
+    by_two = [said("e", author, first, role=4) for author in WORLD.founders[:2]]
+    by_first = [said("e", author, second, role=4) for author in (WORLD.founders[0], first)]
+    whole = Facts(frozenset((first.inception, second.inception)), frozenset((*by_two, *by_first)))
+    assert {first.member_id, second.member_id} <= set(roster.roster(CHARTER, whole, NOW_MS).seats)
+    revocations = frozenset(said("r", author, first) for author in WORLD.founders[:2])
+    after = roster.roster(CHARTER, whole.merge(Facts(revocations=revocations)), NOW_MS)
+    assert not {first.member_id, second.member_id} & set(after.seats)
+    assert {first.member_id, second.member_id} <= roster.known(CHARTER, whole).members
+
+
+def test_a_candidate_becomes_a_member_when_an_amendment_lowers_the_threshold() -> None:
+    newcomer = WORLD.others[0]
+    one = Facts(frozenset((newcomer.inception,)), frozenset((said("e", WORLD.founders[0], newcomer, role=4),)))
+    assert roster.known(CHARTER, one).candidates == {newcomer.member_id}
+    signers = [founder.member_id for founder in WORLD.founders[:3]]
+    complete = one.merge(Facts(amendments=frozenset(replace(FIRST[0], author=author) for author in signers)))
+    assert newcomer.member_id in roster.known(CHARTER, complete).members
+    assert roster.roster(CHARTER, complete, NOW_MS).rules.number == 1
+
+
+# ---- Marks
+
+FEEDS = [FeedId(worlds.seed(f"feed {number}")) for number in range(2)]
+BRANCHES = [HeaderHash(worlds.seed(f"branch {number}")) for number in range(3)]
+
+
+@st.composite
+def said_of_feeds(draw: st.DrawFn) -> Marks:
+    feeds, places = st.sampled_from(FEEDS), st.integers(1, 6)
+    bounds = st.builds(Bound, feeds, places, st.sampled_from(BRANCHES))
+    ends = st.one_of(bounds, st.builds(Bound, feeds))
+    return Marks(
+        draw(st.frozensets(st.tuples(feeds, places), max_size=4)),
+        draw(st.frozensets(bounds, max_size=4)),
+        draw(st.frozensets(ends, max_size=2)),
+    )
+
+
+@given(said_of_feeds(), said_of_feeds(), said_of_feeds(), st.integers(1, 7), st.sampled_from(BRANCHES))
+@FEW
+def test_marks_join_in_any_order_and_give_one_standing(
+    a: Marks, b: Marks, c: Marks, seq: int, branch: HeaderHash
+) -> None:
+    assert a.merge(a) == a
+    assert a.merge(b) == b.merge(a)
+    assert a.merge(b).merge(c) == a.merge(b.merge(c))
+    orders = (a.merge(b).merge(c), c.merge(a).merge(b), b.merge(c).merge(a), c.merge(b).merge(a).merge(c))
+    assert len({marks.standing(order, FEEDS[0], seq, lambda _: branch) for order in orders}) == 1
+
+
+@given(said_of_feeds(), st.integers(1, 7))
+@FEW
+def test_below_every_fork_and_end_an_entry_stands(whole: Marks, seq: int) -> None:
+    places = [place for feed, place in whole.forks if feed == FEEDS[0]]
+    ends = [end.seq for end in whole.ends if end.feed_id == FEEDS[0]]
+    standing = marks.standing(whole, FEEDS[0], seq, lambda _: BRANCHES[0])
+    if all(seq < place for place in (*places, *ends)):
+        assert standing is Standing.STANDS
+    if any(seq > end for end in ends):
+        assert standing is Standing.SUPERSEDED
+    assert whole.forked_at(FEEDS[0]) == min(places, default=None)
+
+
+@given(said_of_feeds(), st.integers(1, 7))
+@FEW
+def test_of_two_branches_at_a_fork_at_most_one_stands(whole: Marks, seq: int) -> None:
+    forked = whole.merge(Marks(frozenset(((FEEDS[0], seq),))))
+    standings = [marks.standing(forked, FEEDS[0], seq, lambda _, branch=branch: branch) for branch in BRANCHES]  # type: ignore[misc]
+    assert standings.count(Standing.STANDS) <= 1
