@@ -109,10 +109,12 @@ class Exchange:
         single = [disclose.letter(self.stores, row, federation_id) for row in rows if row]
         return [answer for answer in [*answers, single] if answer]
 
-    def serve_chunk(self, hash_: HeaderHash, number: int) -> peer_pb2.Chunk | None:
-        """One chunk, or None where it is not held, not for others, or past the end."""
+    def serve_chunk(self, hash_: HeaderHash, number: int) -> peer_pb2.Frame | None:
+        """One chunk, or that it is not to be had here; None past the end."""
         found = disclose.chunks(self.stores, hash_, number, 1, self.trust.federation_id)
-        return found[0] if found else None
+        if found is None:
+            return peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))
+        return peer_pb2.Frame(chunk=found[0]) if found else None
 
     def letter(self, verified: Verified) -> header_pb2.SignedEntry:
         """An entry as it is passed on, with what came along and any member may have."""

@@ -98,7 +98,7 @@ def _prepare(draft: Draft, author: Author, trust: Trust, now_ms: int) -> _Prepar
         created_ms=now_ms,
         urgency=draft.urgency,
         kind=draft.kind,
-        exercise=draft.exercise,
+        exercise=int(draft.exercise),
         object_id=draft.object_id,
         statement=draft.statement,
     )

@@ -87,12 +87,14 @@ def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
 
 
 def with_statement(trust: Trust, author: MemberId, header: Header, read: Read | None) -> Trust:
-    """One more statement of a node feed, verified. What is not understood changes nothing."""
-    if read is None or not read.understood:
+    """One more statement of a node feed, verified. What is not understood whole has no effect."""
+    if read is None:
         return trust
     statement = read.statement
     if isinstance(statement, statements.Open):
         return _with_open(trust, statement)
+    if not read.understood:
+        return trust
     if isinstance(statement, Bound):
         return _with_supersede(trust, author, statement)
     facts = _facts(trust, author, header, statement)

@@ -10,8 +10,6 @@ from node.feed.header import Header
 from node.feed.pae import FederationId, Purpose
 from node.v1 import header_pb2
 
-SIGNATURE_BYTES = 64
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -23,8 +21,8 @@ class Entry:
 
 def decode(body: bytes, signature: bytes, federation_id: FederationId) -> Entry:
     """Read an entry by the rules of section 3; the signature is checked by `is_signed_by`."""
-    if len(signature) != SIGNATURE_BYTES:
-        raise Malformed("signature-size", f"{len(signature)} bytes, needs {SIGNATURE_BYTES}")
+    if len(signature) != keys.SIGNATURE_BYTES:
+        raise Malformed("signature-size", f"{len(signature)} bytes, needs {keys.SIGNATURE_BYTES}")
     return Entry(header.decode(body, federation_id), signature)
 
 

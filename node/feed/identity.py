@@ -22,8 +22,9 @@ _INCEPTION = walker.shape(header_pb2.Inception.DESCRIPTOR)
 _CARD = walker.shape(header_pb2.Card.DESCRIPTOR)
 # Code points that are not shown or that turn the reading direction round: a name must look like itself.
 _UNSHOWN = (
-    (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x200B, 0x200F),
-    (0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
+    (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x115F, 0x1160), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164),
+    (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF9, 0xFFFB), (0xE0000, 0xE0FFF),
 )  # fmt: skip
 
 
@@ -187,9 +188,9 @@ def follow(identity: Identity, entry: Entry, federation_id: FederationId) -> Ide
         signer = statement.root_key
     if not entries.is_signed_by(entry, signer, federation_id):
         raise Malformed("signature", "the entry is not signed by the root key in force")
-    if read is None or not read.understood:
-        return identity
-    return _apply(identity, read.statement, entry, federation_id)
+    # Applied even where it has more fields than are known here: who signs the log, and which feeds
+    # it certifies, decides what is stored, and that must be alike on every version of this program.
+    return _apply(identity, read.statement, entry, federation_id) if read else identity
 
 
 def _apply(identity: Identity, statement: statements.Statement, entry: Entry, federation_id: FederationId) -> Identity:

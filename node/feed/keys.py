@@ -15,6 +15,8 @@ HeaderHash = NewType("HeaderHash", bytes)
 ObjectId = NewType("ObjectId", bytes)
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no letter looks like a digit
+KEY_BYTES = 32
+SIGNATURE_BYTES = 64
 FINGERPRINT_CHARACTERS = 20  # 100 bits: as hard to collide with on purpose as anything else here
 
 _PROBE_SCALAR = bytes(31) + b"\x40"  # any scalar does: only the order of the other point matters
@@ -26,7 +28,13 @@ def sign(key: SigningKey, purpose: Purpose, federation_id: FederationId, data: b
 
 
 def verify(public_key: bytes, signature: bytes, purpose: Purpose, federation_id: FederationId, data: bytes) -> bool:
-    """Whether libsodium accepts it; no other library may decide, they differ on odd points."""
+    """Whether libsodium accepts it; no other library may decide, they differ on odd points.
+
+    The lengths are checked first: libsodium takes signature and message as one run of bytes, so a
+    longer signature would lend its tail to the message.
+    """
+    if len(signature) != SIGNATURE_BYTES or len(public_key) != KEY_BYTES:
+        return False
     try:
         nacl.bindings.crypto_sign_open(signature + pae.encode(purpose, federation_id, data), public_key)
     except (BadSignatureError, ValueError):
@@ -36,11 +44,13 @@ def verify(public_key: bytes, signature: bytes, purpose: Purpose, federation_id:
 
 def is_signing_key(public_key: bytes) -> bool:
     """Whether it is a canonical point of the main subgroup; keys of small order sign for everyone."""
-    return len(public_key) == 32 and nacl.bindings.crypto_core_ed25519_is_valid_point(public_key)
+    return len(public_key) == KEY_BYTES and nacl.bindings.crypto_core_ed25519_is_valid_point(public_key)
 
 
 def is_exchange_key(public_key: bytes) -> bool:
     """Whether an X25519 key agrees on anything but zero."""
+    if len(public_key) != KEY_BYTES:
+        return False
     try:
         nacl.bindings.crypto_scalarmult(_PROBE_SCALAR, public_key)
     except (CryptoError, RuntimeError, ValueError):

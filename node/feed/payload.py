@@ -79,6 +79,8 @@ def seal(key: bytes, associated: bytes, plaintext: bytes) -> bytes:
 
 def unseal(key: bytes, associated: bytes, ciphertext: bytes) -> bytes:
     """The record's bytes; raises Malformed where the author sealed it wrongly."""
+    if len(key) != KEY_BYTES:
+        raise Malformed("payload-key", f"a key of {len(key)} bytes, needs {KEY_BYTES}")
     cipher = AESGCM(key)
     parts = chunks(ciphertext)
     try:

@@ -18,6 +18,8 @@ from node.protocol.session import Self, State
 from node.v1 import peer_pb2
 
 RETRY_S = 15.0  # a peer that did not have it is asked again after so long
+PATIENT = float("-inf")  # waited long enough
+PATIENCE_S = 1.0  # before peers are asked that did not say they have it: most would say no
 UNDER_WAY_PER_PEER_MAX = 2  # the second is asked for while the first still comes
 
 
@@ -42,6 +44,7 @@ class _Asked:
 class _Peer:
     state: State = State.HELLO
     absent: dict[HeaderHash, float] = field(default_factory=dict)  # asked in vain, until when
+    has: dict[HeaderHash, None] = field(default_factory=dict)  # said so, of what we want
     serving: deque[tuple[HeaderHash, int]] = field(default_factory=deque)
     unacknowledged: int = 0
 
@@ -54,6 +57,7 @@ class Fetch:
         self._random = random
         self._peers: dict[MemberId, _Peer] = {}
         self._wanted: dict[HeaderHash, Wanted] = {}  # in the store's order
+        self._since: dict[HeaderHash, float] = {}
         self._asked: dict[HeaderHash, _Asked] = {}
 
     @property
@@ -62,6 +66,7 @@ class Fetch:
         stalls = [asked.since + limits.STALL_S for asked in self._asked.values()]
         if len(self._asked) < len(self._wanted):
             waiting = self._wanted.keys() - self._asked.keys()
+            stalls += [self._since[hash_] + PATIENCE_S for hash_ in waiting if self._since[hash_] != PATIENT]
             stalls += [
                 until for peer in self._peers.values() for hash_, until in peer.absent.items() if hash_ in waiting
             ]
@@ -89,6 +94,9 @@ class Fetch:
     def wanted(self, now: float, wants: Sequence[Wanted]) -> list[Effect]:
         """The store's list, the most urgent first; it replaces the one before."""
         self._wanted = {want.hash: want for want in wants}
+        self._since = {want.hash: self._since.get(want.hash, now) for want in wants}
+        for link in self._peers.values():
+            link.has = {hash_: None for hash_ in link.has if hash_ in self._wanted}
         for hash_ in [hash_ for hash_ in self._asked if hash_ not in self._wanted]:
             del self._asked[hash_]
         return self._ask(now)
@@ -116,6 +124,8 @@ class Fetch:
                 return self._pump(peer, link)
             case "absent":
                 return self._on_absent(now, peer, link, HeaderHash(frame.absent.entry))
+            case "have":
+                return self._on_have(now, link, [HeaderHash(entry) for entry in frame.have.entries])
             case "bye":
                 return [Hangup(peer, f"peer said bye: {frame.bye.reason[:200]}")]
             case _:
@@ -131,7 +141,9 @@ class Fetch:
             asked.since, asked.next = now, chunk.number + 1
         if complete:
             self._wanted.pop(hash_, None)
+            self._since.pop(hash_, None)
             self._asked.pop(hash_, None)
+            effects += self._say_have(hash_, peer)
         return effects + self._ask(now)
 
     def served(self, peer: MemberId, entry: HeaderHash, *, sent: bool) -> list[Effect]:
@@ -150,6 +162,9 @@ class Fetch:
                 del self._asked[hash_]
                 if asked.peer in self._peers:
                     self._peers[asked.peer].absent[hash_] = now + RETRY_S
+        for hash_, since in self._since.items():
+            if now >= since + PATIENCE_S:
+                self._since[hash_] = PATIENT
         for link in self._peers.values():
             link.absent = {hash_: until for hash_, until in link.absent.items() if until > now}
         return self._ask(now)
@@ -161,6 +176,15 @@ class Fetch:
             return [Hangup(peer, "more payloads wanted at a time than is allowed")]
         link.serving.append((HeaderHash(want.entry), want.first))
         return self._pump(peer, link)
+
+    def _say_have(self, hash_: HeaderHash, source: MemberId) -> list[Effect]:
+        """Tell those who may want it; whoever gave it, or has it, need not hear."""
+        frame = peer_pb2.Frame(have=peer_pb2.Have(entries=[hash_]))
+        return [
+            Send(peer, Stream.BULK, frame)
+            for peer, link in sorted(self._peers.items())
+            if link.state is State.READY and peer != source and hash_ not in link.has
+        ]
 
     def _pump(self, peer: MemberId, link: _Peer) -> list[Effect]:
         effects: list[Effect] = []
@@ -187,8 +211,15 @@ class Fetch:
             del self._asked[hash_]
         return self._ask(now)
 
+    def _on_have(self, now: float, link: _Peer, hashes: Sequence[HeaderHash]) -> list[Effect]:
+        for hash_ in hashes:
+            link.absent.pop(hash_, None)
+            if hash_ in self._wanted:
+                link.has[hash_] = None
+        return self._ask(now)
+
     def _ask(self, now: float) -> list[Effect]:
-        """Give free peers the next wants; the originator only where nobody else is left."""
+        """Give free peers the next wants."""
         effects: list[Effect] = []
         free = {peer: UNDER_WAY_PER_PEER_MAX for peer, link in self._peers.items() if link.state is State.READY}
         for asked in self._asked.values():
@@ -209,6 +240,11 @@ class Fetch:
         return effects
 
     def _choose(self, want: Wanted, free: dict[MemberId, int]) -> MemberId | None:
+        """A peer that said it has it, else the originator, else after a while any that did not say no."""
         able = sorted(peer for peer, count in free.items() if count > 0 and want.hash not in self._peers[peer].absent)
-        others = [peer for peer in able if peer != want.originator]
-        return self._random.choice(others or able) if able else None
+        holders = [peer for peer in able if want.hash in self._peers[peer].has]
+        if not holders and want.originator in able:
+            return want.originator
+        if not holders and self._since[want.hash] == PATIENT:
+            holders = able
+        return self._random.choice(holders) if holders else None

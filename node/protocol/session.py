@@ -23,7 +23,7 @@ ALLOWED: dict[tuple[Stream, State], frozenset[str]] = {
     (Stream.GOSSIP, State.HELLO): frozenset({"hello", "bye"}),
     (Stream.GOSSIP, State.READY): frozenset({"echo", "entries", "digest", "heads", "want", "fork", "bye"}),
     (Stream.BULK, State.HELLO): frozenset({"hello", "bye"}),
-    (Stream.BULK, State.READY): frozenset({"want_payload", "chunk", "chunk_ack", "absent", "bye"}),
+    (Stream.BULK, State.READY): frozenset({"want_payload", "chunk", "chunk_ack", "absent", "have", "bye"}),
 }
 
 _COUNTS: dict[str, tuple[Callable[[peer_pb2.Frame], int], int]] = {
@@ -31,6 +31,7 @@ _COUNTS: dict[str, tuple[Callable[[peer_pb2.Frame], int], int]] = {
     "echo": (lambda frame: len(frame.echo.entries), limits.RANGES_PER_FRAME_MAX),
     "heads": (lambda frame: len(frame.heads.rows), limits.HEAD_ROWS_PER_FRAME_MAX),
     "want": (lambda frame: len(frame.want.ranges) + len(frame.want.entries), limits.RANGES_PER_FRAME_MAX),
+    "have": (lambda frame: len(frame.have.entries), limits.RANGES_PER_FRAME_MAX),
     "chunk": (lambda frame: len(frame.chunk.path), 32),
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.keys import HeaderHash
+from node.store import driver
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +30,24 @@ class Arrival:
 def add(connection: sa.Connection, hashes: Sequence[tuple[bool, HeaderHash]]) -> None:
     """Give positions, inside the commit that makes the entries readable."""
     if hashes:
-        connection.exec_driver_sql("INSERT INTO arrival (urgent, hash) VALUES (?, ?)", list(hashes))
+        driver.execute_many(connection, "INSERT INTO arrival (urgent, hash) VALUES (?, ?)", list(hashes))
 
 
 def defer(connection: sa.Connection, hash_: HeaderHash, *, urgent: bool, due_ms: int) -> None:
     """Dated too far ahead: it arrives when its time comes."""
-    connection.exec_driver_sql(
-        "INSERT OR IGNORE INTO deferred (hash, urgent, due_ms) VALUES (?, ?, ?)", (hash_, urgent, due_ms)
+    driver.execute(
+        connection, "INSERT OR IGNORE INTO deferred (hash, urgent, due_ms) VALUES (?, ?, ?)", (hash_, urgent, due_ms)
     )
 
 
 def mature(connection: sa.Connection, now_ms: int) -> int:
     """Let what is due arrive; how many did."""
-    rows = connection.exec_driver_sql(
-        "SELECT urgent, hash FROM deferred WHERE due_ms <= ? ORDER BY due_ms, hash", (now_ms,)
+    rows = driver.rows(
+        connection, "SELECT urgent, hash FROM deferred WHERE due_ms <= ? ORDER BY due_ms, hash", (now_ms,)
     )
     due = [(bool(urgent), HeaderHash(hash_)) for urgent, hash_ in rows]
     add(connection, due)
-    connection.exec_driver_sql("DELETE FROM deferred WHERE due_ms <= ?", (now_ms,))
+    driver.execute(connection, "DELETE FROM deferred WHERE due_ms <= ?", (now_ms,))
     return len(due)
 
 
@@ -65,14 +66,14 @@ def advance(cursor: Cursor, arrival: Arrival) -> Cursor:
 
 def last(connection: sa.Connection, store_id: bytes) -> Cursor:
     """The cursor at the end."""
-    rows: dict[int, int] = dict(
-        connection.exec_driver_sql("SELECT urgent, max(position) FROM arrival GROUP BY urgent").tuples().all()
-    )
+    found = driver.rows(connection, "SELECT urgent, max(position) FROM arrival GROUP BY urgent")
+    rows = {row[0]: row[1] for row in found}
     return Cursor(store_id, rows.get(1) or 0, rows.get(0) or 0)
 
 
 def _after(connection: sa.Connection, *, urgent: bool, position: int, limit: int) -> list[Arrival]:
-    rows = connection.exec_driver_sql(
+    rows = driver.rows(
+        connection,
         "SELECT position, hash FROM arrival WHERE urgent = ? AND position > ? ORDER BY position LIMIT ?",
         (urgent, position, limit),
     )

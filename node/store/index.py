@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
+from node.store import driver
 from node.store.arrivals import Cursor
 
 
@@ -44,13 +45,14 @@ _RECORD = (
 
 def projected(index: sa.Connection, store_id: bytes) -> Cursor:
     """How far the projection is. Another store's projection counts for nothing."""
-    row = index.exec_driver_sql("SELECT urgent, bulk FROM projected WHERE store_id = ?", (store_id,)).one_or_none()
+    row = driver.row(index, "SELECT urgent, bulk FROM projected WHERE store_id = ?", (store_id,))
     return Cursor(store_id, *row) if row else Cursor(store_id)
 
 
 def set_projected(index: sa.Connection, cursor: Cursor) -> None:
     """Move the projection's cursor, in the transaction that wrote its rows."""
-    index.exec_driver_sql(
+    driver.execute(
+        index,
         "INSERT OR REPLACE INTO projected (store_id, urgent, bulk) VALUES (?, ?, ?)",
         (cursor.store_id, cursor.urgent, cursor.bulk),
     )
@@ -58,7 +60,8 @@ def set_projected(index: sa.Connection, cursor: Cursor) -> None:
 
 def put_record(index: sa.Connection, record: Record, *, shown: bool) -> int:
     """Store a record and give its number; again is the same. Hidden until `show`."""
-    index.exec_driver_sql(
+    driver.execute(
+        index,
         f"INSERT OR IGNORE INTO record (shown, {_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             shown,
@@ -76,18 +79,19 @@ def put_record(index: sa.Connection, record: Record, *, shown: bool) -> int:
             record.content,
         ),
     )
-    found: int = index.exec_driver_sql("SELECT record FROM record WHERE hash = ?", (record.hash,)).scalar_one()
+    found: int = driver.scalar(index, "SELECT record FROM record WHERE hash = ?", (record.hash,))
     return found
 
 
 def show(index: sa.Connection, number: int) -> None:
     """All values of the record are stored: look-ups may find it."""
-    index.exec_driver_sql("UPDATE record SET shown = 1 WHERE record = ?", (number,))
+    driver.execute(index, "UPDATE record SET shown = 1 WHERE record = ?", (number,))
 
 
 def put_digests(digests: sa.Connection, kind: int, rows: Iterable[tuple[bytes, int, int]]) -> None:
     """Store values as (value, record, position); rising order is fastest."""
-    digests.exec_driver_sql(
+    driver.execute_many(
+        digests,
         f"INSERT OR IGNORE INTO digest (kind, value, record, position) VALUES ({int(kind)}, ?, ?, ?)",
         list(rows),
     )
@@ -97,7 +101,8 @@ def find(digests: sa.Connection, kind: int, values: Sequence[bytes]) -> list[Fou
     """Where these values stand. One statement for any number of them."""
     if not values:
         return []
-    rows = digests.exec_driver_sql(
+    rows = driver.rows(
+        digests,
         f"WITH wanted(value) AS (VALUES {','.join(['(?)'] * len(values))})"
         " SELECT d.value, d.record, d.position FROM wanted w JOIN digest d ON d.kind = "
         f"{int(kind)} AND d.value = w.value ORDER BY d.value, d.record, d.position",
@@ -111,7 +116,8 @@ def records(index: sa.Connection, numbers: Sequence[int]) -> dict[int, Record]:
     found = {}
     for start in range(0, len(numbers), 500):
         part = tuple(numbers[start : start + 500])
-        rows = index.exec_driver_sql(
+        rows = driver.rows(
+            index,
             f"SELECT record, {_RECORD} FROM record WHERE shown AND record IN ({','.join('?' * len(part))})",
             part,
         )
@@ -121,7 +127,8 @@ def records(index: sa.Connection, numbers: Sequence[int]) -> dict[int, Record]:
 
 def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
     """All records of these kinds, oldest first, in an order that is the same on every node."""
-    rows = index.exec_driver_sql(
+    rows = driver.rows(
+        index,
         f"SELECT {_RECORD} FROM record WHERE shown AND kind IN ({','.join('?' * len(kinds))})"
         " ORDER BY created_ms, hash",
         tuple(kinds),
@@ -131,7 +138,8 @@ def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
 
 def of_object(index: sa.Connection, member_id: MemberId, object_id: ObjectId) -> list[Record]:
     """All records about one object of one owner."""
-    rows = index.exec_driver_sql(
+    rows = driver.rows(
+        index,
         f"SELECT {_RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? ORDER BY created_ms, hash",
         (object_id, member_id),
     )
@@ -140,17 +148,18 @@ def of_object(index: sa.Connection, member_id: MemberId, object_id: ObjectId) ->
 
 def item_count(index: sa.Connection, member_id: MemberId, object_id: ObjectId) -> int:
     """Items held of one object."""
-    count: int = index.exec_driver_sql(
+    count: int = driver.scalar(
+        index,
         "SELECT coalesce(sum(items), 0) FROM record WHERE object_id = ? AND member_id = ?",
         (object_id, member_id),
-    ).scalar_one()
+    )
     return count
 
 
 def clear(index: sa.Connection, digests: sa.Connection) -> None:
     """Forget the projection; the ledger makes it anew."""
-    index.exec_driver_sql("DELETE FROM record")
-    index.exec_driver_sql("DELETE FROM projected")
+    driver.execute(index, "DELETE FROM record")
+    driver.execute(index, "DELETE FROM projected")
     index.commit()
-    digests.exec_driver_sql("DELETE FROM digest")
+    driver.execute(digests, "DELETE FROM digest")
     digests.commit()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash
-from node.store import schema
+from node.store import driver
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,13 @@ _ROW = "hash, feed_id, seq, body, signature, received_ms"
 
 def read_meta(connection: sa.Connection, name: str) -> bytes | None:
     """A named value of the store itself."""
-    return connection.scalar(sa.select(schema.meta.c.value).where(schema.meta.c.name == name))
+    found: bytes | None = driver.scalar(connection, "SELECT value FROM meta WHERE name = ?", (name,))
+    return found
 
 
 def write_meta(connection: sa.Connection, name: str, value: bytes) -> None:
     """Set a named value."""
-    connection.exec_driver_sql("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+    driver.execute(connection, "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
 
 
 def held(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> set[HeaderHash]:
@@ -53,19 +54,19 @@ def held(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> set[HeaderH
     if not hashes:
         return set()
     marks = ",".join("?" * len(hashes))
-    found = connection.exec_driver_sql(f"SELECT hash FROM entry WHERE hash IN ({marks})", tuple(hashes))
+    found = driver.rows(connection, f"SELECT hash FROM entry WHERE hash IN ({marks})", tuple(hashes))
     return {HeaderHash(row[0]) for row in found}
 
 
 def head(connection: sa.Connection, feed_id: FeedId) -> Head | None:
     """The head of one feed."""
-    row = connection.exec_driver_sql("SELECT seq, hash FROM head WHERE feed_id = ?", (feed_id,)).one_or_none()
+    row = driver.row(connection, "SELECT seq, hash FROM head WHERE feed_id = ?", (feed_id,))
     return Head(feed_id, row[0], HeaderHash(row[1])) if row else None
 
 
 def heads(connection: sa.Connection) -> list[Head]:
     """All heads, by feed id."""
-    rows = connection.exec_driver_sql("SELECT feed_id, seq, hash FROM head ORDER BY feed_id")
+    rows = driver.rows(connection, "SELECT feed_id, seq, hash FROM head ORDER BY feed_id")
     return [Head(FeedId(feed), seq, HeaderHash(hash_)) for feed, seq, hash_ in rows]
 
 
@@ -73,13 +74,14 @@ def set_heads(connection: sa.Connection, moved: Iterable[Head]) -> None:
     """Move heads."""
     rows = [(head.feed_id, head.seq, head.hash) for head in moved]
     if rows:
-        connection.exec_driver_sql("INSERT OR REPLACE INTO head (feed_id, seq, hash) VALUES (?, ?, ?)", rows)
+        driver.execute_many(connection, "INSERT OR REPLACE INTO head (feed_id, seq, hash) VALUES (?, ?, ?)", rows)
 
 
 def append(connection: sa.Connection, rows: Sequence[tuple[Row, int, bool]]) -> None:
     """Store headers, each with its kind and whether its predecessor is held."""
     if rows:
-        connection.exec_driver_sql(
+        driver.execute_many(
+            connection,
             "INSERT INTO entry (hash, feed_id, seq, kind, chained, received_ms, body, signature)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -91,13 +93,14 @@ def append(connection: sa.Connection, rows: Sequence[tuple[Row, int, bool]]) -> 
 
 def entry(connection: sa.Connection, hash_: HeaderHash) -> Row | None:
     """One header by its hash."""
-    row = connection.exec_driver_sql(f"SELECT {_ROW} FROM entry WHERE hash = ?", (hash_,)).one_or_none()
+    row = driver.row(connection, f"SELECT {_ROW} FROM entry WHERE hash = ?", (hash_,))
     return Row(*row) if row else None
 
 
 def span(connection: sa.Connection, feed_id: FeedId, first: int, last: int, limit: int) -> list[Row]:
     """Contiguous headers of a feed."""
-    rows = connection.exec_driver_sql(
+    rows = driver.rows(
+        connection,
         f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND seq BETWEEN ? AND ? AND chained ORDER BY seq LIMIT ?",
         (feed_id, first, last, limit),
     )
@@ -106,14 +109,16 @@ def span(connection: sa.Connection, feed_id: FeedId, first: int, last: int, limi
 
 def hash_at(connection: sa.Connection, feed_id: FeedId, seq: int) -> HeaderHash | None:
     """The header hash at a place of the stored chain."""
-    return connection.exec_driver_sql(
-        "SELECT hash FROM entry WHERE feed_id = ? AND seq = ? AND chained", (feed_id, seq)
-    ).scalar_one_or_none()
+    found: HeaderHash | None = driver.scalar(
+        connection, "SELECT hash FROM entry WHERE feed_id = ? AND seq = ? AND chained", (feed_id, seq)
+    )
+    return found
 
 
 def ahead(connection: sa.Connection, feed_id: FeedId) -> list[Row]:
     """Headers kept above a gap of this feed, by sequence number."""
-    rows = connection.exec_driver_sql(
+    rows = driver.rows(
+        connection,
         f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND NOT chained ORDER BY seq, hash",
         (feed_id,),
     )
@@ -123,21 +128,22 @@ def ahead(connection: sa.Connection, feed_id: FeedId) -> list[Row]:
 def chain(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
     """The gap below these headers is closed."""
     if hashes:
-        connection.exec_driver_sql("UPDATE entry SET chained = 1 WHERE hash = ?", [(hash_,) for hash_ in hashes])
+        driver.execute_many(connection, "UPDATE entry SET chained = 1 WHERE hash = ?", [(hash_,) for hash_ in hashes])
 
 
 def statements(connection: sa.Connection) -> list[Row]:
     """All governance, in an order in which every entry comes after its predecessor."""
-    rows = connection.exec_driver_sql(f"SELECT {_ROW} FROM entry WHERE kind < 64 ORDER BY kind > 31, seq, hash")
+    rows = driver.rows(connection, f"SELECT {_ROW} FROM entry WHERE kind < 64 ORDER BY kind > 31, seq, hash")
     return [Row(*row) for row in rows]
 
 
 def keep_fork(connection: sa.Connection, row: ForkRow) -> bool:
     """Keep the proof with the lowest sequence number of each feed; whether it is news."""
-    known = connection.exec_driver_sql("SELECT seq FROM fork WHERE feed_id = ?", (row.feed_id,)).scalar_one_or_none()
+    known = driver.scalar(connection, "SELECT seq FROM fork WHERE feed_id = ?", (row.feed_id,))
     if known is not None and known <= row.seq:
         return False
-    connection.exec_driver_sql(
+    driver.execute(
+        connection,
         "INSERT OR REPLACE INTO fork VALUES (?, ?, ?, ?, ?, ?)",
         (row.feed_id, row.seq, *row.first, *row.second),
     )
@@ -146,5 +152,5 @@ def keep_fork(connection: sa.Connection, row: ForkRow) -> bool:
 
 def forks(connection: sa.Connection) -> list[ForkRow]:
     """All fork proofs, by feed id."""
-    rows = connection.exec_driver_sql("SELECT * FROM fork ORDER BY feed_id")
+    rows = driver.rows(connection, "SELECT * FROM fork ORDER BY feed_id")
     return [ForkRow(row[0], row[1], (row[2], row[3]), (row[4], row[5])) for row in rows]

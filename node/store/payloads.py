@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from node.feed.header import Header
 from node.feed.keys import HeaderHash
+from node.store import driver
 
 
 class State(IntEnum):
@@ -32,7 +33,8 @@ class Want:
 
 def add(connection: sa.Connection, header: Header, state: State, chunks: int) -> None:
     """Note a payload beside its header."""
-    connection.exec_driver_sql(
+    driver.execute(
+        connection,
         "INSERT INTO payload (hash, state, reason, lane, chunks) VALUES (?, ?, '', ?, ?)",
         (header.hash, state, header.urgency, chunks),
     )
@@ -40,13 +42,14 @@ def add(connection: sa.Connection, header: Header, state: State, chunks: int) ->
 
 def state(connection: sa.Connection, hash_: HeaderHash) -> State | None:
     """The state, or None for a statement or an unknown entry."""
-    found = connection.exec_driver_sql("SELECT state FROM payload WHERE hash = ?", (hash_,)).scalar_one_or_none()
+    found = driver.scalar(connection, "SELECT state FROM payload WHERE hash = ?", (hash_,))
     return None if found is None else State(found)
 
 
 def set_state(connection: sa.Connection, hash_: HeaderHash, state: State, reason: str = "") -> None:
     """Move a payload to another state; one that is erased stays so."""
-    connection.exec_driver_sql(
+    driver.execute(
+        connection,
         "UPDATE payload SET state = ?, reason = ? WHERE hash = ? AND state <> ?",
         (state, reason, hash_, State.ERASED),
     )
@@ -55,35 +58,38 @@ def set_state(connection: sa.Connection, hash_: HeaderHash, state: State, reason
 def put_chunks(connection: sa.Connection, hash_: HeaderHash, first: int, data: Sequence[bytes]) -> None:
     """Store chunks; one that is held is not written again."""
     rows = [(hash_, first + i, part) for i, part in enumerate(data)]
-    connection.exec_driver_sql("INSERT OR IGNORE INTO chunk (hash, number, data) VALUES (?, ?, ?)", rows)
+    driver.execute_many(connection, "INSERT OR IGNORE INTO chunk (hash, number, data) VALUES (?, ?, ?)", rows)
 
 
 def chunk(connection: sa.Connection, hash_: HeaderHash, number: int) -> bytes | None:
     """One chunk."""
-    return connection.exec_driver_sql(
-        "SELECT data FROM chunk WHERE hash = ? AND number = ?", (hash_, number)
-    ).scalar_one_or_none()
+    found: bytes | None = driver.scalar(
+        connection, "SELECT data FROM chunk WHERE hash = ? AND number = ?", (hash_, number)
+    )
+    return found
 
 
 def ciphertext(connection: sa.Connection, hash_: HeaderHash) -> bytes:
     """All chunks that are held, in order."""
-    rows = connection.exec_driver_sql("SELECT data FROM chunk WHERE hash = ? ORDER BY number", (hash_,))
+    rows = driver.rows(connection, "SELECT data FROM chunk WHERE hash = ? ORDER BY number", (hash_,))
     return b"".join(row[0] for row in rows)
 
 
 def is_held(connection: sa.Connection, hash_: HeaderHash) -> bool:
     """Whether every chunk is here."""
     return bool(
-        connection.exec_driver_sql(
+        driver.scalar(
+            connection,
             "SELECT (SELECT count(*) FROM chunk c WHERE c.hash = p.hash) = p.chunks FROM payload p WHERE p.hash = ?",
             (hash_,),
-        ).scalar_one_or_none()
+        )
     )
 
 
 def wants(connection: sa.Connection, limit: int) -> list[Want]:
     """What is missing, the most urgent first: the stored want-list."""
-    rows = connection.exec_driver_sql(
+    rows = driver.rows(
+        connection,
         "SELECT p.hash, p.lane, p.chunks, (SELECT count(*) FROM chunk c WHERE c.hash = p.hash)"
         " FROM payload p WHERE p.state = 0 ORDER BY p.lane, p.rowid LIMIT ?",
         (limit,),
@@ -93,37 +99,39 @@ def wants(connection: sa.Connection, limit: int) -> list[Want]:
 
 def want_count(connection: sa.Connection) -> int:
     """How many payloads are missing."""
-    count: int = connection.exec_driver_sql("SELECT count(*) FROM payload WHERE state = 0").scalar_one()
+    count: int = driver.scalar(connection, "SELECT count(*) FROM payload WHERE state = 0")
     return count
 
 
 def put_boxes(keys: sa.Connection, rows: Sequence[tuple[HeaderHash, bytes]]) -> None:
     """Store boxes; one that is held stays as it is."""
     if rows:
-        keys.exec_driver_sql("INSERT OR IGNORE INTO box (hash, box) VALUES (?, ?)", list(rows))
+        driver.execute_many(keys, "INSERT OR IGNORE INTO box (hash, box) VALUES (?, ?)", list(rows))
 
 
 def box(keys: sa.Connection, hash_: HeaderHash) -> bytes | None:
     """The box of one payload."""
-    return keys.exec_driver_sql("SELECT box FROM box WHERE hash = ?", (hash_,)).scalar_one_or_none()
+    found: bytes | None = driver.scalar(keys, "SELECT box FROM box WHERE hash = ?", (hash_,))
+    return found
 
 
 def box_hashes(keys: sa.Connection) -> list[HeaderHash]:
     """Every payload that has a box."""
-    return [row[0] for row in keys.exec_driver_sql("SELECT hash FROM box ORDER BY hash")]
+    return [row[0] for row in driver.rows(keys, "SELECT hash FROM box ORDER BY hash")]
 
 
 def drop_boxes(keys: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
     """Erase boxes."""
     if hashes:
-        keys.exec_driver_sql("DELETE FROM box WHERE hash = ?", [(hash_,) for hash_ in hashes])
+        driver.execute_many(keys, "DELETE FROM box WHERE hash = ?", [(hash_,) for hash_ in hashes])
 
 
 def orphans(ledger: sa.Connection) -> list[HeaderHash]:
     """Payloads staged for headers that were never signed."""
-    rows = ledger.exec_driver_sql(
+    rows = driver.rows(
+        ledger,
         "SELECT DISTINCT hash FROM chunk WHERE NOT EXISTS (SELECT 1 FROM entry e WHERE e.hash = chunk.hash)"
-        " ORDER BY hash"
+        " ORDER BY hash",
     )
     return [row[0] for row in rows]
 
@@ -131,4 +139,4 @@ def orphans(ledger: sa.Connection) -> list[HeaderHash]:
 def drop_chunks(ledger: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
     """Erase ciphertext."""
     if hashes:
-        ledger.exec_driver_sql("DELETE FROM chunk WHERE hash = ?", [(hash_,) for hash_ in hashes])
+        driver.execute_many(ledger, "DELETE FROM chunk WHERE hash = ?", [(hash_,) for hash_ in hashes])

@@ -117,6 +117,7 @@ class Frame(_message.Message):
     CHUNK_FIELD_NUMBER: _builtins.int
     CHUNK_ACK_FIELD_NUMBER: _builtins.int
     ABSENT_FIELD_NUMBER: _builtins.int
+    HAVE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -141,6 +142,8 @@ class Frame(_message.Message):
     def chunk_ack(self) -> Global___ChunkAck: ...
     @_builtins.property
     def absent(self) -> Global___Absent: ...
+    @_builtins.property
+    def have(self) -> Global___Have: ...
     def __init__(
         self,
         *,
@@ -156,12 +159,13 @@ class Frame(_message.Message):
         chunk: Global___Chunk | None = ...,
         chunk_ack: Global___ChunkAck | None = ...,
         absent: Global___Absent | None = ...,
+        have: Global___Have | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "body", b"body", "bye", b"bye", "chunk", b"chunk", "chunk_ack", b"chunk_ack", "digest", b"digest", "echo", b"echo", "entries", b"entries", "fork", b"fork", "heads", b"heads", "hello", b"hello", "want", b"want", "want_payload", b"want_payload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "body", b"body", "bye", b"bye", "chunk", b"chunk", "chunk_ack", b"chunk_ack", "digest", b"digest", "echo", b"echo", "entries", b"entries", "fork", b"fork", "have", b"have", "heads", b"heads", "hello", b"hello", "want", b"want", "want_payload", b"want_payload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "body", b"body", "bye", b"bye", "chunk", b"chunk", "chunk_ack", b"chunk_ack", "digest", b"digest", "echo", b"echo", "entries", b"entries", "fork", b"fork", "heads", b"heads", "hello", b"hello", "want", b"want", "want_payload", b"want_payload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "body", b"body", "bye", b"bye", "chunk", b"chunk", "chunk_ack", b"chunk_ack", "digest", b"digest", "echo", b"echo", "entries", b"entries", "fork", b"fork", "have", b"have", "heads", b"heads", "hello", b"hello", "want", b"want", "want_payload", b"want_payload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["hello", "echo", "entries", "digest", "heads", "want", "fork", "bye", "want_payload", "chunk", "chunk_ack", "absent"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["hello", "echo", "entries", "digest", "heads", "want", "fork", "bye", "want_payload", "chunk", "chunk_ack", "absent", "have"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -518,3 +522,25 @@ class Absent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Absent: _TypeAlias = Absent  # noqa: Y015
+
+@_typing.final
+class Have(_message.Message):
+    """Have takes an Absent back: these payloads came in since they were asked for in vain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Have: _TypeAlias = Have  # noqa: Y015

@@ -4,9 +4,9 @@ import pytest
 from nacl.signing import SigningKey
 
 from node.errors import Malformed
-from node.feed import chain, entry, header, identity, keys, statements
+from node.feed import chain, entry, header, identity, keys, pae, statements
 from node.feed.entry import Entry
-from node.feed.identity import Identity
+from node.feed.identity import Identity, Role
 from node.feed.pae import Purpose
 from node.v1 import header_pb2
 from tests.feed import worlds
@@ -120,3 +120,35 @@ def test_a_feed_goes_on_only_from_its_head() -> None:
 def test_a_header_that_we_make_ourselves_is_read_by_the_same_rules() -> None:
     with pytest.raises(Malformed, match="urgency-known"):
         worlds.entry_of(MEMBER, header_pb2.Header(kind=36, urgency=header.HISTORY, statement=b"\x0a\x01x"))
+
+
+def test_a_longer_signature_does_not_lend_its_tail_to_the_message() -> None:
+    inner = pae.encode(Purpose.INCEPTION, pae.NO_FEDERATION, b"inner")
+    outer_data = b"anything before " + inner
+    signature = keys.sign(MEMBER.root, Purpose.CARD, pae.NO_FEDERATION, outer_data)
+    head = pae.encode(Purpose.CARD, pae.NO_FEDERATION, outer_data).removesuffix(inner)
+    public_key = bytes(MEMBER.root.verify_key)
+    assert keys.verify(public_key, signature, Purpose.CARD, pae.NO_FEDERATION, outer_data)
+    assert not keys.verify(public_key, signature + head, Purpose.INCEPTION, pae.NO_FEDERATION, b"inner")
+
+
+def test_a_short_exchange_key_is_none() -> None:
+    assert not keys.is_exchange_key(b"abc")
+    assert keys.is_exchange_key(bytes(SigningKey(worlds.seed("any")).to_curve25519_private_key().public_key))
+
+
+@pytest.mark.parametrize("character", ["\u3164", "\ufe0f", "\U000e0041", "\u202e", "\x00"])
+def test_a_name_looks_like_itself(character: str) -> None:
+    with pytest.raises(Malformed, match="name-plain"):
+        identity.create_inception(
+            MEMBER.root, bytes(MEMBER.next_root.verify_key), bytes(15) + b"1", f"Mem{character}ber", Role.PLATFORM, ""
+        )
+
+
+def test_a_rotation_with_more_than_is_known_here_still_rotates() -> None:
+    first = accept(MEMBER)
+    begun = identity.begin(first, WORLD.federation_id)
+    beyond = rotation(MEMBER) + b"\x80\x04\x01"  # field 64, number 1
+    rotated = log_entry(MEMBER, 4, beyond, MEMBER.next_root, first)
+    after = identity.follow(begun, rotated, WORLD.federation_id)
+    assert after.root_key == bytes(MEMBER.next_root.verify_key)

@@ -163,6 +163,17 @@ def test_a_candidate_becomes_a_member_when_an_amendment_lowers_the_threshold() -
     assert roster.roster(CHARTER, complete, NOW_MS).rules.number == 1
 
 
+def test_an_amendment_that_raises_the_threshold_takes_effect_away_but_nobody_is_forgotten() -> None:
+    newcomer = WORLD.others[0]
+    endorsed = frozenset(said("e", author, newcomer, role=4) for author in WORLD.founders[:2])
+    before = Facts(frozenset((newcomer.inception,)), endorsed)
+    assert newcomer.member_id in roster.roster(CHARTER, before, NOW_MS).seats
+    signers = [founder.member_id for founder in WORLD.founders[:3]]
+    after = before.merge(Facts(amendments=frozenset(replace(FIRST[2], author=author) for author in signers)))
+    assert newcomer.member_id in roster.known(CHARTER, after).members
+    assert newcomer.member_id not in roster.roster(CHARTER, after, NOW_MS).seats
+
+
 # ---- Marks
 
 FEEDS = [FeedId(worlds.seed(f"feed {number}")) for number in range(2)]

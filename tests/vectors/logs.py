@@ -197,7 +197,7 @@ def _identities() -> Iterator[Row]:
     unknown = _begun().add(30, {1: 1}, first)
     yield row("valid-kind-unknown", "valid", "Kind 30 must be signed too.", unknown, root_key=old, nodes=[])
     foreign = _begun().add(6, AUTHORITY.node, first, wire.field(64, 1))
-    yield row("valid-foreign", "valid", "Not effective here.", foreign, root_key=old, nodes=[])
+    yield row("valid-foreign", "valid", "More than is known here.", foreign, root_key=old, nodes=[node])
     yield row(
         "opening",
         "identity-opening",

@@ -36,14 +36,14 @@ def _context(carriage: int = 1, exercise: int = 0) -> bytes:
     return wire.payload_context(FEDERATION_ID, AUTHORITY.member_id, carriage, exercise, PAYLOAD_ID)
 
 
-def _payload(name: str, about: str, ciphertext: bytes, expect: str, plaintext: bytes = b"") -> Vector:
+def _payload(name: str, about: str, ciphertext: bytes, expect: str, plaintext: bytes = b"", key: bytes = KEY) -> Vector:
     given = {
         "federation_id": FEDERATION_ID,
         "member_id": AUTHORITY.member_id,
         "carriage": 1,
         "exercise": 0,
         "payload_id": PAYLOAD_ID,
-        "key": KEY,
+        "key": key,
         "ciphertext": ciphertext,
     }
     output = {
@@ -90,6 +90,7 @@ def _payloads() -> Iterator[Vector]:
     for name, padded in paddings.items():
         ciphertext = wire.stream(KEY, _context(), padded)
         yield _payload(f"payload-padding-{name}", "Opened, and padded wrongly.", ciphertext, "payload-padding")
+    yield _payload("payload-key-short", "AES takes 16 bytes too.", bytes(272), "payload-key", key=KEY[:16])
     yield _payload("payload-padding-empty", "No chunk at all.", b"", "payload-padding")
     sizes = [1, 4, 255, 256, 257, 288, 289, 511, 512, 513, 575, 576, 65535, 65536, 65537, 1 << 20, (1 << 20) + 1]
     output = {"buckets": [wire.bucket(size) for size in sizes]}

@@ -1,0 +1,37 @@
+"""From what the store took in to what gossip has to tell: shared by the daemon and the simulator."""
+
+from node.exchange import disclose
+from node.exchange.exchange import Exchange
+from node.exchange.verified import Admitted, Checked, Verified
+from node.feed.header import URGENT
+from node.feed.keys import MemberId
+from node.protocol.gossip import Fresh, Growth
+from node.store.ledger import ForkRow
+
+
+def urgent(exchange: Exchange, checked: Checked, source: MemberId | None) -> Growth | None:
+    """What goes on before the commit: verified entries of lane 0."""
+    fresh = _fresh(exchange, [verified for verified in checked.entries if verified.header.urgency == URGENT])
+    return Growth(fresh=fresh, source=source) if fresh else None
+
+
+def committed(exchange: Exchange, admitted: Admitted, checked: Checked, source: MemberId | None) -> Growth:
+    """What is durable now: heads may be told, and the other lanes go on."""
+    slower = [verified for verified in admitted.entries if source is None or verified.header.urgency != URGENT]
+    return Growth(
+        heads=admitted.heads,
+        fresh=_fresh(exchange, slower),
+        forks=[(row.feed_id, row.seq, disclose.fork(row)) for row in admitted.forks],
+        gaps=[(gap.feed_id, gap.seq, gap.previous) for gap in admitted.gaps],
+        unknown=checked.unknown,
+        source=source,
+    )
+
+
+def forked(row: ForkRow, source: MemberId) -> Growth:
+    """A proof that was news."""
+    return Growth(forks=[(row.feed_id, row.seq, disclose.fork(row))], source=source)
+
+
+def _fresh(exchange: Exchange, entries: list[Verified]) -> list[Fresh]:
+    return [Fresh(one.header.hash, one.header.urgency, exchange.letter(one)) for one in entries]

@@ -1,0 +1,174 @@
+"""The invariants (I1 to I4, I12 to I14), each a sentence that must hold after every event."""
+
+from dataclasses import dataclass, field
+
+from nacl.signing import SigningKey
+
+from node.errors import Malformed
+from node.exchange import ingest, project
+from node.feed import entry
+from node.feed.keys import FeedId, MemberId
+from node.feed.pae import FederationId
+from node.protocol.effects import Stream
+from node.store import ledger, payloads
+from node.v1 import header_pb2, peer_pb2
+from tests.simulator.disk import Disk
+from tests.simulator.node import Node
+
+
+@dataclass
+class Checks:
+    """What the world has seen, to compare with what comes."""
+
+    places: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
+    owners: dict[bytes, MemberId] = field(default_factory=dict)
+    signatures: dict[bytes, bytes] = field(default_factory=dict)
+    checked: dict[tuple[MemberId, FeedId], int] = field(default_factory=dict)
+    told: dict[tuple[MemberId, bytes], int] = field(default_factory=dict)
+    acknowledged: dict[MemberId, set[tuple[bytes, int]]] = field(default_factory=dict)
+
+    def signed(self, owner: MemberId, letter: header_pb2.SignedEntry) -> None:
+        """I1: no feed key signs two bodies for one place, under any crash."""
+        header = header_pb2.Header.FromString(letter.header)
+        place = (header.feed_id, header.seq)
+        assert self.places.setdefault(place, letter.header) == letter.header, f"I1: two entries at {place}"
+        self.owners[letter.header] = owner
+
+    def sent(self, node: Node, stream: Stream, frame: peer_pb2.Frame) -> None:
+        """I2 journal first, I13 relayed intact; and what is told becomes a promise (I12)."""
+        body = frame.WhichOneof("body")
+        if body == "entries":
+            for letter in frame.entries.entries:
+                if self.owners.get(letter.header) == node.id:
+                    assert letter.header in node.journal.headers, "I2: sent before the journal had it"
+                first = self.signatures.setdefault(letter.header, letter.signature)
+                assert first == letter.signature, "I13: another signature than at first"
+        elif body == "heads":
+            for row in frame.heads.rows:
+                self._tell(node, row.feed_id, row.seq)
+        elif body == "chunk_ack" and stream is Stream.BULK:
+            acknowledged = self.acknowledged.setdefault(node.id, set())
+            acknowledged.add((frame.chunk_ack.entry, frame.chunk_ack.number))
+
+    def _tell(self, node: Node, feed_id: bytes, seq: int) -> None:
+        key = (node.id, feed_id)
+        if self.told.get(key, 0) >= seq:
+            return
+        self.told[key] = seq
+        head = ledger.head(node.disk.ledger, FeedId(feed_id))
+        assert head is not None, "I12: a head was told that is not stored"
+        assert head.seq >= seq, "I12: a head was told that is not stored"
+
+    def moved(self, node: Node, federation_id: FederationId) -> None:
+        """I3: what is stored of a feed is contiguous, and each names the one before."""
+        for feed_id in sorted(node.moved):
+            start = self.checked.get((node.id, feed_id), 0)
+            rows = ledger.span(node.disk.ledger, feed_id, max(start, 1), 2**40, 100_000)
+            previous = rows[0].hash if start and rows else b""
+            for seq, row in enumerate(rows[1:] if start else rows, start + 1):
+                header = entry.decode(row.body, row.signature, federation_id).header
+                assert row.seq == seq, f"I3: {row.seq} where {seq} is due"
+                assert header.previous == previous, f"I3: broken chain at {seq}"
+                previous = row.hash
+            if rows:
+                self.checked[node.id, feed_id] = rows[-1].seq
+        node.moved.clear()
+
+    def restarted(self, node: Node) -> None:
+        """I12: what was told or acknowledged survived; I1: our own head is where the journal is."""
+        heads = {head.feed_id: head.seq for head in ledger.heads(node.disk.ledger)}
+        for (owner, feed_id), seq in self.told.items():
+            if owner == node.id:
+                assert heads.get(FeedId(feed_id), 0) >= seq, "I12: a told head is gone after a crash"
+        for hash_, number in self.acknowledged.get(node.id, ()):
+            kept = payloads.chunk(node.disk.ledger, hash_, number) is not None  # type: ignore[arg-type]
+            assert kept, "I12: an acknowledged chunk is gone after a crash"
+        boxed(node)
+        last = node.journal.last()
+        if last:
+            header = header_pb2.Header.FromString(last.header)
+            assert heads.get(FeedId(header.feed_id), 0) >= header.seq, "a signed entry is gone after a crash"
+
+
+def converged(nodes: list[Node]) -> None:
+    """I4: all hold the same, byte for byte."""
+    first = admitted(nodes[0].disk)
+    for node in nodes[1:]:
+        assert admitted(node.disk) == first, "I4: two nodes hold different entries"
+
+
+def admitted(disk: Disk) -> list[tuple[bytes, bytes, bytes]]:
+    rows = disk.ledger.exec_driver_sql("SELECT hash, body, signature FROM entry ORDER BY hash")
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def readable(node: Node) -> list[tuple[object, ...]]:
+    """The whole index, in an order of its own content."""
+    records = node.disk.index.exec_driver_sql(
+        "SELECT record, hash, shown, feed_id, seq, member_id, object_id, kind, exercise, created_ms, expires_ms,"
+        " items, content FROM record ORDER BY hash"
+    ).all()
+    names = {row[0]: row[1] for row in records}
+    digests = node.disk.digests.exec_driver_sql("SELECT kind, value, record, position FROM digest").all()
+    found = sorted((row[0], row[1], names[row[2]], row[3]) for row in digests)
+    return [*(tuple(row[1:]) for row in records), *found]
+
+
+def rebuilt(node: Node) -> None:
+    """A rebuilt index equals the live one."""
+    live = readable(node)
+    project.rebuild(node.disk, node.exchange.trust, node.exchange.reader)
+    assert readable(node) == live, "the rebuilt index differs from the live one"
+
+
+def unreadable(node: Node, published: list[bytes]) -> None:
+    """No published digest stands readable in the ledger's file, nor in that of the keys."""
+    image = node.disk.image()
+    for name in ("ledger", "keys"):
+        for digest in published:
+            assert digest not in image[name], f"a published digest is readable in the {name} file"
+
+
+def boxed(node: Node) -> None:
+    """Keys before ledger: whatever the ledger calls present can be opened."""
+    present = node.disk.ledger.exec_driver_sql("SELECT hash FROM payload WHERE state = 3").scalars().all()
+    boxes = set(payloads.box_hashes(node.disk.keys))
+    assert all(hash_ in boxes for hash_ in present), "a payload is present whose box never reached the disk"
+
+
+def unbroken(node: Node) -> None:
+    """I3: an entry that names another predecessor than the head does not come in, though it is signed."""
+    federation_id = node.exchange.trust.federation_id
+    feed_id = node.member.feed_id(federation_id)
+    before = ledger.head(node.disk.ledger, feed_id)
+    assert before is not None
+    fields = header_pb2.Header(
+        feed_id=feed_id,
+        seq=before.seq + 1,
+        previous=bytes(31) + b"\x01",
+        created_ms=1,
+        urgency=1,
+        kind=61,
+        statement=b"x",
+    )
+    made = entry.create(fields, node.member.feed_key, federation_id)
+    letter = header_pb2.SignedEntry(header=made.header.body, signature=made.signature)
+    node.exchange.admit(node.exchange.verify([letter]), 1)
+    assert ledger.head(node.disk.ledger, feed_id) == before, "I3: a broken chain came in"
+
+
+def separated(node: Node, key: SigningKey) -> None:
+    """I14: what was signed for another federation or by another key is accepted in no frame."""
+    feed_id = node.member.feed_id(node.exchange.trust.federation_id)
+    head = ledger.head(node.disk.ledger, feed_id)
+    assert head is not None
+    fields = header_pb2.Header(
+        feed_id=feed_id, seq=head.seq + 1, previous=head.hash, created_ms=1, urgency=1, kind=61, statement=b"x"
+    )
+    own = node.exchange.trust.federation_id
+    for signer, federation_id in ((node.member.feed_key, FederationId(bytes(31) + b"\x01")), (key, own)):
+        forged = entry.create(fields, signer, federation_id)
+        letter = header_pb2.SignedEntry(header=forged.header.body, signature=forged.signature)
+        checked = ingest.verify([letter], node.exchange.trust, node.exchange.reader)
+        assert isinstance(checked.fault, Malformed), "I14: a forged entry was accepted"
+        assert not checked.entries

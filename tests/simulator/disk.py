@@ -1,0 +1,100 @@
+"""A disk that forgets what was not committed, and can die at any commit."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from node.store import stores
+from node.store.stores import Stores
+from node.v1 import header_pb2
+
+
+class Crash(BaseException):
+    """The machine stops here. Not an Exception: nothing may catch it but the world."""
+
+
+@dataclass
+class Power:
+    """When the machine dies: at which commit from now on, and whether that commit was kept."""
+
+    commits_left: int = -1
+    kept: bool = False
+    died_at: str = ""
+
+    def spend(self, name: str) -> bool:
+        """Whether the machine dies at this commit."""
+        if self.commits_left < 0:
+            return False
+        self.commits_left -= 1
+        if self.commits_left >= 0:
+            return False
+        self.died_at = name
+        return True
+
+
+@dataclass(frozen=True)
+class Disk(Stores):
+    """Four SQLite files in memory."""
+
+    power: Power
+
+    def commit(self, name: str) -> None:
+        dies = self.power.spend(name)
+        if not dies or self.power.kept:
+            super().commit(name)
+        if dies:
+            raise Crash(name)
+
+    def image(self) -> dict[str, bytes]:
+        """The bytes of each file."""
+        return {name: raw(getattr(self, name)).serialize() for name in stores.NAMES}
+
+    def load(self, image: dict[str, bytes]) -> None:
+        """Put other bytes in place of the files."""
+        self.rollback()
+        for name, data in image.items():
+            raw(getattr(self, name)).deserialize(data)
+        self.power.commits_left = -1
+
+
+def raw(connection: sa.Connection) -> sqlite3.Connection:
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)
+    return found
+
+
+def empty_disk() -> Disk:
+    """A new disk with empty tables."""
+    connections = {}
+    for name in stores.NAMES:
+        connections[name] = stores.connect(lambda: sqlite3.connect(":memory:", check_same_thread=False))
+        stores.create(connections[name], name)
+    return Disk(**connections, power=Power())
+
+
+@dataclass
+class MemoryJournal:
+    """The sign journal. Its lines survive a crash unless the crash is at the append and not kept."""
+
+    power: Power
+    noted: Callable[[header_pb2.SignedEntry], None]  # every signature that became durable
+    entries: list[header_pb2.SignedEntry] = field(default_factory=list)
+    headers: set[bytes] = field(default_factory=set)
+
+    def append(self, letters: Sequence[header_pb2.SignedEntry]) -> None:
+        dies = self.power.spend("journal")
+        if not dies or self.power.kept:
+            self.entries += letters
+            self.headers |= {letter.header for letter in letters}
+            for letter in letters:
+                self.noted(letter)
+        if dies:
+            raise Crash("journal")
+
+    def last(self) -> header_pb2.SignedEntry | None:
+        return self.entries[-1] if self.entries else None
+
+    def lines(self) -> list[header_pb2.SignedEntry]:
+        return list(self.entries)

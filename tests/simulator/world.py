@@ -1,0 +1,386 @@
+"""A world from a seed: members, links, faults, what is said; then healing, and agreement is demanded."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from random import Random
+
+from node.feed.keys import MemberId
+from node.protocol.effects import Stream
+from node.store import ledger, payloads
+from node.v1 import peer_pb2
+from tests.simulator import checks, members, memo, workload
+from tests.simulator.checks import Checks
+from tests.simulator.disk import Crash, Disk, empty_disk
+from tests.simulator.node import Node, ms
+
+AUTHORS = 5
+ENTRIES_MIN = 40
+SAYING_S = 20.0  # how long entries are published
+CONVERGE_S = 240.0  # after the healing; sixteen rounds of anti-entropy
+DEGREE = 4
+FAULTS = ("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart")
+RARE = (
+    "a gap was seen",
+    "a feed was not certified yet",
+    "a payload was absent",
+    "a chunk was kept",
+    "a fetch was retried or moved",
+    "an own entry came back from the journal",
+    "died at keys",
+    "died at ledger",
+    "died at index",
+    "died at digests",
+    "died at journal",
+    "the last commit was lost",
+    "the last commit was kept",
+    "the store was built the long way",
+)
+
+memo.remember()
+_disks: list[Disk] = []  # made once, loaded anew by every world
+
+
+@dataclass
+class Report:
+    """What a world did."""
+
+    seed: int
+    trace: str
+    entries: int
+    frames: int
+    faults: tuple[str, ...]
+    counts: Counter[str]
+    converged_s: float
+
+
+@dataclass
+class _Link:
+    """Two streams between two nodes. Frames of an older epoch never arrive."""
+
+    is_up: bool = False
+    epoch: int = 0
+    last_at: dict[tuple[MemberId, Stream], float] = field(default_factory=dict)
+    hello_at: dict[tuple[MemberId, Stream], float] = field(default_factory=dict)
+
+
+class World:
+    """One run."""
+
+    def __init__(self, seed: int, count: int = 25) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.federation = members.federation(count)
+        self.now = 0.0
+        self.queue: list[tuple[float, int, Callable[[], None]]] = []
+        self.ties = 0
+        self.trace = sha256(str(seed).encode())
+        self.counts: Counter[str] = Counter()
+        self.checks = Checks()
+        self.published: list[bytes] = []
+        self.frames = self.entries = 0
+        self.is_healed = False
+        self.faults = tuple(sorted(self.random.sample(FAULTS, self.random.randint(3, 5))))
+        self.loss = self.random.uniform(0.01, 0.08) if "loss" in self.faults else 0.0
+        self.repeat = self.random.uniform(0.02, 0.2) if "repeat" in self.faults else 0.0
+        self.reorder = self.random.uniform(0.05, 0.4) if "reorder" in self.faults else 0.0
+        self.latency_s = (0.005, 0.5) if "delay" in self.faults else (0.005, 0.04)
+        self.links: dict[tuple[MemberId, MemberId], _Link] = {}
+        self.wakes: dict[MemberId, float] = {}
+        self.nodes = {one.member_id: self._node(one) for one in self.federation.members}
+
+    # ---- The run
+
+    def run(self) -> Report:
+        """Say, fail, heal, agree; raises AssertionError with what does not hold."""
+        self._connect()
+        self._plan()
+        last_at = SAYING_S + 5
+        self._until(last_at, None)
+        self._heal()
+        self._until(last_at + CONVERGE_S, self._is_agreed)
+        assert self._is_agreed(), f"seed {self.seed}: no agreement after {CONVERGE_S} s: {self._disagreement()}"
+        converged_s = self.now - last_at
+        self._check_end()
+        for node in self.nodes.values():
+            self.counts += node.counts
+        return Report(
+            self.seed, self.trace.hexdigest(), self.entries, self.frames, self.faults, self.counts, converged_s
+        )
+
+    def at(self, when: float, what: Callable[[], None]) -> None:
+        """Do something later."""
+        self.ties += 1
+        heapq.heappush(self.queue, (when, self.ties, what))
+
+    def _until(self, end: float, stop: Callable[[], bool] | None) -> None:
+        check_at = self.now
+        while self.queue and self.queue[0][0] <= end:
+            self.now, _, what = heapq.heappop(self.queue)
+            what()
+            if stop and self.now >= check_at:
+                if stop():
+                    return
+                check_at = self.now + 1.0
+        if not stop:
+            self.now = end
+
+    # ---- Making
+
+    def _node(self, one: members.Member) -> Node:
+        number = one.number
+        while len(_disks) <= number:
+            _disks.append(empty_disk())
+        disk = _disks[number]
+        disk.load(self.federation.image)
+        node = Node(self.seed, one, self.federation, disk)
+        node.journal.noted = lambda letter: self.checks.signed(node.id, letter)
+        node.carry, node.cut = self._carry, self._cut
+        self._write_store_id(disk, number)
+        return node
+
+    def _write_store_id(self, disk: Disk, number: int) -> None:
+        ledger.write_meta(disk.ledger, "store_id", members.seed(f"store {self.seed} {number}")[:16])
+        disk.ledger.commit()
+
+    def _connect(self) -> None:
+        late = self._late_joiner()
+        ids = list(self.nodes)
+        for i, one in enumerate(ids):
+            self._link(one, ids[(i + 1) % len(ids)])
+            for other in self.random.sample(ids, DEGREE // 2 - 1):
+                if other != one:
+                    self._link(one, other)
+        if self.seed % 20 == 0:
+            self._build_long_way()
+        for node in self.nodes.values():
+            if node is not late:
+                node.start(0.0, prepared=True)
+        for pair in sorted(self.links):
+            self._dial(pair)
+
+    def _build_long_way(self) -> None:
+        """The prepared image is what taking everything in makes, entry by entry."""
+        disk = empty_disk()
+        first = self.federation.members[0]
+        for letter in self.federation.letters:
+            members.take_all_again(disk, self.federation, first, letter)
+        assert checks.admitted(disk) == checks.admitted(self.nodes[first.member_id].disk)
+        self.counts["the store was built the long way"] += 1
+        disk.close()
+
+    def _link(self, one: MemberId, other: MemberId) -> None:
+        self.links.setdefault((min(one, other), max(one, other)), _Link())
+
+    def _late_joiner(self) -> Node | None:
+        if "late joiner" not in self.faults:
+            return None
+        node = self.nodes[self.federation.members[-1].member_id]
+        node.disk.load(self.federation.empty)
+        self._write_store_id(node.disk, node.member.number)
+        self.at(self.random.uniform(5, SAYING_S), lambda: self._join(node))
+        return node
+
+    def _join(self, node: Node) -> None:
+        self.counts["fault: late joiner"] += 1
+        node.start(self.now, prepared=False)
+        own = members.own_letters(self.federation.charter, node.member)
+        node.exchange.admit(node.exchange.verify(own), ms(self.now))
+        node.start(self.now, prepared=False)
+        self._after(node)
+
+    # ---- The plan of a seed
+
+    def _plan(self) -> None:
+        authors = [self.nodes[one.member_id] for one in self.random.sample(self.federation.members[:-1], AUTHORS)]
+        for i in range(ENTRIES_MIN):
+            self.at(self.random.uniform(0.1, SAYING_S), lambda i=i: self._say(authors[i % AUTHORS]))  # type: ignore[misc]
+        if "partition" in self.faults:
+            self.at(self.random.uniform(1, 8), self._partition)
+        everyone = list(self.nodes.values())
+        if "crash" in self.faults:
+            for _ in range(4):
+                node = self.random.choice([*authors, *everyone])
+                self.at(self.random.uniform(1, SAYING_S), lambda node=node: self._arm(node))  # type: ignore[misc]
+        if "restart" in self.faults:
+            for _ in range(2):
+                node = self.random.choice(everyone)
+                self.at(self.random.uniform(1, SAYING_S), lambda node=node: self._stop(node, "restart"))  # type: ignore[misc]
+
+    def _say(self, author: Node) -> None:
+        if not author.is_up:
+            self.at(self.now + 2.0, lambda: self._say(author))
+            return
+        drafts = workload.draft(self.random, self.federation, ms(self.now), self.published)
+        if self._do(author, lambda: author.publish(self.now, drafts)):
+            self.entries += len(drafts)
+        else:
+            self.at(self.now + 3.0, lambda: self._say(author))
+
+    def _arm(self, node: Node) -> None:
+        node.disk.power.commits_left = self.random.randint(0, 5)
+        node.disk.power.kept = self.random.random() < 0.5
+
+    def _stop(self, node: Node, fault: str) -> None:
+        if not node.is_up:
+            return
+        self.counts[f"fault: {fault}"] += 1
+        node.is_up = False
+        node.disk.rollback()
+        node.disk.power.commits_left = -1
+        for pair, link in sorted(self.links.items()):
+            if node.id in pair and link.is_up:
+                self._hang_up(pair)
+        self.at(self.now + self.random.uniform(0.5, 4.0), lambda: self._restart(node))
+
+    def _restart(self, node: Node) -> None:
+        before = len(checks.admitted(node.disk))
+        node.start(self.now, prepared=False)
+        if len(checks.admitted(node.disk)) > before:
+            self.counts["an own entry came back from the journal"] += 1
+        self.checks.restarted(node)
+        self._after(node)
+
+    def _partition(self) -> None:
+        self.counts["fault: partition"] += 1
+        side = set(self.random.sample(list(self.nodes), len(self.nodes) // 2))
+        cut = [pair for pair in sorted(self.links) if (pair[0] in side) != (pair[1] in side)]
+        until = self.now + self.random.uniform(3, 10)
+        for pair in cut:
+            self._hang_up(pair, until)
+
+    def _heal(self) -> None:
+        """Faults stop here; what is in flight still arrives as it was sent."""
+        self.is_healed = True
+        for node in self.nodes.values():
+            node.disk.power.commits_left = -1
+
+    # ---- Links and frames
+
+    def _dial(self, pair: tuple[MemberId, MemberId]) -> None:
+        link, (one, other) = self.links[pair], pair
+        if link.is_up:
+            return
+        if not (self.nodes[one].is_up and self.nodes[other].is_up):
+            self.at(self.now + 1.0, lambda: self._dial(pair))
+            return
+        link.is_up, link.epoch = True, link.epoch + 1
+        link.last_at, link.hello_at = {}, {}
+        for node, peer in ((one, other), (other, one)):
+            self._do(self.nodes[node], lambda node=node, peer=peer: self.nodes[node].link_up(self.now, peer))  # type: ignore[misc]
+
+    def _hang_up(self, pair: tuple[MemberId, MemberId], until: float | None = None) -> None:
+        link, (one, other) = self.links[pair], pair
+        again = until or self.now + self.random.uniform(0.5, 1.5)
+        if link.is_up:
+            link.is_up = False
+            for node, peer in ((one, other), (other, one)):
+                if self.nodes[node].is_up:
+                    self._do(self.nodes[node], lambda node=node, peer=peer: self.nodes[node].link_down(self.now, peer))  # type: ignore[misc]
+            self.at(again, lambda: self._dial(pair))
+
+    def _cut(self, one: MemberId, other: MemberId, reason: str) -> None:
+        self.counts[f"hang-up: {reason.split(':', maxsplit=1)[0]}"] += 1
+        pair = (min(one, other), max(one, other))
+        self.at(self.now, lambda: self._hang_up(pair))
+
+    def _carry(self, sender: MemberId, receiver: MemberId, stream: Stream, frame: peer_pb2.Frame) -> None:
+        node = self.nodes[sender]
+        self.checks.sent(node, stream, frame)
+        pair = (min(sender, receiver), max(sender, receiver))
+        link = self.links[pair]
+        if not link.is_up:
+            return
+        self.frames += 1
+        data = frame.SerializeToString(deterministic=True)
+        plain = frame.WhichOneof("body") in ("hello", "bye")
+        if not plain and not self.is_healed and self.random.random() < self.loss:
+            self.counts["fault: loss"] += 1
+            if stream is Stream.BULK:  # TCP loses nothing but the connection
+                self.at(self.now, lambda: self._hang_up(pair))
+            return
+        copies = 1
+        if stream is Stream.GOSSIP and not plain and self.random.random() < self.repeat:
+            self.counts["fault: repeat"] += 1
+            copies = 2
+        for _ in range(copies):
+            self._schedule(link, sender, receiver, stream, data, in_order=plain or stream is Stream.BULK)
+
+    def _schedule(
+        self, link: _Link, sender: MemberId, receiver: MemberId, stream: Stream, data: bytes, *, in_order: bool
+    ) -> None:
+        when = self.now + self.random.uniform(*self.latency_s)
+        if when > self.now + 0.1:
+            self.counts["fault: delay"] += 1
+        last = link.last_at.get((sender, stream), 0.0)
+        if in_order or self.random.random() >= self.reorder:
+            when = max(when, last)
+        elif when < last:
+            self.counts["fault: reorder"] += 1
+        when = max(when, link.hello_at.setdefault((sender, stream), when))
+        link.last_at[sender, stream] = max(when, last)
+        epoch = link.epoch
+        self.at(when, lambda: self._arrive(link, epoch, sender, receiver, stream, data))
+
+    def _arrive(
+        self, link: _Link, epoch: int, sender: MemberId, receiver: MemberId, stream: Stream, data: bytes
+    ) -> None:
+        if not link.is_up or link.epoch != epoch:
+            return
+        self.trace.update(repr(self.now).encode() + sender[:4] + receiver[:4] + sha256(data).digest())
+        node = self.nodes[receiver]
+        self._do(node, lambda: node.frame(self.now, sender, stream, data))
+
+    # ---- One event of one node
+
+    def _do(self, node: Node, what: Callable[[], None]) -> bool:
+        """Run it, let the machine die in it, check what must hold. Whether it lived."""
+        try:
+            what()
+        except Crash:
+            power = node.disk.power
+            self.counts[f"died at {power.died_at}"] += 1
+            self.counts["the last commit was kept" if power.kept else "the last commit was lost"] += 1
+            self._stop(node, "crash")
+            return False
+        self._after(node)
+        return True
+
+    def _after(self, node: Node) -> None:
+        self.checks.moved(node, self.federation.charter.federation_id)
+        wake_at = node.wake_at
+        if wake_at != self.wakes.get(node.id) and wake_at < float("inf"):
+            self.wakes[node.id] = wake_at
+            self.at(max(wake_at, self.now), lambda: self._wake(node, wake_at))
+
+    def _wake(self, node: Node, wake_at: float) -> None:
+        if node.is_up and self.wakes.get(node.id) == wake_at:
+            self.wakes.pop(node.id)
+            self._do(node, lambda: node.wakeup(self.now))
+
+    # ---- Agreement
+
+    def _is_agreed(self) -> bool:
+        nodes = list(self.nodes.values())
+        if not all(node.is_up for node in nodes) or len({node.gossip.digest for node in nodes}) > 1:
+            return False
+        return all(payloads.want_count(node.disk.ledger) == 0 for node in nodes)
+
+    def _disagreement(self) -> str:
+        nodes = list(self.nodes.values())
+        digests = Counter(node.gossip.digest.hex()[:8] for node in nodes if node.is_up)
+        wants = {node.member.number: payloads.want_count(node.disk.ledger) for node in nodes}
+        return f"heads {dict(digests)}, wants { {k: v for k, v in wants.items() if v} }, {self.faults}"
+
+    def _check_end(self) -> None:
+        nodes = list(self.nodes.values())
+        checks.converged(nodes)
+        for node in nodes:
+            checks.boxed(node)
+        for node in self.random.sample(nodes, 2):
+            checks.rebuilt(node)
+            checks.unreadable(node, self.published)
+            checks.unbroken(node)
+            checks.separated(node, members.member(10_000).feed_key)

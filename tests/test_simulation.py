@@ -1,0 +1,106 @@
+"""The simulator itself: it gives one trace for one seed, and it finds the bugs that are put in.
+
+The many seeds run by themselves (scripts/simulate, which scripts/test calls).
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from node.exchange.exchange import Exchange
+from node.feed import chain, keys
+from node.feed.chain import Place
+from node.protocol.fetch import Fetch
+from node.v1 import peer_pb2
+from tests.simulator.disk import Disk
+from tests.simulator.world import World
+
+ROOT = Path(__file__).parent.parent
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def trace_of(seed: int, hash_seed: str) -> str:
+    program = f"from tests.simulator.world import World; print(World({seed}).run().trace)"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return done.stdout.strip()
+
+
+def test_one_seed_gives_one_trace_whatever_the_hash_seed() -> None:
+    assert trace_of(6, "1") == trace_of(6, "2")
+
+
+def test_another_seed_gives_another_trace_and_enough_is_said() -> None:
+    one, other = World(3).run(), World(4).run()
+    assert one.trace != other.trace
+    assert min(one.entries, other.entries) >= 40
+    assert min(len(one.faults), len(other.faults)) >= 3
+
+
+def lose_a_want(patch: pytest.MonkeyPatch) -> None:
+    wanted = Fetch.wanted
+    patch.setattr(Fetch, "wanted", lambda self, now, wants: wanted(self, now, wants[1:]))
+
+
+def skip_the_previous_check(patch: pytest.MonkeyPatch) -> None:
+    place = chain.place
+    patch.setattr(
+        chain, "place", lambda head, header: Place.NEXT if place(head, header) is Place.BROKEN else place(head, header)
+    )
+
+
+def acknowledge_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    keep = Exchange.keep_chunk
+
+    def keep_chunk(self: Exchange, chunk: peer_pb2.Chunk) -> bool:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(Disk, "commit", lambda self, name: None)
+            return keep(self, chunk)
+
+    patch.setattr(Exchange, "keep_chunk", keep_chunk)
+
+
+def swap_the_commit_order(patch: pytest.MonkeyPatch) -> None:
+    commit = Disk.commit
+
+    def swapped(self: Disk, name: str) -> None:
+        if name == "ledger":
+            commit(self, "ledger")
+            commit(self, "keys")
+        elif name != "keys":
+            commit(self, name)
+
+    patch.setattr(Disk, "commit", swapped)
+
+
+def leave_the_signature_check_out(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(keys, "verify", lambda *_: True)
+
+
+@pytest.mark.parametrize(
+    ("plant", "finding"),
+    [
+        (lose_a_want, "no agreement"),
+        (skip_the_previous_check, "I3"),
+        (acknowledge_before_the_commit, "I12: an acknowledged chunk"),
+        (swap_the_commit_order, "never reached the disk"),
+        (leave_the_signature_check_out, "I14"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_planted_bug_is_caught(plant: Plant, finding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError, match=finding):
+        run_worlds_with_crashes(range(100, 140))
+
+
+def run_worlds_with_crashes(seeds: range) -> None:
+    for world in map(World, seeds):
+        if "crash" in world.faults:
+            world.run()
