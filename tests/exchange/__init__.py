@@ -1,0 +1,1 @@
+"""Tests of what the node does, on real files."""

@@ -1,0 +1,102 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from node.errors import ConfigError
+from node.feed.keys import HeaderHash
+from node.store import arrivals, index, ledger, payloads, stores
+from node.store.arrivals import Cursor
+from node.store.payloads import State
+
+
+def test_every_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    opened = stores.open_folder(tmp_path)
+    opened.close()
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.db")} == {0o600}
+
+
+def test_what_is_committed_is_there_after_opening_again(tmp_path: Path) -> None:
+    opened = stores.open_folder(tmp_path)
+    ledger.write_meta(opened.ledger, "store_id", b"kept")
+    opened.commit("ledger")
+    ledger.write_meta(opened.ledger, "lost", b"not committed")
+    opened.rollback()
+    opened.close()
+    again = stores.open_folder(tmp_path)
+    assert ledger.read_meta(again.ledger, "store_id") == b"kept"
+    assert ledger.read_meta(again.ledger, "lost") is None
+    again.close()
+
+
+def test_a_store_of_a_newer_program_is_refused_by_name_and_version(tmp_path: Path) -> None:
+    stores.open_folder(tmp_path).close()
+    with sqlite3.connect(tmp_path / "keys.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(ConfigError, match=r"keys\.db was written by a newer Tocsin \(store version 99"):
+        stores.open_folder(tmp_path)
+
+
+def test_a_full_disk_fails_the_write_and_loses_nothing_that_was_there(tmp_path: Path) -> None:
+    opened = stores.open_folder(tmp_path)
+    payloads.put_boxes(opened.keys, [(b"first".ljust(32), b"box")])  # type: ignore[list-item]
+    opened.commit("keys")
+    pages = opened.keys.exec_driver_sql("PRAGMA page_count").scalar_one()
+    opened.keys.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
+    rows = [(HeaderHash(bytes([i]) * 32), bytes(4000)) for i in range(64)]
+    with pytest.raises((OperationalError, sqlite3.OperationalError), match="full"):
+        payloads.put_boxes(opened.keys, rows)
+    opened.rollback()
+    assert payloads.box_hashes(opened.keys) == [b"first".ljust(32)]
+    opened.close()
+
+
+def test_readers_see_what_was_committed_and_cannot_write(tmp_path: Path) -> None:
+    opened = stores.open_folder(tmp_path)
+    ledger.write_meta(opened.ledger, "store_id", b"seen")
+    opened.commit("ledger")
+    readers = stores.open_readers(tmp_path)
+    assert ledger.read_meta(readers.ledger, "store_id") == b"seen"
+    with pytest.raises((OperationalError, sqlite3.OperationalError), match="readonly"):
+        ledger.write_meta(readers.ledger, "store_id", b"changed")
+    readers.close()
+    opened.close()
+
+
+def test_urgent_arrivals_are_read_first_and_positions_are_never_given_twice(tmp_path: Path) -> None:
+    opened = stores.open_folder(tmp_path)
+    arrivals.add(opened.ledger, [(False, b"a"), (True, b"b"), (False, b"c")])  # type: ignore[list-item]
+    cursor = Cursor(b"store")
+    order = []
+    while found := arrivals.after(opened.ledger, cursor, 1):
+        cursor = arrivals.advance(cursor, found[0])
+        order.append(found[0].hash)
+    assert order == [b"b", b"a", b"c"]
+    opened.ledger.exec_driver_sql("DELETE FROM arrival")
+    arrivals.add(opened.ledger, [(True, b"d")])  # type: ignore[list-item]
+    assert arrivals.after(opened.ledger, cursor, 1)[0].position == 4
+    opened.close()
+
+
+def test_an_erased_payload_stays_erased(tmp_path: Path) -> None:
+    opened = stores.open_folder(tmp_path)
+    hash_ = b"h" * 32
+    opened.ledger.exec_driver_sql("INSERT INTO payload VALUES (?, 0, '', 1, 1)", (hash_,))
+    payloads.set_state(opened.ledger, hash_, State.ERASED, "expired")  # type: ignore[arg-type]
+    payloads.set_state(opened.ledger, hash_, State.PRESENT)  # type: ignore[arg-type]
+    assert payloads.state(opened.ledger, hash_) == State.ERASED  # type: ignore[arg-type]
+    opened.close()
+
+
+def test_digests_of_a_record_that_is_not_shown_yet_are_not_found(tmp_path: Path) -> None:
+    opened = stores.open_folder(tmp_path)
+    record = index.Record(b"h" * 32, b"f" * 32, 1, b"m" * 32, b"o" * 16, 98, False, 1, 2, 1, 1, b"")  # type: ignore[arg-type]
+    number = index.put_record(opened.index, record, shown=False)
+    index.put_digests(opened.digests, 3, [(b"d" * 32, number, 0)])
+    assert [found.record for found in index.find(opened.digests, 3, [b"d" * 32, b"e" * 32])] == [number]
+    assert not index.records(opened.index, [number])
+    index.show(opened.index, number)
+    assert list(index.records(opened.index, [number])) == [number]
+    opened.close()
