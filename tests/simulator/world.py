@@ -220,6 +220,9 @@ class World:
             self.at(self.now + 3.0, lambda: self._say(author))
 
     def _arm(self, node: Node) -> None:
+        """Let the machine die at one of its next commits; one that is off is left alone."""
+        if not node.is_up:
+            return
         node.disk.power.commits_left = self.random.randint(0, 5)
         node.disk.power.kept = self.random.random() < 0.5
 

@@ -1,0 +1,109 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from node.content import items
+from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
+from node.feed.header import BULK, URGENT
+from node.feed.kinds import Kind
+from node.store import index, payloads
+from node.v1 import record_pb2
+from tests.exchange.test_bad_input import exchange_in
+from tests.runtime.lines import Running, join
+from tests.simulator.members import BASE_MS, federation
+
+GUARD_S = 30
+ENDS_MS = BASE_MS + 30 * 86_400_000
+DIGESTS = [bytes([i // 256, i % 256]) * 16 for i in range(3000)]
+
+
+@pytest.fixture(name="nodes")
+async def _nodes(tmp_path: Path) -> AsyncIterator[list[Running]]:
+    world, nodes = federation(25), []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        nodes.append(Running(exchange_in(folder, world, world.members[number]), number, folder))
+    yield nodes
+    for node in nodes:
+        await node.stop()
+
+
+def declaration() -> Draft:
+    crisis = record_pb2.Crisis(title="test", ends_ms=ENDS_MS)
+    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=b"c" * 16, crisis=crisis)
+    return Draft(Kind.DECLARATION, URGENT, record=record.SerializeToString(), object_id=b"c" * 16, expires_ms=ENDS_MS)
+
+
+def hash_list() -> list[Draft]:
+    drafts = []
+    for packed in items.cut(DIGESTS):
+        record = record_pb2.Record(
+            kind=Kind.ITEMS, object_id=b"l" * 16, items=record_pb2.Items(kind="sha256", digests=packed)
+        )
+        drafts.append(
+            Draft(Kind.ITEMS, BULK, record=record.SerializeToString(), object_id=b"l" * 16, expires_ms=ENDS_MS)
+        )
+    return drafts
+
+
+async def until(node: Running, kind: Kind, count: int = 1) -> None:
+    """Wait until so many records of the kind can be read there."""
+
+    def held(exchange: Exchange) -> int:
+        return len(index.of_kinds(exchange.stores.index, [kind]))
+
+    async with asyncio.timeout(GUARD_S):
+        while True:
+            news = asyncio.ensure_future(node.writer.growth())
+            await asyncio.sleep(0)  # the wait has begun before the look
+            if await node.writer.run(held) >= count:
+                news.cancel()
+                return
+            await news
+
+
+async def test_three_nodes_in_a_line_relay(nodes: list[Running]) -> None:
+    first, middle, last = nodes
+    join(first, middle)
+    join(middle, last)
+    await first.peering.publish([declaration()])
+    await until(last, Kind.DECLARATION)
+    await until(middle, Kind.DECLARATION)
+
+
+async def test_a_list_travels_over_bulk_and_every_digest_is_found_at_the_end(nodes: list[Running]) -> None:
+    first, middle, last = nodes
+    join(first, middle)
+    join(middle, last)
+    await first.peering.publish(hash_list())
+    await until(last, Kind.ITEMS)
+    found = await last.writer.run(lambda exchange: index.find(exchange.stores.digests, 3, DIGESTS[:100]))
+    assert {one.value for one in found} == set(DIGESTS[:100])
+    wants = await last.writer.run(lambda exchange: payloads.want_count(exchange.stores.ledger))
+    assert wants == 0
+
+
+async def test_a_node_that_was_off_catches_up(nodes: list[Running]) -> None:
+    first, middle, _ = nodes
+    await first.peering.publish([declaration()])
+    await first.peering.publish(hash_list())
+    join(first, middle)
+    await until(middle, Kind.DECLARATION)
+    await until(middle, Kind.ITEMS)
+    assert middle.peering.digest == first.peering.digest
+
+
+async def test_the_longer_way_round_and_back_agrees(nodes: list[Running]) -> None:
+    first, middle, last = nodes
+    join(first, middle)
+    join(middle, last)
+    join(last, first)
+    for node in nodes:
+        await node.peering.publish([declaration()])
+    for node in nodes:
+        await until(node, Kind.DECLARATION, 3)
+    assert len({node.peering.digest for node in nodes}) == 1
