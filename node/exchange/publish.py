@@ -24,6 +24,7 @@ from node.feed.header import NORMAL, OPEN_RELAY
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
 from node.store import ledger, payloads
+from node.store.journal import Signed
 from node.store.stores import Stores
 from node.v1 import header_pb2
 
@@ -31,16 +32,12 @@ from node.v1 import header_pb2
 class Journal(Protocol):
     """Every signature this node ever gave, durable before it leaves. Not in any backup."""
 
-    def append(self, letters: Sequence[header_pb2.SignedEntry]) -> None:
+    def append(self, signed: Sequence[Signed]) -> None:
         """Make durable that these were signed."""
         ...
 
-    def last(self) -> header_pb2.SignedEntry | None:
-        """The newest line."""
-        ...
-
-    def lines(self) -> list[header_pb2.SignedEntry]:
-        """All lines of the feed that is open, oldest first."""
+    def lines(self) -> list[Signed]:
+        """All of them, oldest first."""
         ...
 
 
@@ -85,7 +82,7 @@ def publish(stores: Stores, drafts: Sequence[Draft], author: Author, trust: Trus
     prepared = [_prepare(draft, author, trust, now_ms) for draft in drafts]
     letters = _sign(stores, prepared, author, trust, now_ms)
     _stage(stores, letters, trust)
-    author.journal.append([header_pb2.SignedEntry(header=one.header, signature=one.signature) for one in letters])
+    author.journal.append([(one.header, one.signature) for one in letters])
     checked = ingest.verify(letters, trust, author.reader)
     if checked.fault is not None:
         raise checked.fault
@@ -192,9 +189,9 @@ def recover(stores: Stores, author: Author, trust: Trust, now_ms: int) -> Admitt
     """At the start: take in what was signed and not stored, and drop what was staged and not signed."""
     head = ledger.head(stores.ledger, author.feed_id)
     signed = [
-        _with_staged(stores, one, trust)
-        for one in author.journal.lines()
-        if (header := entry.decode(one.header, one.signature, trust.federation_id).header).feed_id == author.feed_id
+        _with_staged(stores, header_pb2.SignedEntry(header=body, signature=signature), trust)
+        for body, signature in author.journal.lines()
+        if (header := entry.decode(body, signature, trust.federation_id).header).feed_id == author.feed_id
         and header.seq > (head.seq if head else 0)
     ]
     admitted = ingest.admit(stores, ingest.verify(signed, trust, author.reader), trust, now_ms)

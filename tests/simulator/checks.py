@@ -27,12 +27,12 @@ class Checks:
     told: dict[tuple[MemberId, bytes], int] = field(default_factory=dict)
     acknowledged: dict[MemberId, set[tuple[bytes, int]]] = field(default_factory=dict)
 
-    def signed(self, owner: MemberId, letter: header_pb2.SignedEntry) -> None:
+    def signed(self, owner: MemberId, body: bytes) -> None:
         """I1: no feed key signs two bodies for one place, under any crash."""
-        header = header_pb2.Header.FromString(letter.header)
+        header = header_pb2.Header.FromString(body)
         place = (header.feed_id, header.seq)
-        assert self.places.setdefault(place, letter.header) == letter.header, f"I1: two entries at {place}"
-        self.owners[letter.header] = owner
+        assert self.places.setdefault(place, body) == body, f"I1: two entries at {place}"
+        self.owners[body] = owner
 
     def sent(self, node: Node, stream: Stream, frame: peer_pb2.Frame) -> None:
         """I2 journal first, I13 relayed intact; and what is told becomes a promise (I12)."""
@@ -84,9 +84,8 @@ class Checks:
             kept = payloads.chunk(node.disk.ledger, hash_, number) is not None  # type: ignore[arg-type]
             assert kept, "I12: an acknowledged chunk is gone after a crash"
         boxed(node)
-        last = node.journal.last()
-        if last:
-            header = header_pb2.Header.FromString(last.header)
+        for body, _ in node.journal.lines()[-1:]:
+            header = header_pb2.Header.FromString(body)
             assert heads.get(FeedId(header.feed_id), 0) >= header.seq, "a signed entry is gone after a crash"
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from node.store import stores
+from node.store.journal import Signed
 from node.store.stores import Stores
-from node.v1 import header_pb2
 
 
 class Crash(BaseException):
@@ -79,22 +79,19 @@ class MemoryJournal:
     """The sign journal. Its lines survive a crash unless the crash is at the append and not kept."""
 
     power: Power
-    noted: Callable[[header_pb2.SignedEntry], None]  # every signature that became durable
-    entries: list[header_pb2.SignedEntry] = field(default_factory=list)
+    noted: Callable[[bytes], None]  # every header whose signature became durable
+    signed: list[Signed] = field(default_factory=list)
     headers: set[bytes] = field(default_factory=set)
 
-    def append(self, letters: Sequence[header_pb2.SignedEntry]) -> None:
+    def append(self, signed: Sequence[Signed]) -> None:
         dies = self.power.spend("journal")
         if not dies or self.power.kept:
-            self.entries += letters
-            self.headers |= {letter.header for letter in letters}
-            for letter in letters:
-                self.noted(letter)
+            self.signed += signed
+            for header, _ in signed:
+                self.headers.add(header)
+                self.noted(header)
         if dies:
             raise Crash("journal")
 
-    def last(self) -> header_pb2.SignedEntry | None:
-        return self.entries[-1] if self.entries else None
-
-    def lines(self) -> list[header_pb2.SignedEntry]:
-        return list(self.entries)
+    def lines(self) -> list[Signed]:
+        return list(self.signed)

@@ -136,7 +136,7 @@ class World:
         disk = _disks[number]
         disk.load(self.federation.image)
         node = Node(self.seed, one, self.federation, disk)
-        node.journal.noted = lambda letter: self.checks.signed(node.id, letter)
+        node.journal.noted = lambda body: self.checks.signed(node.id, body)
         node.carry, node.cut = self._carry, self._cut
         self._write_store_id(disk, number)
         return node
