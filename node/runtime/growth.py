@@ -1,5 +1,7 @@
 """From what the store took in to what gossip has to tell: shared by the daemon and the simulator."""
 
+from collections.abc import Iterable
+
 from node.exchange import disclose
 from node.exchange.exchange import Exchange
 from node.exchange.verified import Admitted, Checked, Verified
@@ -9,15 +11,20 @@ from node.protocol.gossip import Fresh, Growth
 from node.store.ledger import ForkRow
 
 
-def urgent(exchange: Exchange, checked: Checked, source: MemberId | None) -> Growth | None:
+def urgent(exchange: Exchange, checked: Checked, source: MemberId) -> Growth | None:
     """What goes on before the commit: verified entries of lane 0."""
     fresh = _fresh(exchange, [verified for verified in checked.entries if verified.header.urgency == URGENT])
     return Growth(fresh=fresh, source=source) if fresh else None
 
 
-def committed(exchange: Exchange, admitted: Admitted, checked: Checked, source: MemberId | None) -> Growth:
-    """What is durable now: heads may be told, and the other lanes go on."""
-    slower = [verified for verified in admitted.entries if source is None or verified.header.urgency != URGENT]
+def published(exchange: Exchange, admitted: Admitted) -> Growth:
+    """Our own entries, durable: all lanes go out now."""
+    return Growth(heads=admitted.heads, fresh=_fresh(exchange, admitted.entries))
+
+
+def committed(exchange: Exchange, admitted: Admitted, checked: Checked, source: MemberId) -> Growth:
+    """A peer's entries, durable: heads may be told, and what is not urgent goes on."""
+    slower = [verified for verified in admitted.entries if verified.header.urgency != URGENT]
     return Growth(
         heads=admitted.heads,
         fresh=_fresh(exchange, slower),
@@ -33,5 +40,5 @@ def forked(row: ForkRow, source: MemberId) -> Growth:
     return Growth(forks=[(row.feed_id, row.seq, disclose.fork(row))], source=source)
 
 
-def _fresh(exchange: Exchange, entries: list[Verified]) -> list[Fresh]:
+def _fresh(exchange: Exchange, entries: Iterable[Verified]) -> list[Fresh]:
     return [Fresh(one.header.hash, one.header.urgency, exchange.letter(one)) for one in entries]

@@ -127,7 +127,7 @@ class Peering:
 
         def publish_all(exchange: Exchange) -> tuple[Admitted, Growth]:
             admitted = exchange.publish(drafts, now_ms)
-            return admitted, growth.committed(exchange, admitted, Checked(), None)
+            return admitted, growth.published(exchange, admitted)
 
         admitted, news = await self._writer.run(publish_all)
         self._writer.arrived()

@@ -56,13 +56,8 @@ def test_a_killed_publisher_loses_nothing_and_signs_nothing_twice(tmp_path: Path
     program = f"from tests.exchange.test_kill import *; publish_for_ever(Path({str(tmp_path)!r}))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for _ in range(ROUNDS):
-        with subprocess.Popen(
-            [sys.executable, "-c", program],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        ) as running:
+        command = [sys.executable, "-c", program]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as running:
             assert running.stdout is not None
             for _ in range(random.randint(1, 40)):
                 seq, hash_ = running.stdout.readline().split()

@@ -78,7 +78,7 @@ class Node:
 
     def publish(self, now: float, drafts: Sequence[Draft]) -> None:
         admitted = self.exchange.publish(drafts, ms(now))
-        news = growth.committed(self.exchange, admitted, Checked(), None)
+        news = growth.published(self.exchange, admitted)
         self._grown(now, news)
         self._project()
 
