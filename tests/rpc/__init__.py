@@ -1,0 +1,1 @@
+"""gRPC in and out: who is let in, over real connections on the loopback interface."""
