@@ -133,7 +133,7 @@ def test_a_data_folder_is_held_by_one_and_the_other_is_told_by_whom(tmp_path: Pa
     with holding:
         assert holding.stdout is not None
         assert holding.stdout.readline() == b"held\n"
-        with pytest.raises(ConfigError, match=f"in use by process {holding.pid}\n") as caught, files.locked(tmp_path):
+        with pytest.raises(ConfigError, match=rf"in use by process {holding.pid}\n") as caught, files.locked(tmp_path):
             pytest.fail("two hold one folder")
         assert str(tmp_path) in caught.value.reason
         holding.kill()

@@ -8,6 +8,7 @@ import grpc
 import grpc.aio
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from node.custody import issuer
 from node.custody.issuer import Issuer
@@ -22,6 +23,7 @@ from tests.rpc.door import (
     SERVER,
     Door,
     Party,
+    ask,
     code_of,
     forge,
     opened,
@@ -35,12 +37,11 @@ A, B, X = party("a"), party("b"), party("f")
 OK = grpc.StatusCode.OK
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 PERMISSION_DENIED = grpc.StatusCode.PERMISSION_DENIED
-ONE = "/test.Door/One"
 
 
 async def knock(door: Door, leaf: Leaf, method: str = "One") -> grpc.StatusCode:
     async with door.channel(leaf) as knocking:
-        return await code_of(knocking.unary_unary(f"/test.Door/{method}")(b""))
+        return await code_of(ask(knocking, method))
 
 
 def as_node(member: Party) -> x509.UniformResourceIdentifier:
@@ -56,13 +57,13 @@ def as_tool(member: Party) -> x509.UniformResourceIdentifier:
 
 async def test_a_peer_is_known_by_member_and_node() -> None:
     async with opened(A, B) as door, door.channel(B.leaf) as knocking:
-        said = await knocking.unary_unary(ONE)(b"")
+        said = await ask(knocking)
     assert said == repr(PeerCaller(B.member_id, NODE_ID)).encode()
 
 
 async def test_an_own_tool_is_known_by_name_and_scopes() -> None:
     async with opened(A, B) as door, door.channel(A.tool("read", "match")) as knocking:
-        said = await knocking.unary_unary(ONE)(b"")
+        said = await ask(knocking)
     assert b"scanner-1" in said
     assert b"'read'" in said
     assert b"'match'" in said
@@ -123,7 +124,7 @@ async def test_a_leaf_by_an_intermediate_is_refused_although_grpc_takes_it() -> 
         credentials = grpc.ssl_channel_credentials(A.nodes.pem, leaf.key_pem, chain)
         name = ("grpc.ssl_target_name_override", tls.dns_name(A.member_id))
         async with grpc.aio.secure_channel(f"127.0.0.1:{door.port}", credentials, options=[name]) as knocking:
-            assert await code_of(knocking.unary_unary(ONE)(b"")) is UNAUTHENTICATED
+            assert await code_of(ask(knocking)) is UNAUTHENTICATED
 
 
 @pytest.mark.parametrize("value", [b"", b"\x0c\x09read", b"\x04\x04read", b"\x0c\x02\xff\xff", b"\x0c"])
@@ -133,7 +134,7 @@ async def test_scopes_that_cannot_be_read_open_nothing(value: bytes) -> None:
         names = x509.SubjectAlternativeName([as_tool(A)])
         unsigned = issuer._leaf(A.tools, names, (CLIENT,), key.public_key(), NOW, timedelta(days=1))
         odd = x509.UnrecognizedExtension(tls.SCOPES_OID, value)
-        made = unsigned.add_extension(odd, critical=False).sign(A.tools.key, issuer.hashes.SHA256())
+        made = unsigned.add_extension(odd, critical=False).sign(A.tools.key, hashes.SHA256())
         assert await knock(door, Leaf(issuer.key_pem(key), issuer.certificate_pem(made))) is UNAUTHENTICATED
 
 
@@ -141,7 +142,7 @@ async def test_a_scope_of_a_newer_program_opens_nothing(monkeypatch: pytest.Monk
     monkeypatch.setattr(tls, "SCOPES", tls.SCOPES | {"invent"})
     leaf = A.tool("invent", "match")
     async with opened(A, B) as door, door.channel(leaf) as knocking:
-        assert b"invent" not in await knocking.unary_unary(ONE)(b"")
+        assert b"invent" not in await ask(knocking)
 
 
 # ---- The access list.
@@ -188,7 +189,7 @@ async def test_a_listener_takes_only_the_kinds_it_was_made_for() -> None:
 
 async def test_a_refusal_says_what_and_why_and_what_to_do() -> None:
     async with opened(A, B) as door, door.channel(A.tool("read")) as knocking:
-        details = await knocking.unary_unary("/test.Door/Match")(b"").details()
+        details = await ask(knocking, "Match").details()
     assert details.splitlines() == [
         "tool scanner-1 may not call /test.Door/Match",
         "  It takes the scope match: `tocsin tool issue NAME --scope match`.",
@@ -206,7 +207,7 @@ def test_a_connection_that_is_not_tls_1_3_is_refused_whatever_the_handshake_allo
         "x509_pem_cert": [B.leaf.certificate_pem],
     }
     assert closed._prove(proper).caller == PeerCaller(B.member_id, NODE_ID)
-    for wrong in (
+    wrongs: list[dict[str, list[bytes]]] = [
         {"ssl_tls_version": [b"TLSv1.2"]},
         {"ssl_tls_version": []},
         {"ssl_tls_version": [b"TLSv1.3", b"TLSv1.2"]},
@@ -216,7 +217,8 @@ def test_a_connection_that_is_not_tls_1_3_is_refused_whatever_the_handshake_allo
         {"x509_pem_cert": [B.leaf.certificate_pem, X.leaf.certificate_pem]},
         {"x509_pem_cert": [B.leaf.certificate_pem + b"\n" * gate.LEAF_PEM_BYTES_MAX]},
         {"x509_pem_cert": [b"junk"]},
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(gate.Denied) as caught:
             closed._prove({**proper, **wrong})
         assert caught.value.code is UNAUTHENTICATED, wrong
@@ -242,7 +244,12 @@ def test_a_leaf_is_verified_once_for_many_calls(monkeypatch: pytest.MonkeyPatch)
     pins = pinned(B)
     remembering = Gate(admits=Admits(peers=lambda: pins), access=ACCESS, now=lambda: NOW)
     real = remembering._verify
-    monkeypatch.setattr(remembering, "_verify", lambda pem: (verified.append(pem), real(pem))[1])
+
+    def verify(pem: bytes) -> gate._Proof:
+        verified.append(pem)
+        return real(pem)
+
+    monkeypatch.setattr(remembering, "_verify", verify)
     auth: dict[str, Any] = {
         "transport_security_type": [b"ssl"],
         "ssl_tls_version": [b"TLSv1.3"],
@@ -268,11 +275,11 @@ async def test_the_administrator_calls_through_the_unix_socket(tmp_path: Path) -
         serving.add_secure_port(channel.socket_address(socket), local)
         await serving.start()
         async with channel.open_to_administrator(socket) as knocking:
-            assert await knocking.unary_unary(ONE)(b"") == b"Administrator()"
-            assert await code_of(knocking.unary_unary("/test.Door/Administrator")(b"")) is OK
-            assert await code_of(knocking.unary_unary("/test.Door/Peers")(b"")) is PERMISSION_DENIED
+            assert await ask(knocking) == b"Administrator()"
+            assert await code_of(ask(knocking, "Administrator")) is OK
+            assert await code_of(ask(knocking, "Peers")) is PERMISSION_DENIED
             door.gate._admits = Admits(peers=lambda: door.state.pins)
-            assert await code_of(knocking.unary_unary(ONE)(b"")) is PERMISSION_DENIED
+            assert await code_of(ask(knocking)) is PERMISSION_DENIED
         await serving.stop(None)
 
 
@@ -286,8 +293,8 @@ async def test_what_is_local_without_being_the_socket_is_no_administrator() -> N
         await serving.start()
         credentials = grpc.local_channel_credentials(over_tcp)
         async with grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials) as knocking:
-            assert await code_of(knocking.unary_unary(ONE)(b"")) is UNAUTHENTICATED
+            assert await code_of(ask(knocking)) is UNAUTHENTICATED
         async with grpc.aio.insecure_channel(f"127.0.0.1:{open_port}") as knocking:
-            assert await code_of(knocking.unary_unary(ONE)(b"")) is UNAUTHENTICATED
+            assert await code_of(ask(knocking)) is UNAUTHENTICATED
         assert await knock(door, B.leaf) is PERMISSION_DENIED, "a peer at this listener"
         await serving.stop(None)

@@ -10,16 +10,16 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from cryptography import x509
 
 from node.custody import issuer
 from node.errors import ConfigError, Refused
 from node.feed.keys import MemberId
 from node.rpc import channel, tls
 from node.rpc.tls import Leaf, Pins, TlsState
-from tests.rpc.door import NOW, Door, code_of, forge, opened, party, pinned, server, uri
+from tests.rpc.door import NOW, Door, ask, code_of, forge, opened, party, pinned, server, uri
 
 A, B, X = party("a"), party("b"), party("f")
-ONE = "/test.Door/One"
 
 
 def test_a_uri_is_read_only_to_the_letter() -> None:
@@ -85,8 +85,7 @@ def test_a_root_under_another_label_does_not_slip_in_beside_the_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given: list[bytes] = []
-    real = grpc.ssl_channel_credentials
-    monkeypatch.setattr(grpc, "ssl_channel_credentials", lambda *a: (given.append(a[0]), real(*a))[1])
+    monkeypatch.setattr(grpc, "ssl_channel_credentials", lambda root, key, leaf: given.append(root))
     trusted = X.nodes.pem.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE")
     tls.channel_credentials(A.nodes.pem + trusted, B.leaf)
     assert given == [A.nodes.pem]
@@ -124,7 +123,7 @@ async def test_with_no_peer_pinned_nobody_is_let_in() -> None:
         await serving.start()
         for leaf in (B.leaf, A.leaf, A.tool()):
             async with door.channel(leaf) as knocking:
-                assert await code_of(knocking.unary_unary(ONE)(b"")) is grpc.StatusCode.UNAVAILABLE
+                assert await code_of(ask(knocking)) is grpc.StatusCode.UNAVAILABLE
         await serving.stop(None)
 
 
@@ -136,13 +135,13 @@ async def test_one_state_serves_two_ports() -> None:
         await serving.start()
         for door.port in ports:
             async with door.channel(B.leaf) as knocking:
-                assert await code_of(knocking.unary_unary(ONE)(b"")) is grpc.StatusCode.OK
+                assert await code_of(ask(knocking)) is grpc.StatusCode.OK
         await serving.stop(None)
 
 
 async def _knock(door: Door, leaf: Leaf) -> grpc.StatusCode:
     async with door.channel(leaf) as knocking:
-        return await code_of(knocking.unary_unary(ONE)(b""))
+        return await code_of(ask(knocking))
 
 
 async def test_roots_and_leaf_change_while_the_port_serves() -> None:
@@ -171,13 +170,13 @@ async def _serves(shown: Leaf, root_pem: bytes) -> grpc.StatusCode:
         port = serving.add_secure_port("127.0.0.1:0", state.server_credentials())
         await serving.start()
         async with channel.open_to_member(f"127.0.0.1:{port}", A.member_id, root_pem, B.leaf) as dialled:
-            code = await code_of(dialled.unary_unary(ONE)(b""))
+            code = await code_of(ask(dialled))
         await serving.stop(None)
         return code
 
 
 async def test_a_client_takes_its_own_root_and_name_and_nothing_else() -> None:
-    ours, theirs = issuer.x509.DNSName(tls.dns_name(A.member_id)), uri(tls.node_uri(A.member_id, bytes(16)))
+    ours, theirs = x509.DNSName(tls.dns_name(A.member_id)), uri(tls.node_uri(A.member_id, bytes(16)))
     assert await _serves(A.leaf, A.nodes.pem) is grpc.StatusCode.OK
     posing, _ = forge(X.nodes, theirs, ours)
     assert await _serves(posing, A.nodes.pem) is grpc.StatusCode.UNAVAILABLE, "the name under another root"
