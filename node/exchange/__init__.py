@@ -1,6 +1,6 @@
 """What the node does, synchronously: the daemon and the simulator run this same code.
 
-One door in: ``ingest.verify`` is pure and can run anywhere, ``ingest.admit`` is the only caller of
+One door in: ``verification.verify`` is pure and can run anywhere, ``ingest.admit`` is the only caller of
 the ledger's append; our own entries (``publish``) take the same door. One way out: whoever reads,
 reads arrivals by cursor; the projection is one of those readers.
 

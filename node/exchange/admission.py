@@ -1,9 +1,11 @@
 """One call of ``ingest.admit``: heads as they move, rows to write. Nothing here commits."""
 
+from dataclasses import dataclass
+
 from node import limits
 from node.exchange import trust as trusts
 from node.exchange.trust import Trust
-from node.exchange.verified import Gap, Verified, learn
+from node.exchange.verified import Verified, learn
 from node.feed import chain, entry, payload
 from node.feed.chain import Head, Place
 from node.feed.header import OPEN_RELAY, SEALED_RELAY, URGENT, Header
@@ -12,6 +14,27 @@ from node.store import arrivals, ledger, payloads
 from node.store.ledger import ForkRow, Row
 from node.store.payloads import State
 from node.store.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A header stands above what is held: ``seq`` is the last one missing, ``previous`` its hash."""
+
+    feed_id: FeedId
+    seq: int
+    previous: HeaderHash
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What came in: moved heads, entries to pass on, gaps to fetch. ``trust`` is what is trusted now."""
+
+    trust: Trust
+    heads: tuple[Head, ...] = ()
+    entries: tuple[Verified, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    forks: tuple[ForkRow, ...] = ()
+    arrived: bool = False
 
 
 class Admission:

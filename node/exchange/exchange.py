@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from node import limits
 from node.errors import Malformed
-from node.exchange import disclose, ingest, project, publish
+from node.exchange import disclose, ingest, project, publish, verification
+from node.exchange.admission import Admitted
 from node.exchange.publish import Author, Draft
 from node.exchange.trust import Trust
-from node.exchange.verified import Admitted, Checked, Reader, Verified
+from node.exchange.verified import Checked, Reader, Verified
 from node.feed import box as boxes
 from node.feed import entry
 from node.feed import header as headers
@@ -50,7 +51,7 @@ class Exchange:
 
     def verify(self, letters: Sequence[header_pb2.SignedEntry]) -> Checked:
         """The pure half; may run in another thread."""
-        return ingest.verify(letters, self.trust, self.reader)
+        return verification.verify(letters, self.trust, self.reader)
 
     def admit(self, checked: Checked, now_ms: int) -> Admitted:
         """The durable half."""
@@ -145,7 +146,7 @@ class Exchange:
             return
         box = boxes.decode(encoded)
         feed = self.trust.feeds[header.feed_id]
-        key = ingest.open_key(header, box, feed.member_id, self.trust.federation_id, self.reader)
+        key = verification.open_key(header, box, feed.member_id, self.trust.federation_id, self.reader)
         payloads.set_state(self.stores.ledger, hash_, State.PRESENT if key else State.SEALED)
         if key:
             arrivals.add(self.stores.ledger, [(header.urgency == headers.URGENT, hash_)])

@@ -13,9 +13,10 @@ from typing import Protocol
 from nacl.signing import SigningKey
 
 from node import limits
-from node.exchange import ingest
+from node.exchange import ingest, verification
+from node.exchange.admission import Admitted
 from node.exchange.trust import Trust
-from node.exchange.verified import Admitted, Reader
+from node.exchange.verified import Reader
 from node.feed import box as boxes
 from node.feed import chain, entry, kinds, merkle, payload
 from node.feed.box import Box, Randomness
@@ -83,7 +84,7 @@ def publish(stores: Stores, drafts: Sequence[Draft], author: Author, trust: Trus
     letters = _sign(stores, prepared, author, trust, now_ms)
     _stage(stores, letters, trust)
     author.journal.append([(one.header, one.signature) for one in letters])
-    checked = ingest.verify(letters, trust, author.reader)
+    checked = verification.verify(letters, trust, author.reader)
     if checked.fault is not None:
         raise checked.fault
     return ingest.admit(stores, checked, trust, now_ms)
@@ -175,7 +176,7 @@ def _prepare_statement(kind: Kind, statement: bytes, author: Author, now_ms: int
 
 
 def _stage(stores: Stores, letters: Sequence[header_pb2.SignedEntry], trust: Trust) -> None:
-    sealed = [(ingest.header_hash(one, trust.federation_id), one) for one in letters if one.box]
+    sealed = [(verification.header_hash(one, trust.federation_id), one) for one in letters if one.box]
     if not sealed:
         return
     payloads.put_boxes(stores.keys, [(hash_, one.box) for hash_, one in sealed])
@@ -194,7 +195,7 @@ def recover(stores: Stores, author: Author, trust: Trust, now_ms: int) -> Admitt
         if (header := entry.decode(body, signature, trust.federation_id).header).feed_id == author.feed_id
         and header.seq > (head.seq if head else 0)
     ]
-    admitted = ingest.admit(stores, ingest.verify(signed, trust, author.reader), trust, now_ms)
+    admitted = ingest.admit(stores, verification.verify(signed, trust, author.reader), trust, now_ms)
     payloads.drop_chunks(stores.ledger, payloads.orphans(stores.ledger))
     stores.commit("ledger")
     named = payloads.box_hashes(stores.keys)
@@ -215,7 +216,7 @@ def _held(stores: Stores, hashes: Sequence[HeaderHash]) -> set[HeaderHash]:
 
 
 def _with_staged(stores: Stores, line: header_pb2.SignedEntry, trust: Trust) -> header_pb2.SignedEntry:
-    hash_ = ingest.header_hash(line, trust.federation_id)
+    hash_ = verification.header_hash(line, trust.federation_id)
     return header_pb2.SignedEntry(
         header=line.header,
         signature=line.signature,

@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError
-
 from node.errors import Malformed
-from node.exchange import ingest
+from node.exchange import verification
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import box as boxes
-from node.feed import entry, payload
+from node.feed import entry
 from node.feed.header import Header
 from node.feed.keys import HeaderHash, MemberId
-from node.feed.kinds import Kind
 from node.store import ledger, payloads
 from node.store.stores import Stores
 from node.v1 import record_pb2
@@ -38,27 +35,11 @@ def open_record(stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader)
     feed = trust.feeds.get(header.feed_id)
     if feed is None:
         return None
-    key = ingest.open_key(header, boxes.decode(encoded), feed.member_id, trust.federation_id, reader)
+    key = verification.open_key(header, boxes.decode(encoded), feed.member_id, trust.federation_id, reader)
     if key is None:
         return None
     try:
-        record = unseal(header, feed.member_id, key, payloads.ciphertext(stores.ledger, hash_), trust)
+        record = verification.unseal(header, feed.member_id, key, payloads.ciphertext(stores.ledger, hash_), trust)
     except Malformed:
         return None
     return Opened(header, feed.member_id, row.received_ms, record)
-
-
-def unseal(header: Header, author: MemberId, key: bytes, ciphertext: bytes, trust: Trust) -> record_pb2.Record:
-    """The record in a ciphertext; raises Malformed, at the author's charge, where it is not one."""
-    context = payload.context(trust.federation_id, author, header.carriage, header.exercise, header.payload_id)
-    plaintext = payload.unseal(key, context, ciphertext)
-    try:
-        record = record_pb2.Record.FromString(plaintext)
-    except DecodeError as error:
-        raise Malformed("record-encoding", "the payload holds no record") from error
-    sealed = header.kind == Kind.SEALED
-    if not sealed and (record.kind, record.object_id) != (header.kind, header.object_id):
-        raise Malformed("record-header", "the record's kind or object is not the header's")
-    if record.exercise != header.exercise:
-        raise Malformed("record-exercise", "the record's exercise flag is not the header's")
-    return record

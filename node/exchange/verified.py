@@ -8,13 +8,11 @@ from node.exchange import trust as trusts
 from node.exchange.trust import Trust
 from node.feed import entry, identity, kinds
 from node.feed.box import Wrapping
-from node.feed.chain import Head
 from node.feed.entry import Entry
 from node.feed.header import Header
-from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.keys import FeedId, MemberId
 from node.feed.pae import FederationId
 from node.feed.statements import Read
-from node.store.ledger import ForkRow
 
 Verifies = Callable[[Entry, bytes, FederationId], bool]
 
@@ -48,32 +46,11 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a frame holds that may come in. Made only by `verify`."""
+    """What a frame holds that may come in. Made only by `verification.verify`."""
 
     entries: tuple[Verified, ...] = ()
     unknown: tuple[FeedId, ...] = ()  # feeds that nothing here certifies yet
     fault: PeerFault | None = None  # at the first entry that is the sender's fault; the ones before hold
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A header stands above what is held: ``seq`` is the last one missing, ``previous`` its hash."""
-
-    feed_id: FeedId
-    seq: int
-    previous: HeaderHash
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """What came in: moved heads, entries to pass on, gaps to fetch. ``trust`` is what is trusted now."""
-
-    trust: Trust
-    heads: tuple[Head, ...] = ()
-    entries: tuple[Verified, ...] = ()
-    gaps: tuple[Gap, ...] = ()
-    forks: tuple[ForkRow, ...] = ()
-    arrived: bool = False
 
 
 def learn(trust: Trust, verified: Verified) -> Trust:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from node.exchange import disclose
+from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
-from node.exchange.verified import Admitted, Checked, Verified
+from node.exchange.verified import Checked, Verified
 from node.feed.header import URGENT
 from node.feed.keys import MemberId
 from node.protocol.gossip import Fresh, Growth

@@ -6,9 +6,10 @@ from typing import Protocol
 
 from node import limits
 from node.errors import PeerFault
+from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
-from node.exchange.verified import Admitted, Checked
+from node.exchange.verified import Checked
 from node.feed.header import HISTORY
 from node.feed.keys import HeaderHash, MemberId
 from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from nacl.signing import SigningKey
 
 from node.errors import Malformed
-from node.exchange import ingest, project
+from node.exchange import project, verification
 from node.feed import entry
 from node.feed.keys import FeedId, MemberId
 from node.feed.pae import FederationId
@@ -168,6 +168,6 @@ def separated(node: Node, key: SigningKey) -> None:
     for signer, federation_id in ((node.member.feed_key, FederationId(bytes(31) + b"\x01")), (key, own)):
         forged = entry.create(fields, signer, federation_id)
         letter = header_pb2.SignedEntry(header=forged.header.body, signature=forged.signature)
-        checked = ingest.verify([letter], node.exchange.trust, node.exchange.reader)
+        checked = verification.verify([letter], node.exchange.trust, node.exchange.reader)
         assert isinstance(checked.fault, Malformed), "I14: a forged entry was accepted"
         assert not checked.entries

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from nacl.signing import SigningKey
 
-from node.exchange import ingest
+from node.exchange import ingest, verification
 from node.exchange import trust as trusts
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
@@ -121,7 +121,7 @@ def federation(count: int) -> Federation:
 def take_all(disk: Disk, charter: Charter, one: Member, letters: tuple[header_pb2.SignedEntry, ...]) -> Trust:
     """Build a store the long way."""
     trust = trusts.begin(charter)
-    checked = ingest.verify(letters, trust, one.reader())
+    checked = verification.verify(letters, trust, one.reader())
     assert checked.fault is None
     assert not checked.unknown
     ledger.write_meta(disk.ledger, "store_id", seed("store"))
@@ -130,7 +130,7 @@ def take_all(disk: Disk, charter: Charter, one: Member, letters: tuple[header_pb
 
 def take_all_again(disk: Disk, federation: Federation, one: Member, letter: header_pb2.SignedEntry) -> None:
     """One entry more into a store, with all that it says already trusted."""
-    ingest.admit(disk, ingest.verify([letter], federation.trust, one.reader()), federation.trust, BASE_MS)
+    ingest.admit(disk, verification.verify([letter], federation.trust, one.reader()), federation.trust, BASE_MS)
 
 
 def own_letters(charter: Charter, one: Member) -> list[header_pb2.SignedEntry]:
