@@ -9,8 +9,8 @@ roots pinned for the one member that it names, on every call; and open calls are
 import asyncio
 import inspect
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -147,53 +147,53 @@ class Gate(grpc.aio.ServerInterceptor):
     def cut(self, member_id: MemberId) -> int:
         """End all open calls of a member at once; un-pin it first. Returns how many there were."""
         cut = _unauthenticated(f"member {member_id.hex()} was cut off", "Ask this node's administrator.")
-        return sum(
-            self._end(task, live, cut)
-            for task, live in list(self._live.items())
-            if live.proof is not None and live.proof.member_id == member_id
-        )
+        return self._end(lambda proof: cut if proof.member_id == member_id else None)
 
     def sweep(self, now: datetime) -> int:
         """End open calls whose leaf ran out or whose root is no longer pinned. Returns how many."""
+        return self._end(lambda proof: self._fault(proof, now))
+
+    def _end(self, fault_of: Callable[[_Proof], Denied | None]) -> int:
         ended = 0
-        for task, live in list(self._live.items()):
-            fault = live.proof and self._fault(live.proof, now)
-            if fault:
-                ended += self._end(task, live, fault)
+        for task, live in self._live.items():
+            if live.proof is not None and live.cut is None and (fault := fault_of(live.proof)):
+                live.cut = fault
+                task.cancel()
+                ended += 1
         return ended
 
-    def _end(self, task: asyncio.Task[Any], live: _Live, cut: Denied) -> int:
-        if live.cut is not None:
-            return 0
-        live.cut = cut
-        task.cancel()
-        return 1
-
-    @asynccontextmanager
-    async def passing(self, method: str, context: _Context) -> AsyncIterator[None]:
-        """Around the answer to one call: may it begin, and why it ended if we ended it."""
+    async def answer(self, method: str, context: _Context, act: Callable[[], Awaitable[Any]], *, streams: bool) -> Any:
+        """Answer one call by `act` if it may begin, and say why it ended if we ended it."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - gRPC runs every handler in a task
         try:
             live = self._admit(method, context)
+            if streams:
+                # By themselves, while it cannot be cut yet. Headers that go with the first message count as
+                # sent only when that is through: cancelled on its way, the status would bring them again,
+                # gRPC would refuse both, and the caller would wait for ever.
+                await context.send_initial_metadata(())
+                live = self._admit(method, context)  # until now neither `cut` nor `sweep` could find it
         except Denied as denied:
             await context.abort(denied.code, str(denied))
         token = _caller.set(live.caller)
         self._live[task] = live
         try:
-            yield
+            answer = await act()
         except asyncio.CancelledError:
-            # Ours only if we asked for it and nobody else did: a caller that hung up, or a server
-            # that stops, must see the cancellation through.
-            if live.cut is None or task.uncancel() > 0:
+            # Ours only if we asked for it and nobody else did: a caller that hung up, or a server that
+            # stops, must see the cancellation through. So must a handler that had its own status under way.
+            if live.cut is None or task.uncancel() > 0 or context.done():
                 raise
         finally:
             del self._live[task]
             _caller.reset(token)
         if live.cut is not None:
-            # Our side is over by now. A caller that does not read is told when it reads: the status
-            # stands behind what was sent before, and gRPC has no way to drop the stream.
+            # Our side is over, and outside of the `except` nothing holds the handler's frames any more. A
+            # caller that does not read is told when it reads: the status stands behind what was sent before,
+            # a window and one message at most, and gRPC has no way to drop a stream. So long waits this task.
             await context.abort(live.cut.code, str(live.cut))
+        return answer
 
     def _admit(self, method: str, context: _Context) -> _Live:
         auth = context.auth_context()
@@ -372,22 +372,23 @@ def _wrapped(inner: _Handler, method: str, gate: Gate) -> _Handler:
     act: Any = inner.unary_unary or inner.unary_stream or inner.stream_unary or inner.stream_stream
 
     async def one(request: Any, context: _Context) -> Any:
-        async with gate.passing(method, context):
-            return await act(request, context)
+        return await gate.answer(method, context, lambda: act(request, context), streams=False)
 
     async def many(request: Any, context: _Context) -> None:
-        async with gate.passing(method, context):
-            answers = act(request, context)
-            if inspect.isawaitable(answers):  # it writes to the context by itself
-                await answers
-                return
-            async with aclosing(answers):
-                async for answer in answers:
-                    await context.write(answer)
+        await gate.answer(method, context, lambda: _write_all(act(request, context), context), streams=True)
 
     behaviour: Any = many if inner.response_streaming else one
     make = _MAKERS[inner.request_streaming, inner.response_streaming]
     return make(behaviour, inner.request_deserializer, inner.response_serializer)
+
+
+async def _write_all(answers: Any, context: _Context) -> None:
+    if inspect.isawaitable(answers):  # it writes to the context by itself
+        await answers
+        return
+    async with aclosing(answers):
+        async for answer in answers:
+            await context.write(answer)
 
 
 _MAKERS: Mapping[tuple[bool, bool], Callable[..., _Handler]] = {

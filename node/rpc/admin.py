@@ -1,0 +1,197 @@
+"""Service Admin: status and peers, for whoever may open the Unix socket or has the scope admin."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from node.content import names
+from node.errors import Refused
+from node.exchange import consult
+from node.feed import identity, keys
+from node.feed.identity import Card
+from node.feed.keys import MemberId
+from node.rpc import status
+from node.rpc.approval import Approval
+from node.rpc.gate import Access
+from node.runtime.link import Clock
+from node.runtime.peering import Peering
+from node.runtime.reading import Reading
+from node.runtime.writer import Writer
+from node.store import index, ledger, payloads
+from node.store.peers import APPROVED, Peer
+from node.store.stores import Stores
+from node.v1 import admin_pb2, admin_pb2_grpc
+
+_ADMIN = Access(scope="admin", administrator=True)
+ACCESS = {
+    f"/tocsin.v1.Admin/{method}": _ADMIN
+    for method in ("GetStatus", "ListMembers", "ListPeers", "ApprovePeers", "RemovePeer", "BlockPeer")
+}
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Own = Callable[[], admin_pb2.GetStatusResponse]  # what only the daemon knows: listeners, certificate, memory
+
+
+class AdminServicer(admin_pb2_grpc.AdminServicer):
+    """The node as its administrator sees it. ``cards`` are those that came with the charter."""
+
+    def __init__(
+        self,
+        approval: Approval,
+        peering: Peering,
+        writer: Writer,
+        reading: Reading,
+        clock: Clock,
+        cards: Sequence[Card],
+        own: Own,
+    ) -> None:
+        self._approval, self._peering = approval, peering
+        self._writer, self._reading = writer, reading
+        self._clock, self._own = clock, own
+        self._cards = {card.inception.member_id: card for card in cards}
+
+    @status.answers
+    async def GetStatus(self, request: admin_pb2.GetStatusRequest, _context: _Context) -> admin_pb2.GetStatusResponse:  # noqa: N802
+        """Everything at a glance."""
+        trust, me = self._writer.trust, self._writer.reader.member_id
+        roster = trust.roster(self._clock.now_ms())
+        seat = roster.seats.get(me)
+        accepted = sum(founder.member_id in trust.logs for founder in trust.charter.founders)
+        answer = await self._reading.run(_counts)
+        if request.index_digest:
+            answer.index_digest = await self._reading.run(_index_digest)
+        answer.MergeFrom(self._own())
+        answer.MergeFrom(
+            admin_pb2.GetStatusResponse(
+                member_id=me,
+                name=consult.member_name(trust, me),
+                role=seat.role if seat else 0,
+                federation_name=trust.charter.name,
+                federation_id=trust.federation_id,
+                founders=len(trust.charter.founders),
+                accepted=accepted,
+                charter_in_force=roster.in_force,
+                peers_approved=sum(one.state == APPROVED for one in self._approval.every()),
+                peers_connected=len(self._peering.connected),
+                peers_in_step=len(self._peering.in_step),
+                heads_digest=self._peering.digest,
+            )
+        )
+        ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]
+        if ahead:
+            answer.clock_known, answer.clock_ahead_ms = True, int(statistics.median(ahead))
+        return answer
+
+    @status.answers
+    async def ListMembers(self, _: admin_pb2.ListMembersRequest, _context: _Context) -> admin_pb2.ListMembersResponse:  # noqa: N802
+        """The roster, and founders that have not accepted yet."""
+        trust = self._writer.trust
+        seats = trust.roster(self._clock.now_ms()).seats
+        approved = {one.member_id for one in self._approval.every() if one.state == APPROVED}
+        members = [
+            admin_pb2.MemberView(
+                member_id=member_id,
+                name=seat.name,
+                fingerprint=keys.fingerprint(member_id),
+                role=seat.role,
+                country=seat.country,
+                founder=trust.charter.founder(member_id) is not None,
+                accepted=member_id in trust.logs,
+                approved=member_id in approved,
+                own=member_id == self._writer.reader.member_id,
+            )
+            for member_id, seat in seats.items()
+        ]
+        return admin_pb2.ListMembersResponse(members=sorted(members, key=lambda one: (one.name, one.member_id)))
+
+    @status.answers
+    async def ListPeers(self, request: admin_pb2.ListPeersRequest, _: _Context) -> admin_pb2.ListPeersResponse:  # noqa: N802
+        """All peers, or the one that is named."""
+        found = [self._named(request.peer)] if request.peer else self._approval.every()
+        return admin_pb2.ListPeersResponse(peers=[self._view(one) for one in found])
+
+    @status.answers
+    async def ApprovePeers(self, request: admin_pb2.ApprovePeersRequest, _: _Context) -> admin_pb2.ApprovePeersResponse:  # noqa: N802
+        """Talk to these members from now on."""
+        cards = [identity.decode_card(one.card, one.signature) for one in request.cards]
+        for named in request.member_ids:
+            card = self._cards.get(MemberId(named))
+            if card is None:
+                raise Refused(
+                    f"the charter file brought no card of {named.hex()}",
+                    next_step="Approve it with the card file that it sent you.",
+                    field="member_ids",
+                )
+            cards.append(card)
+        await self._approval.approve(cards)
+        wanted = {card.inception.member_id for card in cards}
+        return admin_pb2.ApprovePeersResponse(
+            peers=[self._view(one) for one in self._approval.every() if one.member_id in wanted]
+        )
+
+    @status.answers
+    async def RemovePeer(self, request: admin_pb2.RemovePeerRequest, _: _Context) -> admin_pb2.RemovePeerResponse:  # noqa: N802
+        """Forget a peer; its streams end now."""
+        view = self._view(self._named(request.peer))
+        ended = await self._approval.remove(MemberId(view.member_id))
+        return admin_pb2.RemovePeerResponse(peer=view, streams_ended=ended)
+
+    @status.answers
+    async def BlockPeer(self, request: admin_pb2.BlockPeerRequest, _: _Context) -> admin_pb2.BlockPeerResponse:  # noqa: N802
+        """Refuse a peer; its streams end now."""
+        member_id = self._named(request.peer).member_id
+        ended = await self._approval.block(member_id)
+        return admin_pb2.BlockPeerResponse(peer=self._view(self._named(member_id.hex())), streams_ended=ended)
+
+    # ---- Inside
+
+    def _named(self, typed: str) -> Peer:
+        found = {bytes(one.member_id): one for one in self._approval.every()}
+        named = {member_id: self._names(MemberId(member_id)) for member_id in found}
+        return found[names.resolve(typed, "peer", named)]
+
+    def _names(self, member_id: MemberId) -> tuple[str, ...]:
+        name = self._name(member_id)
+        return (names.slug(name), name, keys.fingerprint(member_id), keys.fingerprint(member_id).replace(" ", ""))
+
+    def _name(self, member_id: MemberId) -> str:
+        return consult.member_name(self._writer.trust, member_id)
+
+    def _view(self, one: Peer) -> admin_pb2.PeerView:
+        connected = one.member_id in self._peering.connected
+        heard = self._peering.heard.get(one.member_id)
+        seat = self._writer.trust.roster(self._clock.now_ms()).seats.get(one.member_id)
+        waiting = "not connected yet" if one.address else "it dials us; it has not yet"
+        reason = "" if connected or one.state != APPROVED else self._peering.ended.get(one.member_id, waiting)
+        return admin_pb2.PeerView(
+            member_id=one.member_id,
+            name=self._name(one.member_id),
+            fingerprint=keys.fingerprint(one.member_id),
+            address=one.address,
+            state=one.state,
+            connected=connected,
+            in_step=one.member_id in self._peering.in_step,
+            reason=reason,
+            since_ms=one.added_ms,
+            clock_ahead_ms=heard.clock_ahead_ms if heard else 0,
+            role=seat.role if seat else 0,
+            program=heard.program if heard else "",
+        )
+
+
+def _counts(stores: Stores) -> admin_pb2.GetStatusResponse:
+    return admin_pb2.GetStatusResponse(
+        payloads_wanted=payloads.want_count(stores.ledger),
+        entries=ledger.entry_count(stores.ledger),
+        items=index.item_total(stores.index),
+    )
+
+
+def _index_digest(stores: Stores) -> bytes:
+    found = sha256()
+    for kind, value in index.values(stores.digests):
+        found.update(kind.to_bytes(4) + len(value).to_bytes(4) + value)
+    return found.digest()

@@ -1,0 +1,81 @@
+"""A tool's bundle: one PEM file with its key, its leaf, and the root its node is known by.
+
+Reading is here, away from the stores, because tools import it: they need neither SQL nor a folder.
+"""
+
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from node.errors import ConfigError
+from node.feed.keys import MemberId
+from node.rpc import tls
+from node.rpc.tls import Leaf
+
+BUNDLE_BYTES_MAX = 16 << 10  # a key and two certificates of P-256 have 2 KiB
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Bundle(NamedTuple):
+    """What a tool shows, whom it trusts, and whose tool it is."""
+
+    leaf: Leaf
+    root_pem: bytes
+    member_id: MemberId
+
+
+def encode(leaf: Leaf, root_pem: bytes) -> bytes:
+    """In this order: private key, leaf, root of the node's issuer."""
+    return leaf.key_pem + leaf.certificate_pem + root_pem
+
+
+def read_bundle(path: Path) -> Bundle:
+    """A bundle's file; raises ConfigError if others could read it or it is something else."""
+    try:
+        # Not blocking: a pipe in the place of the file must not stop us.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            mode, data = os.fstat(file.fileno()).st_mode, file.read(BUNDLE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}", next_step="Check the path; `tocsin tool issue` makes one."
+        ) from error
+    if mode & _OTHERS:
+        raise ConfigError(
+            f"{path} holds a key and has mode {stat.S_IMODE(mode):04o}, so others may have read it",
+            next_step=f"Run `chmod 600 {path}`, and issue a new one if anyone else uses this machine.",
+        )
+    try:
+        return decode(data)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.reason}", next_step=error.next_step) from error
+
+
+def decode(data: bytes) -> Bundle:
+    """A bundle's content; raises ConfigError for what `encode` never wrote."""
+    try:
+        key = serialization.load_pem_private_key(data, password=None)
+        leaf, root = x509.load_pem_x509_certificates(data)
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+    except tls.UNREADABLE as error:
+        raise _no_bundle(f"it cannot be read: {error}") from error
+    claim = tls.read_uri(uri)
+    if claim is None or claim.use != "tool":
+        raise _no_bundle("its certificate is not a tool's")
+    key_pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Bundle(
+        leaf=Leaf(key_pem, leaf.public_bytes(serialization.Encoding.PEM)),
+        root_pem=root.public_bytes(serialization.Encoding.PEM),
+        member_id=claim.member_id,
+    )
+
+
+def _no_bundle(fault: str) -> ConfigError:
+    return ConfigError(f"this is no tool's bundle: {fault}", next_step="Have `tocsin tool issue` make a new one.")

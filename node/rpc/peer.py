@@ -1,0 +1,151 @@
+"""Service Peer: either end of a gRPC stream becomes a link, and both look the same."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+
+from node.errors import Unavailable
+from node.feed.keys import MemberId
+from node.protocol.effects import Stream
+from node.rpc import channel, gate
+from node.rpc.gate import Access, PeerCaller
+from node.rpc.tls import Leaf
+from node.runtime.link import Link
+from node.v1 import peer_pb2, peer_pb2_grpc
+
+ACCESS = {
+    "/tocsin.v1.Peer/Gossip": Access(peer=True),
+    "/tocsin.v1.Peer/Bulk": Access(peer=True),
+}
+
+# The two streams differ only in the names of their letters.
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_Call: TypeAlias = "grpc.aio.StreamStreamCall[Any, Any]"
+_REQUESTS: dict[Stream, Callable[..., Any]] = {
+    Stream.GOSSIP: peer_pb2.GossipRequest,
+    Stream.BULK: peer_pb2.BulkRequest,
+}
+_RESPONSES: dict[Stream, Callable[..., Any]] = {
+    Stream.GOSSIP: peer_pb2.GossipResponse,
+    Stream.BULK: peer_pb2.BulkResponse,
+}
+
+
+class AcceptedLink:
+    """A stream that the peer opened."""
+
+    def __init__(self, peer: MemberId, stream: Stream, context: _Context) -> None:
+        self.peer = self.dialler = peer
+        self.stream = stream
+        self._context = context
+
+    async def frames(self) -> AsyncIterator[peer_pb2.Frame]:
+        """What the peer says, until it hangs up."""
+        while True:
+            request: Any = await self._context.read()
+            if request is grpc.aio.EOF:
+                return
+            yield request.frame
+
+    async def send(self, frame: peer_pb2.Frame) -> None:
+        """Say something; waits while the transport is full."""
+        try:
+            await self._context.write(_RESPONSES[self.stream](frame=frame))
+        except (grpc.RpcError, grpc.aio.UsageError) as error:
+            raise Unavailable("the connection broke while something was sent") from error
+
+
+class DialledLink:
+    """A stream that this node opened."""
+
+    def __init__(self, peer: MemberId, stream: Stream, call: _Call, me: MemberId) -> None:
+        self.peer, self.dialler = peer, me
+        self.stream = stream
+        self._call = call
+
+    async def frames(self) -> AsyncIterator[peer_pb2.Frame]:
+        """What the peer says, until it hangs up."""
+        try:
+            while True:
+                response: Any = await self._call.read()
+                if response is grpc.aio.EOF:
+                    return
+                yield response.frame
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(describe(error)) from error
+
+    async def send(self, frame: peer_pb2.Frame) -> None:
+        """Say something; waits while the transport is full."""
+        try:
+            await self._call.write(_REQUESTS[self.stream](frame=frame))
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(describe(error)) from error
+
+
+class PeerServicer(peer_pb2_grpc.PeerServicer):
+    """What peers call. The gate has let them in already."""
+
+    def __init__(self, serve: Callable[[Link], Awaitable[str]]) -> None:
+        self._serve = serve
+
+    async def Gossip(self, _requests: Any, context: _Context) -> None:  # type: ignore[override]  # noqa: N802
+        """Lanes 0 to 2."""
+        await self._accept(Stream.GOSSIP, context)
+
+    async def Bulk(self, _requests: Any, context: _Context) -> None:  # type: ignore[override]  # noqa: N802
+        """Lane 3."""
+        await self._accept(Stream.BULK, context)
+
+    async def _accept(self, stream: Stream, context: _Context) -> None:
+        found = gate.caller()
+        assert isinstance(found, PeerCaller)  # noqa: S101 - the access list lets nobody else in
+        reason = await self._serve(AcceptedLink(found.member_id, stream, context))
+        if reason:
+            await context.abort(grpc.StatusCode.ABORTED, reason)
+
+
+@asynccontextmanager
+async def dial(
+    address: str, member_id: MemberId, root_pem: bytes, leaf: Leaf, me: MemberId
+) -> AsyncIterator[Sequence[Link]]:
+    """Both connections to a member's node; raises Unavailable with the likely cause in words."""
+    channels = [channel.open_to_member(address, member_id, root_pem, leaf) for _ in Stream]
+    calls: list[_Call] = []
+    try:
+        stubs = [peer_pb2_grpc.PeerStub(one) for one in channels]
+        calls += [stubs[0].Gossip(), stubs[1].Bulk()]
+        for call in calls:
+            await call.wait_for_connection()
+        yield [DialledLink(member_id, stream, call, me) for stream, call in zip(Stream, calls, strict=True)]
+    except grpc.aio.AioRpcError as error:
+        raise Unavailable(describe(error)) from error
+    finally:
+        for call in calls:
+            call.cancel()
+        for one in channels:
+            await one.close()
+
+
+_CAUSES = (
+    ("CERTIFICATE_VERIFY_FAILED: certificate has expired", "its certificate has expired"),
+    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not by the issuer on its card: ask for its present card"),
+    ("Hostname Verification", "another member's node answers at this address"),
+    ("Connection refused", "nothing listens at this address"),
+    ("DNS resolution failed", "the host name cannot be resolved"),
+    ("Socket closed", "not approved there yet, or not with our present card"),
+    ("Connection reset", "not approved there yet, or not with our present card"),
+    ("No route to host", "there is no route to this address"),
+    ("timed out", "no answer from this address"),
+)
+
+
+def describe(error: grpc.aio.AioRpcError) -> str:
+    """Why a link ended, for people. TLS 1.3 does not tell a client that its certificate was refused."""
+    details = error.details() or ""
+    for sign, cause in _CAUSES:
+        if sign in details:
+            return cause
+    return details or f"gRPC says {error.code().name}"

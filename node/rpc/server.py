@@ -1,0 +1,105 @@
+"""Listeners: one for peers, one for tools, and the administrator's socket; each with its own gate."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from node.errors import ConfigError
+from node.rpc import admin, channel, peer, tools
+from node.rpc.admin import AdminServicer
+from node.rpc.gate import Access, Admits, Gate
+from node.rpc.peer import PeerServicer
+from node.rpc.tls import Pins, TlsState
+from node.rpc.tools import ToolsServicer
+from node.v1 import admin_pb2_grpc, peer_pb2_grpc, tools_pb2_grpc
+
+_SERVICES = ("tocsin.v1.Tools", "tocsin.v1.Admin")
+_ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
+_BESIDE = {
+    "/grpc.health.v1.Health/Check": _ANYONE_OF_OURS,
+    "/grpc.health.v1.Health/Watch": _ANYONE_OF_OURS,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _ANYONE_OF_OURS,
+}
+OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **_BESIDE}
+SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
+STOP_S = 2.0  # for answers under way when the node stops
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A server that has its address, and the gate in front of it."""
+
+    server: grpc.aio.Server
+    gate: Gate
+    port: int = 0
+
+
+def listen_for_peers(address: str, servicer: PeerServicer, state: TlsState, now: Callable[[], datetime]) -> Listener:
+    """Peers, and no health or reflection for them; raises ConfigError where the address is taken."""
+    gate = Gate(admits=Admits(peers=lambda: state.pins), access=peer.ACCESS, now=now)
+    server = _server(gate)
+    peer_pb2_grpc.add_PeerServicer_to_server(servicer, server)
+    return Listener(server, gate, _bind(server, address, "peers.listen", state))
+
+
+def listen_for_tools(
+    address: str, servicers: tuple[ToolsServicer, AdminServicer], state: TlsState, now: Callable[[], datetime]
+) -> Listener:
+    """Tools and people of our own member; raises ConfigError where the address is taken."""
+    gate = Gate(admits=Admits(tools=lambda: state.pins), access=OURS, now=now)
+    server = _server(gate)
+    _add(server, servicers)
+    return Listener(server, gate, _bind(server, address, "tools.listen", state))
+
+
+def listen_on_socket(
+    path: Path, servicers: tuple[ToolsServicer, AdminServicer], now: Callable[[], datetime]
+) -> Listener:
+    """The administrator; raises ConfigError where the socket cannot be made. The data folder's lock is held."""
+    gate = Gate(admits=Admits(administrator=True, tools=Pins), access=OURS, now=now)
+    server = _server(gate)
+    _add(server, servicers)
+    before = os.umask(SOCKET_MASK)
+    try:
+        server.add_secure_port(
+            channel.socket_address(path), grpc.local_server_credentials(grpc.LocalConnectionType.UDS)
+        )
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{path} cannot be listened on", next_step="Move away what lies there, or set admin.socket."
+        ) from error
+    finally:
+        os.umask(before)
+    return Listener(server, gate)
+
+
+def _server(gate: Gate) -> grpc.aio.Server:
+    return grpc.aio.server(interceptors=(gate,), options=channel.SERVER_OPTIONS)
+
+
+def _add(server: grpc.aio.Server, servicers: tuple[ToolsServicer, AdminServicer]) -> None:
+    ours, administrator = servicers
+    tools_pb2_grpc.add_ToolsServicer_to_server(ours, server)
+    admin_pb2_grpc.add_AdminServicer_to_server(administrator, server)
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection((*_SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+
+
+def _bind(server: grpc.aio.Server, address: str, key: str, state: TlsState) -> int:
+    try:
+        return server.add_secure_port(address, state.server_credentials())
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{key}: {address} cannot be listened on; another program may use the port",
+            next_step=f"Stop that program (`ss -ltnp` names it) or change {key} in node.toml.",
+            field=key,
+        ) from error
