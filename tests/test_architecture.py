@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("cli",),
     ("interop",),
-    ("daemon", "client"),
+    ("daemon", "client", "logs"),
     ("custody",),
     ("config",),
     ("rpc",),

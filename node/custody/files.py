@@ -27,6 +27,11 @@ def replace_secret(path: Path, data: bytes) -> None:
     _write(path, data, 0o600, os.replace)
 
 
+def create_public(path: Path, data: bytes) -> None:
+    """Write what anyone may read and what is not there yet, mode 0644; raises ConfigError rather than overwrite."""
+    _write(path, data, 0o644, _place_new)
+
+
 def replace_public(path: Path, data: bytes) -> None:
     """Write what anyone may read, mode 0644, in the place of what was there."""
     _write(path, data, 0o644, os.replace)
@@ -46,7 +51,7 @@ def _write(path: Path, data: bytes, mode: int, place: Callable[[Path, Path], Non
             os.fsync(descriptor)
         # A crash before this line leaves a draft; after it, the whole file. Never a part of it.
         place(draft, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError as error:
         raise ConfigError(
             f"{path} is there already and is not overwritten",
@@ -74,7 +79,8 @@ def _place_new(draft: Path, path: Path) -> None:
         os.replace(draft, path)  # noqa: PTH105 - beside os.link
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make durable which names stand in a folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -101,21 +107,26 @@ def read_sealed(path: Path) -> bytes:
     return _read(path)[0]
 
 
-def _read(path: Path) -> tuple[bytes, int]:
+def read_public(path: Path, bytes_max: int) -> bytes:
+    """The content of a file that anyone may read, such as a card; raises ConfigError if it is larger."""
+    return _read(path, bytes_max)[0]
+
+
+def _read(path: Path, bytes_max: int = SECRET_BYTES_MAX) -> tuple[bytes, int]:
     try:
         # Not blocking: a pipe in the place of the file must not stop us.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
-                raise ConfigError(f"{path} is not a file", next_step="Name the key file itself.")
-            data = file.read(SECRET_BYTES_MAX + 1)
+                raise ConfigError(f"{path} is not a file", next_step="Name the file itself.")
+            data = file.read(bytes_max + 1)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror}",
             next_step="Check the path, and that this user owns the file.",
         ) from error
-    if len(data) > SECRET_BYTES_MAX:
-        raise ConfigError(f"{path} is too large for a key file", next_step="Check that it is the right one.")
+    if len(data) > bytes_max:
+        raise ConfigError(f"{path} is too large for what it should be", next_step="Check that it is the right one.")
     return data, mode
 
 

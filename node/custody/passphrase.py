@@ -64,12 +64,7 @@ box = "{box}"
 
 def seal_file(path: Path, holds: Holds, secret: bytes, passphrase: str, cost: Cost = MODERATE) -> None:
     """Seal a key into a new file; raises Refused for a short passphrase, ConfigError if the file is there."""
-    if len(passphrase) < PASSPHRASE_CHARACTERS_MIN:
-        raise Refused(
-            f"a passphrase of {len(passphrase)} characters can be guessed",
-            next_step=f"Use at least {PASSPHRASE_CHARACTERS_MIN}: four or more words that a die has chosen.",
-            field="passphrase",
-        )
+    require_strong(passphrase)
     salt = secrets.token_bytes(nacl.pwhash.argon2id.SALTBYTES)  # noqa: TID251 - custody has real randomness
     box = SecretBox(_derive(passphrase, salt, cost)).encrypt(_label(holds) + secret)
     text = _TEXT.format(
@@ -81,6 +76,16 @@ def seal_file(path: Path, holds: Holds, secret: bytes, passphrase: str, cost: Co
         box=box.hex(),
     )
     files.create_secret(path, text.encode())
+
+
+def require_strong(passphrase: str) -> None:
+    """Raise Refused for a passphrase that can be guessed by its length."""
+    if len(passphrase) < PASSPHRASE_CHARACTERS_MIN:
+        raise Refused(
+            f"a passphrase of {len(passphrase)} characters can be guessed",
+            next_step=f"Use at least {PASSPHRASE_CHARACTERS_MIN}: four or more words that a die has chosen.",
+            field="passphrase",
+        )
 
 
 def open_file(path: Path, holds: Holds, passphrase: str) -> bytes:

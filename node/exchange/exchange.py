@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from node import limits
-from node.errors import Malformed
+from node.errors import Malformed, Refused
 from node.exchange import disclose, ingest, project, publish, verification
 from node.exchange.admission import Admitted
 from node.exchange.publish import Author, Draft
@@ -13,9 +13,11 @@ from node.feed import box as boxes
 from node.feed import entry
 from node.feed import header as headers
 from node.feed.keys import HeaderHash, MemberId
-from node.store import arrivals, ledger, payloads
+from node.store import arrivals, ledger, payloads, peers
+from node.store.arrivals import Cursor
 from node.store.ledger import ForkRow
 from node.store.payloads import State
+from node.store.peers import Peer
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
 
@@ -92,6 +94,24 @@ class Exchange:
         if due:
             self.stores.commit("ledger")
         return bool(due)
+
+    def acknowledge(self, name: str, cursor: Cursor) -> None:
+        """Keep how far a named reader is done; raises Refused for a cursor of another store."""
+        if cursor.store_id != project.store_id(self.stores):
+            raise Refused("the cursor is of another store", next_step="Go on from the Reset that Subscribe answered.")
+        arrivals.acknowledge(self.stores.ledger, name, cursor)
+        self.stores.commit("ledger")
+
+    def keep_peers(self, changed: Sequence[Peer]) -> None:
+        """Remember the administrator's decisions about peers."""
+        for one in changed:
+            peers.put(self.stores.ledger, one)
+        self.stores.commit("ledger")
+
+    def drop_peer(self, member_id: MemberId) -> None:
+        """Forget a decision."""
+        peers.drop(self.stores.ledger, member_id)
+        self.stores.commit("ledger")
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""

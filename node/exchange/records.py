@@ -1,6 +1,6 @@
 """Opening a stored payload: from header, box and chunks to the record its author sealed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from node.errors import Malformed
 from node.exchange import verification
@@ -23,6 +23,7 @@ class Opened:
     member_id: MemberId
     received_ms: int
     record: record_pb2.Record
+    key: bytes = field(repr=False)
 
 
 def open_record(stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader) -> Opened | None:
@@ -42,4 +43,4 @@ def open_record(stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader)
         record = verification.unseal(header, feed.member_id, key, payloads.ciphertext(stores.ledger, hash_), trust)
     except Malformed:
         return None
-    return Opened(header, feed.member_id, row.received_ms, record)
+    return Opened(header, feed.member_id, row.received_ms, record, key)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from node.feed.keys import HeaderHash, MemberId
 from node.v1 import header_pb2, peer_pb2
 
 
-class Stream(Enum):
+class Stream(StrEnum):
     """Which of the two connections."""
 
     GOSSIP = "gossip"
@@ -30,6 +30,7 @@ class Ingest:
 
     peer: MemberId
     letters: Sequence[header_pb2.SignedEntry]
+    lane: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class _Peer:
     knows: OrderedDict[HeaderHash, None] = field(default_factory=OrderedDict)
     listed: list[peer_pb2.Row] = field(default_factory=list)
     claims: dict[FeedId, int] = field(default_factory=dict)
+    digest: bytes = b""
     resync_at: float = float("inf")
     resync_after_s: float = RESYNC_S
 
@@ -92,9 +93,9 @@ class Gossip:
     @property
     def wake_at(self) -> float:
         """When `wakeup` has something to do."""
-        stalls = (asked.since + limits.STALL_S for asked in self._asked.values())
-        resyncs = (peer.resync_at for peer in self._peers.values())
-        return min(self._sync_at, *stalls, *resyncs, float("inf"))
+        resyncs = [peer.resync_at for peer in self._peers.values()]
+        stalls = [asked.since + limits.STALL_S for asked in self._asked.values()]
+        return min([self._sync_at, *resyncs, *stalls])
 
     @property
     def digest(self) -> bytes:
@@ -106,6 +107,10 @@ class Gossip:
     def ready(self) -> list[MemberId]:
         """Peers that said hello."""
         return sorted(peer for peer, link in self._peers.items() if link.state is State.READY)
+
+    def in_step(self) -> list[MemberId]:
+        """Peers whose last digest is ours of now."""
+        return [peer for peer in self.ready() if self._peers[peer].digest == self.digest]
 
     # ---- Verbs
 
@@ -170,9 +175,9 @@ class Gossip:
             case "hello":
                 return self._on_hello(peer, link, frame.hello)
             case "entries":
-                return [Ingest(peer, tuple(frame.entries.entries))]
+                return [Ingest(peer, tuple(frame.entries.entries), frame.entries.lane)]
             case "digest":
-                return self._on_digest(peer, frame.digest)
+                return self._on_digest(peer, link, frame.digest)
             case "heads":
                 return self._on_heads(now, peer, link, frame.heads)
             case "want":
@@ -192,7 +197,8 @@ class Gossip:
         link.state = State.READY
         return [self._say_digest(peer)]
 
-    def _on_digest(self, peer: MemberId, said: peer_pb2.Digest) -> list[Effect]:
+    def _on_digest(self, peer: MemberId, link: _Peer, said: peer_pb2.Digest) -> list[Effect]:
+        link.digest = said.hash
         if said.hash == self.digest:
             return [] if said.answer else [self._say_digest(peer, answer=True)]
         if said.answer:
@@ -233,16 +239,15 @@ class Gossip:
         if growth.source in self._peers:
             self._note(self._peers[growth.source], (fresh.hash for fresh in growth.fresh))
         effects: list[Effect] = []
+        made: dict[tuple[HeaderHash, ...], list[peer_pb2.Frame]] = {}  # most peers lack the same
         for peer in self._mesh() if growth.fresh else ():
             link = self._peers[peer]
             unknown = [fresh for fresh in growth.fresh if fresh.hash not in link.knows]
-            self._note(link, (fresh.hash for fresh in unknown))
-            for lane in sorted({fresh.lane for fresh in unknown}):
-                letters = [fresh.letter for fresh in unknown if fresh.lane == lane]
-                effects += [
-                    Send(peer, Stream.GOSSIP, peer_pb2.Frame(entries=peer_pb2.Entries(entries=part, lane=lane)))
-                    for part in batches(letters)
-                ]
+            hashes = tuple([fresh.hash for fresh in unknown])
+            self._note(link, hashes)
+            if hashes not in made:
+                made[hashes] = list(frames(unknown))
+            effects += [Send(peer, Stream.GOSSIP, frame) for frame in made[hashes]]
         return effects
 
     def _mesh(self) -> list[MemberId]:
@@ -326,6 +331,13 @@ class Gossip:
         if link.resync_at == float("inf"):
             link.resync_at = now + link.resync_after_s
             link.resync_after_s = min(link.resync_after_s * 2, limits.SYNC_EVERY_S)
+
+
+def frames(fresh: Sequence[Fresh]) -> Iterable[peer_pb2.Frame]:
+    """Entries to pass on as frames, lane by lane."""
+    for lane in sorted({one.lane for one in fresh}):
+        for part in batches([one.letter for one in fresh if one.lane == lane]):
+            yield peer_pb2.Frame(entries=peer_pb2.Entries(entries=part, lane=lane))
 
 
 def batches(letters: Sequence[header_pb2.SignedEntry]) -> Iterable[Sequence[header_pb2.SignedEntry]]:

@@ -1,88 +1,49 @@
 """Peering: links in, frames to the machines, effects out. One of the two matches over effects."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from node import limits
-from node.errors import PeerFault
+from node.errors import PeerFault, Unavailable
+from node.exchange import verification
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.exchange.verified import Checked
-from node.feed.header import HISTORY
+from node.feed.header import BULK, HISTORY, NORMAL
 from node.feed.keys import HeaderHash, MemberId
+from node.protocol.dialing import Dialing
 from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.runtime import growth
-from node.runtime.writer import Writer
+from node.runtime.link import Clock, Link, Outbox
+from node.runtime.writer import News, Writer
 from node.v1 import header_pb2, peer_pb2
 
-
-class Clock(Protocol):
-    """The two clocks: one for timers, one for dates."""
-
-    def monotonic_s(self) -> float:
-        """Never goes back."""
-        ...
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970, as this machine believes."""
-        ...
+PROGRAM_CHARACTERS_MAX = 64
+INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
 
 
-class Link(Protocol):
-    """One stream to one peer, accepted or dialled: both look the same."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a peer said of itself, and how far its clock was ahead of ours then."""
 
-    peer: MemberId
-    stream: Stream
-
-    def frames(self) -> AsyncIterator[peer_pb2.Frame]:
-        """What the peer says, until it hangs up."""
-        ...
-
-    async def send(self, frame: peer_pb2.Frame) -> None:
-        """Say something; waits while the transport is full."""
-        ...
-
-
-class _Outbox:
-    """What one link still has to send. Bounded: a peer that does not read is hung up on."""
-
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self.queue: asyncio.Queue[peer_pb2.Frame] = asyncio.Queue(limits.OUTBOX_FRAMES_MAX)
-        self.bytes = 0
-        self.ended = asyncio.Event()
-        self.reason = ""
-
-    def put(self, frame: peer_pb2.Frame) -> None:
-        size = frame.ByteSize()
-        if self.queue.full() or self.bytes + size > limits.OUTBOX_BYTES_MAX:
-            self.end("reads too slowly")
-            return
-        self.bytes += size
-        self.queue.put_nowait(frame)
-
-    def end(self, reason: str) -> None:
-        self.reason = self.reason or reason
-        self.ended.set()
-
-    async def drain(self) -> None:
-        while True:
-            frame = await self.queue.get()
-            await self.link.send(frame)
-            self.bytes -= frame.ByteSize()
+    program: str
+    clock_ahead_ms: int
 
 
 class Peering:
     """All links of one node. Owned by the event loop; the machines are called from nowhere else."""
 
-    def __init__(self, gossip: Gossip, fetch: Fetch, writer: Writer, clock: Clock) -> None:
+    def __init__(self, gossip: Gossip, fetch: Fetch, dialing: Dialing, writer: Writer, clock: Clock) -> None:
+        self.dialing = dialing
+        self.links = News()
+        self.heard: dict[MemberId, Heard] = {}
+        self.ended: dict[MemberId, str] = {}  # why there is no link, in words
         self._gossip, self._fetch = gossip, fetch
         self._writer, self._clock = writer, clock
-        self._outboxes: dict[tuple[MemberId, Stream], _Outbox] = {}
+        self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
         self._moved = asyncio.Event()
 
     @property
@@ -95,34 +56,38 @@ class Peering:
         """Peers that said hello."""
         return self._gossip.ready()
 
+    @property
+    def in_step(self) -> list[MemberId]:
+        """Connected peers that, when last compared, held what is held here now."""
+        return self._gossip.in_step()
+
     async def serve(self, link: Link) -> str:
         """Run one link to its end; why it ended, empty when the peer hung up."""
-        outbox = _Outbox(link)
+        outbox = Outbox(link)
         place = (link.peer, link.stream)
-        if place in self._outboxes:
-            self._outboxes[place].end("replaced by a newer link")
+        standing = self._outboxes.get(place)
+        if standing is not None:
+            if standing.link.dialler < link.dialler:
+                return "a link that the other side's rule prefers stands already"
+            standing.end("replaced by a newer link")
         self._outboxes[place] = outbox
-        machine = self._machine(link.stream)
-        tasks = [
-            asyncio.create_task(self._listen(link)),
-            asyncio.create_task(outbox.drain()),
-            asyncio.create_task(outbox.ended.wait()),
-        ]
         try:
-            await self._apply(machine.link_up(self._clock.monotonic_s(), link.peer, self._clock.now_ms()))
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await self._run(link, outbox)
+        except Unavailable as error:
+            outbox.end(error.reason)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             if self._outboxes.get(place) is outbox:
-                del self._outboxes[place]
-                await self._apply(machine.link_down(self._clock.monotonic_s(), link.peer))
+                await self._leave(link, outbox)
         return outbox.reason
 
-    async def publish(self, drafts: Sequence[Draft]) -> Admitted:
+    def hang_up(self, peer: MemberId, reason: str) -> int:
+        """End the peer's links; how many there were."""
+        found = [self._outboxes[peer, stream] for stream in Stream if (peer, stream) in self._outboxes]
+        for outbox in found:
+            outbox.end(reason)
+        return len(found)
+
+    async def publish(self, drafts: Sequence[Draft], lane: int = NORMAL) -> Admitted:
         """Say something of our own; durable here when it returns, and on its way."""
         now_ms = self._clock.now_ms()
 
@@ -130,7 +95,7 @@ class Peering:
             admitted = exchange.publish(drafts, now_ms)
             return admitted, growth.published(exchange, admitted)
 
-        admitted, news = await self._writer.run(publish_all)
+        admitted, news = await self._writer.run(publish_all, lane)
         self._writer.arrived()
         await self._grown(news)
         return admitted
@@ -155,10 +120,42 @@ class Peering:
     def _machine(self, stream: Stream) -> Gossip | Fetch:
         return self._gossip if stream is Stream.GOSSIP else self._fetch
 
+    async def _run(self, link: Link, outbox: Outbox) -> None:
+        machine = self._machine(link.stream)
+        tasks = [asyncio.create_task(self._listen(link)), asyncio.create_task(outbox.drain())]
+        try:
+            await self._apply(machine.link_up(self._clock.monotonic_s(), link.peer, self._clock.now_ms()))
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _leave(self, link: Link, outbox: Outbox) -> None:
+        """The link that stood last is gone: what it owed is asked for elsewhere, and the peer dialled again."""
+        del self._outboxes[link.peer, link.stream]
+        now = self._clock.monotonic_s()
+        await self._apply(self._machine(link.stream).link_down(now, link.peer))
+        if link.stream is Stream.GOSSIP:
+            self.ended[link.peer] = outbox.reason or "the peer hung up"
+            self.dialing.link_down(now, link.peer)
+            self.links.tell()
+
     async def _listen(self, link: Link) -> None:
         machine = self._machine(link.stream)
         async for frame in link.frames():
             await self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame))
+            if link.stream is Stream.GOSSIP and frame.HasField("hello"):
+                self._note_hello(link.peer, frame.hello)
+
+    def _note_hello(self, peer: MemberId, said: peer_pb2.Hello) -> None:
+        self.heard[peer] = Heard(said.program[:PROGRAM_CHARACTERS_MAX], said.now_ms - self._clock.now_ms())
+        if peer in self._gossip.ready():
+            self.ended.pop(peer, None)
+            self.dialing.link_up(peer)
+            self.links.tell()
 
     async def _apply(self, effects: Sequence[Effect]) -> None:
         self._moved.set()
@@ -166,8 +163,8 @@ class Peering:
             match effect:
                 case Send(peer, stream, frame):
                     self._send(peer, stream, frame)
-                case Ingest(peer, letters):
-                    await self._ingest(peer, letters)
+                case Ingest(peer, letters, lane):
+                    await self._ingest(peer, letters, lane)
                 case Serve(peer, want):
                     for answer in await self._writer.run(lambda exchange, want=want: exchange.serve(want)):  # type: ignore[misc]
                         entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
@@ -179,26 +176,16 @@ class Peering:
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     await self._keep_fork(peer, proof)
                 case Hangup(peer, reason):
-                    self._hang_up(peer, reason)
+                    self.hang_up(peer, reason)
 
     def _send(self, peer: MemberId, stream: Stream, frame: peer_pb2.Frame) -> None:
         outbox = self._outboxes.get((peer, stream))
         if outbox is not None:
             outbox.put(frame)
 
-    def _hang_up(self, peer: MemberId, reason: str) -> None:
-        for stream in Stream:
-            if (peer, stream) in self._outboxes:
-                self._outboxes[peer, stream].end(reason)
-
-    async def _ingest(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]) -> None:
+    async def _ingest(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> None:
         """Verify, pass the urgent on, admit, pass the rest on."""
-
-        def verify(exchange: Exchange) -> tuple[Checked, Growth | None]:
-            checked = exchange.verify(exchange.unseen(letters))
-            return checked, growth.urgent(exchange, checked, peer)
-
-        checked, early = await self._writer.run(verify)
+        checked, early = await self._verify(peer, letters, lane)
         if early is not None:
             await self._grown(early)
         now_ms = self._clock.now_ms()
@@ -207,17 +194,33 @@ class Peering:
             admitted = exchange.admit(checked, now_ms)
             return admitted, growth.committed(exchange, admitted, checked, peer)
 
-        admitted, news = await self._writer.run(admit)
+        admitted, news = await self._writer.run(admit, lane)
         if admitted.arrived:
             self._writer.arrived()
         await self._grown(news)
         if any(one.header.has_payload for one in admitted.entries):
             await self._refresh_wants()
         if checked.fault is not None:
-            self._hang_up(peer, checked.fault.reason)
+            self.hang_up(peer, checked.fault.reason)
+
+    async def _verify(
+        self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int
+    ) -> tuple[Checked, Growth | None]:
+        if len(letters) <= INLINE_LETTERS_MAX:
+
+            def verify(exchange: Exchange) -> tuple[Checked, Growth | None]:
+                checked = exchange.verify(exchange.unseen(letters))
+                return checked, growth.urgent(exchange, checked, peer)
+
+            return await self._writer.run(verify, lane)
+        unseen, trust, reader = await self._writer.run(
+            lambda exchange: (exchange.unseen(letters), exchange.trust, exchange.reader), lane
+        )
+        checked = await asyncio.to_thread(verification.verify, unseen, trust, reader)
+        return checked, await self._writer.run(lambda exchange: growth.urgent(exchange, checked, peer), lane)
 
     async def _serve_chunk(self, peer: MemberId, entry: HeaderHash, number: int) -> None:
-        frame = await self._writer.run(lambda exchange: exchange.serve_chunk(entry, number))
+        frame = await self._writer.run(lambda exchange: exchange.serve_chunk(entry, number), BULK)
         if frame is not None:
             self._send(peer, Stream.BULK, frame)
         sent = frame is not None and frame.WhichOneof("body") == "chunk"
@@ -225,9 +228,9 @@ class Peering:
 
     async def _keep_chunk(self, peer: MemberId, chunk: peer_pb2.Chunk) -> None:
         try:
-            complete = await self._writer.run(lambda exchange: exchange.keep_chunk(chunk))
+            complete = await self._writer.run(lambda exchange: exchange.keep_chunk(chunk), BULK)
         except PeerFault as fault:
-            self._hang_up(peer, fault.reason)
+            self.hang_up(peer, fault.reason)
             return
         await self._apply(self._fetch.kept(self._clock.monotonic_s(), peer, chunk, complete=complete))
         if complete:
@@ -238,7 +241,7 @@ class Peering:
         try:
             row = await self._writer.run(lambda exchange: exchange.take_fork(proof))
         except PeerFault as fault:
-            self._hang_up(peer, fault.reason)
+            self.hang_up(peer, fault.reason)
             return
         if row is not None:
             await self._grown(growth.forked(row, peer))

@@ -1,51 +1,91 @@
-"""The one writer: every change of the stores, in order, on one thread; and news that it happened."""
+"""The one writer: every change of ledger and keys, in order, on one thread; and news that it happened."""
 
 import asyncio
+import heapq
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import TypeVar
 
 from node.exchange.exchange import Exchange
+from node.exchange.trust import Trust
+from node.exchange.verified import Reader
+from node.feed.header import NORMAL
 
 Result = TypeVar("Result")
 
 
+class News:
+    """A number that grows. Whoever waits remembers what it saw, so nothing slips between look and wait."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._grown = asyncio.Event()
+
+    def tell(self) -> None:
+        """Wake everyone who waits."""
+        self.version += 1
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    async def newer(self, seen: int) -> int:
+        """Wait until there is more than was seen; the version then."""
+        while self.version == seen:
+            await self._grown.wait()
+        return self.version
+
+
 class Writer:
-    """Owns the exchange. Whoever waits for news waits on `growth`; news that nobody awaits is lost on purpose."""
+    """Owns the exchange. Operations run whole, one at a time, the more urgent lane first."""
 
     def __init__(self, exchange: Exchange) -> None:
+        self.news = News()
         self._exchange = exchange
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
-        self._grown = asyncio.Event()
-        self._projecting: asyncio.Task[None] | None = None
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._order = count()
+        self._busy = False
 
-    async def run(self, operation: Callable[[Exchange], Result]) -> Result:
-        """Run one whole operation on the writer's thread. It is through even where the caller is cancelled."""
+    @property
+    def reader(self) -> Reader:
+        """Whose node this is, and what it can open; never changes."""
+        return self._exchange.reader
+
+    @property
+    def trust(self) -> Trust:
+        """What is trusted as of now; a value, so it may be read from any thread."""
+        return self._exchange.trust
+
+    async def run(self, operation: Callable[[Exchange], Result], lane: int = NORMAL) -> Result:
+        """Run one operation in its turn. It is through even where the caller is cancelled meanwhile."""
+        if self._busy:
+            turn = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._waiting, (lane, next(self._order), turn))
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._pass_on()
+                raise
+        self._busy = True
         done = asyncio.get_running_loop().run_in_executor(self._thread, operation, self._exchange)
+        done.add_done_callback(lambda _: self._pass_on())
         return await asyncio.shield(done)
 
     def arrived(self) -> None:
-        """Something became readable: project it, in steps that let other operations in between."""
-        if self._projecting is None or self._projecting.done():
-            self._projecting = asyncio.get_running_loop().create_task(self._project())
+        """Something became readable."""
+        self.news.tell()
 
-    async def growth(self) -> None:
-        """Wait for the next news. Look first, then wait: the news before the call does not count."""
-        await self._grown.wait()
-
-    async def close(self) -> None:
-        """Finish what runs, then close the stores."""
-        if self._projecting is not None:
-            await self._projecting
-        await self.run(lambda exchange: exchange.stores.close())
+    def close(self) -> None:
+        """After the last operation, which closed the stores."""
         self._thread.shutdown()
 
-    async def _project(self) -> None:
-        while await self.run(lambda exchange: exchange.project()):
-            self._tell()
-        self._tell()
-
-    def _tell(self) -> None:
-        """Wake everyone who waits, and begin a new wait."""
-        self._grown.set()
-        self._grown = asyncio.Event()
+    def _pass_on(self) -> None:
+        """The turn goes to the most urgent who still waits."""
+        self._busy = False
+        while self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            if not turn.cancelled():
+                self._busy = True
+                turn.set_result(None)
+                return

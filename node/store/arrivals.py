@@ -71,6 +71,22 @@ def last(connection: sa.Connection, store_id: bytes) -> Cursor:
     return Cursor(store_id, rows.get(1) or 0, rows.get(0) or 0)
 
 
+def acknowledged(connection: sa.Connection, name: str, store_id: bytes) -> Cursor:
+    """Up to where a named reader said it is done; the beginning where it never said anything."""
+    row = driver.row(connection, "SELECT urgent, bulk FROM acknowledged WHERE name = ?", (name,))
+    return Cursor(store_id, *row) if row else Cursor(store_id)
+
+
+def acknowledge(connection: sa.Connection, name: str, cursor: Cursor) -> None:
+    """A named reader is done up to here; never less than it said before."""
+    driver.execute(
+        connection,
+        "INSERT INTO acknowledged (name, urgent, bulk) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+        " urgent = max(urgent, excluded.urgent), bulk = max(bulk, excluded.bulk)",
+        (name, cursor.urgent, cursor.bulk),
+    )
+
+
 def _after(connection: sa.Connection, *, urgent: bool, position: int, limit: int) -> list[Arrival]:
     rows = driver.rows(
         connection,

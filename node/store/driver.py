@@ -28,22 +28,30 @@ def execute_many(connection: sa.Connection, statement: str, rows: Rows) -> None:
 
 def rows(connection: sa.Connection, statement: str, parameters: Sequence[Any] = ()) -> Iterator[Sequence[Any]]:
     """All rows, read at once, so that no statement stays open behind the caller."""
-    return iter(execute(connection, statement, parameters).fetchall())
+    cursor = _cursor(connection)
+    cursor.execute(statement, parameters)
+    return iter(cursor.fetchall())
 
 
 def row(connection: sa.Connection, statement: str, parameters: Sequence[Any] = ()) -> Sequence[Any] | None:
     """The first row."""
-    found: Sequence[Any] | None = execute(connection, statement, parameters).fetchone()
+    cursor = _cursor(connection)
+    cursor.execute(statement, parameters)
+    found: Sequence[Any] | None = cursor.fetchone()
     return found
 
 
 def scalar(connection: sa.Connection, statement: str, parameters: Sequence[Any] = ()) -> Any:
     """The first column of the first row, or None."""
-    found = row(connection, statement, parameters)
+    cursor = _cursor(connection)
+    cursor.execute(statement, parameters)
+    found = cursor.fetchone()
     return found[0] if found else None
 
 
 def _cursor(connection: sa.Connection) -> DBAPICursor:
     if not connection.in_transaction():
         connection.begin()
-    return connection.connection.cursor()
+    opened = connection.connection.dbapi_connection
+    assert opened is not None, "the connection is closed"  # noqa: S101 - a transaction has begun on it
+    return opened.cursor()

@@ -1,6 +1,6 @@
 """The plaintext projection: records, and the values of their items in a file of their own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -88,6 +88,21 @@ def show(index: sa.Connection, number: int) -> None:
     driver.execute(index, "UPDATE record SET shown = 1 WHERE record = ?", (number,))
 
 
+def is_shown(index: sa.Connection, hash_: HeaderHash) -> bool:
+    """Whether readers find this record."""
+    return bool(driver.scalar(index, "SELECT shown FROM record WHERE hash = ?", (hash_,)))
+
+
+def numbers(index: sa.Connection, member_id: MemberId, object_id: ObjectId) -> list[int]:
+    """The numbers of all records about one object of one owner."""
+    rows = driver.rows(
+        index,
+        "SELECT record FROM record WHERE shown AND object_id = ? AND member_id = ? ORDER BY record",
+        (object_id, member_id),
+    )
+    return [row[0] for row in rows]
+
+
 def put_digests(digests: sa.Connection, kind: int, rows: Iterable[tuple[bytes, int, int]]) -> None:
     """Store values as (value, record, position); rising order is fastest."""
     driver.execute_many(
@@ -98,17 +113,20 @@ def put_digests(digests: sa.Connection, kind: int, rows: Iterable[tuple[bytes, i
 
 
 def find(digests: sa.Connection, kind: int, values: Sequence[bytes]) -> list[Found]:
-    """Where these values stand. One statement for any number of them."""
+    """Where these values stand. One statement for any number of them.
+
+    CROSS JOIN keeps SQLite from reading the whole table to have the order for nothing.
+    """
     if not values:
         return []
     rows = driver.rows(
         digests,
         f"WITH wanted(value) AS (VALUES {','.join(['(?)'] * len(values))})"
-        " SELECT d.value, d.record, d.position FROM wanted w JOIN digest d ON d.kind = "
-        f"{int(kind)} AND d.value = w.value ORDER BY d.value, d.record, d.position",
+        " SELECT d.value, d.record, d.position FROM wanted w CROSS JOIN digest d"
+        f" WHERE d.kind = {int(kind)} AND d.value = w.value",
         tuple(values),
     )
-    return [Found(kind, *row) for row in rows]
+    return sorted((Found(kind, *row) for row in rows), key=lambda one: (one.value, one.record, one.position))
 
 
 def records(index: sa.Connection, numbers: Sequence[int]) -> dict[int, Record]:
@@ -146,14 +164,46 @@ def of_object(index: sa.Connection, member_id: MemberId, object_id: ObjectId) ->
     return [Record(*row) for row in rows]
 
 
-def item_count(index: sa.Connection, member_id: MemberId, object_id: ObjectId) -> int:
-    """Items held of one object."""
-    count: int = driver.scalar(
+def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId) -> Record | None:
+    """The latest record of this kind about one object of one owner."""
+    row = driver.row(
         index,
-        "SELECT coalesce(sum(items), 0) FROM record WHERE object_id = ? AND member_id = ?",
-        (object_id, member_id),
+        f"SELECT {_RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
+        " ORDER BY created_ms DESC, hash DESC LIMIT 1",
+        (object_id, member_id, kind),
     )
+    return Record(*row) if row else None
+
+
+def counts(index: sa.Connection, kind: int) -> dict[tuple[MemberId, ObjectId], tuple[int, int, int]]:
+    """Records, items and the latest time of each object that has records of this kind."""
+    rows = driver.rows(
+        index,
+        "SELECT member_id, object_id, count(*), sum(items), max(created_ms) FROM record WHERE shown AND kind = ?"
+        " GROUP BY member_id, object_id",
+        (kind,),
+    )
+    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+
+
+def item_total(index: sa.Connection) -> int:
+    """Items held in all."""
+    count: int = driver.scalar(index, "SELECT coalesce(sum(items), 0) FROM record WHERE shown")
     return count
+
+
+def values(digests: sa.Connection) -> Iterator[tuple[int, bytes]]:
+    """Every distinct value with its kind, rising: what two nodes with the same records have alike."""
+    kind, value = 0, b""
+    while part := list(
+        driver.rows(
+            digests,
+            "SELECT DISTINCT kind, value FROM digest WHERE (kind, value) > (?, ?) ORDER BY kind, value LIMIT 10000",
+            (kind, value),
+        )
+    ):
+        yield from ((row[0], row[1]) for row in part)
+        kind, value = part[-1][0], part[-1][1]
 
 
 def clear(index: sa.Connection, digests: sa.Connection) -> None:

@@ -137,6 +137,12 @@ def statements(connection: sa.Connection) -> list[Row]:
     return [Row(*row) for row in rows]
 
 
+def entry_count(connection: sa.Connection) -> int:
+    """How many headers are held."""
+    count: int = driver.scalar(connection, "SELECT count(*) FROM entry")
+    return count
+
+
 def keep_fork(connection: sa.Connection, row: ForkRow) -> bool:
     """Keep the proof with the lowest sequence number of each feed; whether it is news."""
     known = driver.scalar(connection, "SELECT seq FROM fork WHERE feed_id = ?", (row.feed_id,))

@@ -7,7 +7,7 @@ from enum import IntEnum
 import sqlalchemy as sa
 
 from node.feed.header import Header
-from node.feed.keys import HeaderHash
+from node.feed.keys import FeedId, HeaderHash
 from node.store import driver
 
 
@@ -101,6 +101,15 @@ def want_count(connection: sa.Connection) -> int:
     """How many payloads are missing."""
     count: int = driver.scalar(connection, "SELECT count(*) FROM payload WHERE state = 0")
     return count
+
+
+def missing_by_feed(connection: sa.Connection) -> dict[FeedId, int]:
+    """How many payloads of each feed are missing."""
+    rows = driver.rows(
+        connection,
+        "SELECT e.feed_id, count(*) FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0 GROUP BY 1",
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def put_boxes(keys: sa.Connection, rows: Sequence[tuple[HeaderHash, bytes]]) -> None:

@@ -57,6 +57,12 @@ def open_readers(folder: Path) -> Stores:
     return Stores(**{name: connect(_reader(folder / f"{name}.db")) for name in NAMES})
 
 
+def projecting_stores(stores: Stores, folder: Path) -> Stores:
+    """For a thread that writes index and digests while another owns ledger and keys."""
+    beside = {name: connect(_reader(folder / f"{name}.db")) for name in ("ledger", "keys")}
+    return Stores(**beside, index=stores.index, digests=stores.digests)
+
+
 def _reader(path: Path) -> Callable[[], sqlite3.Connection]:
     return lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
 

@@ -23,12 +23,17 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class GetStatusRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    INDEX_DIGEST_FIELD_NUMBER: _builtins.int
+    index_digest: _builtins.bool
+    """Also the hash over all values of the index: it reads the whole index."""
     def __init__(
         self,
+        *,
+        index_digest: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index_digest", b"index_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -62,6 +67,7 @@ class GetStatusResponse(_message.Message):
     TOOLS_LISTEN_FIELD_NUMBER: _builtins.int
     DATA_FOLDER_FIELD_NUMBER: _builtins.int
     RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
+    INDEX_DIGEST_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     role: _builtins.int
@@ -76,7 +82,7 @@ class GetStatusResponse(_message.Message):
     peers_in_step: _builtins.int
     """Connected peers that hold the very same heads."""
     heads_digest: _builtins.bytes
-    """One hash over all heads, and one over all values of the index."""
+    """One hash over all heads."""
     payloads_wanted: _builtins.int
     entries: _builtins.int
     items: _builtins.int
@@ -90,6 +96,8 @@ class GetStatusResponse(_message.Message):
     tools_listen: _builtins.str
     data_folder: _builtins.str
     resident_bytes: _builtins.int
+    index_digest: _builtins.bytes
+    """SHA-256 over (kind, value), rising; only when asked for."""
     def __init__(
         self,
         *,
@@ -117,10 +125,11 @@ class GetStatusResponse(_message.Message):
         tools_listen: _builtins.str = ...,
         data_folder: _builtins.str = ...,
         resident_bytes: _builtins.int = ...,
+        index_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "founders", b"founders", "heads_digest", b"heads_digest", "items", b"items", "member_id", b"member_id", "name", b"name", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "resident_bytes", b"resident_bytes", "role", b"role", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "founders", b"founders", "heads_digest", b"heads_digest", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "name", b"name", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "resident_bytes", b"resident_bytes", "role", b"role", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

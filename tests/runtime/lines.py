@@ -9,13 +9,16 @@ from random import Random
 
 from node.exchange.exchange import Exchange
 from node.feed.keys import MemberId
+from node.protocol.dialing import Dialing
 from node.protocol.effects import Stream
 from node.protocol.fetch import Fetch
 from node.protocol.gossip import Gossip
 from node.protocol.session import Self
 from node.runtime.peering import Peering
+from node.runtime.projecting import Projecting
 from node.runtime.writer import Writer
 from node.store import ledger
+from node.store.stores import projecting_stores
 from node.v1 import peer_pb2
 from tests.simulator.members import seed
 
@@ -33,8 +36,9 @@ class RealClock:
 class MemoryLink:
     """One end of a stream; frames cross as bytes."""
 
-    def __init__(self, peer: MemberId, stream: Stream) -> None:
+    def __init__(self, peer: MemberId, stream: Stream, dialler: MemberId) -> None:
         self.peer = peer
+        self.dialler = dialler
         self.stream = stream
         self.inbox: asyncio.Queue[bytes] = asyncio.Queue()
         self.other: MemoryLink
@@ -60,8 +64,12 @@ class Running:
         random = Random(number)
         gossip = Gossip(me, heads, {}, founders, random, now=clock.monotonic_s())
         self.writer = Writer(exchange)
-        self.peering = Peering(gossip, Fetch(me, random), self.writer, clock)
-        self.tasks = [asyncio.create_task(self.peering.tick())]
+        dialing = Dialing(self.member_id, random)
+        self.peering = Peering(gossip, Fetch(me, random), dialing, self.writer, clock)
+        self.projecting = Projecting(
+            projecting_stores(exchange.stores, folder), lambda: exchange.trust, exchange.reader, self.writer.news
+        )
+        self.tasks = [asyncio.create_task(self.peering.tick()), asyncio.create_task(self.projecting.run())]
 
     async def stop(self) -> None:
         for task in self.tasks:
@@ -69,13 +77,16 @@ class Running:
         for task in self.tasks:
             with suppress(asyncio.CancelledError):
                 await task
-        await self.writer.close()
+        self.projecting.close()
+        await self.writer.run(lambda exchange: exchange.stores.close())
+        self.writer.close()
 
 
 def join(one: Running, other: Running) -> None:
     """Two streams between two nodes."""
     for stream in Stream:
-        here, there = MemoryLink(other.member_id, stream), MemoryLink(one.member_id, stream)
+        here = MemoryLink(other.member_id, stream, one.member_id)
+        there = MemoryLink(one.member_id, stream, one.member_id)
         here.other, there.other = there, here
         one.tasks.append(asyncio.create_task(_serve(one, here)))
         other.tasks.append(asyncio.create_task(_serve(other, there)))

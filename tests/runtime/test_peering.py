@@ -58,12 +58,10 @@ async def until(node: Running, kind: Kind, count: int = 1) -> None:
 
     async with asyncio.timeout(GUARD_S):
         while True:
-            news = asyncio.ensure_future(node.writer.growth())
-            await asyncio.sleep(0)  # the wait has begun before the look
+            seen = node.projecting.news.version
             if await node.writer.run(held) >= count:
-                news.cancel()
                 return
-            await news
+            await node.projecting.news.newer(seen)
 
 
 async def test_three_nodes_in_a_line_relay(nodes: list[Running]) -> None:

@@ -10,7 +10,7 @@ from node.feed import entry
 from node.feed.keys import FeedId, MemberId
 from node.feed.pae import FederationId
 from node.protocol.effects import Stream
-from node.store import ledger, payloads
+from node.store import driver, ledger, payloads
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator.disk import Disk
 from tests.simulator.node import Node
@@ -34,9 +34,8 @@ class Checks:
         assert self.places.setdefault(place, body) == body, f"I1: two entries at {place}"
         self.owners[body] = owner
 
-    def sent(self, node: Node, stream: Stream, frame: peer_pb2.Frame) -> None:
+    def sent(self, node: Node, stream: Stream, frame: peer_pb2.Frame, body: str | None) -> None:
         """I2 journal first, I13 relayed intact; and what is told becomes a promise (I12)."""
-        body = frame.WhichOneof("body")
         if body == "entries":
             for letter in frame.entries.entries:
                 if self.owners.get(letter.header) == node.id:
@@ -60,7 +59,9 @@ class Checks:
         assert head.seq >= seq, "I12: a head was told that is not stored"
 
     def moved(self, node: Node, federation_id: FederationId) -> None:
-        """I3: what is stored of a feed is contiguous, and each names the one before."""
+        """I3: what is stored of a feed is contiguous, and each names the one before. Looks at what moved."""
+        if not node.moved:
+            return
         for feed_id in sorted(node.moved):
             start = self.checked.get((node.id, feed_id), 0)
             rows = ledger.span(node.disk.ledger, feed_id, max(start, 1), 2**40, 100_000)
@@ -97,18 +98,21 @@ def converged(nodes: list[Node]) -> None:
 
 
 def admitted(disk: Disk) -> list[tuple[bytes, bytes, bytes]]:
-    rows = disk.ledger.exec_driver_sql("SELECT hash, body, signature FROM entry ORDER BY hash")
-    return [(row[0], row[1], row[2]) for row in rows]
+    found = driver.rows(disk.ledger, "SELECT hash, body, signature FROM entry ORDER BY hash")
+    return [(hash_, body, signature) for hash_, body, signature in found]
 
 
 def readable(node: Node) -> list[tuple[object, ...]]:
     """The whole index, in an order of its own content."""
-    records = node.disk.index.exec_driver_sql(
-        "SELECT record, hash, shown, feed_id, seq, member_id, object_id, kind, exercise, created_ms, expires_ms,"
-        " items, content FROM record ORDER BY hash"
-    ).all()
+    records = list(
+        driver.rows(
+            node.disk.index,
+            "SELECT record, hash, shown, feed_id, seq, member_id, object_id, kind, exercise, created_ms, expires_ms,"
+            " items, content FROM record ORDER BY hash",
+        )
+    )
     names = {row[0]: row[1] for row in records}
-    digests = node.disk.digests.exec_driver_sql("SELECT kind, value, record, position FROM digest").all()
+    digests = driver.rows(node.disk.digests, "SELECT kind, value, record, position FROM digest")
     found = sorted((row[0], row[1], names[row[2]], row[3]) for row in digests)
     return [*(tuple(row[1:]) for row in records), *found]
 
@@ -130,9 +134,9 @@ def unreadable(node: Node, published: list[bytes]) -> None:
 
 def boxed(node: Node) -> None:
     """Keys before ledger: whatever the ledger calls present can be opened."""
-    present = node.disk.ledger.exec_driver_sql("SELECT hash FROM payload WHERE state = 3").scalars().all()
+    present = driver.rows(node.disk.ledger, "SELECT hash FROM payload WHERE state = 3")
     boxes = set(payloads.box_hashes(node.disk.keys))
-    assert all(hash_ in boxes for hash_ in present), "a payload is present whose box never reached the disk"
+    assert all(row[0] in boxes for row in present), "a payload is present whose box never reached the disk"
 
 
 def unbroken(node: Node) -> None:

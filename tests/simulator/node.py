@@ -31,6 +31,7 @@ class Node:
 
     def __init__(self, world_seed: int, one: Member, federation: Federation, disk: Disk) -> None:
         self.member = one
+        self.id = one.member_id
         self.federation = federation
         self.disk = disk
         self.journal = MemoryJournal(disk.power, lambda _: None)
@@ -42,10 +43,6 @@ class Node:
         self.is_up = False
         self.carry: Carry
         self.cut: Cut
-
-    @property
-    def id(self) -> MemberId:
-        return self.member.member_id
 
     @property
     def wake_at(self) -> float:

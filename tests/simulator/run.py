@@ -14,6 +14,7 @@ from tests.simulator.world import FAULTS, RARE, Report, World
 def run_seed(seed: int, count: int) -> Report:
     """One world; a failure says how to see it again."""
     gc.disable()  # a world makes no cycles worth collecting while it runs, and looking costs a fifth
+    gc.freeze()  # what was there before it need not be looked through after it
     try:
         return World(seed, count).run()
     except AssertionError as error:

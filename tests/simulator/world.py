@@ -9,7 +9,7 @@ from random import Random
 
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
-from node.store import ledger, payloads
+from node.store import arrivals, index, ledger, payloads
 from node.v1 import peer_pb2
 from tests.simulator import checks, members, memo, workload
 from tests.simulator.checks import Checks
@@ -60,10 +60,25 @@ class Report:
 class _Link:
     """Two streams between two nodes. Frames of an older epoch never arrive."""
 
+    pair: tuple[MemberId, MemberId]
     is_up: bool = False
     epoch: int = 0
     last_at: dict[tuple[MemberId, Stream], float] = field(default_factory=dict)
     hello_at: dict[tuple[MemberId, Stream], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A frame as it travels. The frame itself is kept so that another never has its identity."""
+
+    frame: peer_pb2.Frame
+    data: bytes
+    hash: bytes
+
+
+def _pack(frame: peer_pb2.Frame) -> _Packed:
+    data = frame.SerializeToString(deterministic=True)
+    return _Packed(frame, data, sha256(data).digest())
 
 
 class World:
@@ -88,6 +103,8 @@ class World:
         self.reorder = self.random.uniform(0.05, 0.4) if "reorder" in self.faults else 0.0
         self.latency_s = (0.005, 0.5) if "delay" in self.faults else (0.005, 0.04)
         self.links: dict[tuple[MemberId, MemberId], _Link] = {}
+        self.between: dict[tuple[MemberId, MemberId], _Link] = {}  # the same, from either side
+        self.packed = _pack(peer_pb2.Frame())
         self.wakes: dict[MemberId, float] = {}
         self.nodes = {one.member_id: self._node(one) for one in self.federation.members}
 
@@ -142,8 +159,11 @@ class World:
         return node
 
     def _write_store_id(self, disk: Disk, number: int) -> None:
-        ledger.write_meta(disk.ledger, "store_id", members.seed(f"store {self.seed} {number}")[:16])
+        store_id = members.seed(f"store {self.seed} {number}")[:16]
+        ledger.write_meta(disk.ledger, "store_id", store_id)
         disk.ledger.commit()
+        index.set_projected(disk.index, arrivals.last(disk.ledger, store_id))
+        disk.index.commit()
 
     def _connect(self) -> None:
         late = self._late_joiner()
@@ -172,7 +192,9 @@ class World:
         disk.close()
 
     def _link(self, one: MemberId, other: MemberId) -> None:
-        self.links.setdefault((min(one, other), max(one, other)), _Link())
+        pair = (min(one, other), max(one, other))
+        link = self.links.setdefault(pair, _Link(pair))
+        self.between[one, other] = self.between[other, one] = link
 
     def _late_joiner(self) -> Node | None:
         if "late joiner" not in self.faults:
@@ -286,33 +308,34 @@ class World:
 
     def _cut(self, one: MemberId, other: MemberId, reason: str) -> None:
         self.counts[f"hang-up: {reason.split(':', maxsplit=1)[0]}"] += 1
-        pair = (min(one, other), max(one, other))
+        pair = self.between[one, other].pair
         self.at(self.now, lambda: self._hang_up(pair))
 
     def _carry(self, sender: MemberId, receiver: MemberId, stream: Stream, frame: peer_pb2.Frame) -> None:
-        node = self.nodes[sender]
-        self.checks.sent(node, stream, frame)
-        pair = (min(sender, receiver), max(sender, receiver))
-        link = self.links[pair]
+        body = frame.WhichOneof("body")
+        self.checks.sent(self.nodes[sender], stream, frame, body)
+        link = self.between[sender, receiver]
         if not link.is_up:
             return
         self.frames += 1
-        data = frame.SerializeToString(deterministic=True)
-        plain = frame.WhichOneof("body") in ("hello", "bye")
+        if self.packed.frame is not frame:  # one frame often goes to several peers
+            self.packed = _pack(frame)
+        packed = self.packed
+        plain = body in ("hello", "bye")
         if not plain and not self.is_healed and self.random.random() < self.loss:
             self.counts["fault: loss"] += 1
             if stream is Stream.BULK:  # TCP loses nothing but the connection
-                self.at(self.now, lambda: self._hang_up(pair))
+                self.at(self.now, lambda: self._hang_up(link.pair))
             return
         copies = 1
         if stream is Stream.GOSSIP and not plain and self.random.random() < self.repeat:
             self.counts["fault: repeat"] += 1
             copies = 2
         for _ in range(copies):
-            self._schedule(link, sender, receiver, stream, data, in_order=plain or stream is Stream.BULK)
+            self._schedule(link, sender, receiver, stream, packed, in_order=plain or stream is Stream.BULK)
 
     def _schedule(
-        self, link: _Link, sender: MemberId, receiver: MemberId, stream: Stream, data: bytes, *, in_order: bool
+        self, link: _Link, sender: MemberId, receiver: MemberId, stream: Stream, packed: _Packed, *, in_order: bool
     ) -> None:
         when = self.now + self.random.uniform(*self.latency_s)
         if when > self.now + 0.1:
@@ -325,16 +348,16 @@ class World:
         when = max(when, link.hello_at.setdefault((sender, stream), when))
         link.last_at[sender, stream] = max(when, last)
         epoch = link.epoch
-        self.at(when, lambda: self._arrive(link, epoch, sender, receiver, stream, data))
+        self.at(when, lambda: self._arrive(link, epoch, sender, receiver, stream, packed))
 
     def _arrive(
-        self, link: _Link, epoch: int, sender: MemberId, receiver: MemberId, stream: Stream, data: bytes
+        self, link: _Link, epoch: int, sender: MemberId, receiver: MemberId, stream: Stream, packed: _Packed
     ) -> None:
         if not link.is_up or link.epoch != epoch:
             return
-        self.trace.update(repr(self.now).encode() + sender[:4] + receiver[:4] + sha256(data).digest())
+        self.trace.update(repr(self.now).encode() + sender[:4] + receiver[:4] + packed.hash)
         node = self.nodes[receiver]
-        self._do(node, lambda: node.frame(self.now, sender, stream, data))
+        self._do(node, lambda: node.frame(self.now, sender, stream, packed.data))
 
     # ---- One event of one node
 

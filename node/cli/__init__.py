@@ -1,0 +1,12 @@
+"""Commands: parse, call, print. No logic.
+
+main        the list of commands, loaded when they are named
+errors      one table: whose fault it is, and the exit code
+options     what several commands share: where the folder is, examples, JSON
+asking      what is asked on a terminal, and where it comes from without one
+clock       now, and times as people read them
+
+Everything else is a module a command or a family of commands. Heavy imports (gRPC, cryptography,
+SQLAlchemy) stand inside the functions that need them: `tocsin --help` loads every command's module
+and has to answer at once, and gRPC and SQLAlchemy alone take half a second.
+"""

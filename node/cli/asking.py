@@ -1,0 +1,100 @@
+"""What is asked on a terminal, and where it comes from without one. Nothing is ever asked of a script."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from node.errors import ConfigError, Refused
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+GROUP_CHARACTERS = 5  # of a fingerprint: what is typed as heard
+TRIES = 3
+
+_LOOK_ALIKE = str.maketrans("OIL", "011")  # as Crockford reads them
+
+
+def passphrase_file(command: Command) -> Command:
+    """The option --passphrase-file, as ``passphrase_file: str | None``."""
+    return click.option(
+        "--passphrase-file",
+        envvar="TOCSIN_PASSPHRASE_FILE",
+        metavar="FILE",
+        help="Read the root passphrase from the first line of a file with mode 0600, or of stdin if it is '-'. "
+        "Default: TOCSIN_PASSPHRASE_FILE, or ask.",
+    )(command)
+
+
+def yes(command: Command) -> Command:
+    """The option --yes, as ``yes: bool``."""
+    return click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")(command)
+
+
+def is_terminal() -> bool:
+    """Whether somebody can answer."""
+    return sys.stdin.isatty()
+
+
+def passphrase(prompt: str, source: str | None, *, new: bool = False) -> str:
+    """A passphrase, asked for twice if it is new."""
+    if source == "-":
+        return _first_line(sys.stdin.buffer.readline(), "stdin")
+    if source:
+        from node.custody import files
+
+        return _first_line(files.read_secret(Path(source)), source)
+    if not is_terminal():
+        raise click.UsageError("There is no terminal to ask for the passphrase on: give --passphrase-file FILE.")
+    return str(click.prompt(prompt, hide_input=True, confirmation_prompt=new, value_proc=_strong if new else None))
+
+
+def _first_line(data: bytes, source: str) -> str:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:  # it would quote the passphrase
+        text = ""
+    line = text.splitlines()[0] if text else ""
+    if not line:
+        raise ConfigError(f"{source} has no passphrase on its first line", next_step="Write it there as UTF-8 text.")
+    return line
+
+
+def _strong(words: str) -> str:
+    from node.custody import passphrase as passphrases
+
+    try:
+        passphrases.require_strong(words)
+    except Refused as error:
+        raise click.BadParameter(f"{error.reason}. {error.next_step}") from error
+    return words
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only with a yes."""
+    if yes:
+        return
+    if not is_terminal():
+        raise click.UsageError(f"There is no terminal to ask on: {question} Give --yes if so.")
+    click.confirm(question, abort=True)
+
+
+def confirm_fingerprint(name: str, fingerprint: str) -> None:
+    """Have the end of a fingerprint typed as heard over a second channel; not shown, or it would be copied."""
+    shown, heard = fingerprint[:-GROUP_CHARACTERS], fingerprint[-GROUP_CHARACTERS:]
+    if not is_terminal():
+        raise click.UsageError(
+            f"There is no terminal to type the end of {name}'s fingerprint on. Give --yes if all were compared."
+        )
+    for _ in range(TRIES):
+        typed = str(click.prompt(f"{name}  {shown}?????  last five characters, as heard"))
+        if typed.strip().upper().translate(_LOOK_ALIKE) == heard:
+            return
+        click.echo("That is not what the card says.", err=True)
+    raise Refused(
+        f"the card of {name} is not the one whose fingerprint you heard",
+        next_step=f"Call {name} on a number you know and have it read its fingerprint again; it may be another card.",
+        field="fingerprint",
+    )

@@ -1,0 +1,21 @@
+"""Now, and times as people read them: local, with UTC beside."""
+
+import time
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)  # noqa: TID251 - a command's own clock
+
+
+def now_ms() -> int:
+    """The time as entries have it."""
+    return time.time_ns() // 1_000_000  # noqa: TID251 - a command's own clock
+
+
+def readable(moment: datetime) -> str:
+    """As in "2026-11-25 03:10 (02:10 UTC)"; with UTC's own date where it is another day."""
+    local, utc = moment.astimezone(), moment.astimezone(UTC)
+    beside = f"{utc:%H:%M}" if utc.date() == local.date() else f"{utc:%Y-%m-%d %H:%M}"
+    return f"{local:%Y-%m-%d %H:%M} ({beside} UTC)"

@@ -1,0 +1,148 @@
+"""Making a member, and having it join."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli import asking, clock, options
+from node.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nacl.signing import SigningKey
+
+    from node.feed.identity import Inception
+
+ROLES = ("authority", "europol", "industry_body", "platform", "observer")
+
+
+def _country(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    if value == "none":
+        return ""
+    if not re.fullmatch("[A-Z]{2}", value):
+        raise click.BadParameter("two capital letters as DE, EU for bodies of the Union, or none", ctx, parameter)
+    return value
+
+
+@click.command(
+    epilog=options.examples(
+        'tocsin init --name "Bundeskriminalamt" --role authority --country DE --address node.bka.example:7443',
+        'tocsin init --name "Acme Video" --role platform --country IE        (nobody dials us: we dial)',
+        'tocsin init --name "Tech Forum" --role industry_body --country none --passphrase-file -',
+    )
+)
+@click.option("--name", required=True, help="The organisation's name, as all members will see it.")
+@click.option("--role", required=True, type=click.Choice(ROLES), help="The role it asks for.")
+@click.option("--country", required=True, metavar="CC", callback=_country, help="As DE; EU; or none.")
+@click.option("--address", default="", metavar="HOST:PORT", callback=options.address, help="Where other members dial.")
+@click.option(
+    "--listen",
+    default="",
+    metavar="HOST:PORT",
+    callback=options.address,
+    help="Where to listen for them. Default: every interface at --address's port; without --address only 127.0.0.1.",
+)
+@click.option(
+    "--tools-listen",
+    default="127.0.0.1:7444",
+    show_default=True,
+    metavar="HOST:PORT",
+    callback=options.address,
+    help="Where to listen for in-house tools.",
+)
+@options.folder
+@asking.passphrase_file
+def init(
+    name: str,
+    role: str,
+    country: str,
+    address: str,
+    listen: str,
+    tools_listen: str,
+    folder: Path,
+    passphrase_file: str | None,
+) -> None:
+    """Make a new member and its first node.
+
+    Writes the root keys under a passphrase, a card to send, a configuration, and the node's own keys.
+    """
+    from node.custody import member
+    from node.feed.identity import Role
+
+    folder = options.config_file(folder).parent
+    member.require_new(folder)
+    made = member.create(
+        folder,
+        name=name,
+        role=Role[role.upper()],
+        country=country,
+        words=asking.passphrase("Root passphrase", passphrase_file, new=True),
+        now=clock.now(),
+        address=address,
+        listen=listen,
+        tools_listen=tools_listen,
+    )
+    click.echo(f"Made {folder}. Fingerprint  {made.fingerprint}")
+    click.echo(f"Wrote {made.card_path} (public): send it to whoever writes the charter.")
+    click.echo(
+        f"Next: move {member.ROOT_KEY} and {member.NEXT_ROOT_KEY} to offline media, each to its own; "
+        "then `tocsin join CHARTER` when you get it."
+    )
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin join charter.tocsin",
+        "tocsin join charter.tocsin --root-key /media/stick/root.key",
+        "TOCSIN_PASSPHRASE_FILE=/run/secrets/root tocsin join charter.tocsin --yes",
+    )
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--root-key", type=click.Path(path_type=Path), help="The root key's file. Default: root.key in the folder."
+)
+@options.folder
+@asking.passphrase_file
+@asking.yes
+def join(file: Path, root_key: Path | None, folder: Path, passphrase_file: str | None, yes: bool) -> None:
+    """Accept a charter with the root key.
+
+    Signs the acceptance and the node's certificate, and opens the node's feed. Safe to repeat: what an
+    interrupted join has signed is not signed again.
+    """
+    from node import config as configs
+    from node.custody import charters, files, joining
+    from node.feed.quorum import Act
+
+    config = configs.load(options.config_file(folder))
+    data = files.read_public(file, charters.FILE_BYTES_MAX)
+    path = root_key or config.folder / "root.key"
+
+    def unlock(inception: "Inception") -> "SigningKey":
+        return _unlock(path, inception, charters.decode(data)[1].name, passphrase_file, yes=yes)
+
+    joined = joining.join(config, data, unlock, clock.now_ms(), str(file))
+    charter, inception = joined.charter, joined.inception
+    done = "joined" if joined.signed else "has joined already:"
+    click.echo(f"{inception.name} {done} {charter.name}, federation id {charters.readable_id(charter)}")
+    click.echo(f"  In force after acceptance by {charters.needed_words(charter, Act.ACCEPT)}.")
+    if path.parent == config.folder and path.exists():
+        click.echo(f"  {path} still lies beside the node: move it to offline media.")
+    click.echo("Next: `tocsin run`.")
+
+
+def _unlock(
+    path: Path, inception: "Inception", federation: str, passphrase_file: str | None, *, yes: bool
+) -> "SigningKey":
+    """Say what will be signed, then ask for the passphrase: typing it is the confirmation."""
+    from nacl.signing import SigningKey
+
+    from node.custody import charters, passphrase
+
+    if not path.exists():
+        raise ConfigError(f"{path} is not there", next_step="Name where the root key is: --root-key PATH.")
+    click.echo(f"{charters.founder_words(inception)}\n  accepts the charter of {federation}.")
+    if passphrase_file:
+        asking.confirm("Sign this?", yes=yes)
+    return SigningKey(passphrase.open_file(path, "root", asking.passphrase("Root passphrase", passphrase_file)))

@@ -1,0 +1,236 @@
+"""Configuration: one TOML file to one frozen Config. An unknown or impossible value is named, never guessed."""
+
+import difflib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from node.errors import ConfigError
+
+FILE_NAME = "node.toml"
+PEERS_PORT = 7443
+TOOLS_PORT = 7444
+CONFIG_BYTES_MAX = 64 << 10
+ADDRESS_BYTES_MAX = 255  # what a card has room for
+SOCKET_BYTES_MAX = 107  # the kernel's: sun_path without its closing zero
+
+LogFormat = Literal["console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):(0|[1-9][0-9]{0,4})")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What an operator may set on this machine; all paths absolute."""
+
+    folder: Path  # where the file lies
+    data_folder: Path
+    name: str
+    peers_listen: str
+    peers_address: str  # empty: nobody dials us
+    tools_listen: str
+    socket: Path
+    log_format: LogFormat
+    log_level: LogLevel
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class _Peers(_Table, frozen=True):
+    listen: str = f"[::]:{PEERS_PORT}"
+    address: str = ""
+
+
+class _Tools(_Table, frozen=True):
+    listen: str = f"127.0.0.1:{TOOLS_PORT}"
+
+
+class _Admin(_Table, frozen=True):
+    socket: str = ""  # empty: admin.sock in the data folder
+
+
+class _Log(_Table, frozen=True):
+    format: LogFormat = "console"
+    level: LogLevel = "info"
+
+
+class _File(_Table, frozen=True):
+    name: str = "tocsin"
+    data_folder: str = "data"
+    peers: _Peers = _Peers()
+    tools: _Tools = _Tools()
+    admin: _Admin = _Admin()
+    log: _Log = _Log()
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file; raises ConfigError naming the file, the key and what is wrong with it."""
+    path = path.absolute()
+    raw = _read(path)
+    _check_names(path, raw, _File, "")
+    try:
+        file = msgspec.convert(raw, _File)
+    except msgspec.ValidationError as error:
+        raise _wrong(path, *_located(str(error))) from error
+    return _settle(path, file)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as opened:
+            text = opened.read(CONFIG_BYTES_MAX + 1)
+        if len(text) > CONFIG_BYTES_MAX:
+            raise ConfigError(f"{path} is too large for a configuration", next_step="Check that it is the right file.")
+        raw: dict[str, Any] = msgspec.toml.decode(text)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}",
+            next_step="Name the folder with --folder or TOCSIN_CONFIG; `tocsin init` makes one.",
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", next_step="Mend the line that is named.") from error
+    return raw
+
+
+def _check_names(path: Path, raw: dict[str, Any], struct: type[_Table], place: str) -> None:
+    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for name, value in raw.items():
+        if name not in fields:
+            raise _unknown(path, place + name)
+        inner = fields[name]
+        if isinstance(value, dict) and isinstance(inner, type) and issubclass(inner, _Table):
+            _check_names(path, value, inner, f"{place}{name}.")
+
+
+def _unknown(path: Path, key: str) -> ConfigError:
+    known = known_keys()
+    # A key is often right and stands under the wrong table, so the last part alone may tell.
+    last = {name.rpartition(".")[2]: name for name in known}
+    tables = sorted({name.rpartition(".")[0] for name in known} - {""})
+    near = difflib.get_close_matches(key, [*known, *tables], n=1)
+    near = near or [last[name] for name in difflib.get_close_matches(key.rpartition(".")[2], sorted(last), n=1)]
+    step = f"Did you mean {near[0]}?" if near else f"The keys are {', '.join(known)}."
+    return ConfigError(f"{path}: there is no key {key}", next_step=step, field=key)
+
+
+def known_keys() -> list[str]:
+    """Every key of the file, with the table it stands in."""
+    found = []
+    for field in msgspec.structs.fields(_File):
+        inner = field.type
+        if isinstance(inner, type) and issubclass(inner, _Table):
+            found += [f"{field.name}.{below.name}" for below in msgspec.structs.fields(inner)]
+        else:
+            found.append(field.name)
+    return found
+
+
+def _located(message: str) -> tuple[str, str]:
+    """The key and the reason in what msgspec says: "Expected `str`, got `int` - at `$.peers.listen`"."""
+    reason, _, place = message.partition(" - at `$.")
+    return place.rstrip("`"), reason
+
+
+def _wrong(path: Path, key: str, reason: str) -> ConfigError:
+    step = "Mend the value; configs/node.toml explains every key."
+    return ConfigError(f"{path}: {key}: {reason}", next_step=step, field=key)
+
+
+def _settle(path: Path, file: _File) -> Config:
+    folder = path.parent
+    data_folder = folder / Path(file.data_folder).expanduser()
+    config = Config(
+        folder=folder,
+        data_folder=data_folder,
+        name=file.name,
+        peers_listen=file.peers.listen,
+        peers_address=file.peers.address,
+        tools_listen=file.tools.listen,
+        socket=folder / Path(file.admin.socket).expanduser() if file.admin.socket else data_folder / "admin.sock",
+        log_format=file.log.format,
+        log_level=file.log.level,
+    )
+    for key, reason in _faults(config):
+        raise _wrong(path, key, reason)
+    return config
+
+
+def _faults(config: Config) -> list[tuple[str, str]]:
+    found = [
+        ("peers.listen", address_fault(config.peers_listen, listening=True)),
+        ("peers.address", address_fault(config.peers_address) if config.peers_address else ""),
+        ("tools.listen", address_fault(config.tools_listen, listening=True)),
+        ("admin.socket", _socket_fault(config.socket)),
+    ]
+    if config.peers_listen == config.tools_listen and not config.peers_listen.endswith(":0"):
+        found.append(("tools.listen", f"{config.tools_listen} is where peers are listened for"))
+    return [(key, reason) for key, reason in found if reason]
+
+
+def _socket_fault(socket: Path) -> str:
+    size = len(os.fsencode(socket))
+    return (
+        f"{socket} has {size} bytes; a socket's path has at most {SOCKET_BYTES_MAX}" if size > SOCKET_BYTES_MAX else ""
+    )
+
+
+def address_fault(text: str, *, listening: bool = False) -> str:
+    """What is wrong with a host:port; empty if nothing is. Port 0, any free one, is only for listening."""
+    found = _ADDRESS.fullmatch(text)
+    if found is None or len(text) > ADDRESS_BYTES_MAX:
+        return f"{text!r} is no host:port, as node.example.org:{PEERS_PORT} or [2001:db8::1]:{PEERS_PORT}"
+    port = int(found[3])
+    if port > 65535 or (port == 0 and not listening):
+        return f"{text!r} has port {port}; a port is a number from 1 to 65535"
+    return ""
+
+
+def render(name: str, *, listen: str, address: str = "", tools_listen: str = f"127.0.0.1:{TOOLS_PORT}") -> str:
+    """A whole configuration file, commented, with these values and the defaults."""
+    return _TEXT.format(
+        name=_quoted(name), listen=_quoted(listen), address=_quoted(address), tools_listen=_quoted(tools_listen)
+    )
+
+
+def _quoted(text: str) -> str:
+    # JSON's text is TOML's, once characters above U+FFFF are not cut in two.
+    return json.dumps(text, ensure_ascii=False)
+
+
+_TEXT = """\
+# The configuration of a node. Paths are relative to this file. Every key may be left out.
+
+# What this node calls itself in its own log. Nobody else sees it.
+name = {name}
+
+# Where keys and stores lie. Only the user that the node runs as may enter it.
+data_folder = "data"
+
+[peers]
+# Where other members' nodes are listened for: host:port; [::] is every interface.
+listen = {listen}
+# Where other members' nodes reach us. Empty: nobody dials us, we dial them.
+address = {address}
+
+[tools]
+# Where in-house tools connect. Keep it away from the internet.
+listen = {tools_listen}
+
+[admin]
+# The administrator's socket; at most 107 bytes. Whoever may open it may do everything.
+socket = "data/admin.sock"
+
+[log]
+# "console" for people, "json" for programs.
+format = "console"
+# "debug", "info", "warning" or "error".
+level = "info"
+"""

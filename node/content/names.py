@@ -1,0 +1,53 @@
+"""Names for people: short references to objects, slugs of members, and what a typed name may mean."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+from node.errors import Refused
+from node.feed import keys
+
+REFERENCE_CHARACTERS_MIN = 4
+ID_BYTES = 16
+LIST_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def slug(name: str) -> str:
+    """A member's name as it is typed: ``Acme Video`` is ``acme-video``."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "member"
+
+
+def references(prefix: str, object_ids: Iterable[bytes]) -> dict[bytes, str]:
+    """The shortest references that tell these objects apart: ``c-4k7q``."""
+    rising = sorted(set(object_ids))
+    whole = {object_id: keys.readable(object_id, len(object_id) * 8 // 5).lower() for object_id in rising}
+    found = {}
+    for i, object_id in enumerate(rising):
+        beside = [whole[other] for other in (*rising[max(i - 1, 0) : i], *rising[i + 1 : i + 2])]
+        shared = max((_shared(whole[object_id], other) for other in beside), default=0)
+        found[object_id] = f"{prefix}-{whole[object_id][: max(shared + 1, REFERENCE_CHARACTERS_MIN)]}"
+    return found
+
+
+def _shared(one: str, other: str) -> int:
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))
+
+
+def resolve(typed: str, what: str, named: Mapping[bytes, Sequence[str]]) -> bytes:
+    """The one object that was meant, by a name, a reference, an id, or the beginning of one of them.
+
+    ``named`` has every object's names. Raises Refused for none and for several.
+    """
+    wanted = typed.strip().lower()
+    found = [id_ for id_, names in named.items() if any(wanted == name.lower() for name in (*names, id_.hex()))]
+    found = found or [
+        id_ for id_, names in named.items() if wanted and any(name.lower().startswith(wanted) for name in names)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        known = ", ".join(sorted(names[0] for names in named.values() if names)[:8])
+        raise Refused(f"there is no {what} {typed!r}", next_step=f"There is {known or 'none yet'}.", field=what)
+    several = ", ".join(sorted(named[id_][0] for id_ in found)[:8])
+    raise Refused(f"{typed!r} may be any of {len(found)}: {several}", next_step="Type more of it.", field=what)

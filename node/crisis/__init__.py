@@ -1,0 +1,1 @@
+"""What a crisis means: states as functions of what was said, in any order. Pure."""

@@ -1,0 +1,265 @@
+"""The daemon: put the parts together, run them in one TaskGroup, stop. The real clock and chance are here."""
+
+import asyncio
+import os
+import resource
+import secrets
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from random import SystemRandom
+
+import structlog
+
+from node.config import Config
+from node.custody import charters, files, folder, issuer, joining
+from node.custody.folder import NodeKeys
+from node.errors import ConfigError
+from node.exchange import project
+from node.exchange.exchange import Exchange
+from node.feed.identity import Card
+from node.protocol.dialing import Dialing
+from node.protocol.fetch import Fetch
+from node.protocol.gossip import Gossip
+from node.protocol.session import Self
+from node.rpc import server
+from node.rpc.admin import AdminServicer
+from node.rpc.approval import Approval
+from node.rpc.gate import Gate
+from node.rpc.peer import PeerServicer
+from node.rpc.server import Listener
+from node.rpc.tls import Leaf, Pins, TlsState
+from node.rpc.tools import ToolsServicer
+from node.runtime import dialing
+from node.runtime.peering import Peering
+from node.runtime.projecting import Projecting
+from node.runtime.publishing import Publishing
+from node.runtime.reading import Reading
+from node.runtime.tail import Tail
+from node.runtime.writer import Writer
+from node.store import ledger, stores
+from node.v1 import admin_pb2
+
+SWEEP_EVERY_S = 60.0  # open calls whose certificate ran out in between end by then
+RENEW_AT = 2 / 3  # of a leaf's life
+
+_log = structlog.get_logger()
+
+
+class RealClock:
+    """This machine's clocks."""
+
+    def monotonic_s(self) -> float:
+        """For timers."""
+        return time.monotonic()  # noqa: TID251 - the daemon's own
+
+    def now_ms(self) -> int:
+        """For dates."""
+        return time.time_ns() // 1_000_000  # noqa: TID251 - the daemon's own
+
+    def now(self) -> datetime:
+        """For certificates."""
+        return datetime.now(UTC)  # noqa: TID251 - the daemon's own
+
+
+@dataclass
+class Daemon:
+    """All parts of one running node."""
+
+    config: Config
+    keys: NodeKeys
+    exchange: Exchange
+    cards: list[Card]
+    clock: RealClock = field(default_factory=RealClock)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        now, chance = self.clock.monotonic_s(), SystemRandom()
+        trust, me = self.exchange.trust, self._self()
+        heads, forks = ledger.heads(self.exchange.stores.ledger), ledger.forks(self.exchange.stores.ledger)
+        founders = [founder.member_id for founder in trust.charter.founders]
+        gossip = Gossip(me, heads, {one.feed_id: one.seq for one in forks}, founders, chance, now=now)
+        self.started_ms = self.clock.now_ms()
+        self.writer = Writer(self.exchange)
+        self.peering = Peering(gossip, Fetch(me, chance), Dialing(self.keys.member_id, chance), self.writer, self.clock)
+        self.reading = Reading(self.config.data_folder)
+        self.projecting = Projecting(
+            stores.projecting_stores(self.exchange.stores, self.config.data_folder),
+            lambda: self.writer.trust,
+            self.exchange.reader,
+            self.writer.news,
+        )
+        self.publishing = Publishing(
+            self.peering,
+            self.writer,
+            self.reading,
+            self.projecting,
+            self.clock,
+            secrets.token_bytes,  # noqa: TID251 - the daemon's own
+        )
+        self.leaf, self.leaf_ends = self._issue_leaf()
+        self.peers_tls = TlsState(self.leaf, Pins())
+        own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
+        self.tools_tls = TlsState(self.leaf, own_tools)
+        self.approval = Approval(self.writer, self.peering, self.peers_tls, lambda: self.leaf, self.clock)
+
+    def _self(self) -> Self:
+        return Self(
+            self.exchange.trust.federation_id,
+            self.keys.member_id,
+            self.keys.node_id,
+            project.store_id(self.exchange.stores),
+            f"tocsin {metadata.version('tocsin')}",
+        )
+
+    def _issue_leaf(self) -> tuple[Leaf, datetime]:
+        """A fresh key and certificate for a day; the issuer's key never leaves this machine."""
+        key = issuer.create_key()
+        made = issuer.issue_node(
+            self.keys.issuer, self.keys.member_id, self.keys.node_id, key.public_key(), self.clock.now()
+        )
+        return Leaf(issuer.key_pem(key), issuer.certificate_pem(made)), made.not_valid_after_utc
+
+    # ---- Life
+
+    async def run(self) -> None:
+        """Serve until told to stop."""
+        await self.reading.open()
+        await self.approval.load()
+        listeners = self._listen()
+        self.approval.gate = listeners[0].gate
+        for one in listeners:
+            await one.server.start()
+        self._say_ready(listeners)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(each)
+                    for each in (
+                        self.peering.tick(),
+                        self.projecting.run(),
+                        dialing.dial_all(self.peering, self.approval.dial, self.clock),
+                        self._follow_logs(),
+                        self._sweep([one.gate for one in listeners]),
+                        self._renew(),
+                    )
+                ]
+                await self.stopping.wait()
+                _notify("STOPPING=1")
+                await asyncio.gather(*(one.server.stop(server.STOP_S) for one in listeners))
+                for task in running:
+                    task.cancel()
+        finally:
+            await self._close()
+
+    def _listen(self) -> list[Listener]:
+        tools = ToolsServicer(self.publishing, self.reading, Tail(self.reading, self.writer), self.writer, self.clock)
+        admin = AdminServicer(
+            self.approval, self.peering, self.writer, self.reading, self.clock, self.cards, self._own_status
+        )
+        peers = PeerServicer(self.peering.serve)
+        return [
+            server.listen_for_peers(self.config.peers_listen, peers, self.peers_tls, self.clock.now),
+            server.listen_for_tools(self.config.tools_listen, (tools, admin), self.tools_tls, self.clock.now),
+            server.listen_on_socket(self.config.socket, (tools, admin), self.clock.now),
+        ]
+
+    def _say_ready(self, listeners: list[Listener]) -> None:
+        peers, tools, _ = listeners
+        self.peers_listen = _with_port(self.config.peers_listen, peers.port)
+        self.tools_listen = _with_port(self.config.tools_listen, tools.port)
+        _log.info(
+            "ready",
+            member=self.keys.member_id.hex(),
+            peers=self.peers_listen,
+            tools=self.tools_listen,
+            socket=str(self.config.socket),
+        )
+        _notify("READY=1")
+
+    async def _close(self) -> None:
+        self.projecting.close()
+        await self.reading.close()
+        await self.writer.run(joining.close_exchange)
+        self.writer.close()
+        _log.info("stopped")
+
+    # ---- What runs beside the links
+
+    async def _follow_logs(self) -> None:
+        """Whatever identity logs certify becomes pins."""
+        seen = -1
+        while True:
+            seen = await self.writer.news.newer(seen)
+            self.approval.refresh()
+
+    async def _sweep(self, gates: list[Gate]) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            for gate in gates:
+                gate.sweep(self.clock.now())
+
+    async def _renew(self) -> None:
+        """A new certificate long before the old one ends; links that we dialled are dialled again under it."""
+        while True:
+            left = self.leaf_ends - self.clock.now()
+            await asyncio.sleep(max(left / timedelta(seconds=1) * RENEW_AT, 1))
+            self.leaf, self.leaf_ends = self._issue_leaf()
+            self.peers_tls.renew(self.leaf)
+            self.tools_tls.renew(self.leaf)
+            for peer in self.peering.connected:
+                self.peering.hang_up(peer, "renews its certificate")
+            _log.info("certificate renewed", until=self.leaf_ends.isoformat())
+
+    def _own_status(self) -> admin_pb2.GetStatusResponse:
+        return admin_pb2.GetStatusResponse(
+            started_ms=self.started_ms,
+            certificate_ends_ms=int(self.leaf_ends.timestamp() * 1000),
+            program=self._self().program,
+            peers_listen=self.peers_listen,
+            tools_listen=self.tools_listen,
+            data_folder=str(self.config.data_folder),
+            resident_bytes=_resident_bytes(),
+        )
+
+
+async def serve(config: Config) -> None:
+    """Run the node of a folder until SIGTERM or SIGINT; raises ConfigError for what keeps it from starting."""
+    os.umask(0o077)
+    with files.locked(config.data_folder):
+        folder.check_modes(config.data_folder)
+        keys, charter = folder.read_keys(config.data_folder), joining.read_charter(config)
+        _, _, cards = charters.read(config.data_folder / folder.CHARTER)
+        exchange = joining.open_exchange(config, keys, charter)
+        exchange.start(RealClock().now_ms())
+        if not joining.is_complete(exchange):
+            joining.close_exchange(exchange)
+            raise ConfigError(
+                f"{config.folder} has not finished joining {charter.name}",
+                next_step="Run `tocsin join` again with the charter file; nothing is signed twice.",
+            )
+        daemon = Daemon(config, keys, exchange, list(cards))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, daemon.stopping.set)
+        await daemon.run()
+
+
+def _with_port(address: str, port: int) -> str:
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _resident_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _notify(state: str) -> None:
+    """Tell systemd, if it asked: one datagram (sd_notify(3))."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifying:
+        notifying.sendto(state.encode(), f"\0{path[1:]}" if path.startswith("@") else path)

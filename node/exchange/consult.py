@@ -1,0 +1,282 @@
+"""What tools ask: crises, lists, look-ups and single entries, as this node holds them now. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.content import hashes, names
+from node.crisis import lifecycle
+from node.crisis.lifecycle import Declared
+from node.errors import Refused
+from node.exchange import records
+from node.exchange.trust import Trust
+from node.exchange.verified import Reader
+from node.feed import entry
+from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.feed.kinds import Kind
+from node.feed.roster import Roster
+from node.policy import effect
+from node.policy.effect import Right
+from node.store import arrivals, index, ledger, payloads
+from node.store.arrivals import Arrival, Cursor
+from node.store.index import Found, Record
+from node.store.stores import Stores
+from node.v1 import header_pb2, record_pb2, tools_pb2
+
+VALUES_PER_LOOK_UP_MAX = 1000
+
+REVIEW = "review"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """From where the stores are looked at: by what is trusted, and when."""
+
+    trust: Trust
+    roster: Roster
+    now_ms: int
+
+
+def view(trust: Trust, now_ms: int) -> View:
+    """Everything that reads below needs; the roster is computed once."""
+    return View(trust, trust.roster(now_ms), now_ms)
+
+
+def member_name(trust: Trust, member_id: MemberId) -> str:
+    """What a member is called; the beginning of its id where its log has not come yet."""
+    log = trust.logs.get(member_id)
+    inception = log.identity.inception if log else trust.charter.founder(member_id)
+    return inception.name if inception else member_id.hex()[:8]
+
+
+# ---- Crises
+
+
+def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[tools_pb2.CrisisView]:
+    """All crises, the newest first, or the one that is named; raises Refused where it names none."""
+    declared = [
+        one for one in index.of_kinds(stores.index, [Kind.DECLARATION]) if exercises or named or not one.exercise
+    ]
+    ends: dict[tuple[MemberId, ObjectId], list[int]] = {}
+    for act in index.of_kinds(stores.index, [Kind.CRISIS_ACT]):
+        if record_pb2.Record.FromString(act.content).crisis_act.WhichOneof("act") == "end":
+            ends.setdefault((act.member_id, act.object_id), []).append(act.created_ms)
+    first = {(one.member_id, one.object_id): one for one in reversed(declared)}
+    short = names.references("c", (object_id for _, object_id in first))
+    found = [crisis_view(one, ends.get(key, []), short[one.object_id], seen) for key, one in first.items()]
+    if named:
+        wanted = names.resolve(named, "crisis", {one.object_id: (one.reference, one.crisis.title) for one in found})
+        found = [one for one in found if one.object_id == wanted]
+    return sorted(found, key=lambda one: (-one.declared_ms, one.entry))
+
+
+def crisis_view(record: Record, ended_ms: Sequence[int], reference: str, seen: View) -> tools_pb2.CrisisView:
+    """One crisis as it stands now."""
+    crisis = record_pb2.Record.FromString(record.content).crisis
+    obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, effect.rules_of(seen.trust.charter))
+    standing = lifecycle.standing(Declared(crisis.starts_ms, crisis.ends_ms, obstacle), ended_ms, seen.now_ms)
+    return tools_pb2.CrisisView(
+        member_id=record.member_id,
+        object_id=record.object_id,
+        reference=reference,
+        member_name=member_name(seen.trust, record.member_id),
+        state=standing.state,
+        reason=standing.reason,
+        crisis=crisis,
+        exercise=record.exercise,
+        entry=record.hash,
+        declared_ms=record.created_ms,
+        received_ms=record.received_ms,
+        ends_ms=standing.ends_ms,
+    )
+
+
+# ---- Lists
+
+
+def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[tools_pb2.ListView]:
+    """All lists by name, or the one that is named; raises Refused where it names none."""
+    newest = {(one.member_id, one.object_id): one for one in index.of_kinds(stores.index, [Kind.LIST])}
+    held = index.counts(stores.index, Kind.ITEMS)
+    missing = payloads.missing_by_feed(stores.ledger)
+    short = names.references("l", (object_id for _, object_id in newest))
+    found = [
+        _list_view(one, held.get(key, (0, 0, 0)), missing.get(one.feed_id, 0), short[one.object_id], seen)
+        for key, one in newest.items()
+        if exercises or named or not one.exercise
+    ]
+    if named:
+        wanted = names.resolve(named, "list", {one.object_id: (one.name, one.reference) for one in found})
+        found = [one for one in found if one.object_id == wanted]
+    return sorted(found, key=lambda one: (one.name, one.object_id))
+
+
+def _list_view(
+    record: Record, held: tuple[int, int, int], missing: int, reference: str, seen: View
+) -> tools_pb2.ListView:
+    letter = record_pb2.Record.FromString(record.content).list
+    count, items, updated_ms = held
+    return tools_pb2.ListView(
+        member_id=record.member_id,
+        object_id=record.object_id,
+        reference=reference,
+        name=list_name(seen.trust, record.member_id, letter.name),
+        member_name=member_name(seen.trust, record.member_id),
+        list=letter,
+        exercise=record.exercise,
+        items=items,
+        records=count,
+        missing=missing,
+        updated_ms=max(updated_ms, record.created_ms),
+        expires_ms=record.expires_ms,
+    )
+
+
+def list_name(trust: Trust, member_id: MemberId, name: str) -> str:
+    """owner/name, as it is typed."""
+    return f"{names.slug(member_name(trust, member_id))}/{name}"
+
+
+# ---- Look-ups
+
+
+def look_up(stores: Stores, seen: View, kind_name: str, values: Sequence[bytes]) -> list[tools_pb2.Match]:
+    """Every place at which one of the values stands and counts; raises Refused for values that cannot be."""
+    kind = hashes.KINDS.get(kind_name)
+    if kind is None:
+        raise Refused(
+            f"there is no kind {kind_name!r}", next_step=f"Use one of {', '.join(hashes.KINDS)}.", field="kind"
+        )
+    if len(values) > VALUES_PER_LOOK_UP_MAX:
+        raise Refused(
+            f"{len(values)} values at a time; at most {VALUES_PER_LOOK_UP_MAX}",
+            next_step="Ask in parts.",
+            field="values",
+        )
+    asked: dict[bytes, list[int]] = {}
+    for i, value in enumerate(values):
+        if len(value) != kind.digest_bytes:
+            raise Refused(
+                f"value {i}: {kind.name} has {kind.digest_bytes} bytes, got {len(value)}",
+                next_step="Send the digest itself, not its text.",
+                field="values",
+            )
+        asked.setdefault(value, []).append(i)
+    found = index.find(stores.digests, kind.number, list(asked))
+    if not found:
+        return []
+    by_number = index.records(stores.index, sorted({one.record for one in found}))
+    weighed = {number: _weigh(stores, record, seen) for number, record in by_number.items() if _counts(record, seen)}
+    return [
+        _match(i, one, by_number[one.record], weighed[one.record])
+        for one in found
+        if one.record in weighed
+        for i in asked[one.value]
+    ]
+
+
+def _counts(record: Record, seen: View) -> bool:
+    """Drills and what is past its end match nothing."""
+    return not record.exercise and seen.now_ms < record.expires_ms
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A record with what all its matches share."""
+
+    list: str
+    labels: Sequence[str]
+    advice: str
+    reason: str
+    crisis_id: bytes
+
+
+def _weigh(stores: Stores, record: Record, seen: View) -> _Weighed:
+    letter = record_pb2.Record.FromString(record.content)
+    about = index.newest(stores.index, Kind.LIST, record.member_id, record.object_id)
+    name = record_pb2.Record.FromString(about.content).list.name if about else record.object_id.hex()
+    obstacle = effect.obstacle(Right.PUBLISH, record.member_id, seen.roster, effect.rules_of(seen.trust.charter))
+    return _Weighed(
+        list=list_name(seen.trust, record.member_id, name),
+        labels=list(letter.items.labels),
+        advice=REVIEW if obstacle else letter.items.advice or REVIEW,
+        reason=obstacle,
+        crisis_id=letter.crisis_id,
+    )
+
+
+def _match(i: int, found: Found, record: Record, weighed: _Weighed) -> tools_pb2.Match:
+    return tools_pb2.Match(
+        index=i,
+        entry=record.hash,
+        position=found.position,
+        member_id=record.member_id,
+        list_id=record.object_id,
+        list=weighed.list,
+        labels=weighed.labels,
+        advice=weighed.advice,
+        expires_ms=record.expires_ms,
+        crisis_id=weighed.crisis_id,
+        reason=weighed.reason,
+    )
+
+
+# ---- Entries
+
+
+def governance(stores: Stores) -> list[header_pb2.SignedEntry]:
+    """All statements, in an order in which each can be checked by those before it."""
+    return [
+        header_pb2.SignedEntry(header=row.body, signature=row.signature) for row in ledger.statements(stores.ledger)
+    ]
+
+
+def deliveries(
+    stores: Stores,
+    found: Sequence[Arrival],
+    cursor: Cursor,
+    kinds: frozenset[int],
+    trust: Trust,
+    reader: Reader,
+    count_max: int,
+) -> tuple[list[tools_pb2.Delivery], Cursor]:
+    """The first of these arrivals as tools get them, each with the cursor behind it; and the cursor behind all."""
+    letters: list[tools_pb2.Delivery] = []
+    for one in found:
+        if len(letters) == count_max:
+            break
+        cursor = arrivals.advance(cursor, one)
+        letter = delivery(stores, one.hash, trust, reader, kinds)
+        if letter is not None:
+            letter.cursor.CopyFrom(cursor_letter(cursor))
+            letters.append(letter)
+    return letters, cursor
+
+
+def delivery(
+    stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader, kinds: frozenset[int] = frozenset()
+) -> tools_pb2.Delivery | None:
+    """One entry with all that is needed to check and read it; None where it is not held, or not of these kinds."""
+    row = ledger.entry(stores.ledger, hash_)
+    if row is None:
+        return None
+    header = entry.decode(row.body, row.signature, trust.federation_id).header
+    letter = tools_pb2.Delivery(
+        entry=header_pb2.SignedEntry(header=row.body, signature=row.signature), received_ms=row.received_ms
+    )
+    if header.kind == Kind.SEALED:
+        # A sealed entry shows no kind; what is inside does.
+        opened = records.open_record(stores, hash_, trust, reader)
+        if opened is None or (kinds and opened.record.kind not in kinds):
+            return None
+        letter.key = opened.key
+    elif kinds and header.kind not in kinds:
+        return None
+    if header.has_payload:
+        letter.entry.box = payloads.box(stores.keys, hash_) or b""
+        letter.entry.payload = payloads.ciphertext(stores.ledger, hash_)
+    return letter
+
+
+def cursor_letter(cursor: Cursor) -> tools_pb2.Cursor:
+    """A cursor as it travels."""
+    return tools_pb2.Cursor(store_id=cursor.store_id, urgent=cursor.urgent, bulk=cursor.bulk)

@@ -1,0 +1,1 @@
+"""What we allow and keep: pure functions of facts, rules and the time."""

@@ -1,0 +1,86 @@
+"""One stream to one peer, and what waits to be sent over it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from node import limits
+from node.feed.keys import MemberId
+from node.protocol.effects import Stream
+from node.v1 import peer_pb2
+
+FAREWELL_S = 1.0  # how long a peer that we hang up on may take to read why
+
+
+class Clock(Protocol):
+    """The two clocks: one for timers, one for dates."""
+
+    def monotonic_s(self) -> float:
+        """Never goes back."""
+        ...
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970, as this machine believes."""
+        ...
+
+
+class Link(Protocol):
+    """One stream to one peer, accepted or dialled: both look the same."""
+
+    peer: MemberId
+    stream: Stream
+    dialler: MemberId  # whoever opened it: of two links for one stream the one by the smaller id stays
+
+    def frames(self) -> AsyncIterator[peer_pb2.Frame]:
+        """What the peer says, until it hangs up; raises Unavailable where the connection broke."""
+        ...
+
+    async def send(self, frame: peer_pb2.Frame) -> None:
+        """Say something; waits while the transport is full; raises Unavailable."""
+        ...
+
+
+class Outbox:
+    """What one link still has to send. Bounded: a peer that does not read is hung up on."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.reason = ""
+        self._queue: asyncio.Queue[peer_pb2.Frame] = asyncio.Queue(limits.OUTBOX_FRAMES_MAX)
+        self._bytes = 0
+        self._ended = asyncio.Event()
+
+    def put(self, frame: peer_pb2.Frame) -> None:
+        """Send it after what waits already, or hang up."""
+        size = frame.ByteSize()
+        if self._queue.full() or self._bytes + size > limits.OUTBOX_BYTES_MAX:
+            self.end("reads too slowly")
+            return
+        self._bytes += size
+        self._queue.put_nowait(frame)
+
+    def end(self, reason: str) -> None:
+        """Hang up; the first reason counts."""
+        self.reason = self.reason or reason
+        self._ended.set()
+
+    async def drain(self) -> None:
+        """Send whatever comes, until the link is to end; what waited then may still leave."""
+        sending = asyncio.create_task(self._send_all())
+        ended = asyncio.create_task(self._ended.wait())
+        try:
+            await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done() and self._bytes:
+                await asyncio.wait({sending, asyncio.create_task(self._queue.join())}, timeout=FAREWELL_S)
+            if sending.done():
+                sending.result()
+        finally:
+            sending.cancel()
+            ended.cancel()
+
+    async def _send_all(self) -> None:
+        while True:
+            frame = await self._queue.get()
+            await self.link.send(frame)
+            self._bytes -= frame.ByteSize()
+            self._queue.task_done()

@@ -1,0 +1,188 @@
+"""Publishing: what our own tools have to say, checked, said, and visible here before the caller is told."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import islice
+
+from node.content import names
+from node.errors import Refused
+from node.exchange import consult, drafts
+from node.exchange.publish import Draft
+from node.feed.box import Randomness
+from node.feed.header import BULK, URGENT
+from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.feed.kinds import Kind
+from node.policy import effect
+from node.policy.effect import Right
+from node.runtime.link import Clock
+from node.runtime.peering import Peering
+from node.runtime.projecting import Projecting
+from node.runtime.reading import Reading
+from node.runtime.writer import Writer
+from node.store import index
+from node.store.stores import Stores
+from node.v1 import record_pb2, tools_pb2
+
+RECORDS_PER_WRITE = 4  # half a megabyte; so long does an urgent entry wait behind bulk
+
+
+class Publishing:
+    """One thing at a time, so that the same request twice is one declaration and one list."""
+
+    def __init__(
+        self,
+        peering: Peering,
+        writer: Writer,
+        reading: Reading,
+        projecting: Projecting,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._peering, self._writer = peering, writer
+        self._reading, self._projecting = reading, projecting
+        self._clock, self._randomness = clock, randomness
+        self._turn = asyncio.Lock()
+
+    async def declare(self, request: tools_pb2.DeclareRequest) -> tools_pb2.DeclareResponse:
+        """Declare a crisis, once for an object id; raises Refused."""
+        async with self._turn:
+            seen = self._view(Right.DECLARE)
+            before = await self._crisis(seen, request.object_id)
+            if before is not None:
+                return tools_pb2.DeclareResponse(crisis=before, repeated_call=True)
+            draft = drafts.declaration(request, effect.rules_of(seen.trust.charter), seen.now_ms)
+            await self._say([draft], URGENT)
+            made = await self._crisis(seen, request.object_id)
+            assert made is not None  # noqa: S101 - it is projected
+            return tools_pb2.DeclareResponse(crisis=made)
+
+    async def end_crisis(self, request: tools_pb2.EndCrisisRequest) -> tools_pb2.EndCrisisResponse:
+        """End a crisis of our own; raises Refused for another's, and for one that is over."""
+        if not request.crisis:
+            raise Refused("which crisis?", next_step="Name it by its reference, as c-4k7q.", field="crisis")
+        async with self._turn:
+            seen = self._view(Right.DECLARE)
+            (found,) = await self._reading.run(
+                lambda stores: consult.crises(stores, seen, request.crisis, exercises=True)
+            )
+            if found.member_id != self._writer.reader.member_id:
+                raise Refused(
+                    f"{found.reference} is a crisis of {found.member_name}; only its owner ends it",
+                    next_step="Ask them to end it.",
+                    field="crisis",
+                )
+            if found.state in {"ended", "expired"}:
+                raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.", field="crisis")
+            handling = record_pb2.Handling(tlp=drafts.GREEN)
+            await self._say([drafts.crisis_end(found, request.text, handling, seen.now_ms)], URGENT)
+            later = consult.view(seen.trust, self._clock.now_ms())
+            (ended,) = await self._reading.run(
+                lambda stores: consult.crises(stores, later, found.object_id.hex(), exercises=True)
+            )
+            return tools_pb2.EndCrisisResponse(crisis=ended)
+
+    async def publish_list(self, draft: tools_pb2.ListDraft, packed: bytes) -> tools_pb2.PublishListResponse:
+        """Publish a list, or what is new in one of ours; raises Refused.
+
+        What stands in it already is not said again.
+        """
+        async with self._turn:
+            seen = self._view(Right.PUBLISH)
+            kind = drafts.list_kind(draft, seen.now_ms)
+            size = kind.digest_bytes
+            if not packed or len(packed) % size:
+                raise Refused(
+                    f"{len(packed)} bytes are no whole {kind.name} digests", next_step="Send digests end to end."
+                )
+            digests = {packed[i : i + size] for i in range(0, len(packed), size)}
+            crisis_id = await self._crisis_id(seen, draft.crisis)
+            object_id = await self._own_list(self._writer.reader.member_id, draft.name)
+            unchanged = (
+                await self._held(self._writer.reader.member_id, object_id, kind.number, digests) if object_id else set()
+            )
+            object_id = object_id or ObjectId(self._randomness(names.ID_BYTES))
+            fresh = digests - unchanged
+            records = await self._say_list(draft, object_id, crisis_id, fresh, len(digests), seen.now_ms)
+            (view,) = await self._reading.run(
+                lambda stores: consult.lists(stores, seen, object_id.hex(), exercises=True)
+            )
+        return tools_pb2.PublishListResponse(list=view, added=len(fresh), unchanged=len(unchanged), records=records)
+
+    # ---- Inside
+
+    async def _say_list(
+        self,
+        draft: tools_pb2.ListDraft,
+        object_id: ObjectId,
+        crisis_id: bytes,
+        fresh: set[bytes],
+        count: int,
+        now_ms: int,
+    ) -> int:
+        """The head first: a publication that was cut off is finished by the same command again."""
+        await self._say([drafts.list_head(draft, object_id, count, now_ms)], BULK)
+        records = 0
+        last: HeaderHash | None = None
+        making = drafts.list_items(draft, object_id, crisis_id, fresh, now_ms)
+        while part := await asyncio.to_thread(lambda: list(islice(making, RECORDS_PER_WRITE))):
+            admitted = await self._peering.publish(part, BULK)
+            records += len(part)
+            last = admitted.entries[-1].header.hash
+        if last is not None:
+            await self._projected(last)
+        return records
+
+    async def _say(self, said: Sequence[Draft], lane: int) -> None:
+        admitted = await self._peering.publish(said, lane)
+        await self._projected(admitted.entries[-1].header.hash)
+
+    async def _projected(self, hash_: HeaderHash) -> None:
+        """Wait until a record of ours is shown here."""
+        while True:
+            seen = self._projecting.news.version
+            if await self._reading.run(lambda stores: index.is_shown(stores.index, hash_)):
+                return
+            await self._projecting.news.newer(seen)
+
+    def _view(self, right: Right) -> consult.View:
+        """What is trusted now; raises Refused where this member may not."""
+        trust = self._writer.trust
+        seen = consult.view(trust, self._clock.now_ms())
+        obstacle = effect.obstacle(right, self._writer.reader.member_id, seen.roster, effect.rules_of(trust.charter))
+        if obstacle:
+            raise Refused(f"this node may not {right}: {obstacle}", next_step="See `tocsin charter show` for who may.")
+        return seen
+
+    async def _crisis(self, seen: consult.View, object_id: bytes) -> tools_pb2.CrisisView | None:
+        def find(stores: Stores) -> tools_pb2.CrisisView | None:
+            found = consult.crises(stores, seen, "", exercises=True)
+            key = (self._writer.reader.member_id, object_id)
+            return next((one for one in found if (one.member_id, one.object_id) == key), None)
+
+        return await self._reading.run(find)
+
+    async def _crisis_id(self, seen: consult.View, named: str) -> bytes:
+        if not named:
+            return b""
+        found = await self._reading.run(lambda stores: consult.crises(stores, seen, named, exercises=True))
+        return found[0].object_id
+
+    async def _own_list(self, member_id: MemberId, name: str) -> ObjectId | None:
+        def find(stores: Stores) -> ObjectId | None:
+            heads = index.of_kinds(stores.index, [Kind.LIST])
+            own = (one for one in heads if one.member_id == member_id)
+            return next(
+                (one.object_id for one in own if record_pb2.Record.FromString(one.content).list.name == name), None
+            )
+
+        return await self._reading.run(find)
+
+    async def _held(self, member_id: MemberId, object_id: ObjectId, kind: int, digests: set[bytes]) -> set[bytes]:
+        """Which of these stand in the list already."""
+        rising, held = sorted(digests), set[bytes]()
+        own = set(await self._reading.run(lambda stores: index.numbers(stores.index, member_id, object_id)))
+        for start in range(0, len(rising), consult.VALUES_PER_LOOK_UP_MAX):
+            part = rising[start : start + consult.VALUES_PER_LOOK_UP_MAX]
+            found = await self._reading.run(lambda stores, part=part: index.find(stores.digests, kind, part))  # type: ignore[misc]
+            held |= {one.value for one in found if one.record in own}
+        return held

@@ -1,0 +1,86 @@
+"""A tool's bundle: made by the second issuer, trusting the first, and for its owner's eyes."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from node.custody import files, folder, issuer, tools
+from node.errors import ConfigError, Refused
+from node.rpc import bundle, tls
+from node.rpc.tls import Leaf
+from tests.custody.federations import NOW, create
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return create(tmp_path / "acme").data
+
+
+def test_a_tool_shows_its_own_leaf_and_trusts_the_nodes_issuer(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "scanner.pem"
+    files.create_secret(path, tools.issue(data, "scanner", ["read", "match"], NOW, timedelta(days=30)))
+    leaf, root_pem, member_id = bundle.read_bundle(path)
+    keys = folder.read_keys(data)
+    certificate = x509.load_pem_x509_certificate(leaf.certificate_pem)
+    certificate.verify_directly_issued_by(keys.tools.certificate)
+    assert root_pem == keys.issuer.pem
+    assert member_id == keys.member_id
+    assert certificate.not_valid_after_utc == NOW + timedelta(days=30)
+    assert tls.channel_credentials(root_pem, leaf)
+
+
+def test_a_bundle_has_the_key_then_the_leaf_then_the_root(data: Path) -> None:
+    text = tools.issue(data, "scanner", ["match"], NOW).decode()
+    labels = [line for line in text.splitlines() if line.startswith("-----BEGIN")]
+    assert labels == ["-----BEGIN PRIVATE KEY-----"] + ["-----BEGIN CERTIFICATE-----"] * 2
+    assert text.endswith(folder.read_keys(data).issuer.pem.decode())
+
+
+def test_a_bundle_that_others_could_read_is_refused(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "scanner.pem"
+    files.create_secret(path, tools.issue(data, "scanner", ["match"], NOW))
+    path.chmod(0o640)
+    with pytest.raises(ConfigError, match="0640") as caught:
+        bundle.read_bundle(path)
+    assert f"chmod 600 {path}" in caught.value.next_step
+
+
+def test_what_is_no_bundle_is_named(data: Path, tmp_path: Path) -> None:
+    keys = folder.read_keys(data)
+    whole = tools.issue(data, "scanner", ["match"], NOW)
+    key = issuer.create_key()
+    node = issuer.issue_node(keys.issuer, keys.member_id, keys.node_id, key.public_key(), NOW)
+    nodes = bundle.encode(Leaf(issuer.key_pem(key), issuer.certificate_pem(node)), keys.issuer.pem)
+    other = tools.issue(data, "other", ["match"], NOW)
+    cut = whole.index(b"-----BEGIN CERTIFICATE")
+    for content, reason in (
+        (b"", "cannot be read"),
+        (b"junk", "cannot be read"),
+        (whole[: len(whole) // 2], "cannot be read"),
+        (whole[cut:], "cannot be read"),
+        (whole + keys.issuer.pem, "cannot be read"),
+        (nodes, "not a tool's"),
+        (whole[:cut] + other[other.index(b"-----BEGIN CERTIFICATE") :], "do not belong together"),
+    ):
+        path = tmp_path / "bundle.pem"
+        files.replace_secret(path, content)
+        with pytest.raises(ConfigError, match=reason) as caught:
+            bundle.read_bundle(path)
+        assert str(path) in caught.value.reason
+    with pytest.raises(ConfigError, match="No such file"):
+        bundle.read_bundle(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("days", [0, -1, 367])
+def test_a_tool_lives_a_year_at_most(data: Path, days: int) -> None:
+    with pytest.raises(Refused, match="cannot live"):
+        tools.issue(data, "scanner", ["match"], NOW, timedelta(days=days))
+
+
+def test_a_tool_that_cannot_be_is_refused(data: Path) -> None:
+    with pytest.raises(Refused, match="there is no scope"):
+        tools.issue(data, "scanner", ["mach"], NOW)
+    with pytest.raises(Refused, match="cannot be the name"):
+        tools.issue(data, "../scanner", ["match"], NOW)
