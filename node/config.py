@@ -73,31 +73,32 @@ class _File(_Table, frozen=True):
 
 def load(path: Path) -> Config:
     """Read a configuration file; raises ConfigError naming the file, the key and what is wrong with it."""
+    try:
+        with path.open("rb") as opened:
+            text = opened.read(CONFIG_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}",
+            next_step="Name the folder with --folder or TOCSIN_CONFIG; `tocsin init` makes one.",
+        ) from error
+    if len(text) > CONFIG_BYTES_MAX:
+        raise ConfigError(f"{path} is too large for a configuration", next_step="Check that it is the right file.")
+    return decode(text, path)
+
+
+def decode(text: bytes, path: Path) -> Config:
+    """The configuration in a text that lies, or will lie, in this place; raises ConfigError as `load` does."""
     path = path.absolute()
-    raw = _read(path)
+    try:
+        raw: dict[str, Any] = msgspec.toml.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", next_step="Mend the line that is named.") from error
     _check_names(path, raw, _File, "")
     try:
         file = msgspec.convert(raw, _File)
     except msgspec.ValidationError as error:
         raise _wrong(path, *_located(str(error))) from error
     return _settle(path, file)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as opened:
-            text = opened.read(CONFIG_BYTES_MAX + 1)
-        if len(text) > CONFIG_BYTES_MAX:
-            raise ConfigError(f"{path} is too large for a configuration", next_step="Check that it is the right file.")
-        raw: dict[str, Any] = msgspec.toml.decode(text)
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read: {error.strerror}",
-            next_step="Name the folder with --folder or TOCSIN_CONFIG; `tocsin init` makes one.",
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}", next_step="Mend the line that is named.") from error
-    return raw
 
 
 def _check_names(path: Path, raw: dict[str, Any], struct: type[_Table], place: str) -> None:

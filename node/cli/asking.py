@@ -83,14 +83,14 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def confirm_fingerprint(name: str, fingerprint: str) -> None:
     """Have the end of a fingerprint typed as heard over a second channel; not shown, or it would be copied."""
-    shown, heard = fingerprint[:-GROUP_CHARACTERS], fingerprint[-GROUP_CHARACTERS:]
+    shown = fingerprint[:-GROUP_CHARACTERS]
     if not is_terminal():
         raise click.UsageError(
             f"There is no terminal to type the end of {name}'s fingerprint on. Give --yes if all were compared."
         )
     for _ in range(TRIES):
         typed = str(click.prompt(f"{name}  {shown}?????  last five characters, as heard"))
-        if typed.strip().upper().translate(_LOOK_ALIKE) == heard:
+        if is_end_of(fingerprint, typed):
             return
         click.echo("That is not what the card says.", err=True)
     raise Refused(
@@ -98,3 +98,8 @@ def confirm_fingerprint(name: str, fingerprint: str) -> None:
         next_step=f"Call {name} on a number you know and have it read its fingerprint again; it may be another card.",
         field="fingerprint",
     )
+
+
+def is_end_of(fingerprint: str, typed: str) -> bool:
+    """Whether the last five characters were typed, however they were written down."""
+    return typed.strip().upper().translate(_LOOK_ALIKE) == fingerprint[-GROUP_CHARACTERS:]

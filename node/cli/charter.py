@@ -31,7 +31,7 @@ def charter() -> None:
 @charter.command(epilog=options.examples("tocsin charter template > federation.toml"))
 def template() -> None:
     """Print a charter's text to edit: thresholds, rights, frameworks."""
-    from node.custody import parameters
+    from node.policy import parameters
 
     click.echo(parameters.TEMPLATE, nl=False)
 
@@ -108,8 +108,9 @@ def show(file: Path, as_json: bool) -> None:
 def _plain(read: "Charter", cards: "Sequence[Card]") -> dict[str, Any]:
     import msgspec
 
-    from node.custody import charters, parameters
+    from node.custody import charters
     from node.feed import keys
+    from node.policy import parameters
 
     settings: dict[str, Any] = msgspec.to_builtins(charters.settings(read))
     founders = [

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 
 from node.errors import Refused
 from node.feed import keys
@@ -13,21 +14,22 @@ LIST_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 def slug(name: str) -> str:
-    """A member's name as it is typed: ``Acme Video`` is ``acme-video``."""
+    """A member's name as it is typed: ``Acme Video`` is ``acme-video``; empty where no letter of it is ASCII's."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "member"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
-def references(prefix: str, object_ids: Iterable[bytes]) -> dict[bytes, str]:
-    """The shortest references that tell these objects apart: ``c-4k7q``."""
-    rising = sorted(set(object_ids))
-    whole = {object_id: keys.readable(object_id, len(object_id) * 8 // 5).lower() for object_id in rising}
-    found = {}
-    for i, object_id in enumerate(rising):
-        beside = [whole[other] for other in (*rising[max(i - 1, 0) : i], *rising[i + 1 : i + 2])]
-        shared = max((_shared(whole[object_id], other) for other in beside), default=0)
-        found[object_id] = f"{prefix}-{whole[object_id][: max(shared + 1, REFERENCE_CHARACTERS_MIN)]}"
-    return found
+def reference(prefix: str, object_id: bytes, rising: Sequence[bytes]) -> str:
+    """The shortest reference that tells an object from all others, whose ids are given rising: ``c-4k7q``."""
+    whole = _readable(object_id)
+    at = bisect_left(rising, object_id)
+    beside = (other for other in rising[max(at - 1, 0) : at + 2] if other != object_id)
+    shared = max((_shared(whole, _readable(other)) for other in beside), default=0)
+    return f"{prefix}-{whole[: max(shared + 1, REFERENCE_CHARACTERS_MIN)]}"
+
+
+def _readable(object_id: bytes) -> str:
+    return keys.readable(object_id, len(object_id) * 8 // 5).lower()
 
 
 def _shared(one: str, other: str) -> int:

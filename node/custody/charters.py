@@ -7,8 +7,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from node import config, limits
-from node.custody import files, parameters
-from node.custody.parameters import Parameters
+from node.custody import files
 from node.errors import Malformed, Refused
 from node.feed import charter as charters
 from node.feed import identity, keys, quorum
@@ -16,6 +15,8 @@ from node.feed.charter import Charter
 from node.feed.identity import Card, Inception, Role
 from node.feed.keys import MemberId
 from node.feed.quorum import Act, Quorum
+from node.policy import parameters
+from node.policy.parameters import Parameters
 from node.v1 import header_pb2
 
 CARD_BYTES_MAX = 2048  # of a card file; its parts have 1,000 at most

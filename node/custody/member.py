@@ -1,10 +1,8 @@
 """A new member: root keys under a passphrase, a card, a configuration and one node's keys, in a new folder."""
 
-import re
 import secrets
 import shutil
 import tempfile
-import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from node import config
+from node.content import names
 from node.custody import files, folder, issuer, passphrase
 from node.custody.folder import NODE_ID_BYTES, NodeKeys
 from node.custody.passphrase import MODERATE, Cost
@@ -79,8 +78,8 @@ def create(
         passphrase.seal_file(draft / NEXT_ROOT_KEY, "root", bytes(next_root), words, cost)
         folder.create_folder(draft / DATA, node)
         text = config.render(name, listen=listen, address=address, tools_listen=tools_listen)
+        config.decode(text.encode(), place / config.FILE_NAME)  # what was asked for must also be read
         files.replace_public(draft / config.FILE_NAME, text.encode())
-        config.load(draft / config.FILE_NAME)  # what was asked for must also be read
         files.replace_public(draft / f"{slug(name, node)}.card", card)
     return Made(identity.decode_card(letter.card, letter.signature), place / f"{slug(name, node)}.card")
 
@@ -106,8 +105,7 @@ def default_listen(address: str) -> str:
 
 def slug(name: str, node: NodeKeys) -> str:
     """A file name made of the member's; of its fingerprint where the name has no letters for one."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or keys.readable(node.member_id, 5).lower()
+    return names.slug(name)[:40] or keys.readable(node.member_id, 5).lower()
 
 
 def _node_keys(member_id: keys.MemberId, now: datetime) -> NodeKeys:

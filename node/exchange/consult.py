@@ -10,7 +10,7 @@ from node.errors import Refused
 from node.exchange import records
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
-from node.feed import entry
+from node.feed import entry, keys
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.roster import Roster
@@ -53,23 +53,37 @@ def member_name(trust: Trust, member_id: MemberId) -> str:
 
 def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[tools_pb2.CrisisView]:
     """All crises, the newest first, or the one that is named; raises Refused where it names none."""
-    declared = [
-        one for one in index.of_kinds(stores.index, [Kind.DECLARATION]) if exercises or named or not one.exercise
-    ]
+    declared = index.of_kinds(stores.index, [Kind.DECLARATION])
     ends: dict[tuple[MemberId, ObjectId], list[int]] = {}
     for act in index.of_kinds(stores.index, [Kind.CRISIS_ACT]):
-        if record_pb2.Record.FromString(act.content).crisis_act.WhichOneof("act") == "end":
+        if _is_end(act):
             ends.setdefault((act.member_id, act.object_id), []).append(act.created_ms)
-    first = {(one.member_id, one.object_id): one for one in reversed(declared)}
-    short = names.references("c", (object_id for _, object_id in first))
-    found = [crisis_view(one, ends.get(key, []), short[one.object_id], seen) for key, one in first.items()]
+    first = {
+        (one.member_id, one.object_id): one for one in reversed(declared) if exercises or named or not one.exercise
+    }
+    rising = sorted({object_id for _, object_id in first})
+    found = [crisis_view(one, ends.get(key, []), rising, seen) for key, one in first.items()]
     if named:
         wanted = names.resolve(named, "crisis", {one.object_id: (one.reference, one.crisis.title) for one in found})
         found = [one for one in found if one.object_id == wanted]
     return sorted(found, key=lambda one: (-one.declared_ms, one.entry))
 
 
-def crisis_view(record: Record, ended_ms: Sequence[int], reference: str, seen: View) -> tools_pb2.CrisisView:
+def crisis(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> tools_pb2.CrisisView | None:
+    """One crisis of one owner."""
+    said = index.of_object(stores.index, member_id, object_id)
+    declared = next((one for one in said if one.kind == Kind.DECLARATION), None)
+    if declared is None:
+        return None
+    ended_ms = [one.created_ms for one in said if one.kind == Kind.CRISIS_ACT and _is_end(one)]
+    return crisis_view(declared, ended_ms, index.object_ids(stores.index, Kind.DECLARATION), seen)
+
+
+def _is_end(act: Record) -> bool:
+    return record_pb2.Record.FromString(act.content).crisis_act.WhichOneof("act") == "end"
+
+
+def crisis_view(record: Record, ended_ms: Sequence[int], rising: Sequence[bytes], seen: View) -> tools_pb2.CrisisView:
     """One crisis as it stands now."""
     crisis = record_pb2.Record.FromString(record.content).crisis
     obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, effect.rules_of(seen.trust.charter))
@@ -77,7 +91,7 @@ def crisis_view(record: Record, ended_ms: Sequence[int], reference: str, seen: V
     return tools_pb2.CrisisView(
         member_id=record.member_id,
         object_id=record.object_id,
-        reference=reference,
+        reference=names.reference("c", record.object_id, rising),
         member_name=member_name(seen.trust, record.member_id),
         state=standing.state,
         reason=standing.reason,
@@ -98,9 +112,9 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
     newest = {(one.member_id, one.object_id): one for one in index.of_kinds(stores.index, [Kind.LIST])}
     held = index.counts(stores.index, Kind.ITEMS)
     missing = payloads.missing_by_feed(stores.ledger)
-    short = names.references("l", (object_id for _, object_id in newest))
+    rising = sorted({object_id for _, object_id in newest})
     found = [
-        _list_view(one, held.get(key, (0, 0, 0)), missing.get(one.feed_id, 0), short[one.object_id], seen)
+        _list_view(one, held.get(key, (0, 0, 0)), missing.get(one.feed_id, 0), rising, seen)
         for key, one in newest.items()
         if exercises or named or not one.exercise
     ]
@@ -111,14 +125,14 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
 
 
 def _list_view(
-    record: Record, held: tuple[int, int, int], missing: int, reference: str, seen: View
+    record: Record, held: tuple[int, int, int], missing: int, rising: Sequence[bytes], seen: View
 ) -> tools_pb2.ListView:
     letter = record_pb2.Record.FromString(record.content).list
     count, items, updated_ms = held
     return tools_pb2.ListView(
         member_id=record.member_id,
         object_id=record.object_id,
-        reference=reference,
+        reference=names.reference("l", record.object_id, rising),
         name=list_name(seen.trust, record.member_id, letter.name),
         member_name=member_name(seen.trust, record.member_id),
         list=letter,
@@ -133,7 +147,7 @@ def _list_view(
 
 def list_name(trust: Trust, member_id: MemberId, name: str) -> str:
     """owner/name, as it is typed."""
-    return f"{names.slug(member_name(trust, member_id))}/{name}"
+    return f"{names.slug(member_name(trust, member_id)) or keys.readable(member_id, 5).lower()}/{name}"
 
 
 # ---- Look-ups

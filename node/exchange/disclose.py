@@ -1,6 +1,6 @@
 """What may leave: the one place where a stored entry becomes a letter for a peer (section 6.4)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from node import limits
 from node.feed import entry, merkle, payload
@@ -48,22 +48,25 @@ def fill(letters: Iterable[header_pb2.SignedEntry]) -> Iterable[header_pb2.Signe
         yield one
 
 
-def chunks(
-    stores: Stores, hash_: HeaderHash, first: int, count: int, federation_id: FederationId
-) -> list[peer_pb2.Chunk] | None:
-    """Chunks of a payload with their paths, or None where it is not held or not for others."""
+def leaves(stores: Stores, hash_: HeaderHash) -> tuple[bytes, ...]:
+    """The leaf hashes of a payload that is held whole."""
+    return tuple(merkle.leaf(part) for part in payload.chunks(payloads.ciphertext(stores.ledger, hash_)))
+
+
+def is_for_others(stores: Stores, hash_: HeaderHash, federation_id: FederationId) -> bool:
+    """Whether this payload is held whole and may go to a peer."""
     row = ledger.entry(stores.ledger, hash_)
     if row is None or payloads.state(stores.ledger, hash_) not in (State.PRESENT, State.SEALED):
+        return False
+    return entry.decode(row.body, row.signature, federation_id).header.effective_carriage <= SEALED_RELAY
+
+
+def chunk(stores: Stores, hash_: HeaderHash, number: int, hashes: Sequence[bytes]) -> peer_pb2.Chunk | None:
+    """One chunk with its path among the payload's leaf hashes; None past the end."""
+    data = payloads.chunk(stores.ledger, hash_, number)
+    if data is None or number >= len(hashes):
         return None
-    header = entry.decode(row.body, row.signature, federation_id).header
-    if header.effective_carriage > SEALED_RELAY:
-        return None
-    parts = payload.chunks(payloads.ciphertext(stores.ledger, hash_))
-    leaves = [merkle.leaf(part) for part in parts]
-    return [
-        peer_pb2.Chunk(entry=hash_, number=number, data=parts[number], path=merkle.path(leaves, number))
-        for number in range(first, min(first + count, len(parts)))
-    ]
+    return peer_pb2.Chunk(entry=hash_, number=number, data=data, path=merkle.path(hashes, number))
 
 
 def is_chunk_of(header: Header, chunk: peer_pb2.Chunk) -> bool:

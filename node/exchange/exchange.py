@@ -1,5 +1,6 @@
 """Everything one node holds, and the few things that can be done to it. Owned by one writer."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from node import limits
@@ -21,6 +22,7 @@ from node.store.peers import Peer
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
 
+SERVED_PAYLOADS_MAX = 64  # of which the leaf hashes are remembered: 8 KiB each at most
 WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
 
 
@@ -31,6 +33,7 @@ class Exchange:
         self.stores = stores
         self.author = author
         self.trust = trust
+        self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
 
     @property
     def reader(self) -> Reader:
@@ -132,10 +135,10 @@ class Exchange:
 
     def serve_chunk(self, hash_: HeaderHash, number: int) -> peer_pb2.Frame | None:
         """One chunk, or that it is not to be had here; None past the end."""
-        found = disclose.chunks(self.stores, hash_, number, 1, self.trust.federation_id)
-        if found is None:
+        if not disclose.is_for_others(self.stores, hash_, self.trust.federation_id):
             return peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))
-        return peer_pb2.Frame(chunk=found[0]) if found else None
+        found = disclose.chunk(self.stores, hash_, number, self._leaves(hash_))
+        return peer_pb2.Frame(chunk=found) if found else None
 
     def letter(self, verified: Verified) -> header_pb2.SignedEntry:
         """An entry as it is passed on, with what came along and any member may have."""
@@ -157,6 +160,15 @@ class Exchange:
         return found
 
     # ---- Inside
+
+    def _leaves(self, hash_: HeaderHash) -> Sequence[bytes]:
+        """Hashed once for a payload, not once for each chunk of it that goes out."""
+        if hash_ not in self._served:
+            self._served[hash_] = disclose.leaves(self.stores, hash_)
+        self._served.move_to_end(hash_)
+        while len(self._served) > SERVED_PAYLOADS_MAX:
+            self._served.popitem(last=False)
+        return self._served[hash_]
 
     def _complete(self, header: headers.Header) -> None:
         """Every chunk is here: whether the box opens decides what it is to us."""

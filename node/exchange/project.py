@@ -26,6 +26,7 @@ def advance(stores: Stores, trust: Trust, reader: Reader) -> bool:
     found = arrivals.after(stores.ledger, cursor, ARRIVALS_PER_STEP)
     if not found:
         return False
+    heavy = False
     for arrival in found:
         heavy = _project(stores, arrival, trust, reader)
         cursor = arrivals.advance(cursor, arrival)
@@ -33,7 +34,7 @@ def advance(stores: Stores, trust: Trust, reader: Reader) -> bool:
             break
     index.set_projected(stores.index, cursor)
     stores.commit("index")
-    return True
+    return heavy or found[0].urgent or len(found) == ARRIVALS_PER_STEP
 
 
 def rebuild(stores: Stores, trust: Trust, reader: Reader) -> None:

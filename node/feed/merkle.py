@@ -6,7 +6,9 @@ from hashlib import sha256
 
 def leaf(data: bytes) -> bytes:
     """RFC 6962 section 2.1: a leaf can never pass for an inner node."""
-    return sha256(b"\x00" + data).digest()
+    hashed = sha256(b"\x00")
+    hashed.update(data)  # not joined before: chunks are large
+    return hashed.digest()
 
 
 def _inner(left: bytes, right: bytes) -> bytes:

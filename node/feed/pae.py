@@ -35,7 +35,7 @@ class Purpose(StrEnum):
 
 def encode(purpose: Purpose, federation_id: FederationId, data: bytes) -> bytes:
     """``TOCSIN1 || u8(len type) || type || federation id (32) || u32be(len data) || data``."""
-    name = purpose.value.encode()
+    name = purpose.encode()
     return b"".join((PREFIX, bytes((len(name),)), name, federation_id, len(data).to_bytes(4), data))
 
 

@@ -63,6 +63,8 @@ class Fetch:
     @property
     def wake_at(self) -> float:
         """When `wakeup` has something to do."""
+        if not self._wanted:
+            return float("inf")
         stalls = [asked.since + limits.STALL_S for asked in self._asked.values()]
         if len(self._asked) < len(self._wanted):
             waiting = self._wanted.keys() - self._asked.keys()
@@ -220,6 +222,8 @@ class Fetch:
 
     def _ask(self, now: float) -> list[Effect]:
         """Give free peers the next wants."""
+        if len(self._asked) == len(self._wanted):
+            return []  # everything wanted was asked for
         effects: list[Effect] = []
         free = {peer: UNDER_WAY_PER_PEER_MAX for peer, link in self._peers.items() if link.state is State.READY}
         for asked in self._asked.values():

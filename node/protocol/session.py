@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from node import limits
 from node.errors import Malformed
@@ -12,7 +12,7 @@ from node.v1 import peer_pb2
 VERSION = 1
 
 
-class State(Enum):
+class State(StrEnum):
     """A stream begins with a Hello from each side."""
 
     HELLO = "hello"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from struct import Struct
 
 from node import limits
 from node.errors import Malformed
@@ -10,6 +11,9 @@ from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.pae import FederationId, Purpose
 from node.v1 import peer_pb2
+
+_FLOOR = 1
+_PACKED = Struct(">Q32sQQ")  # after the feed id: sequence number, hash or zeros, floor, fork
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +30,25 @@ def rows(view: View) -> list[peer_pb2.Row]:
 
 
 def row(view: View, feed_id: FeedId) -> peer_pb2.Row:
-    """One feed's row. Floor is 1 everywhere in version 1."""
+    """One feed's row. The floor is 1 everywhere in version 1."""
+    seq, hash_, forked = _shown(view, feed_id)
+    return peer_pb2.Row(feed_id=feed_id, seq=seq, hash=hash_, floor=_FLOOR, forked=forked)
+
+
+def _shown(view: View, feed_id: FeedId) -> tuple[int, bytes, int]:
+    """What a row shows: sequence number, hash, and where the feed forked."""
     forked = view.forks.get(feed_id, 0)
     head = view.heads[feed_id]
-    if forked and forked <= head.seq:
-        return peer_pb2.Row(feed_id=feed_id, seq=forked - 1, hash=b"", floor=1, forked=forked)
-    return peer_pb2.Row(feed_id=feed_id, seq=head.seq, hash=head.hash, floor=1, forked=forked)
+    return (forked - 1, b"", forked) if forked and forked <= head.seq else (head.seq, head.hash, forked)
 
 
 def digest(view: View, federation_id: FederationId) -> bytes:
     """One hash over all rows: equal on two nodes that hold the same."""
-    packed = b"".join(
-        one.feed_id + one.seq.to_bytes(8) + one.hash.ljust(32, b"\x00") + one.floor.to_bytes(8) + one.forked.to_bytes(8)
-        for one in rows(view)
-    )
-    return pae.digest(Purpose.HEADS, federation_id, packed)
+    packed: list[bytes] = []
+    for feed_id in sorted(view.heads):
+        seq, hash_, forked = _shown(view, feed_id)
+        packed += (feed_id, _PACKED.pack(seq, hash_, _FLOOR, forked))
+    return pae.digest(Purpose.HEADS, federation_id, b"".join(packed))
 
 
 def pages(found: Sequence[peer_pb2.Row], *, whole: bool) -> Iterator[peer_pb2.Frame]:
@@ -76,9 +84,9 @@ def ahead(view: View, said: Iterable[peer_pb2.Row]) -> list[peer_pb2.Row]:
     theirs = {FeedId(one.feed_id): one for one in said}
     found = []
     for feed_id in sorted(view.heads):
-        ours, other = row(view, feed_id), theirs.get(feed_id)
-        if other is None or ours.seq > other.seq or (ours.seq == other.seq and ours.forked != other.forked):
-            found.append(ours)
+        (seq, _, forked), other = _shown(view, feed_id), theirs.get(feed_id)
+        if other is None or seq > other.seq or (seq == other.seq and forked != other.forked):
+            found.append(row(view, feed_id))
     return found
 
 

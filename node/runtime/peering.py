@@ -1,8 +1,12 @@
 """Peering: links in, frames to the machines, effects out. One of the two matches over effects."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
 
 from node.errors import PeerFault, Unavailable
 from node.exchange import verification
@@ -21,7 +25,12 @@ from node.runtime.link import Clock, Link, Outbox
 from node.runtime.writer import News, Writer
 from node.v1 import header_pb2, peer_pb2
 
+Result = TypeVar("Result")
+
+_log = structlog.get_logger()
+
 PROGRAM_CHARACTERS_MAX = 64
+STORED_KEPT = 8192  # hashes of what came in last
 INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
 
 
@@ -44,7 +53,10 @@ class Peering:
         self._gossip, self._fetch = gossip, fetch
         self._writer, self._clock = writer, clock
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
-        self._moved = asyncio.Event()
+        self._stored: OrderedDict[HeaderHash, None] = OrderedDict()  # whole, box and payload: nothing to add
+        self._running: set[asyncio.Task[object]] = set()
+        self._wake_at = 0.0
+        self._earlier = asyncio.Event()
 
     @property
     def digest(self) -> bytes:
@@ -89,6 +101,9 @@ class Peering:
 
     async def publish(self, drafts: Sequence[Draft], lane: int = NORMAL) -> Admitted:
         """Say something of our own; durable here when it returns, and on its way."""
+        return await self._through(self._publish(drafts, lane))
+
+    async def _publish(self, drafts: Sequence[Draft], lane: int) -> Admitted:
         now_ms = self._clock.now_ms()
 
         def publish_all(exchange: Exchange) -> tuple[Admitted, Growth]:
@@ -104,16 +119,22 @@ class Peering:
         """Wake the machines when they asked for it, for ever."""
         await self._refresh_wants()
         while True:
-            wake_at = min(self._gossip.wake_at, self._fetch.wake_at)
-            self._moved.clear()
+            self._wake_at = min(self._gossip.wake_at, self._fetch.wake_at)
+            self._earlier.clear()
             try:
-                async with asyncio.timeout(max(wake_at - self._clock.monotonic_s(), 0)):
-                    await self._moved.wait()
+                async with asyncio.timeout(max(self._wake_at - self._clock.monotonic_s(), 0)):
+                    await self._earlier.wait()
             except TimeoutError:
-                now, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
-                if await self._writer.run(lambda exchange, now_ms=now_ms: exchange.mature(now_ms)):  # type: ignore[misc]
-                    self._writer.arrived()
-                await self._apply([*self._gossip.wakeup(now), *self._fetch.wakeup(now)])
+                await self._wake()
+
+    async def _wake(self) -> None:
+        now, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
+        try:
+            if await self._writer.run(lambda exchange: exchange.mature(now_ms)):
+                self._writer.arrived()
+            await self._apply([*self._gossip.wakeup(now), *self._fetch.wakeup(now)])
+        except Unavailable as error:
+            _log.error("store not written", reason=error.reason)
 
     # ---- Effects
 
@@ -146,7 +167,7 @@ class Peering:
     async def _listen(self, link: Link) -> None:
         machine = self._machine(link.stream)
         async for frame in link.frames():
-            await self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame))
+            await self._through(self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame)))
             if link.stream is Stream.GOSSIP and frame.HasField("hello"):
                 self._note_hello(link.peer, frame.hello)
 
@@ -158,7 +179,6 @@ class Peering:
             self.links.tell()
 
     async def _apply(self, effects: Sequence[Effect]) -> None:
-        self._moved.set()
         for effect in effects:
             match effect:
                 case Send(peer, stream, frame):
@@ -177,6 +197,15 @@ class Peering:
                     await self._keep_fork(peer, proof)
                 case Hangup(peer, reason):
                     self.hang_up(peer, reason)
+        if min(self._gossip.wake_at, self._fetch.wake_at) < self._wake_at:
+            self._earlier.set()
+
+    async def _through(self, work: Coroutine[object, object, Result]) -> Result:
+        """To its end, even where the caller hangs up meanwhile: what the store took in must be told."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
     def _send(self, peer: MemberId, stream: Stream, frame: peer_pb2.Frame) -> None:
         outbox = self._outboxes.get((peer, stream))
@@ -185,9 +214,14 @@ class Peering:
 
     async def _ingest(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> None:
         """Verify, pass the urgent on, admit, pass the rest on."""
-        checked, early = await self._verify(peer, letters, lane)
+        news_of = [letter for letter in letters if self._hash_of(letter) not in self._stored]
+        if not news_of:
+            return
+        checked, early = await self._verify(peer, news_of, lane)
         if early is not None:
             await self._grown(early)
+        if not checked.entries and not checked.unknown and checked.fault is None:
+            return
         now_ms = self._clock.now_ms()
 
         def admit(exchange: Exchange) -> tuple[Admitted, Growth]:
@@ -197,11 +231,23 @@ class Peering:
         admitted, news = await self._writer.run(admit, lane)
         if admitted.arrived:
             self._writer.arrived()
+        self._note_stored(admitted)
         await self._grown(news)
         if any(one.header.has_payload for one in admitted.entries):
             await self._refresh_wants()
         if checked.fault is not None:
             self.hang_up(peer, checked.fault.reason)
+
+    def _hash_of(self, letter: header_pb2.SignedEntry) -> HeaderHash:
+        return verification.header_hash(letter, self._writer.trust.federation_id)
+
+    def _note_stored(self, admitted: Admitted) -> None:
+        """From each of our peers comes a copy of everything: all but the first are passed over at once."""
+        for one in admitted.entries:
+            if one.payload or not one.header.has_payload:
+                self._stored[one.header.hash] = None
+        while len(self._stored) > STORED_KEPT:
+            self._stored.popitem(last=False)
 
     async def _verify(
         self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int

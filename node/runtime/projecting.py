@@ -7,11 +7,17 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
+from node.errors import Unavailable
 from node.exchange import project
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.runtime.writer import News
+from node.store import stores
 from node.store.stores import Stores
+
+_log = structlog.get_logger()
 
 
 class Projecting:
@@ -28,14 +34,23 @@ class Projecting:
         seen = -1
         while True:
             seen = await self._arrived.newer(seen)
-            while await self._step():
-                self.news.tell()
+            try:
+                while await self._step():
+                    self.news.tell()
+            except Unavailable as error:
+                _log.error("index not written", reason=error.reason)
             self.news.tell()
 
     async def _step(self) -> bool:
-        loop = asyncio.get_running_loop()
-        step = loop.run_in_executor(self._thread, project.advance, self._stores, self._trust(), self._reader)
+        step = asyncio.get_running_loop().run_in_executor(self._thread, self._advance, self._trust())
         return await asyncio.shield(step)
+
+    def _advance(self, trust: Trust) -> bool:
+        try:
+            return project.advance(self._stores, trust, self._reader)
+        except BaseException as error:
+            stores.recover(self._stores, error)
+            raise
 
     def close(self) -> None:
         """Wait for the step under way; what is not projected will be at the next start."""

@@ -75,10 +75,7 @@ class Publishing:
                 raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.", field="crisis")
             handling = record_pb2.Handling(tlp=drafts.GREEN)
             await self._say([drafts.crisis_end(found, request.text, handling, seen.now_ms)], URGENT)
-            later = consult.view(seen.trust, self._clock.now_ms())
-            (ended,) = await self._reading.run(
-                lambda stores: consult.crises(stores, later, found.object_id.hex(), exercises=True)
-            )
+            ended = await self._crisis(consult.view(seen.trust, self._clock.now_ms()), found.object_id)
             return tools_pb2.EndCrisisResponse(crisis=ended)
 
     async def publish_list(self, draft: tools_pb2.ListDraft, packed: bytes) -> tools_pb2.PublishListResponse:
@@ -154,12 +151,9 @@ class Publishing:
         return seen
 
     async def _crisis(self, seen: consult.View, object_id: bytes) -> tools_pb2.CrisisView | None:
-        def find(stores: Stores) -> tools_pb2.CrisisView | None:
-            found = consult.crises(stores, seen, "", exercises=True)
-            key = (self._writer.reader.member_id, object_id)
-            return next((one for one in found if (one.member_id, one.object_id) == key), None)
-
-        return await self._reading.run(find)
+        """Our own crisis with this id."""
+        key = self._writer.reader.member_id, ObjectId(object_id)
+        return await self._reading.run(lambda stores: consult.crisis(stores, seen, *key))
 
     async def _crisis_id(self, seen: consult.View, named: str) -> bytes:
         if not named:

@@ -11,8 +11,18 @@ from node.exchange.exchange import Exchange
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed.header import NORMAL
+from node.store import stores
 
 Result = TypeVar("Result")
+
+
+def whole(operation: Callable[[Exchange], Result], exchange: Exchange) -> Result:
+    """All of it or nothing; raises Unavailable where the disk did not take it."""
+    try:
+        return operation(exchange)
+    except BaseException as error:
+        stores.recover(exchange.stores, error)
+        raise
 
 
 class News:
@@ -68,7 +78,7 @@ class Writer:
                     self._pass_on()
                 raise
         self._busy = True
-        done = asyncio.get_running_loop().run_in_executor(self._thread, operation, self._exchange)
+        done = asyncio.get_running_loop().run_in_executor(self._thread, whole, operation, self._exchange)
         done.add_done_callback(lambda _: self._pass_on())
         return await asyncio.shield(done)
 

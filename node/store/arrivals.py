@@ -46,6 +46,8 @@ def mature(connection: sa.Connection, now_ms: int) -> int:
         connection, "SELECT urgent, hash FROM deferred WHERE due_ms <= ? ORDER BY due_ms, hash", (now_ms,)
     )
     due = [(bool(urgent), HeaderHash(hash_)) for urgent, hash_ in rows]
+    if not due:
+        return 0  # a DELETE of nothing would still hold the write lock until the next commit
     add(connection, due)
     driver.execute(connection, "DELETE FROM deferred WHERE due_ms <= ?", (now_ms,))
     return len(due)

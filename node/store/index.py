@@ -186,6 +186,14 @@ def counts(index: sa.Connection, kind: int) -> dict[tuple[MemberId, ObjectId], t
     return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
 
 
+def object_ids(index: sa.Connection, kind: int) -> list[bytes]:
+    """The ids of all objects that have records of this kind, rising."""
+    rows = driver.rows(
+        index, "SELECT DISTINCT object_id FROM record WHERE shown AND kind = ? ORDER BY object_id", (kind,)
+    )
+    return [row[0] for row in rows]
+
+
 def item_total(index: sa.Connection) -> int:
     """Items held in all."""
     count: int = driver.scalar(index, "SELECT coalesce(sum(items), 0) FROM record WHERE shown")

@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
-from node.errors import ConfigError
+from node.errors import ConfigError, Unavailable
 from node.store import schema
 
 NAMES = ("ledger", "keys", "index", "digests")
@@ -45,6 +45,16 @@ class Stores:
         for connection in self.connections:
             connection.close()
             connection.engine.dispose()
+
+
+def recover(stores: Stores, error: BaseException) -> None:
+    """After an operation that failed: forget what it began; raises Unavailable where the disk was at fault."""
+    stores.rollback()
+    if isinstance(error, sqlite3.OperationalError | sa.exc.OperationalError | OSError):
+        raise Unavailable(
+            f"the store cannot be written: {error}",
+            next_step="Check that the disk has room and is writable; nothing that was told is lost.",
+        ) from error
 
 
 def open_folder(folder: Path) -> Stores:

@@ -8,11 +8,12 @@ from nacl.signing import SigningKey
 
 from node import config
 from node.config import Config
-from node.custody import charters, member, parameters, passphrase
+from node.custody import charters, member, passphrase
 from node.custody.joining import Unlock
 from node.custody.member import Made
 from node.custody.passphrase import MINIMAL
 from node.feed.identity import Inception, Role
+from node.policy import parameters
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)

@@ -5,11 +5,12 @@ from typing import get_args
 
 import pytest
 
-from node.custody import charters, parameters
-from node.custody.parameters import TEMPLATE
+from node.custody import charters
 from node.errors import Refused
 from node.feed import identity, keys
 from node.feed.identity import Role
+from node.policy import parameters
+from node.policy.parameters import TEMPLATE
 from node.v1 import header_pb2
 from tests.custody.federations import Founder, charter_of, create, five, small
 

@@ -34,7 +34,8 @@ def test_a_secret_is_the_owners_alone_and_a_public_file_everyones(tmp_path: Path
     files.replace_secret(tmp_path / "key", b"1")
     files.replace_public(tmp_path / "certificate", b"1")
     assert mode(tmp_path / "new") == mode(tmp_path / "key") == 0o600
-    assert mode(tmp_path / "certificate") == 0o644
+    files.create_public(tmp_path / "charter", b"1")
+    assert mode(tmp_path / "certificate") == mode(tmp_path / "charter") == 0o644
 
 
 def test_replacing_narrows_the_mode_of_what_was_there(tmp_path: Path) -> None:
@@ -106,6 +107,16 @@ def test_a_secret_of_the_owner_alone_is_read(tmp_path: Path, owners: int) -> Non
     files.create_secret(path, b"1")
     path.chmod(owners)
     assert files.read_secret(path) == b"1"
+
+
+def test_a_public_file_is_not_written_over_and_read_up_to_its_bound(tmp_path: Path) -> None:
+    path = tmp_path / "charter"
+    files.create_public(path, b"first")
+    with pytest.raises(ConfigError, match="not overwritten"):
+        files.create_public(path, b"second")
+    assert files.read_public(path, 5) == b"first"
+    with pytest.raises(ConfigError, match="too large"):
+        files.read_public(path, 4)
 
 
 def test_what_is_no_key_file_is_said_to_be_none(tmp_path: Path) -> None:

@@ -130,7 +130,10 @@ class Node:
                     self.cut(self.id, peer, reason)
 
     def _ingest(self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]) -> None:
-        checked = self.exchange.verify(self.exchange.unseen(letters))
+        unseen = self.exchange.unseen(letters)
+        if not unseen:
+            return
+        checked = self.exchange.verify(unseen)
         early = growth.urgent(self.exchange, checked, peer)
         if early:
             self._grown(now, early)

@@ -3,7 +3,7 @@
 import heapq
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
@@ -14,6 +14,7 @@ from node.v1 import peer_pb2
 from tests.simulator import checks, members, memo, workload
 from tests.simulator.checks import Checks
 from tests.simulator.disk import Crash, Disk, empty_disk
+from tests.simulator.link import Link, Packed, pack
 from tests.simulator.node import Node, ms
 
 AUTHORS = 5
@@ -56,31 +57,6 @@ class Report:
     converged_s: float
 
 
-@dataclass
-class _Link:
-    """Two streams between two nodes. Frames of an older epoch never arrive."""
-
-    pair: tuple[MemberId, MemberId]
-    is_up: bool = False
-    epoch: int = 0
-    last_at: dict[tuple[MemberId, Stream], float] = field(default_factory=dict)
-    hello_at: dict[tuple[MemberId, Stream], float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """A frame as it travels. The frame itself is kept so that another never has its identity."""
-
-    frame: peer_pb2.Frame
-    data: bytes
-    hash: bytes
-
-
-def _pack(frame: peer_pb2.Frame) -> _Packed:
-    data = frame.SerializeToString(deterministic=True)
-    return _Packed(frame, data, sha256(data).digest())
-
-
 class World:
     """One run."""
 
@@ -102,9 +78,9 @@ class World:
         self.repeat = self.random.uniform(0.02, 0.2) if "repeat" in self.faults else 0.0
         self.reorder = self.random.uniform(0.05, 0.4) if "reorder" in self.faults else 0.0
         self.latency_s = (0.005, 0.5) if "delay" in self.faults else (0.005, 0.04)
-        self.links: dict[tuple[MemberId, MemberId], _Link] = {}
-        self.between: dict[tuple[MemberId, MemberId], _Link] = {}  # the same, from either side
-        self.packed = _pack(peer_pb2.Frame())
+        self.links: dict[tuple[MemberId, MemberId], Link] = {}
+        self.between: dict[tuple[MemberId, MemberId], Link] = {}  # the same, from either side
+        self.packed = pack(peer_pb2.Frame())
         self.wakes: dict[MemberId, float] = {}
         self.nodes = {one.member_id: self._node(one) for one in self.federation.members}
 
@@ -193,7 +169,7 @@ class World:
 
     def _link(self, one: MemberId, other: MemberId) -> None:
         pair = (min(one, other), max(one, other))
-        link = self.links.setdefault(pair, _Link(pair))
+        link = self.links.setdefault(pair, Link(pair))
         self.between[one, other] = self.between[other, one] = link
 
     def _late_joiner(self) -> Node | None:
@@ -319,7 +295,7 @@ class World:
             return
         self.frames += 1
         if self.packed.frame is not frame:  # one frame often goes to several peers
-            self.packed = _pack(frame)
+            self.packed = pack(frame)
         packed = self.packed
         plain = body in ("hello", "bye")
         if not plain and not self.is_healed and self.random.random() < self.loss:
@@ -335,7 +311,7 @@ class World:
             self._schedule(link, sender, receiver, stream, packed, in_order=plain or stream is Stream.BULK)
 
     def _schedule(
-        self, link: _Link, sender: MemberId, receiver: MemberId, stream: Stream, packed: _Packed, *, in_order: bool
+        self, link: Link, sender: MemberId, receiver: MemberId, stream: Stream, packed: Packed, *, in_order: bool
     ) -> None:
         when = self.now + self.random.uniform(*self.latency_s)
         if when > self.now + 0.1:
@@ -351,7 +327,7 @@ class World:
         self.at(when, lambda: self._arrive(link, epoch, sender, receiver, stream, packed))
 
     def _arrive(
-        self, link: _Link, epoch: int, sender: MemberId, receiver: MemberId, stream: Stream, packed: _Packed
+        self, link: Link, epoch: int, sender: MemberId, receiver: MemberId, stream: Stream, packed: Packed
     ) -> None:
         if not link.is_up or link.epoch != epoch:
             return
