@@ -19,6 +19,7 @@ from node.policy.effect import Right
 from node.store import arrivals, index, ledger, payloads
 from node.store.arrivals import Arrival, Cursor
 from node.store.index import Found, Record
+from node.store.ledger import Row
 from node.store.stores import Stores
 from node.v1 import header_pb2, record_pb2, tools_pb2
 
@@ -61,7 +62,7 @@ def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[t
     first = {
         (one.member_id, one.object_id): one for one in reversed(declared) if exercises or named or not one.exercise
     }
-    rising = sorted({object_id for _, object_id in first})
+    rising = index.object_ids(stores.index)
     found = [crisis_view(one, ends.get(key, []), rising, seen) for key, one in first.items()]
     if named:
         wanted = names.resolve(named, "crisis", {one.object_id: (one.reference, one.crisis.title) for one in found})
@@ -76,7 +77,7 @@ def crisis(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId)
     if declared is None:
         return None
     ended_ms = [one.created_ms for one in said if one.kind == Kind.CRISIS_ACT and _is_end(one)]
-    return crisis_view(declared, ended_ms, index.object_ids(stores.index, Kind.DECLARATION), seen)
+    return crisis_view(declared, ended_ms, index.neighbours(stores.index, object_id), seen)
 
 
 def _is_end(act: Record) -> bool:
@@ -112,7 +113,7 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
     newest = {(one.member_id, one.object_id): one for one in index.of_kinds(stores.index, [Kind.LIST])}
     held = index.counts(stores.index, Kind.ITEMS)
     missing = payloads.missing_by_feed(stores.ledger)
-    rising = sorted({object_id for _, object_id in newest})
+    rising = index.object_ids(stores.index)
     found = [
         _list_view(one, held.get(key, (0, 0, 0)), missing.get(one.feed_id, 0), rising, seen)
         for key, one in newest.items()
@@ -259,35 +260,36 @@ def deliveries(
         if len(letters) == count_max:
             break
         cursor = arrivals.advance(cursor, one)
-        letter = delivery(stores, one.hash, trust, reader, kinds)
+        letter = _delivery(stores, one.row, trust, reader, kinds)
         if letter is not None:
             letter.cursor.CopyFrom(cursor_letter(cursor))
             letters.append(letter)
     return letters, cursor
 
 
-def delivery(
-    stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader, kinds: frozenset[int] = frozenset()
-) -> tools_pb2.Delivery | None:
-    """One entry with all that is needed to check and read it; None where it is not held, or not of these kinds."""
+def delivery(stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader) -> tools_pb2.Delivery | None:
+    """One entry with all that is needed to check and read it; None where it is not held or not readable."""
     row = ledger.entry(stores.ledger, hash_)
-    if row is None:
-        return None
+    return _delivery(stores, row, trust, reader, frozenset()) if row else None
+
+
+def _delivery(
+    stores: Stores, row: Row, trust: Trust, reader: Reader, kinds: frozenset[int]
+) -> tools_pb2.Delivery | None:
     header = entry.decode(row.body, row.signature, trust.federation_id).header
     letter = tools_pb2.Delivery(
         entry=header_pb2.SignedEntry(header=row.body, signature=row.signature), received_ms=row.received_ms
     )
     if header.kind == Kind.SEALED:
         # A sealed entry shows no kind; what is inside does.
-        opened = records.open_record(stores, hash_, trust, reader)
+        opened = records.open_record(stores, row, trust, reader)
         if opened is None or (kinds and opened.record.kind not in kinds):
             return None
         letter.key = opened.key
     elif kinds and header.kind not in kinds:
         return None
     if header.has_payload:
-        letter.entry.box = payloads.box(stores.keys, hash_) or b""
-        letter.entry.payload = payloads.ciphertext(stores.ledger, hash_)
+        letter.entry.box, letter.entry.payload = payloads.sealed(stores.ledger, row.hash)
     return letter
 
 

@@ -58,7 +58,7 @@ def cursor(stores: Stores) -> Cursor:
 
 def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader) -> bool:
     """Write one arrival; whether it was heavy."""
-    opened = records.open_record(stores, arrival.hash, trust, reader)
+    opened = records.open_record(stores, arrival.row, trust, reader)
     if opened is None:
         return False
     if opened.record.kind != Kind.ITEMS:

@@ -46,7 +46,7 @@ CHANNEL_OPTIONS: Options = (
 SERVER_OPTIONS: Options = (
     *_BOTH_SIDES,
     # Half of what clients keep, or a server takes their pings for an attack and hangs up.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", int(KEEPALIVE_S * 500)),
+    ("grpc.http2.min_ping_interval_without_data_ms", int(KEEPALIVE_S * 500)),
     ("grpc.server_handshake_timeout_ms", int(HANDSHAKE_TIMEOUT_S * 1000)),
     ("grpc.so_reuseport", 0),  # a second daemon on the port must fail, not share it
 )

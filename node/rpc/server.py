@@ -30,7 +30,7 @@ _BESIDE = {
 }
 OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **_BESIDE}
 SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
-STOP_S = 2.0  # for answers under way when the node stops
+STOP_S = 0.5  # for answers under way when the node stops; streams never end by themselves
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
 
+from node import limits
 from node.errors import PeerFault, Unavailable
 from node.exchange import verification
 from node.exchange.admission import Admitted
@@ -42,6 +43,17 @@ class Heard:
     clock_ahead_ms: int
 
 
+@dataclass(slots=True)
+class _InHand:
+    """An entry that is being taken in, and copies of it that came meanwhile."""
+
+    letter: header_pb2.SignedEntry
+    copies: list[tuple[MemberId, header_pb2.SignedEntry]] = field(default_factory=list)
+
+    def is_as_complete_as(self, other: header_pb2.SignedEntry) -> bool:
+        return bool(self.letter.box) >= bool(other.box) and bool(self.letter.payload) >= bool(other.payload)
+
+
 class Peering:
     """All links of one node. Owned by the event loop; the machines are called from nowhere else."""
 
@@ -54,6 +66,7 @@ class Peering:
         self._writer, self._clock = writer, clock
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
         self._stored: OrderedDict[HeaderHash, None] = OrderedDict()  # whole, box and payload: nothing to add
+        self._in_hand: dict[HeaderHash, _InHand] = {}  # being verified and admitted
         self._running: set[asyncio.Task[object]] = set()
         self._wake_at = 0.0
         self._earlier = asyncio.Event()
@@ -202,10 +215,13 @@ class Peering:
 
     async def _through(self, work: Coroutine[object, object, Result]) -> Result:
         """To its end, even where the caller hangs up meanwhile: what the store took in must be told."""
+        return await asyncio.shield(self._spawn(work))
+
+    def _spawn(self, work: Coroutine[object, object, Result]) -> asyncio.Task[Result]:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return task
 
     def _send(self, peer: MemberId, stream: Stream, frame: peer_pb2.Frame) -> None:
         outbox = self._outboxes.get((peer, stream))
@@ -213,30 +229,62 @@ class Peering:
             outbox.put(frame)
 
     async def _ingest(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> None:
-        """Verify, pass the urgent on, admit, pass the rest on."""
-        news_of = [letter for letter in letters if self._hash_of(letter) not in self._stored]
-        if not news_of:
+        """Take in what is neither stored nor in hand already; a copy counts if the one in hand turns out wrong."""
+        fresh: dict[HeaderHash, _InHand] = {}
+        for letter in letters:
+            hash_ = self._hash_of(letter)
+            hand = self._in_hand.get(hash_)
+            if hash_ in self._stored:
+                continue
+            if hand is not None and hand.is_as_complete_as(letter) and len(hand.copies) < limits.FLOOD_PEERS_MAX:
+                hand.copies.append((peer, letter))
+                continue
+            fresh[hash_] = _InHand(letter)
+        if not fresh:
             return
-        checked, early = await self._verify(peer, news_of, lane)
-        if early is not None:
-            await self._grown(early)
-        if not checked.entries and not checked.unknown and checked.fault is None:
-            return
-        now_ms = self._clock.now_ms()
+        self._in_hand |= fresh
+        taken: set[HeaderHash] = set()
+        try:
+            taken = await self._admit(peer, [hand.letter for hand in fresh.values()], lane)
+        finally:
+            for hash_, hand in fresh.items():
+                if self._in_hand.get(hash_) is hand:
+                    del self._in_hand[hash_]
+        for other, letter in [copy for hash_, hand in fresh.items() if hash_ not in taken for copy in hand.copies]:
+            await self._ingest(other, [letter], lane)
 
-        def admit(exchange: Exchange) -> tuple[Admitted, Growth]:
-            admitted = exchange.admit(checked, now_ms)
-            return admitted, growth.committed(exchange, admitted, checked, peer)
+    async def _admit(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> set[HeaderHash]:
+        """Verify, pass the urgent on, admit, pass the rest on; which of them verified."""
+        checked = await self._verified_aside(letters, lane) if len(letters) > INLINE_LETTERS_MAX else None
+        now_ms, loop = self._clock.now_ms(), asyncio.get_running_loop()
 
-        admitted, news = await self._writer.run(admit, lane)
+        def take_in(exchange: Exchange) -> tuple[Checked, Admitted, Growth]:
+            found = checked or exchange.verify(exchange.unseen(letters))
+            early = growth.urgent(exchange, found, peer)
+            if early is not None:  # on its way while this thread waits for the disk
+                loop.call_soon_threadsafe(self._pass_on, early)
+            admitted = exchange.admit(found, now_ms)
+            return found, admitted, growth.committed(exchange, admitted, found, peer)
+
+        found, admitted, news = await self._writer.run(take_in, lane)
         if admitted.arrived:
             self._writer.arrived()
         self._note_stored(admitted)
         await self._grown(news)
-        if any(one.header.has_payload for one in admitted.entries):
+        if any(one.header.has_payload and not one.payload for one in admitted.entries):
             await self._refresh_wants()
-        if checked.fault is not None:
-            self.hang_up(peer, checked.fault.reason)
+        if found.fault is not None:
+            self.hang_up(peer, found.fault.reason)
+        return {one.header.hash for one in found.entries}
+
+    async def _verified_aside(self, letters: Sequence[header_pb2.SignedEntry], lane: int) -> Checked:
+        """Many signatures: on another thread than the writer's, which goes on meanwhile."""
+        unseen = await self._writer.run(lambda exchange: exchange.unseen(letters), lane)
+        return await asyncio.to_thread(verification.verify, unseen, self._writer.trust, self._writer.reader)
+
+    def _pass_on(self, early: Growth) -> None:
+        """Urgent entries, verified and about to be stored: gossip answers with nothing but sends."""
+        self._spawn(self._grown(early))
 
     def _hash_of(self, letter: header_pb2.SignedEntry) -> HeaderHash:
         return verification.header_hash(letter, self._writer.trust.federation_id)
@@ -248,22 +296,6 @@ class Peering:
                 self._stored[one.header.hash] = None
         while len(self._stored) > STORED_KEPT:
             self._stored.popitem(last=False)
-
-    async def _verify(
-        self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int
-    ) -> tuple[Checked, Growth | None]:
-        if len(letters) <= INLINE_LETTERS_MAX:
-
-            def verify(exchange: Exchange) -> tuple[Checked, Growth | None]:
-                checked = exchange.verify(exchange.unseen(letters))
-                return checked, growth.urgent(exchange, checked, peer)
-
-            return await self._writer.run(verify, lane)
-        unseen, trust, reader = await self._writer.run(
-            lambda exchange: (exchange.unseen(letters), exchange.trust, exchange.reader), lane
-        )
-        checked = await asyncio.to_thread(verification.verify, unseen, trust, reader)
-        return checked, await self._writer.run(lambda exchange: growth.urgent(exchange, checked, peer), lane)
 
     async def _serve_chunk(self, peer: MemberId, entry: HeaderHash, number: int) -> None:
         frame = await self._writer.run(lambda exchange: exchange.serve_chunk(entry, number), BULK)

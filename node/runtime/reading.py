@@ -1,7 +1,8 @@
 """Reading: the stores beside their writers, over read-only aiosqlite connections.
 
 An operation is a synchronous function of the stores, the same that a writer's thread would run; few
-statements each, because every statement is a hop to a thread.
+statements each, because every statement is a hop to a thread. A reader has all four files attached
+to one connection, so one statement may join them.
 """
 
 import asyncio
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
@@ -22,7 +22,7 @@ READERS = 3  # sets of connections: as many reads run at a time, the others wait
 
 
 class Reading:
-    """A few sets of connections to the four files."""
+    """A few connections, each with all four files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,9 +32,10 @@ class Reading:
     async def open(self) -> None:
         """Open all connections; the files are there already."""
         for _ in range(READERS):
-            connections = {name: await self._connect(self._folder / f"{name}.db") for name in NAMES}
-            stores = Stores(**{name: _synchronous(one) for name, one in connections.items()})
-            self._free.put_nowait((connections["ledger"], stores))
+            connection = await self._connect()
+            found = connection.sync_connection
+            assert found is not None  # noqa: S101 - it was opened in the line before
+            self._free.put_nowait((connection, Stores(**dict.fromkeys(NAMES, found))))
 
     async def run(self, operation: Callable[[Stores], Result]) -> Result:
         """Run one operation over what is committed now."""
@@ -49,17 +50,18 @@ class Reading:
         for engine in self._engines:
             await engine.dispose()
 
-    async def _connect(self, path: Path) -> AsyncConnection:
-        # Each statement sees what was committed when it began: there is no transaction around them.
-        def create() -> aiosqlite.Connection:
-            return aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-
-        engine = create_async_engine("sqlite+aiosqlite://", async_creator=create, poolclass=StaticPool)
+    async def _connect(self) -> AsyncConnection:
+        engine = create_async_engine("sqlite+aiosqlite://", async_creator=self._create, poolclass=StaticPool)
         self._engines.append(engine)
-        return await engine.connect()
+        connection = await engine.connect()
+        for name in NAMES[1:]:
+            await connection.exec_driver_sql(f"ATTACH DATABASE ? AS {name}_file", (_uri(self._folder, name),))
+        return connection
+
+    def _create(self) -> aiosqlite.Connection:
+        # Each statement sees what was committed when it began: there is no transaction around them.
+        return aiosqlite.connect(_uri(self._folder, NAMES[0]), uri=True, isolation_level=None)
 
 
-def _synchronous(connection: AsyncConnection) -> sa.Connection:
-    found = connection.sync_connection
-    assert found is not None  # noqa: S101 - it was opened above
-    return found
+def _uri(folder: Path, name: str) -> str:
+    return f"{(folder / name).absolute().as_uri()}.db?mode=ro"

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from node.feed.keys import HeaderHash
 from node.store import driver
+from node.store.ledger import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,13 @@ class Arrival:
 
     position: int
     urgent: bool
-    hash: HeaderHash
+    row: Row
+
+
+_AFTER = (
+    "SELECT a.position, a.urgent, e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms"
+    " FROM arrival a JOIN entry e ON e.hash = a.hash WHERE a.urgent = ? AND a.position > ? ORDER BY a.position LIMIT ?"
+)
 
 
 def add(connection: sa.Connection, hashes: Sequence[tuple[bool, HeaderHash]]) -> None:
@@ -55,8 +62,15 @@ def mature(connection: sa.Connection, now_ms: int) -> int:
 
 def after(connection: sa.Connection, cursor: Cursor, limit: int) -> list[Arrival]:
     """The next arrivals: all urgent ones, and the others only when there is no urgent one."""
-    found = _after(connection, urgent=True, position=cursor.urgent, limit=limit)
-    return found or _after(connection, urgent=False, position=cursor.bulk, limit=limit)
+    rows = list(
+        driver.rows(
+            connection,
+            f"SELECT * FROM ({_AFTER}) UNION ALL SELECT * FROM ({_AFTER})",
+            (True, cursor.urgent, limit, False, cursor.bulk, limit),
+        )
+    )
+    found = [Arrival(row[0], bool(row[1]), Row(*row[2:])) for row in rows]
+    return [one for one in found if one.urgent] or found
 
 
 def advance(cursor: Cursor, arrival: Arrival) -> Cursor:
@@ -87,12 +101,3 @@ def acknowledge(connection: sa.Connection, name: str, cursor: Cursor) -> None:
         " urgent = max(urgent, excluded.urgent), bulk = max(bulk, excluded.bulk)",
         (name, cursor.urgent, cursor.bulk),
     )
-
-
-def _after(connection: sa.Connection, *, urgent: bool, position: int, limit: int) -> list[Arrival]:
-    rows = driver.rows(
-        connection,
-        "SELECT position, hash FROM arrival WHERE urgent = ? AND position > ? ORDER BY position LIMIT ?",
-        (urgent, position, limit),
-    )
-    return [Arrival(row[0], urgent, row[1]) for row in rows]

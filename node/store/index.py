@@ -186,10 +186,19 @@ def counts(index: sa.Connection, kind: int) -> dict[tuple[MemberId, ObjectId], t
     return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
 
 
-def object_ids(index: sa.Connection, kind: int) -> list[bytes]:
-    """The ids of all objects that have records of this kind, rising."""
+def object_ids(index: sa.Connection) -> list[bytes]:
+    """The ids of all objects, rising."""
+    return [row[0] for row in driver.rows(index, "SELECT DISTINCT object_id FROM record ORDER BY object_id")]
+
+
+def neighbours(index: sa.Connection, object_id: bytes) -> list[bytes]:
+    """The id and those right below and above it, rising."""
     rows = driver.rows(
-        index, "SELECT DISTINCT object_id FROM record WHERE shown AND kind = ? ORDER BY object_id", (kind,)
+        index,
+        "SELECT * FROM (SELECT object_id FROM record WHERE object_id < ? ORDER BY object_id DESC LIMIT 1)"
+        " UNION ALL SELECT ? UNION ALL"
+        " SELECT * FROM (SELECT object_id FROM record WHERE object_id > ? ORDER BY object_id LIMIT 1)",
+        (object_id, object_id, object_id),
     )
     return [row[0] for row in rows]
 

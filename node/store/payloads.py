@@ -124,6 +124,17 @@ def box(keys: sa.Connection, hash_: HeaderHash) -> bytes | None:
     return found
 
 
+def sealed(connection: sa.Connection, hash_: HeaderHash) -> tuple[bytes, bytes]:
+    """Box and ciphertext of one payload, empty where they are not here; for a reader with both files."""
+    rows = driver.rows(
+        connection,
+        "SELECT (SELECT box FROM box WHERE hash = ?), data FROM chunk WHERE hash = ? ORDER BY number",
+        (hash_, hash_),
+    )
+    parts = [(row[0] or b"", row[1]) for row in rows]
+    return (parts[0][0], b"".join(data for _, data in parts)) if parts else (b"", b"")
+
+
 def box_hashes(keys: sa.Connection) -> list[HeaderHash]:
     """Every payload that has a box."""
     return [row[0] for row in driver.rows(keys, "SELECT hash FROM box ORDER BY hash")]

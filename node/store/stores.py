@@ -99,8 +99,9 @@ def _open_file(path: Path, name: str) -> sa.Connection:
             next_step="Install the newer version; a store never goes back.",
         )
     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-    # FULL in every file: each is told about by another, and a loss in one of them would be silent.
-    connection.exec_driver_sql("PRAGMA synchronous = FULL")
+    # FULL where another file tells what this one holds, so that a loss would be silent. The index tells
+    # of itself how far it is, so what it loses is projected again.
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'NORMAL' if name == 'index' else 'FULL'}")
     connection.exec_driver_sql("PRAGMA secure_delete = ON")
     connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB[name]}")
     connection.exec_driver_sql("PRAGMA busy_timeout = 10000")

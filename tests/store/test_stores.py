@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from node.errors import ConfigError
-from node.feed.keys import HeaderHash
+from node.feed.keys import FeedId, HeaderHash
 from node.store import arrivals, index, ledger, payloads, stores
 from node.store.arrivals import Cursor
 from node.store.payloads import State
@@ -65,17 +65,22 @@ def test_readers_see_what_was_committed_and_cannot_write(tmp_path: Path) -> None
     opened.close()
 
 
+def row(name: bytes) -> ledger.Row:
+    return ledger.Row(HeaderHash(name), FeedId(b"feed"), 1, b"body", b"signature", 0)
+
+
 def test_urgent_arrivals_are_read_first_and_positions_are_never_given_twice(tmp_path: Path) -> None:
     opened = stores.open_folder(tmp_path)
-    arrivals.add(opened.ledger, [(False, b"a"), (True, b"b"), (False, b"c")])  # type: ignore[list-item]
+    ledger.append(opened.ledger, [(row(name), 82, True) for name in (b"a", b"b", b"c", b"d")])
+    arrivals.add(opened.ledger, [(False, HeaderHash(b"a")), (True, HeaderHash(b"b")), (False, HeaderHash(b"c"))])
     cursor = Cursor(b"store")
     order = []
     while found := arrivals.after(opened.ledger, cursor, 1):
         cursor = arrivals.advance(cursor, found[0])
-        order.append(found[0].hash)
+        order.append(found[0].row.hash)
     assert order == [b"b", b"a", b"c"]
     opened.ledger.exec_driver_sql("DELETE FROM arrival")
-    arrivals.add(opened.ledger, [(True, b"d")])  # type: ignore[list-item]
+    arrivals.add(opened.ledger, [(True, HeaderHash(b"d"))])
     assert arrivals.after(opened.ledger, cursor, 1)[0].position == 4
     opened.close()
 
