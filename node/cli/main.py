@@ -16,6 +16,14 @@ COMMANDS = {  # name: module, attribute
     "config": ("node.cli.configuration", "config"),
     "tool": ("node.cli.tool", "tool"),
     "run": ("node.cli.run", "run"),
+    "status": ("node.cli.status", "status"),
+    "member": ("node.cli.roster", "member"),
+    "peer": ("node.cli.peer", "peer"),
+    "crisis": ("node.cli.crisis", "crisis"),
+    "list": ("node.cli.lists", "list_"),
+    "lookup": ("node.cli.lookup", "lookup"),
+    "watch": ("node.cli.watch", "watch"),
+    "subscribe": ("node.cli.watch", "subscribe"),
 }
 
 

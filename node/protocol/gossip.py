@@ -153,6 +153,10 @@ class Gossip:
             self._schedule_resync(now, self._peers[growth.source])
         return effects
 
+    def compare(self) -> list[Effect]:
+        """Ask every peer now whether it holds the same; `in_step` grows as they answer."""
+        return [self._say_digest(peer) for peer in self.ready()]
+
     def wakeup(self, now: float) -> list[Effect]:
         """Time has passed."""
         effects: list[Effect] = []

@@ -56,6 +56,7 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
     @status.answers
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, _context: _Context) -> admin_pb2.GetStatusResponse:  # noqa: N802
         """Everything at a glance."""
+        await self._peering.compare()
         trust, me = self._writer.trust, self._writer.reader.member_id
         roster = trust.roster(self._clock.now_ms())
         seat = roster.seats.get(me)
@@ -110,6 +111,7 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
     @status.answers
     async def ListPeers(self, request: admin_pb2.ListPeersRequest, _: _Context) -> admin_pb2.ListPeersResponse:  # noqa: N802
         """All peers, or the one that is named."""
+        await self._peering.compare()
         found = [self._named(request.peer)] if request.peer else self._approval.every()
         return admin_pb2.ListPeersResponse(peers=[self._view(one) for one in found])
 

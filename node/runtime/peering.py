@@ -31,6 +31,7 @@ Result = TypeVar("Result")
 _log = structlog.get_logger()
 
 PROGRAM_CHARACTERS_MAX = 64
+COMPARISON_S = 0.5  # a round trip over the world takes less
 STORED_KEPT = 8192  # hashes of what came in last
 INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
 
@@ -62,6 +63,7 @@ class Peering:
         self.links = News()
         self.heard: dict[MemberId, Heard] = {}
         self.ended: dict[MemberId, str] = {}  # why there is no link, in words
+        self._frames = News()
         self._gossip, self._fetch = gossip, fetch
         self._writer, self._clock = writer, clock
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
@@ -85,6 +87,16 @@ class Peering:
     def in_step(self) -> list[MemberId]:
         """Connected peers that, when last compared, held what is held here now."""
         return self._gossip.in_step()
+
+    async def compare(self) -> None:
+        """Ask all peers whether they hold the same; over when all do, or when those that do had time to say so."""
+        await self._apply(self._gossip.compare())
+        try:
+            async with asyncio.timeout(COMPARISON_S):
+                while len(self.in_step) < len(self.connected):
+                    await self._frames.newer(self._frames.version)
+        except TimeoutError:
+            return
 
     async def serve(self, link: Link) -> str:
         """Run one link to its end; why it ended, empty when the peer hung up."""
@@ -176,11 +188,13 @@ class Peering:
             self.ended[link.peer] = outbox.reason or "the peer hung up"
             self.dialing.link_down(now, link.peer)
             self.links.tell()
+            _log.info("link down", peer=link.peer.hex(), reason=self.ended[link.peer])
 
     async def _listen(self, link: Link) -> None:
         machine = self._machine(link.stream)
         async for frame in link.frames():
             await self._through(self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame)))
+            self._frames.tell()
             if link.stream is Stream.GOSSIP and frame.HasField("hello"):
                 self._note_hello(link.peer, frame.hello)
 
@@ -190,6 +204,7 @@ class Peering:
             self.ended.pop(peer, None)
             self.dialing.link_up(peer)
             self.links.tell()
+            _log.info("link up", peer=peer.hex(), program=self.heard[peer].program)
 
     async def _apply(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

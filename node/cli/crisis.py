@@ -1,0 +1,249 @@
+"""Crises: declare one, see them, end one of our own."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli import asking, calling, clock, options, printing, roster, times
+from node.cli.calling import Place
+from node.errors import Refused
+
+if TYPE_CHECKING:
+    from node.client import Client
+    from node.v1 import record_pb2, tools_pb2
+
+LEVELS = ("low", "moderate", "high")  # by number, from 1
+MARKS = ("clear", "green")  # of TLP, by number, from 1: what all members may read
+
+_PLACE = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+
+
+def _places(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    for place in value:
+        if not _PLACE.fullmatch(place):
+            raise click.BadParameter(f"{place!r} is no ISO 3166 code, as DE or DE-ST", ctx, parameter)
+    return value
+
+
+@click.group(
+    epilog=options.examples(
+        'tocsin crisis declare --framework eu-ocrf --title "Shooting, livestream" --place DE-ST --for 48h',
+        "tocsin crisis list",
+        "tocsin crisis end c-4k7q",
+    )
+)
+def crisis() -> None:
+    """Declare crises, and see those of all members."""
+
+
+# ---- Declaring
+
+
+@crisis.command(
+    epilog=options.examples(
+        'tocsin crisis declare --framework eu-ocrf --title "Shooting, livestream" --place DE-ST \\',
+        "      --harm high --virality high --for 48h",
+        'tocsin crisis declare --framework eu-ocrf --title "Drill 7" --place FR --for 2h --exercise --yes',
+    )
+)
+@click.option("--framework", required=True, help="The rules it is declared under; `tocsin charter show` names them.")
+@click.option("--title", required=True, help="What happened, in a few words.")
+@click.option(
+    "--place", "places", required=True, multiple=True, metavar="CODE", callback=_places, help="As DE or DE-ST."
+)
+@click.option("--summary", default="", help="More of it.")
+@click.option("--harm", type=click.Choice(LEVELS), help="How grave it is.")
+@click.option("--virality", type=click.Choice(LEVELS), help="How fast it spreads.")
+@times.ends
+@click.option("--tlp", type=click.Choice(MARKS), default="green", show_default=True, help="Who may be told of it.")
+@click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched.")
+@options.folder
+@options.as_json
+@asking.yes
+def declare(
+    framework: str,
+    title: str,
+    places: tuple[str, ...],
+    summary: str,
+    harm: str | None,
+    virality: str | None,
+    life_ms: int | None,
+    until_ms: int | None,
+    tlp: str,
+    exercise: bool,
+    folder: Path,
+    as_json: bool,
+    yes: bool,
+) -> None:
+    """Declare a crisis to all members.
+
+    Its end is asked for: --for or --until. On a terminal you type the title's first word; elsewhere give --yes.
+    """
+    ends_ms = times.end_ms(life_ms, until_ms, clock.now_ms())
+    if ends_ms is None:
+        raise click.UsageError("A crisis has an end: --for 48h, or --until 2026-11-25T03:10.")
+    if not title.split():
+        raise click.UsageError("A crisis needs a title.")
+    from node.v1 import record_pb2
+
+    place = calling.find(folder)
+    letter = record_pb2.Crisis(
+        framework=_framework(place, framework),
+        title=title,
+        summary=summary,
+        event=record_pb2.Event(places=places),
+        harm=_number(LEVELS, harm),
+        virality=_number(LEVELS, virality),
+        ends_ms=ends_ms,
+    )
+    if not yes:
+        _confirm(place, letter, exercise=exercise)
+    handling = record_pb2.Handling(tlp=_number(MARKS, tlp))
+    made = calling.ask(place, lambda node: node.declare(letter, handling, exercise=exercise))
+    if as_json:
+        printing.print_json(printing.fields_of(made))
+        return
+    click.echo(_line(made))
+    click.echo(f"`tocsin crisis end {made.reference}` ends it before its time.")
+
+
+def _number(words: Sequence[str], word: str | None) -> int:
+    return words.index(word) + 1 if word else 0
+
+
+def _framework(place: Place, name: str) -> "record_pb2.Reference":
+    """By name, in the version that the charter has; the node refuses a name that nobody knows."""
+    from node.custody import charters
+    from node.v1 import record_pb2
+
+    known = {one.name: one.version for one in charters.settings(place.charter).frameworks}
+    return record_pb2.Reference(name=name, version=known.get(name, ""))
+
+
+def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool) -> None:
+    """Have the title's first word typed: no habit and no slip does that."""
+    if not asking.is_terminal():
+        raise click.UsageError("There is no terminal to confirm the declaration on. Give --yes to declare.")
+    members = calling.ask(place, roster.members)
+    click.echo(
+        f"DECLARE to all members ({len(members)}), ends {printing.moment(letter.ends_ms)}. "
+        f"{'An EXERCISE.' if exercise else 'Not an exercise.'}"
+    )
+    word = letter.title.split()[0].strip(",.:;!?") or letter.title.split()[0]
+    for _ in range(asking.TRIES):
+        typed = str(click.prompt("Type the title's first word to confirm", default="", show_default=False))
+        if typed.strip().casefold() == word.casefold():
+            return
+    raise Refused("it was not confirmed, so nothing was declared", next_step=f"Type {word} when you mean it.")
+
+
+# ---- Looking
+
+
+@crisis.command(name="list", epilog=options.examples("tocsin crisis list", "tocsin crisis list --exercises --json"))
+@click.option("--exercises", is_flag=True, help="Also drills.")
+@options.folder
+@options.as_json
+def list_(exercises: bool, folder: Path, as_json: bool) -> None:
+    """List the crises of all members, the newest first."""
+    found = calling.ask(calling.find(folder), lambda node: node.crises(exercises=exercises))
+    if as_json:
+        printing.print_json([printing.fields_of(one) for one in found])
+        return
+    printing.print_table(
+        ("reference", "title", "by", "state", "ends"),
+        [
+            (
+                one.reference,
+                printing.shortened(f"EXERCISE {one.crisis.title}" if one.exercise else one.crisis.title),
+                one.member_name,
+                _state(one),
+                printing.moment(one.ends_ms),
+            )
+            for one in found
+        ],
+    )
+
+
+@crisis.command(epilog=options.examples("tocsin crisis show c-4k7q", "tocsin crisis show c-4k7q --json"))
+@click.argument("reference")
+@options.folder
+@options.as_json
+def show(reference: str, folder: Path, as_json: bool) -> None:
+    """Show one crisis, by its reference, id or title."""
+    found = _named(calling.find(folder), reference)
+    if as_json:
+        printing.print_json(printing.fields_of(found))
+        return
+    click.echo(_line(found))
+    said = found.crisis
+    printing.print_fields(
+        [
+            ("by", found.member_name),
+            ("summary", said.summary),
+            ("framework", f"{said.framework.name} {said.framework.version}".strip()),
+            ("places", ", ".join(said.event.places)),
+            ("harm", _word(said.harm)),
+            ("virality", _word(said.virality)),
+            ("declared", printing.moment(found.declared_ms)),
+            ("received", printing.moment(found.received_ms)),
+            ("id", found.object_id.hex()),
+        ]
+    )
+
+
+# ---- Ending
+
+
+@crisis.command(
+    epilog=options.examples("tocsin crisis end c-4k7q", 'tocsin crisis end c-4k7q --text "All copies are gone" --yes')
+)
+@click.argument("reference")
+@click.option("--text", default="", help="Why, for all members.")
+@options.folder
+@options.as_json
+@asking.yes
+def end(reference: str, text: str, folder: Path, as_json: bool, yes: bool) -> None:
+    """End a crisis of our own now, before its time."""
+    place = calling.find(folder)
+    found = _named(place, reference)
+    asking.confirm(f"End {_line(found)} now, for all members?", yes=yes)
+    ended = calling.ask(place, lambda node: node.end_crisis(found.object_id.hex(), text))
+    if as_json:
+        printing.print_json(printing.fields_of(ended))
+        return
+    click.echo(_line(ended))
+
+
+# ---- Inside
+
+
+def _named(place: Place, reference: str) -> "tools_pb2.CrisisView":
+    if not reference.strip():
+        raise click.UsageError("Which crisis? `tocsin crisis list` names them.")
+
+    async def look(node: "Client") -> "tools_pb2.CrisisView":
+        (found,) = await node.crises(reference, exercises=True)
+        return found
+
+    return calling.ask(place, look)
+
+
+def _line(found: "tools_pb2.CrisisView") -> str:
+    """A crisis in one line."""
+    kind = "EXERCISE " if found.exercise else ""
+    title = printing.shortened(found.crisis.title)
+    verb = "ended" if found.state in {"ended", "expired"} else "ends"
+    return f"{found.reference}  {kind}{title}  {_state(found)}, {verb} {printing.moment(found.ends_ms)}"
+
+
+def _state(found: "tools_pb2.CrisisView") -> str:
+    """Why it stands as it does only where that is not plain."""
+    return f"{found.state}: {printing.plain(found.reason)}" if found.state == "declared" else found.state
+
+
+def _word(level: int) -> str:
+    return LEVELS[level - 1] if 0 < level <= len(LEVELS) else ""

@@ -1,0 +1,283 @@
+"""Peers: the members whose nodes this node talks to. Each is approved by its administrator, once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli import asking, calling, options, printing, roster
+from node.cli.calling import Place
+from node.errors import NodeError
+
+if TYPE_CHECKING:
+    from node.client import Client
+    from node.custody.charters import Signed
+    from node.v1 import admin_pb2
+
+WAIT_S = 10.0
+LOOK_EVERY_S = 0.2
+
+
+@click.group(
+    epilog=options.examples(
+        "tocsin peer add --founders",
+        "tocsin peer add acme.card",
+        "tocsin peer list",
+        "tocsin peer block acme-video",
+    )
+)
+def peer() -> None:
+    """Say which members' nodes this node talks to."""
+
+
+# ---- Approving
+
+
+@peer.command(
+    epilog=options.examples(
+        "tocsin peer add --founders          (their cards came with the charter)",
+        "tocsin peer add acme.card bolt.card",
+        "tocsin peer add --founders --yes --no-wait",
+    )
+)
+@click.argument("cards", nargs=-1, type=click.Path(path_type=Path), metavar="[CARD]...")
+@click.option("--founders", is_flag=True, help="All founders of the charter, but those that are blocked here.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for connections.")
+@options.folder
+@asking.yes
+def add(cards: tuple[Path, ...], founders: bool, no_wait: bool, folder: Path, yes: bool) -> None:
+    """Approve members as peers, by the charter or by their cards.
+
+    For a card file, its member reads out its fingerprint over a second channel, and you type the last
+    five characters. Both sides have to approve each other.
+    """
+    if founders == bool(cards):
+        raise click.UsageError("Give --founders, or card files.")
+    place = calling.find(folder)
+    approved = _approve_founders(place, yes=yes) if founders else _approve_cards(place, cards, yes=yes)
+    if not approved:
+        return
+    click.echo(f"{len(approved)} approved", nl=False)
+    try:
+        found = [] if no_wait else calling.ask(place, lambda node: _connected(node, approved))
+    except KeyboardInterrupt:
+        found = []  # they are approved either way
+    except NodeError:
+        click.echo()
+        raise
+    click.echo("\n".join(_connections(found, _own_fingerprint(place))))
+
+
+def _approve_founders(place: Place, *, yes: bool) -> "Sequence[admin_pb2.PeerView]":
+    async def look(node: "Client") -> "tuple[list[admin_pb2.MemberView], set[bytes]]":
+        held = await _peers(node)
+        return await roster.members(node), {one.member_id for one in held if one.state == "blocked"}
+
+    members, blocked = calling.ask(place, look)
+    new = [one for one in members if one.founder and not (one.own or one.approved or one.member_id in blocked)]
+    for one in members:
+        if one.member_id in blocked:
+            click.echo(f"{printing.plain(one.name)} is blocked here and stays so; its card file unblocks it.")
+    if not new:
+        click.echo("No founder is left to approve.")
+        return []
+    for one in new:
+        click.echo(f"{printing.plain(one.name)}  {one.fingerprint}")
+    asking.confirm(
+        f"Approve {'it' if len(new) == 1 else f'these {len(new)}'} as peers, as the charter has them?", yes=yes
+    )
+
+    async def approve(node: "Client") -> "Sequence[admin_pb2.PeerView]":
+        from node.v1 import admin_pb2
+
+        request = admin_pb2.ApprovePeersRequest(member_ids=[one.member_id for one in new])
+        return (await node.admin.ApprovePeers(request)).peers
+
+    return calling.ask(place, approve)
+
+
+def _approve_cards(place: Place, paths: Sequence[Path], *, yes: bool) -> "Sequence[admin_pb2.PeerView]":
+    from node.custody import charters
+
+    signed = [charters.read_card(path) for path in paths]
+    for one in signed:
+        _confirm_card(one, yes=yes)
+
+    async def approve(node: "Client") -> "Sequence[admin_pb2.PeerView]":
+        from node.v1 import admin_pb2
+
+        request = admin_pb2.ApprovePeersRequest(cards=[letter for letter, _ in signed])
+        return (await node.admin.ApprovePeers(request)).peers
+
+    return calling.ask(place, approve)
+
+
+def _confirm_card(signed: "Signed", *, yes: bool) -> None:
+    from node.feed import keys
+
+    inception = signed[1].inception
+    fingerprint = keys.fingerprint(inception.member_id)
+    if yes:
+        click.echo(f"{printing.plain(inception.name)}  {fingerprint}")
+    else:
+        asking.confirm_fingerprint(printing.plain(inception.name), fingerprint)
+
+
+async def _connected(node: "Client", wanted: "Sequence[admin_pb2.PeerView]") -> "list[admin_pb2.PeerView]":
+    """How these peers are, once all are connected or the patience is over."""
+    import asyncio
+
+    ids = {one.member_id for one in wanted}
+    found = list(wanted)
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while not all(one.connected for one in found):
+                await asyncio.sleep(LOOK_EVERY_S)
+                found = [one for one in await _peers(node) if one.member_id in ids]
+    except TimeoutError:
+        pass
+    return found
+
+
+def _connections(found: "Sequence[admin_pb2.PeerView]", own_fingerprint: str) -> list[str]:
+    """What follows "4 approved": on the same line where there is only one that is not connected."""
+    if not found:
+        return [""]
+    missing = []
+    for one in found:
+        if not one.connected:
+            hint = f" (ask them to approve {own_fingerprint})" if "not approved" in one.reason else ""
+            missing.append(f"{printing.plain(one.name)}: {printing.plain(one.reason)}{hint}")
+    first = f"; {len(found) - len(missing)} connected"
+    if len(missing) == 1:
+        return [f"{first}, {missing[0]}"]
+    return [first, *(f"  {line}" for line in missing)]
+
+
+def _own_fingerprint(place: Place) -> str:
+    from node.custody import folder
+    from node.feed import keys
+
+    return keys.fingerprint(folder.read_member(place.config.data_folder))
+
+
+# ---- Looking
+
+
+@peer.command(name="list", epilog=options.examples("tocsin peer list", "tocsin peer list --json"))
+@options.folder
+@options.as_json
+def list_(folder: Path, as_json: bool) -> None:
+    """List the peers, and whether they are connected."""
+    found = calling.ask(calling.find(folder), _peers)
+    if as_json:
+        printing.print_json([_plain(one) for one in found])
+        return
+    printing.print_table(
+        ("name", "role", "fingerprint", "address", "state", "connection"),
+        [(one.name, _role(one), one.fingerprint, one.address or "-", one.state, _connection(one)) for one in found],
+    )
+
+
+@peer.command(epilog=options.examples("tocsin peer show europol", "tocsin peer show 7F3KQ --json"))
+@click.argument("name")
+@options.folder
+@options.as_json
+def show(name: str, folder: Path, as_json: bool) -> None:
+    """Show one peer, by its name or the beginning of its fingerprint."""
+    found = _named(calling.find(folder), name)
+    if as_json:
+        printing.print_json(_plain(found))
+        return
+    click.echo(printing.plain(found.name))
+    printing.print_fields(
+        [
+            ("role", _role(found)),
+            ("fingerprint", found.fingerprint),
+            ("member id", found.member_id.hex()),
+            ("address", found.address or "it dials us"),
+            ("state", f"{found.state}, since {printing.moment(found.since_ms)}"),
+            ("connection", _connection(found)),
+            ("clock", f"{printing.seconds(found.clock_ahead_ms)} to this machine's" if found.program else ""),
+            ("program", found.program),
+        ]
+    )
+
+
+# ---- Undoing
+
+
+@peer.command(epilog=options.examples("tocsin peer remove acme-video", "tocsin peer remove acme-video --yes"))
+@click.argument("name")
+@options.folder
+@asking.yes
+def remove(name: str, folder: Path, yes: bool) -> None:
+    """Forget a peer. Its connections end at once; what it said stays."""
+    place = calling.find(folder)
+    found = _named(place, name)
+    asking.confirm(f"Remove {printing.plain(found.name)}, {found.fingerprint}, from the peers?", yes=yes)
+
+    async def end(node: "Client") -> int:
+        from node.v1 import admin_pb2
+
+        request = admin_pb2.RemovePeerRequest(peer=found.member_id.hex())
+        return (await node.admin.RemovePeer(request)).streams_ended
+
+    ended = calling.ask(place, end)
+    click.echo(f"Removed {printing.plain(found.name)}; {_streams(ended)}.")
+
+
+@peer.command(epilog=options.examples("tocsin peer block acme-video", "tocsin peer block acme-video --yes"))
+@click.argument("name")
+@options.folder
+@asking.yes
+def block(name: str, folder: Path, yes: bool) -> None:
+    """Refuse a peer until its card is added again. Its connections end at once."""
+    place = calling.find(folder)
+    found = _named(place, name)
+    asking.confirm(f"Block {printing.plain(found.name)}, {found.fingerprint}?", yes=yes)
+
+    async def end(node: "Client") -> int:
+        from node.v1 import admin_pb2
+
+        return (await node.admin.BlockPeer(admin_pb2.BlockPeerRequest(peer=found.member_id.hex()))).streams_ended
+
+    ended = calling.ask(place, end)
+    click.echo(f"Blocked {printing.plain(found.name)}; {_streams(ended)}.")
+
+
+# ---- Inside
+
+
+async def _peers(node: "Client", name: str = "") -> "list[admin_pb2.PeerView]":
+    from node.v1 import admin_pb2
+
+    return list((await node.admin.ListPeers(admin_pb2.ListPeersRequest(peer=name))).peers)
+
+
+def _named(place: Place, name: str) -> "admin_pb2.PeerView":
+    if not name.strip():
+        raise click.UsageError("Which peer? `tocsin peer list` names them.")
+    (found,) = calling.ask(place, lambda node: _peers(node, name))
+    return found
+
+
+def _plain(found: "admin_pb2.PeerView") -> dict[str, object]:
+    return {**printing.fields_of(found), "role": _role(found)}
+
+
+def _role(found: "admin_pb2.PeerView") -> str:
+    from node.policy import parameters
+
+    return parameters.role_name(found.role) if found.role else "not a member yet"
+
+
+def _connection(found: "admin_pb2.PeerView") -> str:
+    if found.connected:
+        return "in step" if found.in_step else "connected"
+    return found.reason or "-"
+
+
+def _streams(ended: int) -> str:
+    return f"{ended or 'no'} stream{'' if ended == 1 else 's'} ended"

@@ -1,0 +1,98 @@
+"""Answers as tables for people and as JSON for programs. What others wrote cannot steer a terminal."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node.cli import clock, errors
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+COLUMNS_MAX = 4096  # where there is no terminal whose width a table has to fit
+
+
+def plain(text: str) -> str:
+    """The text on one line, with what would steer a terminal spelled out."""
+    return errors.printable(text).replace("\n", "\\n")
+
+
+def shortened(text: str, characters_max: int = 80) -> str:
+    """Plain text for a line that has more to say."""
+    found = plain(text)
+    return found if len(found) <= characters_max else f"{found[: characters_max - 1]}…"
+
+
+def moment(time_ms: int) -> str:
+    """A time of the letters as people read it."""
+    return clock.readable(datetime.fromtimestamp(time_ms / 1000, UTC)) if time_ms else "-"
+
+
+def seconds(difference_ms: int) -> str:
+    """As in "+0.2 s"; never "-0.0 s"."""
+    return f"{round(difference_ms / 1000, 1) + 0.0:+.1f} s"
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+    """A table with these headings; columns of ``numbers`` stand to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else COLUMNS_MAX, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        right = heading in numbers
+        table.add_column(heading, justify="right" if right else "left", no_wrap=right or not terminal)
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """One thing, a line for each of its fields that says anything."""
+    width = max(len(name) for name, _ in fields) + 2
+    for name, value in fields:
+        if value:
+            click.echo(f"  {name:<{width}}{plain(value)}")
+
+
+def print_json(value: object) -> None:
+    """One JSON document; only ASCII, for it has other people's text in it."""
+    click.echo(json.dumps(value, indent=1))
+
+
+def print_json_line(value: object) -> None:
+    """One JSON document on a line, out at once."""
+    click.echo(json.dumps(value, separators=(",", ":")))
+
+
+def fields_of(letter: "Message") -> dict[str, Any]:
+    """A letter for JSON: the names of protos/, every field that is no part of a choice, bytes in hex."""
+    found: dict[str, Any] = {}
+    for field in letter.DESCRIPTOR.fields:
+        value = getattr(letter, field.name)
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            found[field.name] = dict(value)
+        elif field.is_repeated:
+            found[field.name] = [_value(one) for one in value]
+        elif field.containing_oneof and not letter.HasField(field.name):
+            continue
+        elif field.message_type and not letter.HasField(field.name):
+            found[field.name] = None
+        else:
+            found[field.name] = _value(value)
+    return found
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    return fields_of(value) if hasattr(value, "DESCRIPTOR") else value

@@ -1,0 +1,85 @@
+"""The node at a glance."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli import calling, options, printing
+
+if TYPE_CHECKING:
+    from node.client import Client
+    from node.v1 import admin_pb2
+
+
+@click.command(
+    epilog=options.examples("tocsin status", "tocsin status --json", "tocsin status --json | jq .peers_in_step")
+    + "\n\n\b\nExit codes: 0 it runs, 4 it does not."
+)
+@click.option("--index-digest", is_flag=True, help="Also the hash over all values of the index; it reads all of it.")
+@options.folder
+@options.as_json
+def status(index_digest: bool, folder: Path, as_json: bool) -> None:
+    """Say how the node is: its charter, peers, clock and stores."""
+    place = calling.find(folder)
+
+    async def look(node: "Client") -> "tuple[admin_pb2.GetStatusResponse, int]":
+        from node.v1 import admin_pb2
+
+        found = await node.admin.GetStatus(admin_pb2.GetStatusRequest(index_digest=index_digest))
+        return found, len(await node.lists())
+
+    found, lists = calling.ask(place, look)
+    if as_json:
+        printing.print_json({**printing.fields_of(found), "role": _role(found.role), "lists": lists})
+        return
+    click.echo(", ".join(_summary(found)))
+    printing.print_fields(_details(found, lists))
+
+
+def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
+    accepted = f"{found.accepted} of {found.founders}"
+    parts = [f"charter in force ({accepted})" if found.charter_in_force else f"charter not in force yet ({accepted})"]
+    if found.peers_connected < found.peers_approved:
+        parts.append(f"{found.peers_connected} of {found.peers_approved} peers connected")
+    else:
+        parts.append(f"{found.peers_approved or 'no'} peer{'' if found.peers_approved == 1 else 's'}")
+    if found.peers_connected:
+        all_of_them = found.peers_in_step == found.peers_connected
+        parts.append("in step" if all_of_them else f"in step with {found.peers_in_step} of {found.peers_connected}")
+    if found.clock_known:
+        parts.append(f"clock {printing.seconds(found.clock_ahead_ms)}")
+    return parts
+
+
+def _details(found: "admin_pb2.GetStatusResponse", lists: int) -> list[tuple[str, str]]:
+    from node.feed import keys
+    from node.feed.keys import MemberId
+
+    fingerprint = keys.fingerprint(MemberId(found.member_id))
+    return [
+        ("member", f"{found.name}, {_role(found.role)}, {fingerprint}"),
+        ("federation", f"{found.federation_name}, {keys.fingerprint(MemberId(found.federation_id))}"),
+        ("lists", f"{lists:,}, {found.items:,} items"),
+        ("entries", f"{found.entries:,}, {found.payloads_wanted:,} payloads wanted"),
+        ("clock", _clock(found)),
+        ("certificate", f"until {printing.moment(found.certificate_ends_ms)}, renewed before by itself"),
+        ("listens", f"peers {found.peers_listen}, tools {found.tools_listen}"),
+        ("memory", f"{found.resident_bytes / 1_000_000:,.0f} MB at most so far"),
+        ("program", f"{found.program}, since {printing.moment(found.started_ms)}"),
+        ("data", found.data_folder),
+        ("index digest", found.index_digest.hex()),
+    ]
+
+
+def _clock(found: "admin_pb2.GetStatusResponse") -> str:
+    if not found.clock_known:
+        return ""
+    where = "ahead of" if found.clock_ahead_ms > 0 else "behind"
+    return f"the peers' is {abs(found.clock_ahead_ms) / 1000:.1f} s {where} this machine's"
+
+
+def _role(role: int) -> str:
+    from node.policy import parameters
+
+    return parameters.role_name(role) if role else "not a member yet"

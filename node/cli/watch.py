@@ -1,0 +1,199 @@
+"""What arrives, as it arrives: for people, and for scripts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node.cli import calling, options, printing
+from node.feed import kinds as kind_names
+from node.feed.kinds import Kind
+
+if TYPE_CHECKING:
+    from node.client import Client, Received
+    from node.v1 import record_pb2
+
+WATCH = "watch"  # its name as a subscriber; it never acknowledges, so it has no place of its own
+
+_kinds = click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(list(kind_names.NAMES.values())),
+    metavar="KIND",
+    help="Only this kind, as declaration or items; once for each.",
+)
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin watch",
+        "tocsin watch --kind declaration --kind crisis_act",
+        "tocsin watch --from-start --json | jq .member_name",
+    )
+)
+@_kinds
+@click.option("--from-start", is_flag=True, help="First everything that is here already.")
+@options.folder
+@options.as_json
+def watch(kinds: tuple[str, ...], from_start: bool, folder: Path, as_json: bool) -> None:
+    """Show what arrives, a line each. Ctrl-C leaves.
+
+    Goes on when the node restarts. With --json each line is a document: received has the record,
+    caught_up says that everything before was sent, reset that all begins anew.
+    """
+    place = calling.find(folder)
+    wanted = _numbers(kinds)
+    try:
+        if as_json:
+            calling.ask(place, lambda node: _stream(node, WATCH, wanted, from_now=not from_start))
+        else:
+            calling.ask(place, lambda node: _show(node, wanted, from_now=not from_start))
+    except KeyboardInterrupt:
+        return
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin subscribe importer --ack | ./import",
+        "tocsin subscribe siren --kind declaration --ack",
+    )
+)
+@click.argument("name")
+@_kinds
+@click.option("--ack", is_flag=True, help="Each line that was written counts as done; the next start goes on behind.")
+@options.folder
+def subscribe(name: str, kinds: tuple[str, ...], ack: bool, folder: Path) -> None:
+    """Write what arrives as JSON, a line each, for scripts.
+
+    From where this name has left off, at first from the beginning. With --ack at least once: what
+    was written just before a crash may be written again.
+    """
+    if not name.strip():
+        raise click.UsageError("A subscription needs a name.")
+    place = calling.find(folder)
+    wanted = _numbers(kinds)
+    try:
+        calling.ask(place, lambda node: _stream(node, name, wanted, ack=ack))
+    except KeyboardInterrupt:
+        return
+
+
+def _numbers(kinds: Sequence[str]) -> list[int]:
+    return [Kind[name.upper()].value for name in kinds]
+
+
+# ---- For programs
+
+
+async def _stream(
+    node: "Client", name: str, kinds: Sequence[int], *, from_now: bool = False, ack: bool = False
+) -> None:
+    from node.client import CaughtUp, Received, Reset
+
+    async for event in node.subscribe(name, kinds_wanted=kinds, from_now=from_now):
+        match event:
+            case Received():
+                printing.print_json_line(_plain(event))
+            case CaughtUp():
+                printing.print_json_line({"event": "caught_up"})
+            case Reset():
+                printing.print_json_line({"event": "reset"})
+        if ack and not isinstance(event, Reset):
+            await node.acknowledge(name, event.cursor)
+
+
+def _plain(event: "Received") -> dict[str, Any]:
+    return {
+        "event": "received",
+        "kind": kind_names.name(event.kind),
+        "member_id": event.member_id.hex(),
+        "member_name": event.member_name,
+        "object_id": event.object_id.hex(),
+        "entry": event.entry.hex(),
+        "exercise": event.exercise,
+        "urgent": event.urgent,
+        "created_ms": event.created_ms,
+        "expires_ms": event.expires_ms,
+        "received_ms": event.received_ms,
+        "record": _record(event.record) if event.record else None,
+    }
+
+
+def _record(record: "record_pb2.Record") -> dict[str, Any]:
+    """The record for JSON; digests one by one, not end to end."""
+    found = printing.fields_of(record)
+    if record.HasField("items"):
+        found["items"]["digests"] = [digest.hex() for digest in _digests(record.items)]
+    return found
+
+
+def _digests(letter: "record_pb2.Items") -> Sequence[bytes]:
+    from node.content import hashes, items
+
+    kind = hashes.KINDS.get(letter.kind)
+    try:
+        return items.split(kind, letter.digests) if kind else []
+    except ValueError:
+        return []
+
+
+# ---- For people
+
+
+async def _show(node: "Client", kinds: Sequence[int], *, from_now: bool) -> None:
+    from node.client import CaughtUp, Received, Reset
+
+    caught_up = False
+    async for event in node.subscribe(WATCH, kinds_wanted=kinds, from_now=from_now):
+        match event:
+            case Received():
+                urgent = event.kind == Kind.DECLARATION and not event.exercise
+                click.echo(click.style(await _line(node, event), bold=urgent))
+            case CaughtUp() if not caught_up:  # it comes again behind every batch
+                caught_up = True
+                click.echo("Watching. Ctrl-C leaves.", err=True)
+            case Reset():
+                click.echo("The node has another store: everything is shown again.", err=True)
+
+
+async def _line(node: "Client", event: "Received") -> str:
+    kind = kind_names.name(event.kind).upper().replace("_", " ")
+    what = [kind, *await _what(node, event), f"by {printing.plain(event.member_name)}"]
+    if event.record and event.record.HasField("crisis"):
+        what[-1] += f", ends {printing.moment(event.record.crisis.ends_ms)}"
+    return f"{printing.moment(event.received_ms)}  {'EXERCISE ' if event.exercise else ''}{' '.join(what)}"
+
+
+async def _what(node: "Client", event: "Received") -> list[str]:
+    """What stands between the kind and its author."""
+    from node.content import names
+    from node.feed import keys
+
+    record = event.record
+    match record.WhichOneof("content") if record else None, record:
+        case "crisis", found if found:
+            return [await _reference(node, event.object_id), printing.shortened(found.crisis.title)]
+        case "crisis_act", found if found:
+            act = found.crisis_act.WhichOneof("act") or "act"
+            return [act.replace("_", " "), await _reference(node, event.object_id)]
+        case "list", found if found:
+            owner = names.slug(event.member_name) or keys.readable(event.member_id, 5).lower()
+            return [printing.plain(f"{owner}/{found.list.name}")]
+        case "items", found if found:
+            return [f"{len(_digests(found.items)):,}", printing.plain(found.items.kind)]
+        case _:
+            return []
+
+
+async def _reference(node: "Client", object_id: bytes) -> str:
+    """As the node says it, which knows all the others; by itself where the node does not show it yet."""
+    from node.content import names
+    from node.errors import Refused
+
+    try:
+        (found,) = await node.crises(object_id.hex(), exercises=True)
+    except Refused:
+        return names.reference("c", object_id, [object_id])
+    return found.reference
