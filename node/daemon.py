@@ -128,34 +128,37 @@ class Daemon:
     # ---- Life
 
     async def run(self) -> None:
-        """Serve until told to stop."""
-        await self.reading.open()
-        await self.approval.load()
-        listeners = self._listen()
-        self.approval.gate = listeners[0].gate
-        for one in listeners:
-            await one.server.start()
-        self._say_ready(listeners)
+        """Serve until told to stop; raises ConfigError for an address that cannot be listened on."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                running = [
-                    tasks.create_task(each)
-                    for each in (
-                        self.peering.tick(),
-                        self.projecting.run(),
-                        dialing.dial_all(self.peering, self.approval.dial, self.clock),
-                        self._follow_logs(),
-                        self._sweep([one.gate for one in listeners]),
-                        self._renew(),
-                    )
-                ]
-                await self.stopping.wait()
-                _notify("STOPPING=1")
-                await asyncio.gather(*(one.server.stop(server.STOP_S) for one in listeners))
-                for task in running:
-                    task.cancel()
+            await self.reading.open()
+            await self.approval.load()
+            listeners = self._listen()
+            self.approval.gate = listeners[0].gate
+            for one in listeners:
+                await one.server.start()
+            self._say_ready(listeners)
+            await self._serve(listeners)
         finally:
             await self._close()
+
+    async def _serve(self, listeners: list[Listener]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(each)
+                for each in (
+                    self.peering.tick(),
+                    self.projecting.run(),
+                    dialing.dial_all(self.peering, self.approval.dial, self.clock),
+                    self._follow_logs(),
+                    self._sweep([one.gate for one in listeners]),
+                    self._renew(),
+                )
+            ]
+            await self.stopping.wait()
+            _notify("STOPPING=1")
+            await asyncio.gather(*(one.server.stop(server.STOP_S) for one in listeners))
+            for task in running:
+                task.cancel()
 
     def _listen(self) -> list[Listener]:
         tools = ToolsServicer(self.publishing, self.reading, Tail(self.reading, self.writer), self.writer, self.clock)

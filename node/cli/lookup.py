@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from node.v1 import tools_pb2
 
 VALUES_MAX = 1000  # a node answers so many at a time
+WINDOW_MAX = 50_000  # of a file at once: sorted, neighbours stand in one record, which is checked once
 COMPLAINTS_MAX = 20  # so many bad lines are named, the others counted
 MATCH, NONE, ERROR = 0, 1, 2  # exit codes, as grep has them
 
@@ -117,11 +118,12 @@ def _print(found: Sequence[Found], asked: int, *, as_json: bool) -> None:
 
 
 async def _scan(node: "Client", file: Path, kind: HashKind | None, *, as_json: bool) -> Count:
-    """Batch by batch, so that a pipe without an end is answered as it comes."""
+    """Part by part; a pipe, which may have no end, is answered as it comes."""
     count = Count()
-    with digests.opened(file) as (text, _):
+    with digests.opened(file) as (text, raw):
+        size_max = VALUES_MAX if digests.size_of(raw) is None else WINDOW_MAX
         good = _good(lines.read(lines.cut(text.readline), kind), digests.name_of(file), count)
-        while batch := list(islice(good, VALUES_MAX)):
+        while batch := list(islice(good, size_max)):
             found = await _look_up(node, batch)
             count.items += len(batch)
             count.matching += len({item.number for item, _ in found})
@@ -154,7 +156,7 @@ async def _look_up(node: "Client", asked: Sequence[Item]) -> list[Found]:
     """All matches, in the order in which they were asked for; one question for each kind and thousand."""
     found: list[Found] = []
     for kind in hashes.KINDS.values():
-        same = [item for item in asked if item.kind == kind]
+        same = sorted((item for item in asked if item.kind == kind), key=lambda item: item.digest)
         for start in range(0, len(same), VALUES_MAX):
             part = same[start : start + VALUES_MAX]
             matches = await node.look_up(kind.name, [item.digest for item in part])

@@ -117,6 +117,7 @@ def _plain(event: "Received") -> dict[str, Any]:
         "created_ms": event.created_ms,
         "expires_ms": event.expires_ms,
         "received_ms": event.received_ms,
+        "cursor": printing.fields_of(event.cursor),
         "record": _record(event.record) if event.record else None,
     }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from node.store.stores import NAMES, Stores
@@ -26,7 +26,7 @@ class Reading:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._engines: list[AsyncEngine] = []
+        self._connections: list[AsyncConnection] = []
         self._free: asyncio.Queue[tuple[AsyncConnection, Stores]] = asyncio.Queue()
 
     async def open(self) -> None:
@@ -46,14 +46,15 @@ class Reading:
             self._free.put_nowait((connection, stores))
 
     async def close(self) -> None:
-        """Close all connections."""
-        for engine in self._engines:
-            await engine.dispose()
+        """Close all connections; their threads would keep the process alive."""
+        for connection in self._connections:
+            await connection.close()
+            await connection.engine.dispose()
 
     async def _connect(self) -> AsyncConnection:
         engine = create_async_engine("sqlite+aiosqlite://", async_creator=self._create, poolclass=StaticPool)
-        self._engines.append(engine)
         connection = await engine.connect()
+        self._connections.append(connection)
         for name in NAMES[1:]:
             await connection.exec_driver_sql(f"ATTACH DATABASE ? AS {name}_file", (_uri(self._folder, name),))
         return connection

@@ -1,0 +1,280 @@
+"""Real daemons on this machine, and what they owe each other: everything, in the end, through anyone."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+import pytest
+
+from node.client import Client, Received
+from node.custody import joining
+from node.errors import Refused, Unavailable
+from node.feed.kinds import Kind
+from node.v1 import admin_pb2, record_pb2, tools_pb2
+from tests.federation import GUARD_S, Node, federation, make
+
+HOUR_MS = 3_600_000
+GREEN = record_pb2.Handling(tlp=2)
+DIGESTS = [i.to_bytes(32) for i in range(1, 20_001)]
+
+
+def fresh_name() -> str:
+    """A subscription that nobody had before, so it begins at the beginning."""
+    return SystemRandom().randbytes(8).hex()
+
+
+def client(node: Node) -> Client:
+    return Client.on_socket(node.config.socket, joining.read_charter(node.config).federation_id)
+
+
+def crisis(title: str, now_ms: int) -> record_pb2.Crisis:
+    return record_pb2.Crisis(
+        framework=record_pb2.Reference(name="eu-ocrf", version="1"), title=title, ends_ms=now_ms + HOUR_MS
+    )
+
+
+async def declare(node: Node, title: str) -> tools_pb2.CrisisView:
+    async with client(node) as opened:
+        status = await opened.admin.GetStatus(admin_pb2.GetStatusRequest())
+        return await opened.declare(crisis(title, status.certificate_ends_ms - 20 * HOUR_MS), GREEN)
+
+
+async def publish(node: Node, name: str, digests: Sequence[bytes]) -> tools_pb2.PublishListResponse:
+    async with client(node) as opened:
+        draft = tools_pb2.ListDraft(name=name, kind="sha256", labels=["drill"], handling=GREEN)
+        return await opened.publish_list(draft, digests)
+
+
+async def approve(node: Node, *others: Node) -> None:
+    """As `peer add` does, without waiting for the connection."""
+    async with client(node) as opened:
+        ids = [other.made.card.inception.member_id for other in others]
+        await opened.admin.ApprovePeers(admin_pb2.ApprovePeersRequest(member_ids=ids))
+
+
+async def in_force(*nodes: Node) -> None:
+    """Wait until each has heard that all founders accepted."""
+    async with asyncio.timeout(GUARD_S):
+        for node in nodes:
+            async with client(node) as opened:
+                while not (await opened.admin.GetStatus(admin_pb2.GetStatusRequest())).charter_in_force:
+                    pass
+
+
+async def hears(node: Node, *titles: str) -> None:
+    """Wait until these crises were received there; what came before the call counts."""
+    missing = set(titles)
+    async with asyncio.timeout(GUARD_S), client(node) as opened:
+        async for event in opened.subscribe(fresh_name(), kinds_wanted=[Kind.DECLARATION]):
+            if isinstance(event, Received) and event.record is not None:
+                missing.discard(event.record.crisis.title)
+            if not missing:
+                return
+
+
+async def holds(node: Node, digests: Sequence[bytes]) -> None:
+    """Wait until the values are found there: a record arrives a moment before its values can be looked up."""
+    probe = [digests[0], digests[len(digests) // 2], digests[-1]]
+    async with asyncio.timeout(GUARD_S), client(node) as opened:
+        while len(await opened.look_up("sha256", probe)) < len(probe):
+            pass
+
+
+async def in_step(*nodes: Node) -> None:
+    """Wait until all hold the same heads, want nothing, and have the same values in their index."""
+    async with asyncio.timeout(GUARD_S):
+        while True:
+            answers = [await _status(node) for node in nodes]
+            views = {(one.heads_digest, one.index_digest, one.payloads_wanted) for one in answers}
+            if len(views) == 1 and not answers[0].payloads_wanted:
+                return
+
+
+async def _status(node: Node) -> admin_pb2.GetStatusResponse:
+    async with client(node) as opened:
+        return await opened.admin.GetStatus(admin_pb2.GetStatusRequest(index_digest=True))
+
+
+@pytest.fixture(scope="module", name="five")
+def _five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
+    """Five members, all approved by all: for tests that do them no harm."""
+    with federation(tmp_path_factory.mktemp("five"), 5) as nodes:
+        for node in nodes:
+            asyncio.run(approve(node, *(other for other in nodes if other is not node)))
+        asyncio.run(in_force(*nodes))
+        yield nodes
+
+
+async def test_a_declaration_and_a_list_reach_everyone_and_all_agree(five: Sequence[Node]) -> None:
+    await publish(five[3], "shared", DIGESTS)
+    declared = await declare(five[0], "seen by all")
+    assert declared.state == "active"
+    for node in five:
+        await hears(node, "seen by all")
+        await holds(node, DIGESTS)
+    await in_step(*five)
+
+
+async def test_a_platform_may_not_declare_and_is_told_why(five: Sequence[Node]) -> None:
+    with pytest.raises(Refused, match="a platform may not declare"):
+        await declare(five[3], "not by a platform")
+
+
+async def test_the_same_request_twice_is_one_declaration(five: Sequence[Node]) -> None:
+    async with client(five[1]) as opened:
+        status = await opened.admin.GetStatus(admin_pb2.GetStatusRequest())
+        said = crisis("said twice", status.certificate_ends_ms - 20 * HOUR_MS)
+        first = await opened.declare(said, GREEN, object_id=b"o" * 16)
+        second = await opened.declare(said, GREEN, object_id=b"o" * 16)
+    assert first.entry == second.entry
+
+
+async def test_an_ended_crisis_is_ended_for_everyone(five: Sequence[Node]) -> None:
+    declared = await declare(five[2], "soon over")
+    async with client(five[2]) as opened:
+        ended = await opened.end_crisis(declared.reference)
+    assert ended.state == "ended"
+    async with asyncio.timeout(GUARD_S), client(five[4]) as opened:
+        async for event in opened.subscribe("ends", kinds_wanted=[Kind.CRISIS_ACT]):
+            if isinstance(event, Received) and event.object_id == declared.object_id:
+                break
+    found = await asyncio.to_thread(
+        five[4].until, lambda crises: _state(crises, declared.object_id) == "ended", "crisis", "list"
+    )
+    assert _state(found, declared.object_id) == "ended"
+
+
+def _state(crises: Any, object_id: bytes) -> str:
+    return next((one["state"] for one in crises if one["object_id"] == object_id.hex()), "")
+
+
+async def test_a_tool_that_was_killed_misses_nothing_and_gets_nothing_twice_past_what_it_acknowledged(
+    five: Sequence[Node], tmp_path: Path
+) -> None:
+    node = five[1]
+    node.cli("tool", "issue", "scanner", "--scope", "read", "--scope", "match", "--output", tmp_path / "scanner.pem")
+    federation_id = joining.read_charter(node.config).federation_id
+    seen: list[bytes] = []
+    acknowledged = 0
+    for number in range(3):
+        await declare(five[0], f"for the tool {number}")
+        async with (
+            asyncio.timeout(GUARD_S),
+            Client.with_bundle(node.config.tools_listen, tmp_path / "scanner.pem", federation_id) as opened,
+        ):
+            before = acknowledged
+            async for event in opened.subscribe("journal", kinds_wanted=[Kind.DECLARATION]):
+                if not isinstance(event, Received) or event.record is None:
+                    continue
+                assert event.entry not in seen[:before]
+                seen.append(event.entry)
+                if event.record.crisis.title == f"for the tool {number}":
+                    break  # killed: the last one was not acknowledged
+                await opened.acknowledge("journal", event.cursor)
+                acknowledged = len(seen)
+    assert len(set(seen)) >= 3
+
+
+async def test_a_tool_may_do_what_its_scopes_say_and_no_more(five: Sequence[Node], tmp_path: Path) -> None:
+    node = five[0]
+    node.cli("tool", "issue", "matcher", "--scope", "match", "--output", tmp_path / "matcher.pem")
+    federation_id = joining.read_charter(node.config).federation_id
+    async with Client.with_bundle(node.config.tools_listen, tmp_path / "matcher.pem", federation_id) as opened:
+        assert await opened.look_up("sha256", [bytes(32)]) == []
+        with pytest.raises(Refused, match=r"may not call /tocsin\.v1\.Tools/Declare"):
+            await opened.declare(crisis("by a scanner", 1), GREEN)
+    async with Client.with_bundle(five[1].config.tools_listen, tmp_path / "matcher.pem", federation_id) as opened:
+        with pytest.raises(Unavailable):
+            await opened.look_up("sha256", [bytes(32)])
+
+
+async def test_three_in_a_line_relay_and_one_that_was_killed_catches_up(tmp_path: Path) -> None:
+    with federation(tmp_path, 3) as (first, middle, last):
+        await approve(first, middle)
+        await approve(middle, first, last)
+        await approve(last, middle)
+        await in_force(first, middle, last)
+        await declare(first, "down the line")
+        await hears(last, "down the line")
+        middle.kill()
+        await declare(first, "while it was away")
+        await publish(first, "meanwhile", DIGESTS)
+        middle.start()
+        await hears(last, "while it was away")
+        await holds(last, DIGESTS)
+        await in_step(first, middle, last)
+
+
+async def test_a_late_one_gets_everything_and_kill_in_the_middle_of_a_list_loses_nothing(tmp_path: Path) -> None:
+    nodes = make(tmp_path, 3, accept=2)
+    first, second, late = nodes
+    try:
+        first.start()
+        second.start()
+        await approve(first, second, late)
+        await approve(second, first, late)
+        await in_force(first, second)
+        await declare(first, "before it came")
+        await publish(first, "early", DIGESTS)
+        late.start()
+        await approve(late, first, second)
+        await hears(late, "before it came")
+        for number in range(3):
+            part = [i.to_bytes(32) for i in range(number * 20_000, (number + 1) * 20_000)]
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(publish(second, "growing", part))
+                await asyncio.sleep(0)
+                late.kill()
+            late.start()
+        await in_step(first, second, late)
+    finally:
+        for node in nodes:
+            if node.runs:
+                node.kill()
+
+
+async def test_removing_a_peer_ends_its_streams_at_once(tmp_path: Path) -> None:
+    with federation(tmp_path, 2) as (one, other):
+        await approve(one, other)
+        await approve(other, one)
+        await in_force(one, other)
+        await declare(one, "while they talk")
+        await hears(other, "while they talk")
+        async with client(one) as opened:
+            removed = await opened.admin.RemovePeer(admin_pb2.RemovePeerRequest(peer=other.name))
+        assert removed.streams_ended > 0
+        await asyncio.to_thread(other.wait_for, "link down")
+        await declare(one, "after they parted")
+        async with client(other) as opened:
+            assert {one.crisis.title for one in await opened.crises()} == {"while they talk"}
+
+
+def test_a_second_daemon_on_a_folder_is_refused_by_the_first_ones_process(five: Sequence[Node]) -> None:
+    refused = five[0].cli("run", check=False)
+    assert refused.returncode == 3
+    assert "is in use by process" in refused.stderr
+
+
+def test_a_secret_that_others_can_read_keeps_the_node_from_starting(tmp_path: Path) -> None:
+    (node,) = make(tmp_path, 1)
+    (node.config.data_folder / "sign" / "feed.key").chmod(0o644)
+    refused = node.cli("run", check=False)
+    assert refused.returncode == 3
+    assert "chmod 600" in refused.stderr
+
+
+def test_a_port_that_is_taken_is_named_with_its_key(five: Sequence[Node], tmp_path: Path) -> None:
+    (node,) = make(tmp_path, 1)
+    file = node.folder / "node.toml"
+    file.write_text(file.read_text().replace(node.config.peers_listen, five[0].config.peers_listen))
+    refused = node.cli("run", check=False)
+    assert refused.returncode == 3
+    assert "peers.listen" in refused.stderr
+    assert "cannot be listened on" in refused.stderr
+
+
+def test_sigterm_ends_the_daemon_with_success(tmp_path: Path) -> None:
+    with federation(tmp_path, 1) as (node,):
+        assert node.stop() == 0
