@@ -76,6 +76,7 @@ class Daemon:
     exchange: Exchange
     cards: list[Card]
     clock: RealClock = field(default_factory=RealClock)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -184,6 +185,7 @@ class Daemon:
             socket=str(self.config.socket),
         )
         _notify("READY=1")
+        self.ready.set()
 
     async def _close(self) -> None:
         self.projecting.close()

@@ -165,6 +165,7 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
             )
             for one in found
         ],
+        wrapped=("title", "by", "state"),
     )
 
 

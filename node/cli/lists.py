@@ -48,7 +48,7 @@ def list_(ctx: click.Context, exercises: bool, folder: Path, as_json: bool) -> N
         printing.print_json([printing.fields_of(one) for one in found])
         return
     printing.print_table(
-        ("name", "by", "kind", "items", "on their way", "updated", "ends"),
+        ("name", "by", "kind", "items", "to come", "updated", "ends"),
         [
             (
                 printing.shortened(f"EXERCISE {one.name}" if one.exercise else one.name),
@@ -56,12 +56,13 @@ def list_(ctx: click.Context, exercises: bool, folder: Path, as_json: bool) -> N
                 ", ".join(one.list.kinds),
                 f"{one.items:,}",
                 f"{one.missing:,}" if one.missing else "-",
-                printing.moment(one.updated_ms),
-                printing.moment(one.expires_ms),
+                printing.day(one.updated_ms),
+                printing.day(one.expires_ms),
             )
             for one in found
         ],
-        numbers=("items", "on their way"),
+        numbers=("items", "to come"),
+        wrapped=("by",),
     )
 
 
@@ -98,7 +99,7 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("labels", ", ".join(found.list.labels)),
             ("advice", found.list.advice),
             ("items", f"{found.items:,} in {found.records:,} records"),
-            ("on their way", f"{found.missing:,} records of its owner" if found.missing else ""),
+            ("to come", f"{found.missing:,} records of its owner" if found.missing else ""),
             ("updated", printing.moment(found.updated_ms)),
             ("ends", printing.moment(found.expires_ms)),
             ("id", found.object_id.hex()),

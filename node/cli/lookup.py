@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,7 +168,7 @@ def _line(item: Item, match: "tools_pb2.Match", *, alone: bool) -> str:
         f"MATCH {printing.plain(match.list)}",
         printing.plain(", ".join(match.labels)),
         f"advice: {match.advice}{f' ({printing.plain(match.reason)})' if match.reason else ''}",
-        f"until {datetime.fromtimestamp(match.expires_ms / 1000, UTC).astimezone():%Y-%m-%d}",
+        f"until {printing.day(match.expires_ms)}",
         "" if alone else item.digest.hex(),
     ]
     return "  ".join(part for part in parts if part)

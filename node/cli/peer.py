@@ -177,6 +177,7 @@ def list_(folder: Path, as_json: bool) -> None:
     printing.print_table(
         ("name", "role", "fingerprint", "address", "state", "connection"),
         [(one.name, _role(one), one.fingerprint, one.address or "-", one.state, _connection(one)) for one in found],
+        wrapped=("name", "role", "connection"),
     )
 
 

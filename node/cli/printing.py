@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 COLUMNS_MAX = 4096  # where there is no terminal whose width a table has to fit
+WRAPPED_COLUMNS_MIN = 16
+GAP = 2  # between columns
 
 
 def plain(text: str) -> str:
@@ -32,25 +34,40 @@ def moment(time_ms: int) -> str:
     return clock.readable(datetime.fromtimestamp(time_ms / 1000, UTC)) if time_ms else "-"
 
 
+def day(time_ms: int) -> str:
+    """A time of the letters where the hour does not matter."""
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC).astimezone():%Y-%m-%d}" if time_ms else "-"
+
+
 def seconds(difference_ms: int) -> str:
     """As in "+0.2 s"; never "-0.0 s"."""
     return f"{round(difference_ms / 1000, 1) + 0.0:+.1f} s"
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
-    """A table with these headings; columns of ``numbers`` stand to the right."""
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = (), wrapped: Sequence[str] = ()
+) -> None:
+    """A table. Columns of ``numbers`` stand to the right; those ``wrapped`` give way on a narrow terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else COLUMNS_MAX, highlight=False)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    cells = [[Text(plain(cell)) for cell in row] for row in rows]
+    columns = zip(*([Text(heading) for heading in headings], *cells), strict=True)
+    widths = {heading: max(cell.cell_len for cell in column) for heading, column in zip(headings, columns, strict=True)}
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for heading in headings:
-        right = heading in numbers
-        table.add_column(heading, justify="right" if right else "left", no_wrap=right or not terminal)
-    for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
+        gives_way = heading in wrapped
+        least = min(widths[heading], WRAPPED_COLUMNS_MIN) if gives_way else widths[heading]
+        table.add_column(
+            heading, justify="right" if heading in numbers else "left", no_wrap=not gives_way, min_width=least
+        )
+    for row in cells:
+        table.add_row(*row)
+    # What is to be copied is never cut: where it does not fit, the terminal breaks the line.
+    least = sum(column.min_width or 0 for column in table.columns) + GAP * len(headings)
+    width = max(Console().width, least) if sys.stdout.isatty() else COLUMNS_MAX
+    console = Console(width=width, highlight=False)
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -38,6 +38,7 @@ def member(folder: Path, as_json: bool) -> None:
             )
             for one in found
         ],
+        wrapped=("name", "role", "charter"),
     )
 
 

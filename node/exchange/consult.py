@@ -87,7 +87,7 @@ def _is_end(act: Record) -> bool:
 def crisis_view(record: Record, ended_ms: Sequence[int], rising: Sequence[bytes], seen: View) -> tools_pb2.CrisisView:
     """One crisis as it stands now."""
     crisis = record_pb2.Record.FromString(record.content).crisis
-    obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, effect.rules_of(seen.trust.charter))
+    obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.trust.charter)
     standing = lifecycle.standing(Declared(crisis.starts_ms, crisis.ends_ms, obstacle), ended_ms, seen.now_ms)
     return tools_pb2.CrisisView(
         member_id=record.member_id,
@@ -209,7 +209,7 @@ def _weigh(stores: Stores, record: Record, seen: View) -> _Weighed:
     letter = record_pb2.Record.FromString(record.content)
     about = index.newest(stores.index, Kind.LIST, record.member_id, record.object_id)
     name = record_pb2.Record.FromString(about.content).list.name if about else record.object_id.hex()
-    obstacle = effect.obstacle(Right.PUBLISH, record.member_id, seen.roster, effect.rules_of(seen.trust.charter))
+    obstacle = effect.obstacle(Right.PUBLISH, record.member_id, seen.roster, seen.trust.charter)
     return _Weighed(
         list=list_name(seen.trust, record.member_id, name),
         labels=list(letter.items.labels),

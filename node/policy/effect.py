@@ -3,6 +3,7 @@
 from enum import StrEnum
 from functools import lru_cache
 
+from node.errors import Refused
 from node.feed.charter import Charter
 from node.feed.identity import Role
 from node.feed.keys import MemberId
@@ -19,7 +20,7 @@ class Right(StrEnum):
     REFER = "refer"
 
 
-def obstacle(right: Right, member_id: MemberId, roster: Roster, rules: Parameters) -> str:
+def obstacle(right: Right, member_id: MemberId, roster: Roster, charter: Charter) -> str:
     """Why the member may not, in words; empty if it may."""
     if not roster.in_force:
         return "the charter is not in force yet"
@@ -28,7 +29,10 @@ def obstacle(right: Right, member_id: MemberId, roster: Roster, rules: Parameter
         return "its author is not a member" if member_id not in roster.revoked else "its author was removed"
     if seat.suspended:
         return f"{seat.name} is suspended"
-    entitled: list[parameters.RoleName] = getattr(rules.rights, right)
+    try:
+        entitled: list[parameters.RoleName] = getattr(rules_of(charter).rights, right)
+    except Refused:
+        return "this program cannot read who may do what in the charter"
     if seat.role not in set(Role) or Role(seat.role).name.lower() not in entitled:
         return f"a {parameters.role_name(seat.role)} may not {right}"
     return ""

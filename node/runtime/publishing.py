@@ -145,7 +145,7 @@ class Publishing:
         """What is trusted now; raises Refused where this member may not."""
         trust = self._writer.trust
         seen = consult.view(trust, self._clock.now_ms())
-        obstacle = effect.obstacle(right, self._writer.reader.member_id, seen.roster, effect.rules_of(trust.charter))
+        obstacle = effect.obstacle(right, self._writer.reader.member_id, seen.roster, trust.charter)
         if obstacle:
             raise Refused(f"this node may not {right}: {obstacle}", next_step="See `tocsin charter show` for who may.")
         return seen

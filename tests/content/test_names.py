@@ -1,0 +1,46 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.content import names
+from node.errors import Refused
+
+IDS = st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=20, unique=True)
+
+
+def test_a_slug_is_what_one_would_type() -> None:
+    assert names.slug("Acme Video") == "acme-video"
+    assert names.slug("Ministère de l'Intérieur (FR)") == "ministere-de-l-interieur-fr"
+    assert names.slug("警察庁") == ""
+
+
+@given(IDS)
+def test_references_tell_all_objects_apart_and_begin_no_other(ids: list[bytes]) -> None:
+    rising = sorted(ids)
+    short = [names.reference("c", one, rising) for one in rising]
+    assert all(one.startswith("c-") and len(one) >= 6 for one in short)
+    assert not any(a != b and b.startswith(a) for a in short for b in short)
+
+
+def test_two_that_begin_alike_have_longer_references() -> None:
+    rising = [bytes(16), bytes(15) + b"\x08"]
+    assert names.reference("c", rising[0], rising) != names.reference("c", rising[1], rising)
+    assert len(names.reference("c", rising[0], rising)) > 20
+
+
+NAMED = {b"a" * 16: ("europol/halle", "l-aaaa"), b"b" * 16: ("europol/hamburg", "l-abbb")}
+
+
+def test_a_name_a_reference_an_id_and_a_beginning_all_work() -> None:
+    for typed in ("europol/halle", "L-AAAA", (b"a" * 16).hex(), "europol/hal", " l-aa"):
+        assert names.resolve(typed, "list", NAMED) == b"a" * 16
+
+
+def test_what_may_be_several_or_none_is_refused_with_what_there_is() -> None:
+    with pytest.raises(Refused, match=r"may be any of 2: europol/halle, europol/hamburg"):
+        names.resolve("europol/ha", "list", NAMED)
+    with pytest.raises(Refused, match=r"there is no list 'bka/halle'") as refused:
+        names.resolve("bka/halle", "list", NAMED)
+    assert "europol/halle" in refused.value.next_step
+    with pytest.raises(Refused):
+        names.resolve("", "list", NAMED)

@@ -1,0 +1,48 @@
+from random import Random
+
+from node.feed.keys import MemberId
+from node.protocol.dialing import COURTESY_S, RETRY_S_MAX, Dialing
+
+ME, SMALLER, LARGER = (MemberId(letter * 32) for letter in (b"m", b"a", b"z"))
+
+
+def test_of_two_that_can_dial_each_other_the_smaller_id_dials_first() -> None:
+    dialing = Dialing(ME, Random(1))
+    dialing.add(100, LARGER)
+    dialing.add(100, SMALLER)
+    assert dialing.due(100) == [LARGER]
+    assert dialing.wake_at == 100 + COURTESY_S
+    assert dialing.due(100 + COURTESY_S) == [SMALLER]
+
+
+def test_nobody_is_dialled_twice_at_a_time() -> None:
+    dialing = Dialing(ME, Random(1))
+    dialing.add(0, LARGER)
+    assert dialing.due(0) == [LARGER]
+    assert dialing.due(1000) == []
+    dialing.add(1000, LARGER)
+    assert dialing.due(1000) == []
+
+
+def test_a_peer_that_does_not_answer_is_tried_more_and_more_rarely_and_never_given_up() -> None:
+    dialing, now = Dialing(ME, Random(1)), 0.0
+    dialing.add(now, LARGER)
+    waits = []
+    for _ in range(12):
+        assert dialing.due(now) == [LARGER]
+        dialing.link_down(now, LARGER)
+        waits.append(dialing.wake_at - now)
+        now = dialing.wake_at
+    assert waits[0] < 0.3
+    assert RETRY_S_MAX / 2 <= waits[-1] <= RETRY_S_MAX
+
+
+def test_a_link_that_stood_is_dialled_again_soon_whoever_opened_it() -> None:
+    dialing = Dialing(ME, Random(1))
+    dialing.add(0, SMALLER)
+    dialing.link_up(SMALLER)
+    assert dialing.due(1000) == []
+    dialing.link_down(1000, SMALLER)
+    assert dialing.wake_at < 1001
+    dialing.drop(SMALLER)
+    assert dialing.due(2000) == []
