@@ -25,6 +25,14 @@ CODES: dict[type[NodeError], grpc.StatusCode] = {
     NodeError: grpc.StatusCode.INTERNAL,
 }
 
+FAULTS: dict[str, type[NodeError]] = {  # the first that fits; a program's part of the contract
+    "PEER_FAULT": PeerFault,
+    "REFUSED": Refused,
+    "UNAVAILABLE": Unavailable,
+    "CONFIGURATION": ConfigError,
+    "ERROR": NodeError,
+}
+
 
 def code_of(error: NodeError) -> grpc.StatusCode:
     """The code of the nearest class that the table names. A refusal that names a field is about the request."""
@@ -37,7 +45,8 @@ def status_of(error: NodeError) -> status_pb2.Status:
     """The error as google.rpc.Status: reason, field, and the next step as help for people."""
     number = code_pb2.Code.Value(code_of(error).name)
     status = status_pb2.Status(code=number, message=error.reason)
-    info = error_details_pb2.ErrorInfo(reason=type(error).__name__.upper(), domain=DOMAIN)
+    fault = next(name for name, kind in FAULTS.items() if isinstance(error, kind))
+    info = error_details_pb2.ErrorInfo(reason=fault, domain=DOMAIN)
     if error.next_step:
         info.metadata["next_step"] = error.next_step
     status.details.add().Pack(info)
@@ -47,16 +56,13 @@ def status_of(error: NodeError) -> status_pb2.Status:
     return status
 
 
-_KINDS = {kind.__name__.upper(): kind for kind in CODES if kind is not Malformed}
-
-
 def error_of(error: grpc.aio.AioRpcError) -> NodeError:
     """What the other side refused, as the very same error; anything else is Unavailable."""
     status = rpc_status.from_call(cast("grpc.Call", error))  # it has the three methods that are asked for
     for detail in status.details if status else ():
         info = error_details_pb2.ErrorInfo()
         if detail.Unpack(info) and info.domain == DOMAIN:
-            kind = _KINDS.get(info.reason, Refused)
+            kind = FAULTS.get(info.reason, Refused)
             return kind(
                 error.details() or "refused", next_step=info.metadata.get("next_step", ""), field=_field(status)
             )
