@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ def seconds(difference_ms: int) -> str:
 
 
 def print_table(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = (), wrapped: Sequence[str] = ()
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = (), wrapped: Sequence[str] = ()
 ) -> None:
     """A table. Columns of ``numbers`` stand to the right; those ``wrapped`` give way on a narrow terminal."""
     from rich.console import Console

@@ -99,7 +99,7 @@ class Peering:
             return
 
     async def serve(self, link: Link) -> str:
-        """Run one link to its end; why it ended, empty when the peer hung up."""
+        """Run one link to its end; what the peer is to hear about it, which may be nothing."""
         outbox = Outbox(link)
         place = (link.peer, link.stream)
         standing = self._outboxes.get(place)
@@ -108,14 +108,16 @@ class Peering:
                 return "a link that the other side's rule prefers stands already"
             standing.end("replaced by a newer link")
         self._outboxes[place] = outbox
+        told = ""
         try:
             await self._run(link, outbox)
-        except Unavailable as error:
+            told = outbox.reason
+        except Unavailable as error:  # ours to know: a peer is not told about our disk
             outbox.end(error.reason)
         finally:
             if self._outboxes.get(place) is outbox:
                 await self._leave(link, outbox)
-        return outbox.reason
+        return told
 
     def hang_up(self, peer: MemberId, reason: str) -> int:
         """End the peer's links; how many there were."""
@@ -193,18 +195,17 @@ class Peering:
     async def _listen(self, link: Link) -> None:
         machine = self._machine(link.stream)
         async for frame in link.frames():
+            says_hello = link.stream is Stream.GOSSIP and frame.HasField("hello")
+            if says_hello:
+                ahead_ms = frame.hello.now_ms - self._clock.now_ms()
+                self.heard[link.peer] = Heard(frame.hello.program[:PROGRAM_CHARACTERS_MAX], ahead_ms)
             await self._through(self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame)))
             self._frames.tell()
-            if link.stream is Stream.GOSSIP and frame.HasField("hello"):
-                self._note_hello(link.peer, frame.hello)
-
-    def _note_hello(self, peer: MemberId, said: peer_pb2.Hello) -> None:
-        self.heard[peer] = Heard(said.program[:PROGRAM_CHARACTERS_MAX], said.now_ms - self._clock.now_ms())
-        if peer in self._gossip.ready():
-            self.ended.pop(peer, None)
-            self.dialing.link_up(peer)
-            self.links.tell()
-            _log.info("link up", peer=peer.hex(), program=self.heard[peer].program)
+            if says_hello and link.peer in self._gossip.ready():
+                self.ended.pop(link.peer, None)
+                self.dialing.link_up(link.peer)
+                self.links.tell()
+                _log.info("link up", peer=link.peer.hex(), program=self.heard[link.peer].program)
 
     async def _apply(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

@@ -50,9 +50,10 @@ class Stores:
 def recover(stores: Stores, error: BaseException) -> None:
     """After an operation that failed: forget what it began; raises Unavailable where the disk was at fault."""
     stores.rollback()
-    if isinstance(error, sqlite3.OperationalError | sa.exc.OperationalError | OSError):
+    cause = error.orig if isinstance(error, sa.exc.OperationalError) else error
+    if isinstance(cause, sqlite3.OperationalError | OSError):
         raise Unavailable(
-            f"the store cannot be written: {error}",
+            f"the store cannot be written: {cause}",
             next_step="Check that the disk has room and is writable; nothing that was told is lost.",
         ) from error
 

@@ -1,0 +1,78 @@
+"""Measure real daemons on this machine, beside references measured in the same run. It judges nothing."""
+
+import argparse
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from tests.bench import comparison, declarations, lists, results
+from tests.bench.results import Measure, Stopwatch
+
+NAMES = ("declare", "list", "memory", "sync")
+SECONDS_MAX = 600  # what hangs ends by then, daemons and all
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+
+
+def main() -> int:
+    arguments = _arguments()
+    for number in ENDING:
+        signal.signal(number, _stop)
+    signal.alarm(SECONDS_MAX)
+    wanted = arguments.only or NAMES
+    count, digest_count = (20, 50_000) if arguments.quick else (200, 1_000_000)
+    watch = Stopwatch()
+    measures: list[Measure] = []
+    if "declare" in wanted:
+        _say(f"five daemons: {count} declarations in quiet, {count} while {digest_count:,} SHA-256 travel")
+        measures += _in_folder(lambda folder: declarations.measure(folder, count, digest_count))
+    if "list" in wanted or "memory" in wanted:
+        _say(f"two daemons: {digest_count:,} SHA-256 published on one")
+        measures += _in_folder(lambda folder: lists.measure(folder, digest_count, wanted))
+    if "sync" in wanted:
+        measures += comparison.measure()
+    show = results.print_json if arguments.json else results.print_table
+    show(measures, watch.elapsed_s)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bench",
+        description=__doc__,
+        epilog="examples: --quick    --only declare --only sync    --json > now.json",
+    )
+    parser.add_argument("--quick", action="store_true", help="20 declarations and 50,000 digests, to try it")
+    parser.add_argument("--only", action="append", choices=NAMES, help="measure this alone; may be given several times")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args()
+
+
+def _in_folder(measure: Callable[[Path], list[Measure]]) -> list[Measure]:
+    """In a folder of its own, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-bench-"))
+    try:
+        return measure(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    """Leave through every `finally`, undisturbed: they end the daemons."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a task cut short by a signal is no error of its own
+    over = number == signal.SIGALRM
+    sys.exit(f"bench: not over after {SECONDS_MAX} s" if over else f"bench: ended by {signal.Signals(number).name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
