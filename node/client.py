@@ -23,7 +23,7 @@ import grpc
 import grpc.aio
 
 from node.content import hashes
-from node.errors import NodeError, PeerFault
+from node.errors import NodeError, PeerFault, Unavailable
 from node.exchange import trust as trusts
 from node.exchange import verification
 from node.exchange.trust import Trust
@@ -203,6 +203,8 @@ class Client:
                 # The channel itself waits longer and longer between its attempts to connect.
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise status.error_of(error) from error
+            except Unavailable:
+                continue  # the node went away while governance was fetched
             finally:
                 call.cancel()
 
