@@ -2,9 +2,13 @@
 
 main        the list of commands, loaded when they are named
 errors      one table: whose fault it is, and the exit code
-options     what several commands share: where the folder is, examples, JSON
+options     what several commands share: where the folder is, examples in help texts
 asking      what is asked on a terminal, and where it comes from without one
+calling     the running node of a folder: its client, and what to do where it does not run
+printing    tables and fields for people, JSON for programs; what others wrote cannot steer a terminal
 clock       now, and times as people read them
+times       for how long, until when
+digests     files of digests, and the bar while they are read and sent
 
 Everything else is a module a command or a family of commands. Heavy imports (gRPC, cryptography,
 SQLAlchemy) stand inside the functions that need them: `tocsin --help` loads every command's module

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, options
+from node.cli import asking, options, printing
 from node.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def show(file: Path, as_json: bool) -> None:
 
     _, read, cards = charters.read(file)
     if as_json:
-        options.print_json(_plain(read, cards))
+        printing.print_json(_plain(read, cards))
         return
     click.echo(f"Federation id  {charters.readable_id(read)}   compare it by telephone")
     for line in charters.describe(read):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import options
+from node.cli import options, printing
 
 if TYPE_CHECKING:
     from node.config import Config
@@ -29,7 +29,7 @@ def check(folder: Path, as_json: bool) -> None:
     file = options.config_file(folder)
     found = _look(configs.load(file))
     if as_json:
-        options.print_json(found)
+        printing.print_json(found)
         return
     click.echo(f"{file} is in order.")
     width = max(map(len, found)) + 2

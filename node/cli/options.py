@@ -1,6 +1,5 @@
-"""What several commands share: where the folder is, examples in help texts, and JSON."""
+"""What several commands share: where the folder is, and examples in help texts."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -41,11 +40,6 @@ def config_file(folder: Path) -> Path:
 def as_json(command: Command) -> Command:
     """The option --json, as ``as_json: bool``."""
     return click.option("--json", "as_json", is_flag=True, help="For programs: one JSON document.")(command)
-
-
-def print_json(value: object) -> None:
-    """One JSON document."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def address(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
