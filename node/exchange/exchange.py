@@ -47,6 +47,7 @@ class Exchange:
         self.stores.rollback()
         self.trust = ingest.load(self.stores, self.trust)
         self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
+        project.mend(self.stores, self.trust, self.reader)
         while self.project():
             pass
 

@@ -4,10 +4,12 @@ Live, after a crash and in a rebuild it is the same function from the same curso
 index equals the live one. A record is shown only when all its digests are durable.
 """
 
+from collections.abc import Sequence
 from itertools import islice
 
 from node import limits
 from node.content import hashes, items
+from node.content.hashes import HashKind
 from node.exchange import records
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
@@ -68,24 +70,59 @@ def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader) -> 
 
 
 def _project_items(stores: Stores, opened: Opened) -> bool:
-    packed = opened.record.items.digests
-    kind = hashes.KINDS.get(opened.record.items.kind)
+    split = _split(opened)
+    if split is None:
+        return False  # the author's fault; the rest of the list is not affected
+    kind, values = split
     if kind is None:
         index.put_record(stores.index, _row(opened, 0), shown=True)
         return False
-    try:
-        values = items.split(kind, packed)
-    except ValueError:
-        return False  # the author's fault; the rest of the list is not affected
     opened.record.items.digests = b""
     number = index.put_record(stores.index, _row(opened, len(values)), shown=False)
     stores.commit("index")
-    rows = ((value, number, position) for position, value in enumerate(values))
-    while part := list(islice(rows, limits.DIGESTS_PER_TRANSACTION_MAX)):
-        index.put_digests(stores.digests, kind.number, part)
-        stores.commit("digests")
+    _write_digests(stores, number, kind, values)
     index.show(stores.index, number)
     return True
+
+
+def _split(opened: Opened) -> tuple[HashKind | None, Sequence[bytes]] | None:
+    """The kind and the values by position; no kind where it is not known here, None for what is no whole record."""
+    kind = hashes.KINDS.get(opened.record.items.kind)
+    if kind is None:
+        return None, ()
+    try:
+        return kind, items.split(kind, opened.record.items.digests)
+    except ValueError:
+        return None
+
+
+def _write_digests(stores: Stores, number: int, kind: HashKind, values: Sequence[bytes]) -> None:
+    rows = ((value, number, position) for position, value in enumerate(values))
+    index.note_written(stores.digests, number, whole=False)
+    while part := list(islice(rows, limits.DIGESTS_PER_TRANSACTION_MAX)):
+        index.put_digests(stores.digests, kind.number, part)
+        if part[-1][2] < len(values) - 1:
+            stores.commit("digests")
+    index.note_written(stores.digests, number, whole=True)
+    stores.commit("digests")
+
+
+def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
+    """Before anything is projected: bring index and digests together again.
+
+    Neither waits for the disk at a commit, so a power cut takes a different end off each of them.
+    """
+    if index.drop_beyond(stores.index, stores.digests):
+        stores.commit("digests")
+    for number, hash_ in index.unwritten(stores.index, stores.digests):
+        row = ledger.entry(stores.ledger, hash_)
+        opened = records.open_record(stores, row, trust, reader) if row else None
+        split = _split(opened) if opened else None
+        if split is None or split[0] is None:
+            index.drop_record(stores.index, number)
+        else:
+            _write_digests(stores, number, split[0], split[1])
+    stores.commit("index")
 
 
 def _row(opened: Opened, count: int) -> index.Record:

@@ -103,6 +103,37 @@ def numbers(index: sa.Connection, member_id: MemberId, object_id: ObjectId) -> l
     return [row[0] for row in rows]
 
 
+def note_written(digests: sa.Connection, number: int, *, whole: bool) -> None:
+    """Beside a record's digests, in their transaction: they are begun, or all there."""
+    driver.execute(
+        digests,
+        "INSERT INTO written (record, whole) VALUES (?, ?) ON CONFLICT (record) DO UPDATE SET whole = excluded.whole",
+        (number, whole),
+    )
+
+
+def unwritten(index: sa.Connection, digests: sa.Connection) -> list[tuple[int, HeaderHash]]:
+    """Shown records whose digests are not all there."""
+    whole = {row[0] for row in driver.rows(digests, "SELECT record FROM written WHERE whole")}
+    shown = driver.rows(index, "SELECT record, hash FROM record WHERE shown AND items > 0 ORDER BY record")
+    return [(row[0], row[1]) for row in shown if row[0] not in whole]
+
+
+def drop_beyond(index: sa.Connection, digests: sa.Connection) -> bool:
+    """Forget digests of records that the index lost, before it gives their numbers again; whether there were any."""
+    last = driver.scalar(index, "SELECT coalesce(max(record), 0) FROM record")
+    if (driver.scalar(digests, "SELECT max(record) FROM written") or 0) <= last:
+        return False
+    driver.execute(digests, "DELETE FROM digest WHERE record > ?", (last,))
+    driver.execute(digests, "DELETE FROM written WHERE record > ?", (last,))
+    return True
+
+
+def drop_record(index: sa.Connection, number: int) -> None:
+    """Forget one record."""
+    driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))
+
+
 def put_digests(digests: sa.Connection, kind: int, rows: Iterable[tuple[bytes, int, int]]) -> None:
     """Store values as (value, record, position); rising order is fastest."""
     driver.execute_many(
@@ -229,4 +260,5 @@ def clear(index: sa.Connection, digests: sa.Connection) -> None:
     driver.execute(index, "DELETE FROM projected")
     index.commit()
     driver.execute(digests, "DELETE FROM digest")
+    driver.execute(digests, "DELETE FROM written")
     digests.commit()

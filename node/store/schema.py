@@ -157,3 +157,10 @@ digest = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sqlite_with_rowid=False,
 )
+
+written = sa.Table(
+    "written",
+    digests,
+    sa.Column("record", sa.Integer, primary_key=True),
+    sa.Column("whole", sa.Boolean, nullable=False),  # true in the transaction that wrote its last digest
+)

@@ -12,6 +12,7 @@ from node.errors import ConfigError, Unavailable
 from node.store import schema
 
 NAMES = ("ledger", "keys", "index", "digests")
+PROJECTED = ("index", "digests")
 _METADATA = {name: getattr(schema, name) for name in NAMES}
 
 _CACHE_KIB = {"ledger": 16384, "keys": 4096, "index": 8192, "digests": 65536}
@@ -100,9 +101,9 @@ def _open_file(path: Path, name: str) -> sa.Connection:
             next_step="Install the newer version; a store never goes back.",
         )
     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-    # FULL where another file tells what this one holds, so that a loss would be silent. The index tells
-    # of itself how far it is, so what it loses is projected again.
-    connection.exec_driver_sql(f"PRAGMA synchronous = {'NORMAL' if name == 'index' else 'FULL'}")
+    # FULL where others were told what this file holds, so that a loss would be silent. The projection
+    # tells of itself how far it is; what it loses in a power cut is made again at the next start.
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'NORMAL' if name in PROJECTED else 'FULL'}")
     connection.exec_driver_sql("PRAGMA secure_delete = ON")
     connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB[name]}")
     connection.exec_driver_sql("PRAGMA busy_timeout = 10000")

@@ -105,3 +105,17 @@ def test_digests_of_a_record_that_is_not_shown_yet_are_not_found(tmp_path: Path)
     index.show(opened.index, number)
     assert list(index.records(opened.index, [number])) == [number]
     opened.close()
+
+
+def test_digests_of_records_that_the_index_lost_are_never_read_as_anothers(tmp_path: Path) -> None:
+    opened = stores.open_folder(tmp_path)
+    for number in (1, 2):
+        index.note_written(opened.digests, number, whole=True)
+        index.put_digests(opened.digests, 3, [(bytes([number]) * 32, number, 0)])
+    opened.index.exec_driver_sql(
+        "INSERT INTO record VALUES (1, 'h', 1, 'f', 1, 'm', 'o', 98, 0, 1, 1, 1, 1, 'c')",
+    )
+    assert index.drop_beyond(opened.index, opened.digests)
+    assert not index.drop_beyond(opened.index, opened.digests)
+    assert [one.record for one in index.find(opened.digests, 3, [b"\x01" * 32, b"\x02" * 32])] == [1]
+    opened.close()
