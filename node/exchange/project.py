@@ -5,6 +5,7 @@ index equals the live one. A record is shown only when all its digests are durab
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from node import limits
@@ -22,21 +23,65 @@ from node.store.stores import Stores
 ARRIVALS_PER_STEP = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Heavy:
+    """A record with digests, hidden until they are written."""
+
+    arrival: Arrival
+    number: int
+    kind: HashKind
+    values: Sequence[bytes]
+
+
 def advance(stores: Stores, trust: Trust, reader: Reader) -> bool:
-    """Project the next arrivals, urgent first and at most one bulk record; whether there may be more."""
-    cursor = index.projected(stores.index, store_id(stores))
-    found = arrivals.after(stores.ledger, cursor, ARRIVALS_PER_STEP)
-    if not found:
-        return False
-    heavy = False
+    """Project the next arrivals, urgent first and at most one record with digests; whether there may be more."""
+    for urgent in (True, False):
+        step = begin(stores, trust, reader, urgent=urgent)
+        if isinstance(step, Heavy):
+            write_digests(stores, step)
+            finish(stores, step)
+        if step:
+            return True
+    return False
+
+
+def begin(stores: Stores, trust: Trust, reader: Reader, *, urgent: bool) -> Heavy | bool:
+    """Project the next arrivals up to one with digests; that one, or whether there may be more."""
+    found = arrivals.after_in_lane(stores.ledger, cursor(stores), ARRIVALS_PER_STEP, urgent=urgent)
+    heavy = _project_light(stores, found, trust, reader)
+    return heavy if heavy is not None else len(found) == ARRIVALS_PER_STEP
+
+
+def write_digests(stores: Stores, heavy: Heavy) -> None:
+    """Write the digests of a record; touches no other file than theirs."""
+    _write_digests(stores, heavy.number, heavy.kind, heavy.values)
+
+
+def finish(stores: Stores, heavy: Heavy) -> None:
+    """Show a record whose digests are written."""
+    index.show(stores.index, heavy.number)
+    _set_projected(stores, heavy.arrival)
+    stores.commit("index")
+
+
+def _set_projected(stores: Stores, arrival: Arrival) -> None:
+    """One of the two positions moves; the other may have moved meanwhile."""
+    index.set_projected(stores.index, arrivals.advance(cursor(stores), arrival))
+
+
+def _project_light(stores: Stores, found: Sequence[Arrival], trust: Trust, reader: Reader) -> Heavy | None:
+    """Write arrivals up to the first with digests; that one, hidden, if there is one."""
+    heavy = last = None
     for arrival in found:
         heavy = _project(stores, arrival, trust, reader)
-        cursor = arrivals.advance(cursor, arrival)
-        if heavy:
+        if heavy is not None:
             break
-    index.set_projected(stores.index, cursor)
-    stores.commit("index")
-    return heavy or found[0].urgent or len(found) == ARRIVALS_PER_STEP
+        last = arrival
+    if last is not None:
+        _set_projected(stores, last)
+    if found:
+        stores.commit("index")
+    return heavy
 
 
 def rebuild(stores: Stores, trust: Trust, reader: Reader) -> None:
@@ -58,31 +103,21 @@ def cursor(stores: Stores) -> Cursor:
     return index.projected(stores.index, store_id(stores))
 
 
-def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader) -> bool:
-    """Write one arrival; whether it was heavy."""
+def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader) -> Heavy | None:
+    """Write one arrival; or begin one that has digests."""
     opened = records.open_record(stores, arrival.row, trust, reader)
     if opened is None:
-        return False
-    if opened.record.kind != Kind.ITEMS:
-        index.put_record(stores.index, _row(opened, 0), shown=True)
-        return False
-    return _project_items(stores, opened)
-
-
-def _project_items(stores: Stores, opened: Opened) -> bool:
-    split = _split(opened)
+        return None
+    split = _split(opened) if opened.record.kind == Kind.ITEMS else (None, ())
     if split is None:
-        return False  # the author's fault; the rest of the list is not affected
+        return None  # the author's fault; the rest of the list is not affected
     kind, values = split
     if kind is None:
         index.put_record(stores.index, _row(opened, 0), shown=True)
-        return False
+        return None
     opened.record.items.digests = b""
     number = index.put_record(stores.index, _row(opened, len(values)), shown=False)
-    stores.commit("index")
-    _write_digests(stores, number, kind, values)
-    index.show(stores.index, number)
-    return True
+    return Heavy(arrival, number, kind, values)
 
 
 def _split(opened: Opened) -> tuple[HashKind | None, Sequence[bytes]] | None:

@@ -41,6 +41,10 @@ CHANNEL_OPTIONS: Options = (
     *_BOTH_SIDES,
     # Else two channels to one address share one TCP connection, and bulk delays what is urgent.
     ("grpc.use_local_subchannel_pool", 1),
+    # A node that restarts is back within a second, and its tools should be soon after.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 2000),
 )
 
 SERVER_OPTIONS: Options = (

@@ -1,21 +1,31 @@
-"""Projecting: a reader of arrivals on a thread of its own, so that bulk never holds up the writer.
+"""Projecting: a reader of arrivals beside the writer. Bulk holds up neither the writer nor what is urgent.
 
-Index and digests have no other writer; ledger and keys are read beside theirs.
+The index has one thread and the digests another; ledger and keys are read beside their writer. The
+kernel runs the digests' thread only where nobody else wants the processor: a record that is found a
+little later is worth less than a declaration that arrives now.
 """
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import structlog
 
 from node.errors import Unavailable
 from node.exchange import project
+from node.exchange.project import Heavy
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.runtime.writer import News
 from node.store import stores
 from node.store.stores import Stores
+
+Result = TypeVar("Result")
+
+BULK_NICENESS = 19
 
 _log = structlog.get_logger()
 
@@ -23,38 +33,58 @@ _log = structlog.get_logger()
 class Projecting:
     """Owns the connections that write index and digests."""
 
-    def __init__(self, stores: Stores, trust: Callable[[], Trust], reader: Reader, arrived: News) -> None:
+    def __init__(self, held: Stores, trust: Callable[[], Trust], reader: Reader, arrived: News) -> None:
         self.news = News()
-        self._stores, self._trust, self._reader = stores, trust, reader
+        self._stores, self._trust, self._reader = held, trust, reader
         self._arrived = arrived
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="projecting")
+        self._index = ThreadPoolExecutor(1, thread_name_prefix="index")
+        self._digests = ThreadPoolExecutor(1, thread_name_prefix="digests", initializer=_yield_to_others)
 
     async def run(self) -> None:
         """Project whatever arrives, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(urgent=True))
+            tasks.create_task(self._follow(urgent=False))
+
+    async def _follow(self, *, urgent: bool) -> None:
         seen = -1
         while True:
             seen = await self._arrived.newer(seen)
             try:
-                while await self._step():
+                while await self._advance(urgent=urgent):
                     self.news.tell()
             except Unavailable as error:
                 _log.error("index not written", reason=error.reason)
             self.news.tell()
 
-    async def _step(self) -> bool:
-        step = asyncio.get_running_loop().run_in_executor(self._thread, self._advance, self._trust())
-        return await asyncio.shield(step)
+    async def _advance(self, *, urgent: bool) -> bool:
+        def begin() -> Heavy | bool:
+            return project.begin(self._stores, self._trust(), self._reader, urgent=urgent)
 
-    def _advance(self, trust: Trust) -> bool:
+        step = await self._run(self._index, begin)
+        if not isinstance(step, Heavy):
+            return step
+        await self._run(self._digests, lambda: project.write_digests(self._stores, step))
+        await self._run(self._index, lambda: project.finish(self._stores, step))
+        return True
+
+    async def _run(self, thread: ThreadPoolExecutor, operation: Callable[[], Result]) -> Result:
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(thread, self._whole, thread, operation))
+
+    def _whole(self, thread: ThreadPoolExecutor, operation: Callable[[], Result]) -> Result:
+        """All or nothing in the file that the thread owns; raises Unavailable where the disk was at fault."""
         try:
-            # Twice in one hop: behind something urgent the second look mostly finds nothing.
-            return project.advance(self._stores, trust, self._reader) and project.advance(
-                self._stores, trust, self._reader
-            )
+            return operation()
         except BaseException as error:
-            stores.recover(self._stores, error)
+            (self._stores.index if thread is self._index else self._stores.digests).rollback()
+            stores.explain(error)
             raise
 
     def close(self) -> None:
-        """Wait for the step under way; what is not projected will be at the next start."""
-        self._thread.shutdown()
+        """Wait for the steps under way; what is not projected will be at the next start."""
+        self._index.shutdown()
+        self._digests.shutdown()
+
+
+def _yield_to_others() -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BULK_NICENESS)

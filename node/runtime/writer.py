@@ -21,7 +21,9 @@ def whole(operation: Callable[[Exchange], Result], exchange: Exchange) -> Result
     try:
         return operation(exchange)
     except BaseException as error:
-        stores.recover(exchange.stores, error)
+        for connection in (exchange.stores.keys, exchange.stores.ledger):
+            connection.rollback()
+        stores.explain(error)
         raise
 
 

@@ -62,15 +62,21 @@ def mature(connection: sa.Connection, now_ms: int) -> int:
 
 def after(connection: sa.Connection, cursor: Cursor, limit: int) -> list[Arrival]:
     """The next arrivals: all urgent ones, and the others only when there is no urgent one."""
-    rows = list(
-        driver.rows(
-            connection,
-            f"SELECT * FROM ({_AFTER}) UNION ALL SELECT * FROM ({_AFTER})",
-            (True, cursor.urgent, limit, False, cursor.bulk, limit),
-        )
+    found = _arrivals(
+        connection,
+        f"SELECT * FROM ({_AFTER}) UNION ALL SELECT * FROM ({_AFTER})",
+        (True, cursor.urgent, limit, False, cursor.bulk, limit),
     )
-    found = [Arrival(row[0], bool(row[1]), Row(*row[2:])) for row in rows]
     return [one for one in found if one.urgent] or found
+
+
+def after_in_lane(connection: sa.Connection, cursor: Cursor, limit: int, *, urgent: bool) -> list[Arrival]:
+    """The next urgent arrivals, or the next others."""
+    return _arrivals(connection, _AFTER, (urgent, cursor.urgent if urgent else cursor.bulk, limit))
+
+
+def _arrivals(connection: sa.Connection, statement: str, parameters: Sequence[object]) -> list[Arrival]:
+    return [Arrival(row[0], bool(row[1]), Row(*row[2:])) for row in driver.rows(connection, statement, parameters)]
 
 
 def advance(cursor: Cursor, arrival: Arrival) -> Cursor:

@@ -48,9 +48,8 @@ class Stores:
             connection.engine.dispose()
 
 
-def recover(stores: Stores, error: BaseException) -> None:
-    """After an operation that failed: forget what it began; raises Unavailable where the disk was at fault."""
-    stores.rollback()
+def explain(error: BaseException) -> None:
+    """Raise Unavailable where an operation failed because of the disk."""
     cause = error.orig if isinstance(error, sa.exc.OperationalError) else error
     if isinstance(cause, sqlite3.OperationalError | OSError):
         raise Unavailable(
