@@ -4,11 +4,12 @@ The author's half of the disclosure policy stands here: what is not marked is no
 what is CLEAR or GREEN is readable by all members.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from node import limits
 from node.content import hashes, items, names
 from node.content.hashes import HashKind
+from node.content.items import Gathered
 from node.errors import Refused
 from node.exchange.publish import Draft
 from node.feed.header import BULK, NORMAL, URGENT
@@ -138,10 +139,10 @@ def list_head(draft: tools_pb2.ListDraft, object_id: bytes, count: int, now_ms: 
 
 
 def list_items(
-    draft: tools_pb2.ListDraft, object_id: bytes, crisis_id: bytes, digests: Iterable[bytes], now_ms: int
+    draft: tools_pb2.ListDraft, object_id: bytes, crisis_id: bytes, gathered: Gathered, now_ms: int
 ) -> Iterator[Draft]:
     """Its items, a record at a time."""
-    for packed in items.cut(digests):
+    for packed in items.cut(gathered):
         letter = record_pb2.Items(kind=draft.kind, labels=draft.labels, advice=draft.advice, digests=packed)
         yield Draft(
             Kind.ITEMS,

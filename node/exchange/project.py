@@ -6,7 +6,6 @@ index equals the live one. A record is shown only when all its digests are durab
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from node import limits
 from node.content import hashes, items
@@ -30,7 +29,7 @@ class Heavy:
     arrival: Arrival
     number: int
     kind: HashKind
-    values: Sequence[bytes]
+    packed: bytes
 
 
 def advance(stores: Stores, trust: Trust, reader: Reader) -> bool:
@@ -54,7 +53,7 @@ def begin(stores: Stores, trust: Trust, reader: Reader, *, urgent: bool) -> Heav
 
 def write_digests(stores: Stores, heavy: Heavy) -> None:
     """Write the digests of a record; touches no other file than theirs."""
-    _write_digests(stores, heavy.number, heavy.kind, heavy.values)
+    _write_digests(stores, heavy.number, heavy.kind, heavy.packed)
 
 
 def finish(stores: Stores, heavy: Heavy) -> None:
@@ -108,35 +107,27 @@ def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader) -> 
     opened = records.open_record(stores, arrival.row, trust, reader)
     if opened is None:
         return None
-    split = _split(opened) if opened.record.kind == Kind.ITEMS else (None, ())
-    if split is None:
-        return None  # the author's fault; the rest of the list is not affected
-    kind, values = split
+    kind = hashes.KINDS.get(opened.record.items.kind) if opened.record.kind == Kind.ITEMS else None
     if kind is None:
         index.put_record(stores.index, _row(opened, 0), shown=True)
         return None
-    opened.record.items.digests = b""
-    number = index.put_record(stores.index, _row(opened, len(values)), shown=False)
-    return Heavy(arrival, number, kind, values)
-
-
-def _split(opened: Opened) -> tuple[HashKind | None, Sequence[bytes]] | None:
-    """The kind and the values by position; no kind where it is not known here, None for what is no whole record."""
-    kind = hashes.KINDS.get(opened.record.items.kind)
-    if kind is None:
-        return None, ()
+    packed = opened.record.items.digests
     try:
-        return kind, items.split(kind, opened.record.items.digests)
+        count = items.count(kind, packed)
     except ValueError:
-        return None
+        return None  # the author's fault; the rest of the list is not affected
+    opened.record.items.digests = b""
+    number = index.put_record(stores.index, _row(opened, count), shown=False)
+    return Heavy(arrival, number, kind, packed)
 
 
-def _write_digests(stores: Stores, number: int, kind: HashKind, values: Sequence[bytes]) -> None:
-    rows = ((value, number, position) for position, value in enumerate(values))
+def _write_digests(stores: Stores, number: int, kind: HashKind, packed: bytes) -> None:
+    count, step = len(packed) // kind.digest_bytes, limits.DIGESTS_PER_TRANSACTION_MAX
     index.note_written(stores.digests, number, whole=False)
-    while part := list(islice(rows, limits.DIGESTS_PER_TRANSACTION_MAX)):
-        index.put_digests(stores.digests, kind.number, part)
-        if part[-1][2] < len(values) - 1:
+    for first in range(0, count, step):
+        part = min(step, count - first)
+        index.put_digests(stores.digests, kind.number, kind.digest_bytes, number, packed, first, part)
+        if first + part < count:
             stores.commit("digests")
     index.note_written(stores.digests, number, whole=True)
     stores.commit("digests")
@@ -152,11 +143,11 @@ def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
     for number, hash_ in index.unwritten(stores.index, stores.digests):
         row = ledger.entry(stores.ledger, hash_)
         opened = records.open_record(stores, row, trust, reader) if row else None
-        split = _split(opened) if opened else None
-        if split is None or split[0] is None:
+        kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
+        if opened is None or kind is None:
             index.drop_record(stores.index, number)
         else:
-            _write_digests(stores, number, split[0], split[1])
+            _write_digests(stores, number, kind, opened.record.items.digests)
     stores.commit("index")
 
 

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 
-from node.content import names
+from node.content import items, names
+from node.content.hashes import HashKind
+from node.content.items import Gathered
 from node.errors import Refused
 from node.exchange import consult, drafts
 from node.exchange.publish import Draft
@@ -20,6 +23,7 @@ from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
 from node.store import index
+from node.store.index import Found
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 
@@ -27,7 +31,7 @@ RECORDS_PER_WRITE = 4  # half a megabyte; so long does an urgent entry wait behi
 
 
 class Publishing:
-    """One thing at a time, so that the same request twice is one declaration and one list."""
+    """One crisis and one list at a time, so that the same request twice is one of them."""
 
     def __init__(
         self,
@@ -41,11 +45,11 @@ class Publishing:
         self._peering, self._writer = peering, writer
         self._reading, self._projecting = reading, projecting
         self._clock, self._randomness = clock, randomness
-        self._turn = asyncio.Lock()
+        self._crises, self._lists = asyncio.Lock(), asyncio.Lock()  # a list may take long; a crisis waits for none
 
     async def declare(self, request: tools_pb2.DeclareRequest) -> tools_pb2.DeclareResponse:
         """Declare a crisis, once for an object id; raises Refused."""
-        async with self._turn:
+        async with self._crises:
             seen = self._view(Right.DECLARE)
             before = await self._crisis(seen, request.object_id)
             if before is not None:
@@ -60,7 +64,7 @@ class Publishing:
         """End a crisis of our own; raises Refused for another's, and for one that is over."""
         if not request.crisis:
             raise Refused("which crisis?", next_step="Name it by its reference, as c-4k7q.", field="crisis")
-        async with self._turn:
+        async with self._crises:
             seen = self._view(Right.DECLARE)
             (found,) = await self._reading.run(
                 lambda stores: consult.crises(stores, seen, request.crisis, exercises=True)
@@ -83,27 +87,22 @@ class Publishing:
 
         What stands in it already is not said again.
         """
-        async with self._turn:
+        async with self._lists:
             seen = self._view(Right.PUBLISH)
             kind = drafts.list_kind(draft, seen.now_ms)
-            size = kind.digest_bytes
-            if not packed or len(packed) % size:
-                raise Refused(
-                    f"{len(packed)} bytes are no whole {kind.name} digests", next_step="Send digests end to end."
-                )
-            digests = {packed[i : i + size] for i in range(0, len(packed), size)}
+            gathered = await asyncio.to_thread(_gather, kind, packed)
+            count = _size(gathered)
             crisis_id = await self._crisis_id(seen, draft.crisis)
             object_id = await self._own_list(self._writer.reader.member_id, draft.name)
-            unchanged = (
-                await self._held(self._writer.reader.member_id, object_id, kind.number, digests) if object_id else set()
-            )
+            if object_id is not None:
+                await self._drop_held(object_id, kind, gathered)
             object_id = object_id or ObjectId(self._randomness(names.ID_BYTES))
-            fresh = digests - unchanged
-            records = await self._say_list(draft, object_id, crisis_id, fresh, len(digests), seen.now_ms)
+            added = _size(gathered)
+            records = await self._say_list(draft, object_id, crisis_id, gathered, count, seen.now_ms)
             (view,) = await self._reading.run(
                 lambda stores: consult.lists(stores, seen, object_id.hex(), exercises=True)
             )
-        return tools_pb2.PublishListResponse(list=view, added=len(fresh), unchanged=len(unchanged), records=records)
+        return tools_pb2.PublishListResponse(list=view, added=added, unchanged=count - added, records=records)
 
     # ---- Inside
 
@@ -112,7 +111,7 @@ class Publishing:
         draft: tools_pb2.ListDraft,
         object_id: ObjectId,
         crisis_id: bytes,
-        fresh: set[bytes],
+        fresh: Gathered,
         count: int,
         now_ms: int,
     ) -> int:
@@ -171,12 +170,27 @@ class Publishing:
 
         return await self._reading.run(find)
 
-    async def _held(self, member_id: MemberId, object_id: ObjectId, kind: int, digests: set[bytes]) -> set[bytes]:
-        """Which of these stand in the list already."""
-        rising, held = sorted(digests), set[bytes]()
+    async def _drop_held(self, object_id: ObjectId, kind: HashKind, gathered: Gathered) -> None:
+        """Leave out what stands in the list already."""
+        member_id = self._writer.reader.member_id
         own = set(await self._reading.run(lambda stores: index.numbers(stores.index, member_id, object_id)))
-        for start in range(0, len(rising), consult.VALUES_PER_LOOK_UP_MAX):
-            part = rising[start : start + consult.VALUES_PER_LOOK_UP_MAX]
-            found = await self._reading.run(lambda stores, part=part: index.find(stores.digests, kind, part))  # type: ignore[misc]
-            held |= {one.value for one in found if one.record in own}
-        return held
+        for part in gathered.values():
+            values = iter(sorted(part))
+            while asked := list(islice(values, consult.VALUES_PER_LOOK_UP_MAX)):
+                find = partial(_find, kind.number, asked)
+                part.difference_update(one.value for one in await self._reading.run(find) if one.record in own)
+
+
+def _find(kind: int, values: Sequence[bytes], stores: Stores) -> list[Found]:
+    return index.find(stores.digests, kind, values)
+
+
+def _gather(kind: HashKind, packed: bytes) -> Gathered:
+    size = kind.digest_bytes
+    if not packed or len(packed) % size:
+        raise Refused(f"{len(packed)} bytes are no whole {kind.name} digests", next_step="Send digests end to end.")
+    return items.gather(packed[i : i + size] for i in range(0, len(packed), size))
+
+
+def _size(gathered: Gathered) -> int:
+    return sum(len(part) for part in gathered.values())

@@ -1,6 +1,6 @@
 """The plaintext projection: records, and the values of their items in a file of their own."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -134,12 +134,19 @@ def drop_record(index: sa.Connection, number: int) -> None:
     driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))
 
 
-def put_digests(digests: sa.Connection, kind: int, rows: Iterable[tuple[bytes, int, int]]) -> None:
-    """Store values as (value, record, position); rising order is fastest."""
-    driver.execute_many(
+def put_digests(
+    digests: sa.Connection, kind: int, digest_bytes: int, number: int, packed: bytes, first: int, count: int
+) -> None:
+    """Store so many values of a record from this position on; they lie end to end, and rising is fastest.
+
+    One statement, so the thread that runs it holds the interpreter for none of the rows.
+    """
+    driver.execute(
         digests,
-        f"INSERT OR IGNORE INTO digest (kind, value, record, position) VALUES ({int(kind)}, ?, ?, ?)",
-        list(rows),
+        "WITH RECURSIVE place(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < ?2)"
+        " INSERT OR IGNORE INTO digest (kind, value, record, position)"
+        " SELECT ?3, substr(?4, i * ?5 + 1, ?5), ?6, i FROM place",
+        (first, first + count, kind, packed, digest_bytes, number),
     )
 
 

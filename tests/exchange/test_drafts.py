@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from node.content import items
 from node.errors import Refused
 from node.exchange import drafts
 from node.feed.kinds import Kind
@@ -82,7 +83,7 @@ def test_a_list_that_cannot_be_published_is_refused_at_its_field(changed: dict[s
 
 def test_items_are_cut_over_the_whole_list_sorted_and_distinct() -> None:
     digests = [(i % 5000).to_bytes(32) for i in range(9000, 0, -1)]
-    made = list(drafts.list_items(list_draft(), b"l" * 16, b"", digests, NOW_MS))
+    made = list(drafts.list_items(list_draft(), b"l" * 16, b"", items.gather(digests), NOW_MS))
     packed = b"".join(record_pb2.Record.FromString(one.record).items.digests for one in made)
     values = [packed[i : i + 32] for i in range(0, len(packed), 32)]
     assert values == sorted(set(digests))

@@ -21,7 +21,7 @@ PART = ("index", "digests")
 
 
 def publish(exchange: Exchange, first: int) -> None:
-    for packed in items.cut(i.to_bytes(32) for i in range(first, first + 5000)):
+    for packed in items.cut(items.gather(i.to_bytes(32) for i in range(first, first + 5000))):
         record = record_pb2.Record(
             kind=Kind.ITEMS, object_id=b"l" * 16, items=record_pb2.Items(kind="sha256", digests=packed)
         )

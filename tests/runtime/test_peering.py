@@ -40,7 +40,7 @@ def declaration() -> Draft:
 
 def hash_list() -> list[Draft]:
     drafts = []
-    for packed in items.cut(DIGESTS):
+    for packed in items.cut(items.gather(DIGESTS)):
         record = record_pb2.Record(
             kind=Kind.ITEMS, object_id=b"l" * 16, items=record_pb2.Items(kind="sha256", digests=packed)
         )

@@ -47,7 +47,7 @@ def _items(random: Random, ends_ms: int, published: list[bytes], count: int, urg
     object_id = random.randbytes(16)
     digests = [random.randbytes(32) for _ in range(count)]
     published.append(digests[0])
-    packed = next(iter(items.cut(digests)))
+    packed = next(iter(items.cut(items.gather(digests))))
     record = record_pb2.Record(
         kind=Kind.ITEMS, object_id=object_id, items=record_pb2.Items(kind="sha256", digests=packed)
     )
