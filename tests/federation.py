@@ -144,6 +144,12 @@ class Node:
         return found
 
     @property
+    def pid(self) -> int:
+        """The daemon's process."""
+        assert self._process
+        return self._process.pid
+
+    @property
     def runs(self) -> bool:
         """Whether it was started and not ended."""
         return self._process is not None

@@ -1,6 +1,8 @@
 """Real daemons on this machine, and what they owe each other: everything, in the end, through anyone."""
 
 import asyncio
+import resource
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import SystemRandom
@@ -278,3 +280,37 @@ def test_a_port_that_is_taken_is_named_with_its_key(five: Sequence[Node], tmp_pa
 def test_sigterm_ends_the_daemon_with_success(tmp_path: Path) -> None:
     with federation(tmp_path, 1) as (node,):
         assert node.stop() == 0
+
+
+def test_systemd_is_told_when_the_node_is_ready_and_when_it_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(GUARD_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with federation(tmp_path / "n", 1) as (node,):
+            assert listening.recv(64) == b"READY=1"
+            node.stop()
+            assert listening.recv(64) == b"STOPPING=1"
+
+
+async def test_a_full_disk_loses_nothing_harms_nobody_and_is_over_when_there_is_room(tmp_path: Path) -> None:
+    with federation(tmp_path, 3) as (one, full, other):
+        for node in (one, full, other):
+            await approve(node, *(each for each in (one, full, other) if each is not node))
+        await in_force(one, full, other)
+        before = resource.prlimit(full.pid, resource.RLIMIT_FSIZE)
+        largest = max(path.stat().st_size for path in full.config.data_folder.iterdir())
+        resource.prlimit(full.pid, resource.RLIMIT_FSIZE, (largest + 100_000, before[1]))
+        await publish(one, "larger-than-the-disk", DIGESTS)
+        down = await asyncio.to_thread(full.wait_for, "link down")
+        while "cannot be written" not in down["reason"]:
+            down = await asyncio.to_thread(full.wait_for, "link down")
+        await declare(one, "while a disk is full")
+        await hears(other, "while a disk is full")
+        await holds(other, DIGESTS)
+        resource.prlimit(full.pid, resource.RLIMIT_FSIZE, before)
+        await hears(full, "while a disk is full")
+        await holds(full, DIGESTS)
+        await in_step(one, full, other)

@@ -162,11 +162,13 @@ class Admission:
 
     def _prove_fork(self, ours: HeaderHash, verified: Verified) -> None:
         stored = ledger.entry(self.stores.ledger, ours)
-        feed = self.trust.feeds.get(verified.header.feed_id)
-        if stored is None or feed is None:
+        if stored is None:
             return
         other = entry.decode(stored.body, stored.signature, self.trust.federation_id)
-        proof = chain.prove_fork(other, verified.entry, feed.certificate.feed_key, self.trust.federation_id)
+        signers = trusts.signers(self.trust, other, verified.entry)
+        if signers is None:
+            return
+        proof = chain.prove_fork(other, verified.entry, signers, self.trust.federation_id)
         row = fork_row(proof)
         if ledger.keep_fork(self.stores.ledger, row):
             self.forks.append(row)

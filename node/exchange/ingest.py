@@ -61,10 +61,10 @@ def admit(stores: Stores, checked: Checked, trust: Trust, now_ms: int) -> Admitt
 def take_fork(stores: Stores, letter: header_pb2.ForkProof, trust: Trust) -> tuple[Trust, ForkRow | None]:
     """Take a proof from a peer; raises PeerFault where it proves nothing. None: nothing new, or not ours to judge."""
     one, other = (entry.decode(e.header, e.signature, trust.federation_id) for e in (letter.first, letter.second))
-    feed = trust.feeds.get(one.header.feed_id)
-    if feed is None:
+    signers = trusts.signers(trust, one, other)
+    if signers is None:
         return trust, None
-    row = admission.fork_row(chain.prove_fork(one, other, feed.certificate.feed_key, trust.federation_id))
+    row = admission.fork_row(chain.prove_fork(one, other, signers, trust.federation_id))
     if not ledger.keep_fork(stores.ledger, row):
         return trust, None
     stores.commit("ledger")

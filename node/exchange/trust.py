@@ -157,6 +157,20 @@ def feed_key(trust: Trust, header: Header, read: Read | None) -> tuple[MemberId,
     return feed.member_id, feed.certificate.feed_key
 
 
+def signers(trust: Trust, one: Entry, other: Entry) -> tuple[bytes, bytes] | None:
+    """The keys that must have signed two entries of one feed; None where the feed is not known here.
+
+    Raises Malformed for a rotation to a key that was never committed to.
+    """
+    feed = trust.feeds.get(one.header.feed_id)
+    if feed is not None:
+        return feed.certificate.feed_key, feed.certificate.feed_key
+    log = trust.logs.get(MemberId(bytes(one.header.feed_id)))
+    if log is None:
+        return None
+    return identity.signer_at(log.identity, one), identity.signer_at(log.identity, other)
+
+
 def _opened_feed(trust: Trust, header: Header, opened: statements.Open) -> Feed | None:
     log = trust.logs.get(opened.member_id)
     if log is None or keys.feed_id(trust.federation_id, opened.member_id, opened.feed_key) != header.feed_id:

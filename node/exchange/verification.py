@@ -66,7 +66,9 @@ def _verify_identity(one: Entry, trust: Trust, reader: Reader) -> Verified | Non
         if header.previous != log.head.hash:
             return None
         identity.follow(log.identity, one, trust.federation_id)
-    elif header.seq > log.head.seq or not reader.verifies(one, log.identity.root_key, trust.federation_id):
+    elif header.seq > log.head.seq or not reader.verifies(
+        one, identity.signer_at(log.identity, one), trust.federation_id
+    ):
         return None
     return Verified(one, member_id, statements.read(header), b"", b"", readable=False)
 

@@ -62,13 +62,17 @@ class ForkProof:
         return self.first.header.seq
 
 
-def prove_fork(one: Entry, other: Entry, public_key: bytes, federation_id: FederationId) -> ForkProof:
-    """The proof, or Malformed where the two do not make one. Two signatures over one body are no fork."""
+def prove_fork(one: Entry, other: Entry, public_keys: tuple[bytes, bytes], federation_id: FederationId) -> ForkProof:
+    """The proof, or Malformed where the two do not make one. Two signatures over one body are no fork.
+
+    Each has the key that must have signed it: in an identity log a rotation is signed by the key it brings.
+    """
     if (one.header.feed_id, one.header.seq) != (other.header.feed_id, other.header.seq):
         raise Malformed("fork-place", "the two entries stand in different places")
     if one.header.hash == other.header.hash:
         raise Malformed("fork-differs", "the two headers are the same")
-    if not all(entries.is_signed_by(entry, public_key, federation_id) for entry in (one, other)):
+    signed = zip((one, other), public_keys, strict=True)
+    if not all(entries.is_signed_by(entry, public_key, federation_id) for entry, public_key in signed):
         raise Malformed("fork-signed", "one of the two is not signed by the feed's key")
     first, second = sorted((one, other), key=lambda entry: entry.header.hash)
     return ForkProof(first, second)

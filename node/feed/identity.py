@@ -73,12 +73,22 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Rotation:
+    """The root keys from an entry on: the one in force behind it, and the commitment to the next."""
+
+    seq: int
+    root_key: bytes
+    next_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """A member as its log says, entry by entry."""
 
     inception: Inception
     root_key: bytes
     next_root: bytes
+    rotations: tuple[Rotation, ...] = ()
     nodes: tuple[NodeCertificate, ...] = ()
     retired: tuple[Bound, ...] = ()
     settled: tuple[Bound, ...] = ()
@@ -180,12 +190,7 @@ def follow(identity: Identity, entry: Entry, federation_id: FederationId) -> Ide
     if not kinds.is_identity(entry.header.kind):
         raise Malformed("identity-kind", f"kind {entry.header.kind} in an identity log")
     read = statements.read(entry.header)
-    statement = read.statement if read else None
-    signer = identity.root_key
-    if isinstance(statement, statements.Rotate):
-        if next_root_commitment(statement.root_key) != identity.next_root:
-            raise Malformed("rotation-committed", "the new root key is not the one committed to")
-        signer = statement.root_key
+    signer = _signer(identity.root_key, identity.next_root, read.statement if read else None)
     if not entries.is_signed_by(entry, signer, federation_id):
         raise Malformed("signature", "the entry is not signed by the root key in force")
     # Applied even where it has more fields than are known here: who signs the log, and which feeds
@@ -193,10 +198,30 @@ def follow(identity: Identity, entry: Entry, federation_id: FederationId) -> Ide
     return _apply(identity, read.statement, entry, federation_id) if read else identity
 
 
+def signer_at(identity: Identity, entry: Entry) -> bytes:
+    """The root key that must have signed an entry in the log's past; raises Malformed as `follow` does."""
+    root_key, next_root = identity.inception.root_key, identity.inception.next_root
+    for rotation in identity.rotations:
+        if rotation.seq < entry.header.seq:
+            root_key, next_root = rotation.root_key, rotation.next_root
+    read = statements.read(entry.header)
+    return _signer(root_key, next_root, read.statement if read else None)
+
+
+def _signer(root_key: bytes, next_root: bytes, statement: statements.Statement | None) -> bytes:
+    if not isinstance(statement, statements.Rotate):
+        return root_key
+    if next_root_commitment(statement.root_key) != next_root:
+        raise Malformed("rotation-committed", "the new root key is not the one committed to")
+    return statement.root_key
+
+
 def _apply(identity: Identity, statement: statements.Statement, entry: Entry, federation_id: FederationId) -> Identity:
     match statement:
         case statements.Rotate(root_key=root_key, next_root=next_root):
-            return replace(identity, root_key=root_key, next_root=next_root)
+            rotation = Rotation(entry.header.seq, root_key, next_root)
+            rotations = (*identity.rotations, rotation)
+            return replace(identity, root_key=root_key, next_root=next_root, rotations=rotations)
         case statements.Node():
             made = certificate(identity.member_id, statement, federation_id)
             return replace(identity, nodes=(*identity.nodes, made))

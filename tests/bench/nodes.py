@@ -43,7 +43,6 @@ async def _settled(client: Client, peers: int) -> None:
 
 def resident_mib(node: Node) -> float:
     """What a daemon keeps in memory now."""
-    assert node._process, f"{node.name} does not run"
-    lines = Path(f"/proc/{node._process.pid}/status").read_text().splitlines()
+    lines = Path(f"/proc/{node.pid}/status").read_text().splitlines()
     kib = next(line.split()[1] for line in lines if line.startswith("VmRSS:"))
     return int(kib) / 1024

@@ -96,7 +96,7 @@ def test_two_signatures_over_one_body_are_no_fork() -> None:
     public_key = bytes(MEMBER.feed.verify_key)
     again = entry.decode(made.header.body, bytes(64), WORLD.federation_id)
     with pytest.raises(Malformed, match="fork-differs"):
-        chain.prove_fork(made, again, public_key, WORLD.federation_id)
+        chain.prove_fork(made, again, (public_key, public_key), WORLD.federation_id)
 
 
 def test_a_feed_goes_on_only_from_its_head() -> None:
@@ -112,7 +112,8 @@ def test_a_feed_goes_on_only_from_its_head() -> None:
         MEMBER, header_pb2.Header(kind=36, statement=statement, created_ms=worlds.NOW_MS + 1), first.header
     )
     assert chain.place(chain.head_of(other.header), third.header) is chain.Place.BROKEN
-    proof = chain.prove_fork(second, other, bytes(MEMBER.feed.verify_key), WORLD.federation_id)
+    public_key = bytes(MEMBER.feed.verify_key)
+    proof = chain.prove_fork(second, other, (public_key, public_key), WORLD.federation_id)
     assert (proof.feed_id, proof.seq) == (second.header.feed_id, 2)
     assert proof.first.header.hash < proof.second.header.hash
 
@@ -152,3 +153,19 @@ def test_a_rotation_with_more_than_is_known_here_still_rotates() -> None:
     rotated = log_entry(MEMBER, 4, beyond, MEMBER.next_root, first)
     after = identity.follow(begun, rotated, WORLD.federation_id)
     assert after.root_key == bytes(MEMBER.next_root.verify_key)
+
+
+def test_a_fork_of_an_identity_log_at_a_rotation_is_proven_by_the_key_that_each_side_needs() -> None:
+    member, first = begun()
+    rotate = log_entry(MEMBER, 4, rotation(MEMBER), MEMBER.next_root, first)
+    heir = header_pb2.Successor(member_id=WORLD.founders[1].member_id).SerializeToString(deterministic=True)
+    beside = log_entry(MEMBER, 14, heir, MEMBER.root, first)
+    for log in (member, identity.follow(member, rotate, WORLD.federation_id)):
+        signers = (identity.signer_at(log, rotate), identity.signer_at(log, beside))
+        assert signers == (bytes(MEMBER.next_root.verify_key), bytes(MEMBER.root.verify_key))
+        proof = chain.prove_fork(rotate, beside, signers, WORLD.federation_id)
+        assert {proof.first, proof.second} == {rotate, beside}
+    stolen = SigningKey(worlds.seed("a thief"))
+    thief = header_pb2.Rotate(root_key=bytes(stolen.verify_key), next_root=bytes(32)).SerializeToString()
+    with pytest.raises(Malformed, match="rotation-committed"):
+        identity.signer_at(member, log_entry(MEMBER, 4, thief, stolen, first))

@@ -140,8 +140,9 @@ def on_fork(given: Given) -> dict[str, Any]:
         entry.decode(bytes.fromhex(side["header"]), bytes.fromhex(side["signature"]), given.federation_id)
         for side in (given.values["one"], given.values["other"])
     )
-    proof = chain.prove_fork(one, other, given.octets("public_key"), given.federation_id)
-    assert proof == chain.prove_fork(other, one, given.octets("public_key"), given.federation_id)
+    both = (given.octets("public_key"), given.octets("public_key"))
+    proof = chain.prove_fork(one, other, both, given.federation_id)
+    assert proof == chain.prove_fork(other, one, both, given.federation_id)
     return {"first": proof.first.header.hash}
 
 
