@@ -259,6 +259,22 @@ def test_a_second_daemon_on_a_folder_is_refused_by_the_first_ones_process(five: 
     assert "is in use by process" in refused.stderr
 
 
+async def test_a_rebuilt_index_is_the_live_one(tmp_path: Path) -> None:
+    with federation(tmp_path, 1) as (node,):
+        await publish(node, "kept", DIGESTS)
+        await declare(node, "kept too")
+        before = await _status(node)
+        refused = node.cli("index", "rebuild", check=False)
+        assert refused.returncode == 3
+        assert "is in use by process" in refused.stderr
+        node.stop()
+        (node.config.data_folder / "digests.db").unlink()
+        assert "20,000 items" in node.cli("index", "rebuild").stdout
+        node.start()
+        after = await _status(node)
+    assert (after.index_digest, after.items) == (before.index_digest, before.items)
+
+
 def test_a_secret_that_others_can_read_keeps_the_node_from_starting(tmp_path: Path) -> None:
     (node,) = make(tmp_path, 1)
     (node.config.data_folder / "sign" / "feed.key").chmod(0o644)

@@ -16,6 +16,7 @@ COMMANDS = {  # name: module, attribute
     "config": ("node.cli.configuration", "config"),
     "tool": ("node.cli.tool", "tool"),
     "run": ("node.cli.run", "run"),
+    "index": ("node.cli.index", "index"),
     "status": ("node.cli.status", "status"),
     "member": ("node.cli.roster", "member"),
     "peer": ("node.cli.peer", "peer"),

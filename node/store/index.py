@@ -241,6 +241,12 @@ def neighbours(index: sa.Connection, object_id: bytes) -> list[bytes]:
     return [row[0] for row in rows]
 
 
+def record_total(index: sa.Connection) -> int:
+    """Records held in all."""
+    count: int = driver.scalar(index, "SELECT count(*) FROM record WHERE shown")
+    return count
+
+
 def item_total(index: sa.Connection) -> int:
     """Items held in all."""
     count: int = driver.scalar(index, "SELECT coalesce(sum(items), 0) FROM record WHERE shown")

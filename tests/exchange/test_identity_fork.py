@@ -52,6 +52,6 @@ def test_the_fork_is_proven_across_a_rotation_in_either_order_of_arrival(tmp_pat
             checked = verification.verify([letter], exchange.trust, exchange.reader)
             assert checked.fault is None
             forks += exchange.admit(checked, BASE_MS).forks
-        assert [(fork.feed_id, fork.seq) for fork in forks] == [(member.member_id, 3)]
+        assert [(fork.feed_id, fork.seq) for fork in forks] == [(identity.log_id(member.member_id), 3)]
         assert exchange.trust.marks.forked_at(identity.log_id(member.member_id)) == 3
         exchange.stores.close()

@@ -1,0 +1,21 @@
+"""Rebuilding: what is made anew from the files that hold it, while no daemon runs."""
+
+import time
+
+from node.config import Config
+from node.custody import files, folder, joining
+from node.exchange import project
+from node.store import index
+
+
+def rebuild_index(config: Config) -> tuple[int, int]:
+    """Make index and digests anew; how many records and items they have then. Raises ConfigError while in use."""
+    keys, charter = folder.read_keys(config.data_folder), joining.read_charter(config)
+    with files.locked(config.data_folder):
+        exchange = joining.open_exchange(config, keys, charter)
+        try:
+            exchange.start(time.time_ns() // 1_000_000)  # noqa: TID251 - custody has the real clock
+            project.rebuild(exchange.stores, exchange.trust, exchange.reader)
+            return index.record_total(exchange.stores.index), index.item_total(exchange.stores.index)
+        finally:
+            joining.close_exchange(exchange)
