@@ -146,7 +146,9 @@ class Publishing:
         seen = consult.view(trust, self._clock.now_ms())
         obstacle = effect.obstacle(right, self._writer.reader.member_id, seen.roster, trust.charter)
         if obstacle:
-            raise Refused(f"this node may not {right}: {obstacle}", next_step="See `tocsin charter show` for who may.")
+            waits = "`tocsin member` shows who has not accepted yet, as far as this node has heard: is it connected?"
+            rules = "`tocsin charter show` says who may do what."
+            raise Refused(f"this node may not {right}: {obstacle}", next_step=rules if seen.roster.in_force else waits)
         return seen
 
     async def _crisis(self, seen: consult.View, object_id: bytes) -> tools_pb2.CrisisView | None:
