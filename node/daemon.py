@@ -89,12 +89,8 @@ class Daemon:
         self.writer = Writer(self.exchange)
         self.peering = Peering(gossip, Fetch(me, chance), Dialing(self.keys.member_id, chance), self.writer, self.clock)
         self.reading = Reading(self.config.data_folder)
-        self.projecting = Projecting(
-            stores.projecting_stores(self.exchange.stores, self.config.data_folder),
-            lambda: self.writer.trust,
-            self.exchange.reader,
-            self.writer.news,
-        )
+        beside = stores.projecting_stores(self.exchange.stores, self.config.data_folder)
+        self.projecting = Projecting(beside, self.writer)
         self.publishing = Publishing(
             self.peering,
             self.writer,

@@ -15,7 +15,7 @@ from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.exchange.verified import Checked
-from node.feed.header import BULK, HISTORY, NORMAL
+from node.feed.header import BULK, HISTORY, NORMAL, URGENT
 from node.feed.keys import HeaderHash, MemberId
 from node.protocol.dialing import Dialing
 from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
@@ -131,6 +131,8 @@ class Peering:
         return await self._through(self._publish(drafts, lane))
 
     async def _publish(self, drafts: Sequence[Draft], lane: int) -> Admitted:
+        if lane == URGENT:
+            self._writer.pause_bulk()
         now_ms = self._clock.now_ms()
 
         def publish_all(exchange: Exchange) -> tuple[Admitted, Growth]:
@@ -258,6 +260,8 @@ class Peering:
             fresh[hash_] = _InHand(letter)
         if not fresh:
             return
+        if lane == URGENT:
+            self._writer.pause_bulk()
         self._in_hand |= fresh
         taken: set[HeaderHash] = set()
         try:

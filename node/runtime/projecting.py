@@ -17,9 +17,7 @@ import structlog
 from node.errors import Unavailable
 from node.exchange import project
 from node.exchange.project import Heavy
-from node.exchange.trust import Trust
-from node.exchange.verified import Reader
-from node.runtime.writer import News
+from node.runtime.writer import News, Writer
 from node.store import stores
 from node.store.stores import Stores
 
@@ -33,10 +31,9 @@ _log = structlog.get_logger()
 class Projecting:
     """Owns the connections that write index and digests."""
 
-    def __init__(self, held: Stores, trust: Callable[[], Trust], reader: Reader, arrived: News) -> None:
+    def __init__(self, held: Stores, writer: Writer) -> None:
         self.news = News()
-        self._stores, self._trust, self._reader = held, trust, reader
-        self._arrived = arrived
+        self._stores, self._writer = held, writer
         self._index = ThreadPoolExecutor(1, thread_name_prefix="index")
         self._digests = ThreadPoolExecutor(1, thread_name_prefix="digests", initializer=_yield_to_others)
 
@@ -49,7 +46,7 @@ class Projecting:
     async def _follow(self, *, urgent: bool) -> None:
         seen = -1
         while True:
-            seen = await self._arrived.newer(seen)
+            seen = await self._writer.news.newer(seen)
             try:
                 while await self._advance(urgent=urgent):
                     self.news.tell()
@@ -59,11 +56,12 @@ class Projecting:
 
     async def _advance(self, *, urgent: bool) -> bool:
         def begin() -> Heavy | bool:
-            return project.begin(self._stores, self._trust(), self._reader, urgent=urgent)
+            return project.begin(self._stores, self._writer.trust, self._writer.reader, urgent=urgent)
 
         step = await self._run(self._index, begin)
         if not isinstance(step, Heavy):
             return step
+        await self._writer.bulk_turn()
         await self._run(self._digests, lambda: project.write_digests(self._stores, step))
         await self._run(self._index, lambda: project.finish(self._stores, step))
         return True

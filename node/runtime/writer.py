@@ -10,10 +10,14 @@ from typing import TypeVar
 from node.exchange.exchange import Exchange
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
-from node.feed.header import NORMAL
+from node.feed.header import BULK, NORMAL
 from node.store import stores
 
 Result = TypeVar("Result")
+
+BULK_PAUSE_S = 0.1  # an urgent entry is through a small federation in an eighth of it
+PAUSES_WINDOW_S = 10.0
+PAUSES_S_MAX = 9.0  # of a window: whoever floods with urgent entries cannot stop bulk
 
 
 def whole(operation: Callable[[Exchange], Result], exchange: Exchange) -> Result:
@@ -47,6 +51,24 @@ class News:
         return self.version
 
 
+class Pauses:
+    """Until when bulk waits for what is urgent: a moment for each, and never all of the time."""
+
+    def __init__(self) -> None:
+        self.paused_until = 0.0
+        self._window_began = 0.0
+        self._paused_s = 0.0
+
+    def pause(self, now: float) -> None:
+        """Pause for a moment from now on, unless bulk has waited long enough."""
+        if now >= self._window_began + PAUSES_WINDOW_S:
+            self._window_began, self._paused_s = now, 0.0
+        until = now + BULK_PAUSE_S
+        longer_s = until - max(now, self.paused_until)
+        if self._paused_s + longer_s <= PAUSES_S_MAX:
+            self.paused_until, self._paused_s = until, self._paused_s + longer_s
+
+
 class Writer:
     """Owns the exchange. Operations run whole, one at a time, the more urgent lane first."""
 
@@ -57,6 +79,7 @@ class Writer:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
         self._busy = False
+        self._bulk = Pauses()
 
     @property
     def reader(self) -> Reader:
@@ -68,8 +91,20 @@ class Writer:
         """What is trusted as of now; a value, so it may be read from any thread."""
         return self._exchange.trust
 
+    def pause_bulk(self) -> None:
+        """Something urgent is under way: let it have the machine for a moment."""
+        self._bulk.pause(asyncio.get_running_loop().time())
+
+    async def bulk_turn(self) -> None:
+        """Wait until nothing urgent is under way."""
+        loop = asyncio.get_running_loop()
+        while (left_s := self._bulk.paused_until - loop.time()) > 0:  # noqa: ASYNC110 - it is time that passes
+            await asyncio.sleep(left_s)
+
     async def run(self, operation: Callable[[Exchange], Result], lane: int = NORMAL) -> Result:
         """Run one operation in its turn. It is through even where the caller is cancelled meanwhile."""
+        if lane == BULK:
+            await self.bulk_turn()
         if self._busy:
             turn = asyncio.get_running_loop().create_future()
             heapq.heappush(self._waiting, (lane, next(self._order), turn))

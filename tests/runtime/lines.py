@@ -66,9 +66,7 @@ class Running:
         self.writer = Writer(exchange)
         dialing = Dialing(self.member_id, random)
         self.peering = Peering(gossip, Fetch(me, random), dialing, self.writer, clock)
-        self.projecting = Projecting(
-            projecting_stores(exchange.stores, folder), lambda: exchange.trust, exchange.reader, self.writer.news
-        )
+        self.projecting = Projecting(projecting_stores(exchange.stores, folder), self.writer)
         self.tasks = [asyncio.create_task(self.peering.tick()), asyncio.create_task(self.projecting.run())]
 
     async def stop(self) -> None:

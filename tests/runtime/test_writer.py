@@ -7,7 +7,7 @@ import pytest
 from node.errors import Unavailable
 from node.exchange.exchange import Exchange
 from node.feed.header import BULK, NORMAL, URGENT
-from node.runtime.writer import News, Writer
+from node.runtime.writer import News, Pauses, Writer
 from node.store import ledger
 from tests.exchange.test_bad_input import exchange_in
 from tests.simulator.members import federation
@@ -88,3 +88,25 @@ async def test_news_that_comes_between_look_and_wait_is_not_slept_through() -> N
     news.tell()
     async with asyncio.timeout(GUARD_S):
         assert await news.newer(seen) == seen + 1
+
+
+def test_bulk_waits_a_moment_for_each_urgent_entry_and_never_all_of_the_time() -> None:
+    pauses = Pauses()
+    pauses.pause(100.0)
+    assert pauses.paused_until == pytest.approx(100.1)
+    paused = 0
+    for step in range(100_000):  # an urgent entry every millisecond, for a hundred seconds
+        now = 200 + step / 1000
+        pauses.pause(now)
+        paused += now < pauses.paused_until
+    assert 0.85 < paused / 100_000 <= 0.91
+
+
+async def test_what_is_bulk_waits_and_what_is_not_does_not(exchange: Exchange) -> None:
+    writer, order = Writer(exchange), list[str]()
+    writer.pause_bulk()
+    bulk = asyncio.create_task(writer.run(lambda _: order.append("bulk"), BULK))
+    await asyncio.sleep(0)
+    await writer.run(lambda _: order.append("normal"))
+    await bulk
+    assert order == ["normal", "bulk"]
