@@ -27,7 +27,7 @@ from node.errors import NodeError, PeerFault, Unavailable
 from node.exchange import trust as trusts
 from node.exchange import verification
 from node.exchange.trust import Trust
-from node.exchange.verified import Reader, Verified, learn
+from node.exchange.verified import Reader, Verified
 from node.feed import box as boxes
 from node.feed import charter as charters
 from node.feed import kinds, payload
@@ -102,7 +102,7 @@ class Client:
     def with_bundle(cls, address: str, path: Path, federation_id: FederationId) -> Self:
         """As a tool, with the file that `tocsin tool issue` made; raises ConfigError for another one."""
         read = bundle.read_bundle(path)
-        opened = channel.open_to_member(address, read.member_id, read.root_pem, read.leaf)
+        opened = channel.open_to_member(address, read.member_id, read.root_pem, read.leaf, channel.OURS)
         return cls(opened, federation_id)
 
     async def __aenter__(self) -> Self:
@@ -281,13 +281,10 @@ class Client:
             raise status.error_of(error) from error
         if trust is None:
             raise Unverified("the node did not show its charter")
-        checked = verification.verify(letters, trust, self._reader)
-        if checked.fault is not None:
-            raise Unverified(f"the node handed out governance that does not verify: {checked.fault.reason}")
-        for one in checked.entries:
-            trust = learn(trust, one)
-            if kinds.is_identity(one.header.kind):
-                self._identities.add(one.header.hash)
+        found, trust, fault = verification.verify_all(letters, trust, self._reader)
+        if fault is not None:
+            raise Unverified(f"the node handed out governance that does not verify: {fault.reason}")
+        self._identities |= {one.header.hash for one in found if kinds.is_identity(one.header.kind)}
         self._trust = trust
         return trust
 

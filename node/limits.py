@@ -21,6 +21,7 @@ INLINE_BYTES_MAX = 16 << 10  # ciphertext that floods with its header; a declara
 ENTRIES_PER_FRAME_MAX = 256
 HEAD_ROWS_PER_FRAME_MAX = 512
 RANGES_PER_FRAME_MAX = 64
+RANGES_PER_PEER_MAX = 256  # asked of one peer at a time: rows are claims, and may be invented
 RANGE_ENTRIES_MAX = 4096  # a list publisher's burst
 AHEAD_PER_FEED_MAX = 16  # urgent headers kept above a gap
 CHUNKS_UNACKNOWLEDGED_MAX = 2  # measured: 47 ms for an urgent frame at 86 % of the link

@@ -58,10 +58,10 @@ def skip_the_previous_check(patch: pytest.MonkeyPatch) -> None:
 def acknowledge_before_the_commit(patch: pytest.MonkeyPatch) -> None:
     keep = Exchange.keep_chunk
 
-    def keep_chunk(self: Exchange, chunk: peer_pb2.Chunk) -> bool:
+    def keep_chunk(self: Exchange, chunk: peer_pb2.Chunk, now_ms: int) -> bool:
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(Disk, "commit", lambda self, name: None)
-            return keep(self, chunk)
+            return keep(self, chunk, now_ms)
 
     patch.setattr(Exchange, "keep_chunk", keep_chunk)
 

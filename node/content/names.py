@@ -33,7 +33,7 @@ def _readable(object_id: bytes) -> str:
 
 
 def _shared(one: str, other: str) -> int:
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def resolve(typed: str, what: str, named: Mapping[bytes, Sequence[str]]) -> bytes:

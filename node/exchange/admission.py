@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from node import limits
 from node.exchange import trust as trusts
+from node.exchange import verification
 from node.exchange.trust import Trust
-from node.exchange.verified import Verified, learn
+from node.exchange.verified import Reader, Verified, learn
+from node.feed import box as boxes
 from node.feed import chain, entry, payload
 from node.feed.chain import Head, Place
-from node.feed.header import OPEN_RELAY, SEALED_RELAY, URGENT, Header
+from node.feed.header import SEALED_RELAY, URGENT, Header
 from node.feed.keys import FeedId, HeaderHash
 from node.store import arrivals, ledger, payloads
 from node.store.ledger import ForkRow, Row
@@ -40,8 +42,8 @@ class Admitted:
 class Admission:
     """The feeds as they are while a batch comes in."""
 
-    def __init__(self, stores: Stores, trust: Trust, now_ms: int) -> None:
-        self.stores, self.trust, self.now_ms = stores, trust, now_ms
+    def __init__(self, stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> None:
+        self.stores, self.trust, self.reader, self.now_ms = stores, trust, reader, now_ms
         self.heads: dict[FeedId, Head] = {}
         self.moved: set[FeedId] = set()
         self.rows: list[tuple[Row, int, bool]] = []
@@ -55,11 +57,11 @@ class Admission:
     def take(self, verified: Verified) -> None:
         """Find the entry's place and note what to write."""
         header = verified.header
-        head = self._head(header.feed_id)
+        head = self.head(header.feed_id)
         match chain.place(head, header):
             case Place.NEXT:
                 self._append(verified, chained=True)
-                self._chain_ahead(header.feed_id)
+                self.chain_ahead(header.feed_id)
             case Place.AHEAD:
                 self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
                 if header.urgency == URGENT and self._has_room_ahead(header):
@@ -69,7 +71,8 @@ class Admission:
             case Place.KNOWN:
                 self._take_known(verified)
 
-    def _head(self, feed_id: FeedId) -> Head | None:
+    def head(self, feed_id: FeedId) -> Head | None:
+        """The feed as it is while the batch comes in."""
         if feed_id not in self.heads:
             found = ledger.head(self.stores.ledger, feed_id)
             if found is None:
@@ -96,8 +99,9 @@ class Admission:
 
     def _add_payload(self, verified: Verified) -> None:
         header = verified.header
-        state = state_of(verified, is_held=bool(verified.payload))
-        payloads.add(self.stores.ledger, header, state, payload.chunk_count(header.payload_size))
+        state = state_of(header, boxed=bool(verified.box), readable=verified.readable, is_held=bool(verified.payload))
+        chunks = payload.chunk_count(header.payload_size)
+        payloads.add(self.stores.ledger, header, state, chunks, boxed=bool(verified.box))
         if state == State.UNWANTED:
             return
         if verified.box:
@@ -108,26 +112,25 @@ class Admission:
             self._arrive(header)
 
     def _arrive(self, header: Header) -> None:
-        ahead_ms = header.created_ms - self.now_ms
-        if ahead_ms <= limits.FUTURE_MS_MAX:
-            self.arrived.append((header.urgency == URGENT, header.hash))
-        elif ahead_ms <= limits.FUTURE_MS_NEVER:
-            due_ms = header.created_ms - limits.FUTURE_MS_MAX
-            arrivals.defer(self.stores.ledger, header.hash, urgent=header.urgency == URGENT, due_ms=due_ms)
+        self.arrived += arrival(self.stores, header, self.now_ms)
 
-    def _chain_ahead(self, feed_id: FeedId) -> None:
-        """Headers kept above the gap that now follow the head."""
-        chained = []
-        for row in ledger.ahead(self.stores.ledger, feed_id):
-            head = self.heads[feed_id]
-            if row.seq != head.seq + 1 or row.hash in self.seen:
-                continue
-            above = entry.decode(row.body, row.signature, self.trust.federation_id).header
-            if above.previous != head.hash:
-                continue
-            chained.append(row.hash)
-            self.heads[feed_id] = chain.head_of(above)
-        ledger.chain(self.stores.ledger, chained)
+    def chain_ahead(self, feed_id: FeedId) -> None:
+        """Headers kept above the gap, before or in this batch, that now follow the head."""
+        above: dict[tuple[int, bytes], tuple[Header, int | None]] = {}
+        waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id)]
+        pending = [(row, i) for i, (row, _, chained) in enumerate(self.rows) if not chained and row.feed_id == feed_id]
+        for row, place in [*waiting, *pending]:
+            header = entry.decode(row.body, row.signature, self.trust.federation_id).header
+            above[header.seq, header.previous] = (header, place)
+        while found := above.get((self.heads[feed_id].seq + 1, self.heads[feed_id].hash)):
+            header, place = found
+            if place is None:
+                ledger.chain(self.stores.ledger, [header.hash])
+            else:
+                row, kind, _ = self.rows[place]
+                self.rows[place] = (row, kind, True)
+            self.heads[feed_id] = chain.head_of(header)
+            self.moved.add(feed_id)
 
     def _has_room_ahead(self, header: Header) -> bool:
         kept = ledger.ahead(self.stores.ledger, header.feed_id)
@@ -149,16 +152,15 @@ class Admission:
         header = verified.header
         if not header.has_payload or payloads.state(self.stores.ledger, header.hash) != State.MISSING:
             return
-        held = bool(verified.payload) or payloads.is_held(self.stores.ledger, header.hash)
         if verified.payload:
             payloads.put_chunks(self.stores.ledger, header.hash, 0, payload.chunks(verified.payload))
-        if not verified.box:
-            return
-        self.boxes.append((header.hash, verified.box))
-        state = state_of(verified, is_held=held)
-        payloads.set_state(self.stores.ledger, header.hash, state)
-        if state == State.PRESENT:
-            self._arrive(header)
+        if verified.box:
+            self.boxes.append((header.hash, verified.box))
+            payloads.set_boxed(self.stores.ledger, header.hash)
+        encoded = verified.box or payloads.box(self.stores.keys, header.hash)
+        if encoded:
+            held = bool(verified.payload) or payloads.is_held(self.stores.ledger, header.hash)
+            self.arrived += settle(self.stores, header, encoded, held, self.trust, self.reader, self.now_ms)
 
     def _prove_fork(self, ours: HeaderHash, verified: Verified) -> None:
         stored = ledger.entry(self.stores.ledger, ours)
@@ -175,18 +177,37 @@ class Admission:
             self.trust = trusts.with_fork(self.trust, row.feed_id, row.seq)
 
 
-def state_of(verified: Verified, *, is_held: bool) -> State:
+def settle(
+    stores: Stores, header: Header, encoded: bytes, is_held: bool, trust: Trust, reader: Reader, now_ms: int
+) -> list[tuple[bool, HeaderHash]]:
+    """Where a payload stands now that box or chunks came; its arrival, if it is readable now."""
+    author = trust.feeds[header.feed_id].member_id
+    key = verification.open_key(header, boxes.decode(encoded), author, trust.federation_id, reader)
+    state = state_of(header, boxed=True, readable=key is not None, is_held=is_held)
+    payloads.set_state(stores.ledger, header.hash, state)
+    return arrival(stores, header, now_ms) if state == State.PRESENT else []
+
+
+def arrival(stores: Stores, header: Header, now_ms: int) -> list[tuple[bool, HeaderHash]]:
+    """The arrival of what became readable; none where its date is ahead: then it waits, or never arrives."""
+    ahead_ms = header.created_ms - now_ms
+    if ahead_ms <= limits.FUTURE_MS_MAX:
+        return [(header.urgency == URGENT, header.hash)]
+    if ahead_ms <= limits.FUTURE_MS_NEVER:
+        due_ms = header.created_ms - limits.FUTURE_MS_MAX
+        arrivals.defer(stores.ledger, header.hash, urgent=header.urgency == URGENT, due_ms=due_ms)
+    return []
+
+
+def state_of(header: Header, *, boxed: bool, readable: bool, is_held: bool) -> State:
     """Where a payload stands by what this node can and may do with it (section 6.4)."""
-    carriage = verified.header.effective_carriage
-    if not verified.box:
+    if not boxed:
         return State.MISSING
-    if verified.readable:
+    if readable:
         return State.PRESENT if is_held else State.MISSING
-    if carriage == OPEN_RELAY:
-        return State.UNWANTED  # a box that does not hold its key: the author's fault
-    if carriage == SEALED_RELAY:
+    if header.effective_carriage == SEALED_RELAY:
         return State.SEALED if is_held else State.MISSING
-    return State.UNWANTED
+    return State.UNWANTED  # under carriage 0, a box that does not hold its key: the author's fault
 
 
 def fork_row(proof: chain.ForkProof) -> ForkRow:

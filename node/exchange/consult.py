@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from typing import TypeVar
 
 from node.content import hashes, names
 from node.crisis import lifecycle
@@ -10,9 +13,10 @@ from node.errors import Refused
 from node.exchange import records
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
-from node.feed import entry, keys
+from node.feed import entry, keys, marks
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
+from node.feed.marks import Standing
 from node.feed.roster import Roster
 from node.policy import effect
 from node.policy.effect import Right
@@ -24,8 +28,11 @@ from node.store.stores import Stores
 from node.v1 import header_pb2, record_pb2, tools_pb2
 
 VALUES_PER_LOOK_UP_MAX = 1000
+ANSWER_BYTES_MAX = 8 << 20
 
 REVIEW = "review"
+
+Shown = TypeVar("Shown", tools_pb2.CrisisView, tools_pb2.ListView)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,11 @@ def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[t
         (one.member_id, one.object_id): one for one in reversed(declared) if exercises or named or not one.exercise
     }
     rising = index.object_ids(stores.index)
-    found = [crisis_view(one, ends.get(key, []), rising, seen) for key, one in first.items()]
+    found = [crisis_view(stores, one, ends.get(key, []), rising, seen) for key, one in first.items()]
     if named:
         wanted = names.resolve(named, "crisis", {one.object_id: (one.reference, one.crisis.title) for one in found})
         found = [one for one in found if one.object_id == wanted]
-    return sorted(found, key=lambda one: (-one.declared_ms, one.entry))
+    return _bounded(sorted(found, key=lambda one: (-one.declared_ms, one.entry)))
 
 
 def crisis(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> tools_pb2.CrisisView | None:
@@ -77,17 +84,21 @@ def crisis(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId)
     if declared is None:
         return None
     ended_ms = [one.created_ms for one in said if one.kind == Kind.CRISIS_ACT and _is_end(one)]
-    return crisis_view(declared, ended_ms, index.neighbours(stores.index, object_id), seen)
+    return crisis_view(stores, declared, ended_ms, index.neighbours(stores.index, object_id), seen)
 
 
 def _is_end(act: Record) -> bool:
     return record_pb2.Record.FromString(act.content).crisis_act.WhichOneof("act") == "end"
 
 
-def crisis_view(record: Record, ended_ms: Sequence[int], rising: Sequence[bytes], seen: View) -> tools_pb2.CrisisView:
+def crisis_view(
+    stores: Stores, record: Record, ended_ms: Sequence[int], rising: Sequence[bytes], seen: View
+) -> tools_pb2.CrisisView:
     """One crisis as it stands now."""
     crisis = record_pb2.Record.FromString(record.content).crisis
     obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.trust.charter)
+    if standing_of(stores, record, seen) is Standing.SUPERSEDED:
+        obstacle = "its author's feed was ended below it"
     standing = lifecycle.standing(Declared(crisis.starts_ms, crisis.ends_ms, obstacle), ended_ms, seen.now_ms)
     return tools_pb2.CrisisView(
         member_id=record.member_id,
@@ -111,7 +122,7 @@ def crisis_view(record: Record, ended_ms: Sequence[int], rising: Sequence[bytes]
 def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[tools_pb2.ListView]:
     """All lists by name, or the one that is named; raises Refused where it names none."""
     newest = {(one.member_id, one.object_id): one for one in index.of_kinds(stores.index, [Kind.LIST])}
-    held = index.counts(stores.index, Kind.ITEMS)
+    held = index.counts(stores.index, Kind.ITEMS, seen.now_ms)
     missing = payloads.missing_by_feed(stores.ledger)
     rising = index.object_ids(stores.index)
     found = [
@@ -122,7 +133,13 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
     if named:
         wanted = names.resolve(named, "list", {one.object_id: (one.name, one.reference) for one in found})
         found = [one for one in found if one.object_id == wanted]
-    return sorted(found, key=lambda one: (one.name, one.object_id))
+    return _bounded(sorted(found, key=lambda one: (one.name, one.object_id)))
+
+
+def _bounded(views: Sequence[Shown]) -> list[Shown]:
+    """As many as fit one answer: whoever floods must not hide the rest behind an error."""
+    sizes = accumulate(one.ByteSize() for one in views)
+    return [one for one, size in zip(views, sizes, strict=True) if size <= ANSWER_BYTES_MAX]
 
 
 def _list_view(
@@ -180,7 +197,9 @@ def look_up(stores: Stores, seen: View, kind_name: str, values: Sequence[bytes])
     if not found:
         return []
     by_number = index.records(stores.index, sorted({one.record for one in found}))
-    weighed = {number: _weigh(stores, record, seen) for number, record in by_number.items() if _counts(record, seen)}
+    weighed = {
+        number: _weigh(stores, record, seen) for number, record in by_number.items() if _counts(stores, record, seen)
+    }
     return [
         _match(i, one, by_number[one.record], weighed[one.record])
         for one in found
@@ -189,9 +208,17 @@ def look_up(stores: Stores, seen: View, kind_name: str, values: Sequence[bytes])
     ]
 
 
-def _counts(record: Record, seen: View) -> bool:
-    """Drills and what is past its end match nothing."""
-    return not record.exercise and seen.now_ms < record.expires_ms
+def _counts(stores: Stores, record: Record, seen: View) -> bool:
+    """Drills, what is past its end, and what stands above the end of its feed match nothing."""
+    if record.exercise or seen.now_ms >= record.expires_ms:
+        return False
+    return standing_of(stores, record, seen) is not Standing.SUPERSEDED
+
+
+def standing_of(stores: Stores, record: Record, seen: View) -> Standing:
+    """Whether the record's entry stands, by forks and ends of its feed."""
+    hash_at = partial(ledger.hash_at, stores.ledger, record.feed_id)
+    return marks.standing(seen.trust.marks, record.feed_id, record.seq, hash_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +237,8 @@ def _weigh(stores: Stores, record: Record, seen: View) -> _Weighed:
     about = index.newest(stores.index, Kind.LIST, record.member_id, record.object_id)
     name = record_pb2.Record.FromString(about.content).list.name if about else record.object_id.hex()
     obstacle = effect.obstacle(Right.PUBLISH, record.member_id, seen.roster, seen.trust.charter)
+    if not obstacle and standing_of(stores, record, seen) is Standing.CONTESTED:
+        obstacle = "its author's feed has forked"
     return _Weighed(
         list=list_name(seen.trust, record.member_id, name),
         labels=list(letter.items.labels),
@@ -267,10 +296,12 @@ def deliveries(
     return letters, cursor
 
 
-def delivery(stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader) -> tools_pb2.Delivery | None:
-    """One entry with all that is needed to check and read it; None where it is not held or not readable."""
+def delivery(
+    stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader, kinds: frozenset[int]
+) -> tools_pb2.Delivery | None:
+    """One entry with all that is needed to check and read it; None where it is not held, readable or of these kinds."""
     row = ledger.entry(stores.ledger, hash_)
-    return _delivery(stores, row, trust, reader, frozenset()) if row else None
+    return _delivery(stores, row, trust, reader, kinds) if row else None
 
 
 def _delivery(

@@ -16,11 +16,11 @@ from node.v1 import header_pb2, peer_pb2
 REPLY_BYTES_MAX = 128 << 10  # one answer to a range; the asker asks again from where it ends
 
 
-def letter(stores: Stores, row: Row, federation_id: FederationId) -> header_pb2.SignedEntry:
-    """One entry with the box and the inline payload that any member may have."""
+def letter(stores: Stores, row: Row, federation_id: FederationId, now_ms: int) -> header_pb2.SignedEntry:
+    """One entry with the box and the inline payload that any member may have, while it has not expired."""
     sent = header_pb2.SignedEntry(header=row.body, signature=row.signature)
     header = entry.decode(row.body, row.signature, federation_id).header
-    if not header.has_payload or header.effective_carriage > SEALED_RELAY:
+    if not header.has_payload or not _is_for_others(header, now_ms):
         return sent
     state = payloads.state(stores.ledger, row.hash)
     if state in (State.PRESENT, State.SEALED, State.MISSING):
@@ -31,11 +31,11 @@ def letter(stores: Stores, row: Row, federation_id: FederationId) -> header_pb2.
 
 
 def span(
-    stores: Stores, feed_id: FeedId, first: int, last: int, federation_id: FederationId
+    stores: Stores, feed_id: FeedId, first: int, last: int, federation_id: FederationId, now_ms: int
 ) -> list[header_pb2.SignedEntry]:
     """A run of a feed, as much as fits one answer."""
     rows = ledger.span(stores.ledger, feed_id, first, last, limits.ENTRIES_PER_FRAME_MAX)
-    return list(fill(letter(stores, row, federation_id) for row in rows))
+    return list(fill(letter(stores, row, federation_id, now_ms) for row in rows))
 
 
 def fill(letters: Iterable[header_pb2.SignedEntry]) -> Iterable[header_pb2.SignedEntry]:
@@ -53,12 +53,16 @@ def leaves(stores: Stores, hash_: HeaderHash) -> tuple[bytes, ...]:
     return tuple(merkle.leaf(part) for part in payload.chunks(payloads.ciphertext(stores.ledger, hash_)))
 
 
-def is_for_others(stores: Stores, hash_: HeaderHash, federation_id: FederationId) -> bool:
+def is_for_others(stores: Stores, hash_: HeaderHash, federation_id: FederationId, now_ms: int) -> bool:
     """Whether this payload is held whole and may go to a peer."""
     row = ledger.entry(stores.ledger, hash_)
     if row is None or payloads.state(stores.ledger, hash_) not in (State.PRESENT, State.SEALED):
         return False
-    return entry.decode(row.body, row.signature, federation_id).header.effective_carriage <= SEALED_RELAY
+    return _is_for_others(entry.decode(row.body, row.signature, federation_id).header, now_ms)
+
+
+def _is_for_others(header: Header, now_ms: int) -> bool:
+    return header.effective_carriage <= SEALED_RELAY and now_ms < header.expires_ms
 
 
 def chunk(stores: Stores, hash_: HeaderHash, number: int, hashes: Sequence[bytes]) -> peer_pb2.Chunk | None:

@@ -107,7 +107,7 @@ def list_kind(draft: tools_pb2.ListDraft, now_ms: int) -> HashKind:
         )
     if draft.ByteSize() > TEXT_BYTES_MAX:
         raise Refused(f"more than {TEXT_BYTES_MAX} bytes of text", next_step="Shorten it.", field="description")
-    ends_ms = draft.expires_ms or now_ms + LIST_LIFE_MS
+    ends_ms = list_end_ms(draft, now_ms)
     if not now_ms < ends_ms <= now_ms + limits.LIFE_MS_MAX:
         raise Refused("a list ends in the future, within five years", next_step="Name another end.", field="expires_ms")
     kind = hashes.KINDS.get(draft.kind)
@@ -116,6 +116,17 @@ def list_kind(draft: tools_pb2.ListDraft, now_ms: int) -> HashKind:
             f"there is no kind {draft.kind!r}", next_step=f"Use one of {', '.join(hashes.KINDS)}.", field="kind"
         )
     return kind
+
+
+def list_end_ms(draft: tools_pb2.ListDraft, now_ms: int) -> int:
+    """When the list ends: as asked, or after the usual time."""
+    return draft.expires_ms or now_ms + LIST_LIFE_MS
+
+
+def says_the_same(draft: tools_pb2.ListDraft, content: bytes) -> bool:
+    """Whether a record of the list stands as the draft would have it: kind, labels and advice."""
+    letter = record_pb2.Record.FromString(content).items
+    return (letter.kind, list(letter.labels), letter.advice) == (draft.kind, list(draft.labels), draft.advice)
 
 
 def list_head(draft: tools_pb2.ListDraft, object_id: bytes, count: int, now_ms: int) -> Draft:
@@ -134,7 +145,7 @@ def list_head(draft: tools_pb2.ListDraft, object_id: bytes, count: int, now_ms: 
         record=_record(Kind.LIST, object_id, draft.handling, draft.exercise, list=letter),
         object_id=object_id,
         exercise=draft.exercise,
-        expires_ms=draft.expires_ms or now_ms + LIST_LIFE_MS,
+        expires_ms=list_end_ms(draft, now_ms),
     )
 
 
@@ -150,7 +161,7 @@ def list_items(
             record=_record(Kind.ITEMS, object_id, draft.handling, draft.exercise, items=letter, crisis_id=crisis_id),
             object_id=object_id,
             exercise=draft.exercise,
-            expires_ms=draft.expires_ms or now_ms + LIST_LIFE_MS,
+            expires_ms=list_end_ms(draft, now_ms),
         )
 
 

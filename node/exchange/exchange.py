@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 from node import limits
 from node.errors import Malformed, Refused
-from node.exchange import disclose, ingest, project, publish, verification
+from node.exchange import admission, disclose, ingest, project, publish, verification
 from node.exchange.admission import Admitted
 from node.exchange.publish import Author, Draft
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified
-from node.feed import box as boxes
 from node.feed import entry
 from node.feed import header as headers
 from node.feed.keys import HeaderHash, MemberId
@@ -33,6 +32,7 @@ class Exchange:
         self.stores = stores
         self.author = author
         self.trust = trust
+        self._signed_unstored = False
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
 
     @property
@@ -47,6 +47,7 @@ class Exchange:
         self.stores.rollback()
         self.trust = ingest.load(self.stores, self.trust)
         self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
+        ingest.mend(self.stores, self.trust, self.reader, now_ms)
         project.mend(self.stores, self.trust, self.reader)
         while self.project():
             pass
@@ -61,13 +62,17 @@ class Exchange:
 
     def admit(self, checked: Checked, now_ms: int) -> Admitted:
         """The durable half."""
-        admitted = ingest.admit(self.stores, checked, self.trust, now_ms)
+        admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms)
         self.trust = admitted.trust
         return admitted
 
     def publish(self, drafts: Sequence[Draft], now_ms: int) -> Admitted:
         """Say something of our own; durable when it returns."""
+        if self._signed_unstored:  # a place that is signed is never signed again
+            self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
+        self._signed_unstored = True
         admitted = publish.publish(self.stores, drafts, self.author, self.trust, now_ms)
+        self._signed_unstored = False
         self.trust = admitted.trust
         return admitted
 
@@ -76,19 +81,21 @@ class Exchange:
         self.trust, row = ingest.take_fork(self.stores, letter, self.trust)
         return row
 
-    def keep_chunk(self, chunk: peer_pb2.Chunk) -> bool:
+    def keep_chunk(self, chunk: peer_pb2.Chunk, now_ms: int) -> bool:
         """Store a chunk of a wanted payload; whether it is whole now. Raises PeerFault for a wrong one."""
         hash_ = HeaderHash(chunk.entry)
         row = ledger.entry(self.stores.ledger, hash_)
         if row is None or payloads.state(self.stores.ledger, hash_) != State.MISSING:
             return True
-        one = entry.decode(row.body, row.signature, self.trust.federation_id)
-        if not disclose.is_chunk_of(one.header, chunk):
+        header = entry.decode(row.body, row.signature, self.trust.federation_id).header
+        if not disclose.is_chunk_of(header, chunk):
             raise Malformed("payload-root", "the chunk is not part of the payload the header names")
         payloads.put_chunks(self.stores.ledger, hash_, chunk.number, [chunk.data])
         complete = payloads.is_held(self.stores.ledger, hash_)
-        if complete:
-            self._complete(one.header)
+        encoded = payloads.box(self.stores.keys, hash_)
+        if complete and encoded:
+            arrived = admission.settle(self.stores, header, encoded, True, self.trust, self.reader, now_ms)
+            arrivals.add(self.stores.ledger, arrived)
         self.stores.commit("ledger")
         return complete
 
@@ -123,20 +130,20 @@ class Exchange:
 
     # ---- Out
 
-    def serve(self, want: peer_pb2.Want) -> list[list[header_pb2.SignedEntry]]:
+    def serve(self, want: peer_pb2.Want, now_ms: int) -> list[list[header_pb2.SignedEntry]]:
         """The answers to a want, a frame's worth each."""
         federation_id = self.trust.federation_id
         answers = [
-            disclose.span(self.stores, asked.feed_id, asked.first, asked.last, federation_id)  # type: ignore[arg-type]
+            disclose.span(self.stores, asked.feed_id, asked.first, asked.last, federation_id, now_ms)  # type: ignore[arg-type]
             for asked in want.ranges
         ]
         rows = (ledger.entry(self.stores.ledger, HeaderHash(hash_)) for hash_ in want.entries)
-        single = [disclose.letter(self.stores, row, federation_id) for row in rows if row]
+        single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in rows if row]
         return [answer for answer in [*answers, single] if answer]
 
-    def serve_chunk(self, hash_: HeaderHash, number: int) -> peer_pb2.Frame | None:
+    def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:
         """One chunk, or that it is not to be had here; None past the end."""
-        if not disclose.is_for_others(self.stores, hash_, self.trust.federation_id):
+        if not disclose.is_for_others(self.stores, hash_, self.trust.federation_id, now_ms):
             return peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))
         found = disclose.chunk(self.stores, hash_, number, self._leaves(hash_))
         return peer_pb2.Frame(chunk=found) if found else None
@@ -151,10 +158,14 @@ class Exchange:
                 sent.payload = verified.payload
         return sent
 
-    def wants(self) -> list[tuple[payloads.Want, MemberId]]:
+    def boxless(self, now_ms: int) -> list[HeaderHash]:
+        """Entries whose box is still to be asked for."""
+        return payloads.boxless(self.stores.ledger, now_ms, limits.RANGES_PER_FRAME_MAX)
+
+    def wants(self, now_ms: int) -> list[tuple[payloads.Want, MemberId]]:
         """What is missing, the most urgent first, each with its originator."""
         found = []
-        for want in payloads.wants(self.stores.ledger, WANTS_AT_A_TIME):
+        for want in payloads.wants(self.stores.ledger, now_ms, WANTS_AT_A_TIME):
             row = ledger.entry(self.stores.ledger, want.hash)
             feed = self.trust.feeds.get(row.feed_id) if row else None
             found.append((want, feed.member_id if feed else MemberId(b"")))
@@ -170,16 +181,3 @@ class Exchange:
         while len(self._served) > SERVED_PAYLOADS_MAX:
             self._served.popitem(last=False)
         return self._served[hash_]
-
-    def _complete(self, header: headers.Header) -> None:
-        """Every chunk is here: whether the box opens decides what it is to us."""
-        hash_ = header.hash
-        encoded = payloads.box(self.stores.keys, hash_)
-        if not encoded:
-            return
-        box = boxes.decode(encoded)
-        feed = self.trust.feeds[header.feed_id]
-        key = verification.open_key(header, box, feed.member_id, self.trust.federation_id, self.reader)
-        payloads.set_state(self.stores.ledger, hash_, State.PRESENT if key else State.SEALED)
-        if key:
-            arrivals.add(self.stores.ledger, [(header.urgency == headers.URGENT, hash_)])

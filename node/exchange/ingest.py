@@ -9,12 +9,13 @@ from node.exchange import admission, verification
 from node.exchange import trust as trusts
 from node.exchange.admission import Admission, Admitted
 from node.exchange.trust import Trust
-from node.exchange.verified import Checked, Verified, learn
+from node.exchange.verified import Checked, Reader, Verified, learn
 from node.feed import chain, entry, kinds, statements
 from node.feed.keys import MemberId
+from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.store import arrivals, ledger, payloads
-from node.store.ledger import ForkRow
+from node.store.ledger import ForkRow, Row
 from node.store.payloads import State
 from node.store.stores import Stores
 from node.v1 import header_pb2
@@ -34,12 +35,12 @@ def unseen(
     ]
 
 
-def admit(stores: Stores, checked: Checked, trust: Trust, now_ms: int) -> Admitted:
+def admit(stores: Stores, checked: Checked, trust: Trust, reader: Reader, now_ms: int) -> Admitted:
     """Store what follows its feed, keys before ledger, each in one commit.
 
     A crash between the two commits leaves boxes without headers; the start removes them.
     """
-    work = Admission(stores, trust, now_ms)
+    work = Admission(stores, trust, reader, now_ms)
     for verified in checked.entries:
         work.take(verified)
     payloads.put_boxes(stores.keys, work.boxes)
@@ -72,16 +73,52 @@ def take_fork(stores: Stores, letter: header_pb2.ForkProof, trust: Trust) -> tup
 
 
 def load(stores: Stores, trust: Trust) -> Trust:
-    """Everything the ledger's governance amounts to, read again from its own signatures."""
-    for row in ledger.statements(stores.ledger):
-        one = entry.decode(row.body, row.signature, trust.federation_id)
-        author = MemberId(bytes(row.feed_id))
-        if not kinds.is_identity(one.header.kind):
-            found = trusts.feed_key(trust, one.header, statements.read(one.header))
-            if found is None:
-                continue
-            author = found[0]
-        trust = learn(trust, Verified(one, author, statements.read(one.header), b"", b"", readable=False))
+    """Everything the ledger's governance amounts to, whatever the order in which it is read.
+
+    A member that others let in says things that are read before what let it in: so again and again
+    over what is left, until nothing more is learnt.
+    """
+    waiting = ledger.statements(stores.ledger)
+    while waiting:
+        left = []
+        for row in waiting:
+            verified = _stored(row, trust)
+            if verified is None:
+                left.append(row)
+            else:
+                trust = learn(trust, verified)
+        if len(left) == len(waiting):
+            break
+        waiting = left
     for fork in ledger.forks(stores.ledger):
         trust = trusts.with_fork(trust, fork.feed_id, fork.seq)
     return trust
+
+
+def _stored(row: Row, trust: Trust) -> Verified | None:
+    """A statement that was verified before it was stored; None where its author is not known yet."""
+    one = entry.decode(row.body, row.signature, trust.federation_id)
+    author = MemberId(bytes(row.feed_id))
+    if not kinds.is_identity(one.header.kind):
+        found = trusts.feed_key(trust, one.header, statements.read(one.header))
+        if found is None:
+            return None
+        author = found[0]
+    elif author not in trust.logs and (one.header.kind != Kind.ACCEPT or not trust.admits_log(author)):
+        return None
+    return Verified(one, author, statements.read(one.header), b"", b"", readable=False)
+
+
+def mend(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> None:
+    """At the start: chain what was kept above a gap that is closed by now, settle what is whole."""
+    for feed_id in ledger.feeds_ahead(stores.ledger):
+        work = Admission(stores, trust, reader, now_ms)
+        if work.head(feed_id) is not None:
+            work.chain_ahead(feed_id)
+            ledger.set_heads(stores.ledger, [work.heads[feed_id]])
+    for hash_ in payloads.unsettled(stores.ledger):
+        row, encoded = ledger.entry(stores.ledger, hash_), payloads.box(stores.keys, hash_)
+        if row and encoded:
+            header = entry.decode(row.body, row.signature, trust.federation_id).header
+            arrivals.add(stores.ledger, admission.settle(stores, header, encoded, True, trust, reader, now_ms))
+    stores.commit("ledger")

@@ -20,6 +20,7 @@ from node.store.arrivals import Arrival, Cursor
 from node.store.stores import Stores
 
 ARRIVALS_PER_STEP = 256
+SHOWN_BYTES_MAX = 256 << 10  # of a record that is no list of digests; ours have 16 KiB of text at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader) -> 
         return None
     kind = hashes.KINDS.get(opened.record.items.kind) if opened.record.kind == Kind.ITEMS else None
     if kind is None:
-        index.put_record(stores.index, _row(opened, 0), shown=True)
+        if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
+            index.put_record(stores.index, _row(opened, 0), shown=True)
         return None
     packed = opened.record.items.digests
     try:

@@ -87,7 +87,7 @@ def publish(stores: Stores, drafts: Sequence[Draft], author: Author, trust: Trus
     checked = verification.verify(letters, trust, author.reader)
     if checked.fault is not None:
         raise checked.fault
-    return ingest.admit(stores, checked, trust, now_ms)
+    return ingest.admit(stores, checked, trust, author.reader, now_ms)
 
 
 def _prepare(draft: Draft, author: Author, trust: Trust, now_ms: int) -> _Prepared:
@@ -195,7 +195,7 @@ def recover(stores: Stores, author: Author, trust: Trust, now_ms: int) -> Admitt
         if (header := entry.decode(body, signature, trust.federation_id).header).feed_id == author.feed_id
         and header.seq > (head.seq if head else 0)
     ]
-    admitted = ingest.admit(stores, verification.verify(signed, trust, author.reader), trust, now_ms)
+    admitted = ingest.admit(stores, verification.verify(signed, trust, author.reader), trust, author.reader, now_ms)
     payloads.drop_chunks(stores.ledger, payloads.orphans(stores.ledger))
     stores.commit("ledger")
     named = payloads.box_hashes(stores.keys)

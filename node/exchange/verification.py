@@ -23,10 +23,35 @@ from node.feed.pae import FederationId, Purpose
 from node.feed.statements import Open
 from node.v1 import header_pb2, record_pb2
 
+OBJECT_ID_BYTES = 16
+
 
 def header_hash(letter: header_pb2.SignedEntry, federation_id: FederationId) -> HeaderHash:
     """What the entry is called, before anything is checked."""
     return HeaderHash(pae.digest(Purpose.HEADER, federation_id, letter.header))
+
+
+def verify_all(
+    letters: Sequence[header_pb2.SignedEntry], trust: Trust, reader: Reader
+) -> tuple[list[Verified], Trust, PeerFault | None]:
+    """Governance in any order: again and again over what nothing certified yet, until nothing more is learnt."""
+    found: list[Verified] = []
+    waiting = list(letters)
+    while waiting:
+        left = []
+        for letter in waiting:
+            checked = verify([letter], trust, reader)
+            if checked.fault is not None:
+                return found, trust, checked.fault
+            if not checked.entries:
+                left.append(letter)
+            for one in checked.entries:
+                found.append(one)
+                trust = learn(trust, one)
+        if len(left) == len(waiting):
+            break
+        waiting = left
+    return found, trust, None
 
 
 def verify(letters: Sequence[header_pb2.SignedEntry], trust: Trust, reader: Reader) -> Checked:
@@ -136,6 +161,8 @@ def unseal(header: Header, author: MemberId, key: bytes, ciphertext: bytes, trus
     sealed = header.kind == Kind.SEALED
     if not sealed and (record.kind, record.object_id) != (header.kind, header.object_id):
         raise Malformed("record-header", "the record's kind or object is not the header's")
+    if len(record.object_id) not in (0, OBJECT_ID_BYTES):
+        raise Malformed("record-header", "the record's object id is none")
     if record.exercise != header.exercise:
         raise Malformed("record-exercise", "the record's exercise flag is not the header's")
     return record

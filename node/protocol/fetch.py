@@ -201,16 +201,17 @@ class Fetch:
 
     def _on_chunk(self, peer: MemberId, chunk: peer_pb2.Chunk) -> list[Effect]:
         asked = self._asked.get(HeaderHash(chunk.entry))
-        if asked is None or asked.peer != peer:
+        if asked is None or asked.peer != peer or chunk.number != asked.next:
             acknowledgement = peer_pb2.ChunkAck(entry=chunk.entry, number=chunk.number)
             return [Send(peer, Stream.BULK, peer_pb2.Frame(chunk_ack=acknowledgement))]  # late: came from elsewhere
         return [Keep(peer, chunk)]
 
     def _on_absent(self, now: float, peer: MemberId, link: _Peer, hash_: HeaderHash) -> list[Effect]:
-        link.absent[hash_] = now + RETRY_S
         asked = self._asked.get(hash_)
-        if asked is not None and asked.peer == peer:
-            del self._asked[hash_]
+        if asked is None or asked.peer != peer:
+            return []  # nobody asked, or not any more
+        link.absent[hash_] = now + RETRY_S
+        del self._asked[hash_]
         return self._ask(now)
 
     def _on_have(self, now: float, link: _Peer, hashes: Sequence[HeaderHash]) -> list[Effect]:

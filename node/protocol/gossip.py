@@ -12,7 +12,6 @@ from random import Random
 from node import limits
 from node.errors import PeerFault
 from node.feed.chain import Head
-from node.feed.header import HISTORY, URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.protocol import session, sync
@@ -88,6 +87,7 @@ class Gossip:
         self._peers: dict[MemberId, _Peer] = {}
         self._asked: dict[FeedId, _Asked] = {}
         self._digest = b""
+        self.lacks_boxes = False
         self._sync_at = now + limits.SYNC_EVERY_S * random.random()
 
     @property
@@ -156,6 +156,15 @@ class Gossip:
     def compare(self) -> list[Effect]:
         """Ask every peer now whether it holds the same; `in_step` grows as they answer."""
         return [self._say_digest(peer) for peer in self.ready()]
+
+    def want_boxes(self, entries: Sequence[HeaderHash]) -> list[Effect]:
+        """Ask a peer drawn at random for entries that came without their box."""
+        ready = self.ready()
+        self.lacks_boxes = bool(entries)
+        if not ready or not entries:
+            return []
+        frame = peer_pb2.Frame(want=peer_pb2.Want(entries=sorted(entries)))
+        return [Send(self._random.choice(ready), Stream.GOSSIP, frame)]
 
     def wakeup(self, now: float) -> list[Effect]:
         """Time has passed."""
@@ -301,10 +310,13 @@ class Gossip:
         ]
         wanted.sort(key=lambda feed_id: (feed_id not in self._logs, feed_id not in self._heads, feed_id))
         ranges = []
-        for feed_id in wanted[: limits.RANGES_PER_FRAME_MAX]:
+        under_way = sum(asked.peer == peer for asked in self._asked.values())
+        for feed_id in wanted[: min(limits.RANGES_PER_FRAME_MAX, limits.RANGES_PER_PEER_MAX - under_way)]:
             head = self._heads.get(feed_id)
             self._asked[feed_id] = _Asked(peer, targets[feed_id], now)
-            ranges.append(peer_pb2.Range(feed_id=feed_id, first=head.seq + 1 if head else 1, last=targets[feed_id]))
+            first = head.seq + 1 if head else 1
+            last = min(targets[feed_id], first + limits.RANGE_ENTRIES_MAX - 1)
+            ranges.append(peer_pb2.Range(feed_id=feed_id, first=first, last=last))
         if not ranges:
             return []
         return [Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(ranges=ranges)))]
@@ -355,8 +367,3 @@ def batches(letters: Sequence[header_pb2.SignedEntry]) -> Iterable[Sequence[head
         size += bytes_
     if start < len(letters):
         yield letters[start:]
-
-
-def lane_of(urgency: int, *, pushed: bool) -> int:
-    """The lane of a hop: never more urgent than the author asked, history when it was fetched."""
-    return urgency if pushed or urgency == URGENT else max(urgency, HISTORY)

@@ -10,6 +10,7 @@ from node.protocol.effects import Stream
 from node.v1 import peer_pb2
 
 VERSION = 1
+HASH_BYTES = 32
 
 
 class State(StrEnum):
@@ -34,6 +35,8 @@ _COUNTS: dict[str, tuple[Callable[[peer_pb2.Frame], int], int]] = {
     "have": (lambda frame: len(frame.have.entries), limits.RANGES_PER_FRAME_MAX),
     "chunk": (lambda frame: len(frame.chunk.path), 32),
 }
+
+_NAMING = ("want_payload", "chunk", "chunk_ack", "absent")  # each names one entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ def check(frame: peer_pb2.Frame, stream: Stream, state: State) -> str | None:
         return None
     if body not in ALLOWED[stream, state]:
         raise Malformed("frame-place", f"{body} on {stream.value} in state {state.value}")
+    if body in _NAMING and len(getattr(frame, body).entry) != HASH_BYTES:
+        raise Malformed("frame-size", f"{body} names no entry")
     count = _COUNTS.get(body)
     if count is not None and count[0](frame) > count[1]:
         raise Malformed("frame-size", f"{body} with {count[0](frame)} rows, at most {count[1]}")

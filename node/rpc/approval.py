@@ -59,8 +59,8 @@ class Approval:
 
     async def remove(self, member_id: MemberId) -> int:
         """Forget a peer and end its streams; how many there were."""
+        self._peering.dialing.drop(member_id)
         del self._peers[member_id]
-
         await self._writer.run(lambda exchange: exchange.drop_peer(member_id))
         return self._end(member_id, "removed by this node's administrator")
 
@@ -73,12 +73,17 @@ class Approval:
     def refresh(self) -> None:
         """Identity logs grew: pin what they certify."""
         if self._writer.trust.logs is not self._logs:
-            self._apply()
+            try:
+                self._apply()
+            except Unavailable as error:  # no socket to try a root on: again with the next news
+                self._logs = None
+                _log.error("issuers not pinned", reason=error.reason)
 
     def dial(self, member_id: MemberId) -> AbstractAsyncContextManager[Sequence[Link]]:
         """Both streams to a peer."""
-        held = self._peers[member_id]
-        roots = self._state.pins.of(member_id)
+        held, roots = self._peers.get(member_id), self._state.pins.of(member_id)
+        if held is None:
+            raise Unavailable("removed by this node's administrator")
         if not roots:
             raise Unavailable("its TLS issuer cannot be pinned; ask for its present card")
         root = roots[-1]  # the last that its log certifies, or the one of its card

@@ -19,6 +19,8 @@ KEEPALIVE_S = 30.0  # a link that is cut without a word is noticed after this an
 KEEPALIVE_TIMEOUT_S = 10.0
 HANDSHAKE_TIMEOUT_S = 10.0  # a stranger that connects and says nothing holds a socket so long
 MESSAGE_BYTES_MAX = limits.FRAME_BYTES_MAX + (64 << 10)  # a frame, and the message and oneof around it
+# To our own tools: a whole payload with its header and box, which no frame between peers ever is.
+RECORD_BYTES_MAX = limits.PAYLOAD_BYTES_MAX + (1 << 20)
 # How much of a stream is read ahead. With gRPC's own estimate an unread stream grows to 5 MB, and
 # there are two for every peer; this is what bulk may have under way without an acknowledgement.
 LOOKAHEAD_BYTES = limits.CHUNK_BYTES * limits.CHUNKS_UNACKNOWLEDGED_MAX
@@ -27,8 +29,6 @@ SOCKET_PATH_BYTES_MAX = 107  # of a Unix socket's address, without its end
 Options = tuple[tuple[str, str | int], ...]
 
 _BOTH_SIDES: Options = (
-    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
     ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -36,6 +36,13 @@ _BOTH_SIDES: Options = (
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
 )
+
+
+def _bounded(bytes_max: int) -> Options:
+    return (("grpc.max_receive_message_length", bytes_max), ("grpc.max_send_message_length", bytes_max))
+
+
+PEERS, OURS = _bounded(MESSAGE_BYTES_MAX), _bounded(RECORD_BYTES_MAX)
 
 CHANNEL_OPTIONS: Options = (
     *_BOTH_SIDES,
@@ -56,7 +63,9 @@ SERVER_OPTIONS: Options = (
 )
 
 
-def open_to_member(address: str, member_id: MemberId, root_pem: bytes, leaf: Leaf) -> grpc.aio.Channel:
+def open_to_member(
+    address: str, member_id: MemberId, root_pem: bytes, leaf: Leaf, bounds: Options = PEERS
+) -> grpc.aio.Channel:
     """A TCP connection of its own to a member's node; raises ConfigError unless exactly one root is given.
 
     Nothing is sent before the first call. Close it by the caller: certificates of a channel never change,
@@ -65,7 +74,7 @@ def open_to_member(address: str, member_id: MemberId, root_pem: bytes, leaf: Lea
     return grpc.aio.secure_channel(
         address,
         tls.channel_credentials(root_pem, leaf),
-        options=(*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", tls.dns_name(member_id))),
+        options=(*CHANNEL_OPTIONS, *bounds, ("grpc.ssl_target_name_override", tls.dns_name(member_id))),
     )
 
 
@@ -74,7 +83,7 @@ def open_to_administrator(socket: Path) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(
         socket_address(socket),
         grpc.local_channel_credentials(grpc.LocalConnectionType.UDS),
-        options=CHANNEL_OPTIONS,
+        options=(*CHANNEL_OPTIONS, *OURS),
     )
 
 

@@ -45,7 +45,7 @@ class Listener:
 def listen_for_peers(address: str, servicer: PeerServicer, state: TlsState, now: Callable[[], datetime]) -> Listener:
     """Peers, and no health or reflection for them; raises ConfigError where the address is taken."""
     gate = Gate(admits=Admits(peers=lambda: state.pins), access=peer.ACCESS, now=now)
-    server = _server(gate)
+    server = _server(gate, channel.PEERS)
     peer_pb2_grpc.add_PeerServicer_to_server(servicer, server)
     return Listener(server, gate, _bind(server, address, "peers.listen", state))
 
@@ -55,7 +55,7 @@ def listen_for_tools(
 ) -> Listener:
     """Tools and people of our own member; raises ConfigError where the address is taken."""
     gate = Gate(admits=Admits(tools=lambda: state.pins), access=OURS, now=now)
-    server = _server(gate)
+    server = _server(gate, channel.OURS)
     _add(server, servicers)
     return Listener(server, gate, _bind(server, address, "tools.listen", state))
 
@@ -65,7 +65,7 @@ def listen_on_socket(
 ) -> Listener:
     """The administrator; raises ConfigError where the socket cannot be made. The data folder's lock is held."""
     gate = Gate(admits=Admits(administrator=True, tools=Pins), access=OURS, now=now)
-    server = _server(gate)
+    server = _server(gate, channel.OURS)
     _add(server, servicers)
     before = os.umask(SOCKET_MASK)
     try:
@@ -81,8 +81,8 @@ def listen_on_socket(
     return Listener(server, gate)
 
 
-def _server(gate: Gate) -> grpc.aio.Server:
-    return grpc.aio.server(interceptors=(gate,), options=channel.SERVER_OPTIONS)
+def _server(gate: Gate, bounds: channel.Options) -> grpc.aio.Server:
+    return grpc.aio.server(interceptors=(gate,), options=(*channel.SERVER_OPTIONS, *bounds))
 
 
 def _add(server: grpc.aio.Server, servicers: tuple[ToolsServicer, AdminServicer]) -> None:

@@ -9,6 +9,7 @@ from node.errors import Refused
 from node.exchange import consult
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash
+from node.feed.kinds import Kind
 from node.rpc import gate, status
 from node.rpc.gate import Access, ToolCaller
 from node.runtime.link import Clock
@@ -21,6 +22,7 @@ from node.v1 import tools_pb2, tools_pb2_grpc
 
 LIST_BYTES_MAX = 640 << 20  # ten million SHA-512: what one publication may make us hold
 NAME_CHARACTERS_MAX = 64
+MATCHED = frozenset({int(Kind.LIST), int(Kind.ITEMS)})  # what a tool may see that only looks up
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -129,7 +131,8 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
         """One entry as it was signed."""
         trust, reader = self._writer.trust, self._writer.reader
         hash_ = HeaderHash(request.entry)
-        found = await self._reading.run(lambda stores: consult.delivery(stores, hash_, trust, reader))
+        kinds = frozenset() if _may_read() else MATCHED
+        found = await self._reading.run(lambda stores: consult.delivery(stores, hash_, trust, reader, kinds))
         if found is None:
             raise Refused("there is no such entry here, or it is not readable", next_step="It may have been erased.")
         return tools_pb2.GetEntryResponse(delivery=found)
@@ -144,6 +147,11 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
 
     def _view(self) -> View:
         return consult.view(self._writer.trust, self._clock.now_ms())
+
+
+def _may_read() -> bool:
+    found = gate.caller()
+    return not isinstance(found, ToolCaller) or "read" in found.scopes
 
 
 def _reader(name: str) -> str:

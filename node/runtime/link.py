@@ -49,6 +49,8 @@ class Outbox:
         self._queue: asyncio.Queue[peer_pb2.Frame] = asyncio.Queue(limits.OUTBOX_FRAMES_MAX)
         self._bytes = 0
         self._ended = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
 
     def put(self, frame: peer_pb2.Frame) -> None:
         """Send it after what waits already, or hang up."""
@@ -57,12 +59,19 @@ class Outbox:
             self.end("reads too slowly")
             return
         self._bytes += size
+        if self._bytes > limits.OUTBOX_BYTES_MAX // 2:
+            self._room.clear()
         self._queue.put_nowait(frame)
+
+    async def room(self) -> None:
+        """Wait until what was asked for may follow, or the link is over; what is urgent does not ask."""
+        await self._room.wait()
 
     def end(self, reason: str) -> None:
         """Hang up; the first reason counts."""
         self.reason = self.reason or reason
         self._ended.set()
+        self._room.set()
 
     async def drain(self) -> None:
         """Send whatever comes, until the link is to end; what waited then may still leave."""
@@ -83,4 +92,6 @@ class Outbox:
             frame = await self._queue.get()
             await self.link.send(frame)
             self._bytes -= frame.ByteSize()
+            if self._bytes <= limits.OUTBOX_BYTES_MAX // 2:
+                self._room.set()
             self._queue.task_done()

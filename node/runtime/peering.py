@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -15,6 +16,7 @@ from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.exchange.verified import Checked
+from node.feed import entry as entries
 from node.feed.header import BULK, HISTORY, NORMAL, URGENT
 from node.feed.keys import HeaderHash, MemberId
 from node.protocol.dialing import Dialing
@@ -31,6 +33,7 @@ Result = TypeVar("Result")
 _log = structlog.get_logger()
 
 PROGRAM_CHARACTERS_MAX = 64
+AHEAD_MS_MAX = 10**12  # thirty years: a clock that is further off says nothing more by it
 COMPARISON_S = 0.5  # a round trip over the world takes less
 STORED_KEPT = 8192  # hashes of what came in last
 INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
@@ -102,6 +105,9 @@ class Peering:
         """Run one link to its end; what the peer is to hear about it, which may be nothing."""
         outbox = Outbox(link)
         place = (link.peer, link.stream)
+        if link.peer not in self._writer.trust.known.members:
+            self.ended[link.peer] = "not a member yet"
+            return "not a member of this federation, as far as this node has heard"
         standing = self._outboxes.get(place)
         if standing is not None:
             if standing.link.dialler < link.dialler:
@@ -162,6 +168,8 @@ class Peering:
             if await self._writer.run(lambda exchange: exchange.mature(now_ms)):
                 self._writer.arrived()
             await self._apply([*self._gossip.wakeup(now), *self._fetch.wakeup(now)])
+            if self._gossip.lacks_boxes:
+                await self._refresh_wants()
         except Unavailable as error:
             _log.error("store not written", reason=error.reason)
 
@@ -199,7 +207,7 @@ class Peering:
         async for frame in link.frames():
             says_hello = link.stream is Stream.GOSSIP and frame.HasField("hello")
             if says_hello:
-                ahead_ms = frame.hello.now_ms - self._clock.now_ms()
+                ahead_ms = max(-AHEAD_MS_MAX, min(frame.hello.now_ms - self._clock.now_ms(), AHEAD_MS_MAX))
                 self.heard[link.peer] = Heard(frame.hello.program[:PROGRAM_CHARACTERS_MAX], ahead_ms)
             await self._through(self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame)))
             self._frames.tell()
@@ -217,9 +225,7 @@ class Peering:
                 case Ingest(peer, letters, lane):
                     await self._ingest(peer, letters, lane)
                 case Serve(peer, want):
-                    for answer in await self._writer.run(lambda exchange, want=want: exchange.serve(want)):  # type: ignore[misc]
-                        entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
-                        self._send(peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
+                    await self._serve(peer, want)
                 case ServeChunk(peer, entry, number):
                     await self._serve_chunk(peer, entry, number)
                 case Keep(peer, peer_pb2.Chunk() as chunk):
@@ -260,8 +266,7 @@ class Peering:
             fresh[hash_] = _InHand(letter)
         if not fresh:
             return
-        if lane == URGENT:
-            self._writer.pause_bulk()
+        lane = max(lane, min(self._urgency(hand.letter) for hand in fresh.values()))  # no hop makes it more urgent
         self._in_hand |= fresh
         taken: set[HeaderHash] = set()
         try:
@@ -304,7 +309,15 @@ class Peering:
 
     def _pass_on(self, early: Growth) -> None:
         """Urgent entries, verified and about to be stored: gossip answers with nothing but sends."""
+        self._writer.pause_bulk()
         self._spawn(self._grown(early))
+
+    def _urgency(self, letter: header_pb2.SignedEntry) -> int:
+        """What the author asked for; bulk where it cannot be read, which is for `verify` to say."""
+        try:
+            return entries.decode(letter.header, letter.signature, self._writer.trust.federation_id).header.urgency
+        except PeerFault:
+            return BULK
 
     def _hash_of(self, letter: header_pb2.SignedEntry) -> HeaderHash:
         return verification.header_hash(letter, self._writer.trust.federation_id)
@@ -312,21 +325,35 @@ class Peering:
     def _note_stored(self, admitted: Admitted) -> None:
         """From each of our peers comes a copy of everything: all but the first are passed over at once."""
         for one in admitted.entries:
-            if one.payload or not one.header.has_payload:
+            if (one.box and one.payload) or not one.header.has_payload:
                 self._stored[one.header.hash] = None
         while len(self._stored) > STORED_KEPT:
             self._stored.popitem(last=False)
 
+    async def _serve(self, peer: MemberId, want: peer_pb2.Want) -> None:
+        """Range by range, as fast as the peer reads: what is urgent goes in between."""
+        ranges = {asked.feed_id: peer_pb2.Want(ranges=[asked]) for asked in want.ranges}
+        now_ms = self._clock.now_ms()
+        for part in [*ranges.values(), peer_pb2.Want(entries=want.entries)]:
+            outbox = self._outboxes.get((peer, Stream.GOSSIP))
+            if outbox is None:
+                return
+            await outbox.room()
+            for answer in await self._writer.run(partial(Exchange.serve, want=part, now_ms=now_ms)):
+                outbox.put(peer_pb2.Frame(entries=peer_pb2.Entries(entries=answer, lane=HISTORY)))
+
     async def _serve_chunk(self, peer: MemberId, entry: HeaderHash, number: int) -> None:
-        frame = await self._writer.run(lambda exchange: exchange.serve_chunk(entry, number), BULK)
+        now_ms = self._clock.now_ms()
+        frame = await self._writer.run(lambda exchange: exchange.serve_chunk(entry, number, now_ms), BULK)
         if frame is not None:
             self._send(peer, Stream.BULK, frame)
         sent = frame is not None and frame.WhichOneof("body") == "chunk"
         await self._apply(self._fetch.served(peer, entry, sent=sent))
 
     async def _keep_chunk(self, peer: MemberId, chunk: peer_pb2.Chunk) -> None:
+        now_ms = self._clock.now_ms()
         try:
-            complete = await self._writer.run(lambda exchange: exchange.keep_chunk(chunk), BULK)
+            complete = await self._writer.run(lambda exchange: exchange.keep_chunk(chunk, now_ms), BULK)
         except PeerFault as fault:
             self.hang_up(peer, fault.reason)
             return
@@ -348,6 +375,8 @@ class Peering:
         await self._apply(self._gossip.grown(self._clock.monotonic_s(), news))
 
     async def _refresh_wants(self) -> None:
-        found = await self._writer.run(lambda exchange: exchange.wants())
+        now_ms = self._clock.now_ms()
+        found, boxless = await self._writer.run(lambda exchange: (exchange.wants(now_ms), exchange.boxless(now_ms)))
+        await self._apply(self._gossip.want_boxes(boxless))
         wants = [Wanted(want.hash, want.chunks, want.first, originator) for want, originator in found]
         await self._apply(self._fetch.wanted(self._clock.monotonic_s(), wants))

@@ -24,6 +24,7 @@ from node.store.stores import Stores
 Result = TypeVar("Result")
 
 BULK_NICENESS = 19
+RETRY_S = 2.0
 
 _log = structlog.get_logger()
 
@@ -52,6 +53,8 @@ class Projecting:
                     self.news.tell()
             except Unavailable as error:
                 _log.error("index not written", reason=error.reason)
+                await asyncio.sleep(RETRY_S)  # the disk does not say when it has room again
+                seen = -1
             self.news.tell()
 
     async def _advance(self, *, urgent: bool) -> bool:

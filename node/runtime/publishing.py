@@ -1,19 +1,20 @@
 """Publishing: what our own tools have to say, checked, said, and visible here before the caller is told."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 from node.content import items, names
 from node.content.hashes import HashKind
 from node.content.items import Gathered
 from node.errors import Refused
-from node.exchange import consult, drafts
+from node.exchange import consult, drafts, project
 from node.exchange.publish import Draft
 from node.feed.box import Randomness
 from node.feed.header import BULK, URGENT
-from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.feed.keys import HeaderHash, ObjectId
 from node.feed.kinds import Kind
 from node.policy import effect
 from node.policy.effect import Right
@@ -22,10 +23,12 @@ from node.runtime.peering import Peering
 from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
-from node.store import index
+from node.store import arrivals, index
 from node.store.index import Found
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
+
+Result = TypeVar("Result")
 
 RECORDS_PER_WRITE = 4  # half a megabyte; so long does an urgent entry wait behind bulk
 
@@ -45,12 +48,17 @@ class Publishing:
         self._peering, self._writer = peering, writer
         self._reading, self._projecting = reading, projecting
         self._clock, self._randomness = clock, randomness
+        self._running: set[asyncio.Task[object]] = set()
         self._crises, self._lists = asyncio.Lock(), asyncio.Lock()  # a list may take long; a crisis waits for none
 
     async def declare(self, request: tools_pb2.DeclareRequest) -> tools_pb2.DeclareResponse:
         """Declare a crisis, once for an object id; raises Refused."""
+        return await self._through(self._declare(request))
+
+    async def _declare(self, request: tools_pb2.DeclareRequest) -> tools_pb2.DeclareResponse:
         async with self._crises:
             seen = self._view(Right.DECLARE)
+            await self._caught_up()
             before = await self._crisis(seen, request.object_id)
             if before is not None:
                 return tools_pb2.DeclareResponse(crisis=before, repeated_call=True)
@@ -85,17 +93,21 @@ class Publishing:
     async def publish_list(self, draft: tools_pb2.ListDraft, packed: bytes) -> tools_pb2.PublishListResponse:
         """Publish a list, or what is new in one of ours; raises Refused.
 
-        What stands in it already is not said again.
+        What stands in it already is not said again. All of it is said, even where the caller leaves.
         """
+        return await self._through(self._publish_list(draft, packed))
+
+    async def _publish_list(self, draft: tools_pb2.ListDraft, packed: bytes) -> tools_pb2.PublishListResponse:
         async with self._lists:
             seen = self._view(Right.PUBLISH)
             kind = drafts.list_kind(draft, seen.now_ms)
             gathered = await asyncio.to_thread(_gather, kind, packed)
             count = _size(gathered)
             crisis_id = await self._crisis_id(seen, draft.crisis)
-            object_id = await self._own_list(self._writer.reader.member_id, draft.name)
+            await self._caught_up()
+            object_id = await self._own_list(draft)
             if object_id is not None:
-                await self._drop_held(object_id, kind, gathered)
+                await self._drop_held(object_id, kind, gathered, draft, seen.now_ms)
             object_id = object_id or ObjectId(self._randomness(names.ID_BYTES))
             added = _size(gathered)
             records = await self._say_list(draft, object_id, crisis_id, gathered, count, seen.now_ms)
@@ -105,6 +117,13 @@ class Publishing:
         return tools_pb2.PublishListResponse(list=view, added=added, unchanged=count - added, records=records)
 
     # ---- Inside
+
+    async def _through(self, work: Coroutine[object, object, Result]) -> Result:
+        """To its end, with its lock, even where the caller hangs up: a repeated call must find it whole."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
     async def _say_list(
         self,
@@ -131,6 +150,16 @@ class Publishing:
     async def _say(self, said: Sequence[Draft], lane: int) -> None:
         admitted = await self._peering.publish(said, lane)
         await self._projected(admitted.entries[-1].header.hash)
+
+    async def _caught_up(self) -> None:
+        """Wait until all that is ours is shown here, also what a caller that left did not wait for."""
+        last = await self._reading.run(lambda stores: arrivals.last(stores.ledger, project.store_id(stores)))
+        while True:
+            seen = self._projecting.news.version
+            here = await self._reading.run(project.cursor)
+            if here.urgent >= last.urgent and here.bulk >= last.bulk:
+                return
+            await self._projecting.news.newer(seen)
 
     async def _projected(self, hash_: HeaderHash) -> None:
         """Wait until a record of ours is shown here."""
@@ -162,20 +191,31 @@ class Publishing:
         found = await self._reading.run(lambda stores: consult.crises(stores, seen, named, exercises=True))
         return found[0].object_id
 
-    async def _own_list(self, member_id: MemberId, name: str) -> ObjectId | None:
+    async def _own_list(self, draft: tools_pb2.ListDraft) -> ObjectId | None:
+        """Our list of this name; a drill's is another than the real one."""
+        me = self._writer.reader.member_id
+
         def find(stores: Stores) -> ObjectId | None:
             heads = index.of_kinds(stores.index, [Kind.LIST])
-            own = (one for one in heads if one.member_id == member_id)
+            own = (one for one in heads if (one.member_id, one.exercise) == (me, draft.exercise))
             return next(
-                (one.object_id for one in own if record_pb2.Record.FromString(one.content).list.name == name), None
+                (one.object_id for one in own if record_pb2.Record.FromString(one.content).list.name == draft.name),
+                None,
             )
 
         return await self._reading.run(find)
 
-    async def _drop_held(self, object_id: ObjectId, kind: HashKind, gathered: Gathered) -> None:
-        """Leave out what stands in the list already."""
-        member_id = self._writer.reader.member_id
-        own = set(await self._reading.run(lambda stores: index.numbers(stores.index, member_id, object_id)))
+    async def _drop_held(
+        self, object_id: ObjectId, kind: HashKind, gathered: Gathered, draft: tools_pb2.ListDraft, now_ms: int
+    ) -> None:
+        """Leave out what stands in the list already as it is to be said, and for long enough yet."""
+        me = self._writer.reader.member_id
+        ends_ms = drafts.list_end_ms(draft, now_ms) - drafts.DAY_MS
+        standing = await self._reading.run(lambda stores: index.of_object(stores.index, me, object_id))
+        hashes = [
+            one.hash for one in standing if one.expires_ms >= ends_ms and drafts.says_the_same(draft, one.content)
+        ]
+        own = set(await self._reading.run(lambda stores: index.numbers(stores.index, hashes)))
         for part in gathered.values():
             values = iter(sorted(part))
             while asked := list(islice(values, consult.VALUES_PER_LOOK_UP_MAX)):

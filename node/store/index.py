@@ -93,14 +93,10 @@ def is_shown(index: sa.Connection, hash_: HeaderHash) -> bool:
     return bool(driver.scalar(index, "SELECT shown FROM record WHERE hash = ?", (hash_,)))
 
 
-def numbers(index: sa.Connection, member_id: MemberId, object_id: ObjectId) -> list[int]:
-    """The numbers of all records about one object of one owner."""
-    rows = driver.rows(
-        index,
-        "SELECT record FROM record WHERE shown AND object_id = ? AND member_id = ? ORDER BY record",
-        (object_id, member_id),
-    )
-    return [row[0] for row in rows]
+def numbers(index: sa.Connection, hashes: Sequence[HeaderHash]) -> list[int]:
+    """The numbers of these records."""
+    found = (driver.scalar(index, "SELECT record FROM record WHERE shown AND hash = ?", (hash_,)) for hash_ in hashes)
+    return [number for number in found if number is not None]
 
 
 def note_written(digests: sa.Connection, number: int, *, whole: bool) -> None:
@@ -213,29 +209,35 @@ def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: Obje
     return Record(*row) if row else None
 
 
-def counts(index: sa.Connection, kind: int) -> dict[tuple[MemberId, ObjectId], tuple[int, int, int]]:
-    """Records, items and the latest time of each object that has records of this kind."""
+def counts(index: sa.Connection, kind: int, now_ms: int) -> dict[tuple[MemberId, ObjectId], tuple[int, int, int]]:
+    """Records, items and the latest time of each object that has records of this kind now."""
     rows = driver.rows(
         index,
         "SELECT member_id, object_id, count(*), sum(items), max(created_ms) FROM record WHERE shown AND kind = ?"
-        " GROUP BY member_id, object_id",
-        (kind,),
+        " AND expires_ms > ? GROUP BY member_id, object_id",
+        (kind, now_ms),
     )
     return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
 
 
 def object_ids(index: sa.Connection) -> list[bytes]:
     """The ids of all objects, rising."""
-    return [row[0] for row in driver.rows(index, "SELECT DISTINCT object_id FROM record ORDER BY object_id")]
+    return [
+        row[0]
+        for row in driver.rows(
+            index, "SELECT DISTINCT object_id FROM record WHERE length(object_id) = 16 ORDER BY object_id"
+        )
+    ]
 
 
 def neighbours(index: sa.Connection, object_id: bytes) -> list[bytes]:
     """The id and those right below and above it, rising."""
     rows = driver.rows(
         index,
-        "SELECT * FROM (SELECT object_id FROM record WHERE object_id < ? ORDER BY object_id DESC LIMIT 1)"
-        " UNION ALL SELECT ? UNION ALL"
-        " SELECT * FROM (SELECT object_id FROM record WHERE object_id > ? ORDER BY object_id LIMIT 1)",
+        "SELECT * FROM (SELECT object_id FROM record WHERE object_id < ? AND length(object_id) = 16"
+        " ORDER BY object_id DESC LIMIT 1) UNION ALL SELECT ? UNION ALL"
+        " SELECT * FROM (SELECT object_id FROM record WHERE object_id > ? AND length(object_id) = 16"
+        " ORDER BY object_id LIMIT 1)",
         (object_id, object_id, object_id),
     )
     return [row[0] for row in rows]

@@ -125,6 +125,13 @@ def ahead(connection: sa.Connection, feed_id: FeedId) -> list[Row]:
     return [Row(*row) for row in rows]
 
 
+def feeds_ahead(connection: sa.Connection) -> list[FeedId]:
+    """Feeds of which headers are kept above a gap."""
+    return [
+        row[0] for row in driver.rows(connection, "SELECT DISTINCT feed_id FROM entry WHERE NOT chained ORDER BY 1")
+    ]
+
+
 def chain(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
     """The gap below these headers is closed."""
     if hashes:

@@ -31,13 +31,18 @@ class Want:
     first: int
 
 
-def add(connection: sa.Connection, header: Header, state: State, chunks: int) -> None:
+def add(connection: sa.Connection, header: Header, state: State, chunks: int, *, boxed: bool) -> None:
     """Note a payload beside its header."""
     driver.execute(
         connection,
-        "INSERT INTO payload (hash, state, reason, lane, chunks) VALUES (?, ?, '', ?, ?)",
-        (header.hash, state, header.urgency, chunks),
+        "INSERT INTO payload (hash, state, reason, lane, chunks, expires_ms, boxed) VALUES (?, ?, '', ?, ?, ?, ?)",
+        (header.hash, state, header.urgency, chunks, header.expires_ms, boxed),
     )
+
+
+def set_boxed(connection: sa.Connection, hash_: HeaderHash) -> None:
+    """Its box has come."""
+    driver.execute(connection, "UPDATE payload SET boxed = 1 WHERE hash = ?", (hash_,))
 
 
 def state(connection: sa.Connection, hash_: HeaderHash) -> State | None:
@@ -86,15 +91,43 @@ def is_held(connection: sa.Connection, hash_: HeaderHash) -> bool:
     )
 
 
-def wants(connection: sa.Connection, limit: int) -> list[Want]:
-    """What is missing, the most urgent first: the stored want-list."""
+def wants(connection: sa.Connection, now_ms: int, limit: int) -> list[Want]:
+    """What is missing and still of use, the most urgent first and then feeds by turns: the stored want-list."""
     rows = driver.rows(
         connection,
-        "SELECT p.hash, p.lane, p.chunks, (SELECT count(*) FROM chunk c WHERE c.hash = p.hash)"
-        " FROM payload p WHERE p.state = 0 ORDER BY p.lane, p.rowid LIMIT ?",
-        (limit,),
+        "SELECT p.hash, p.lane, p.chunks, (SELECT count(*) FROM chunk c WHERE c.hash = p.hash) AS held,"
+        " row_number() OVER (PARTITION BY p.lane, e.feed_id ORDER BY p.rowid) AS turn"
+        " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0 AND p.boxed AND p.expires_ms > ?"
+        " ORDER BY p.lane, turn, p.rowid LIMIT ?",
+        (now_ms, limit),
     )
-    return [Want(*row) for row in rows]
+    return [Want(row[0], row[1], row[2], _first_missing(connection, row[0]) if row[3] else 0) for row in rows]
+
+
+def _first_missing(connection: sa.Connection, hash_: HeaderHash) -> int:
+    """The lowest number that is not held: a peer may have sent any."""
+    held = [row[0] for row in driver.rows(connection, "SELECT number FROM chunk WHERE hash = ? ORDER BY 1", (hash_,))]
+    return next((i for i, number in enumerate(held) if i != number), len(held))
+
+
+def unsettled(connection: sa.Connection) -> list[HeaderHash]:
+    """Missing payloads of which everything is here: a stop came between the last part and the verdict."""
+    rows = driver.rows(
+        connection,
+        "SELECT p.hash FROM payload p WHERE p.state = 0 AND p.boxed"
+        " AND (SELECT count(*) FROM chunk c WHERE c.hash = p.hash) = p.chunks ORDER BY p.rowid",
+    )
+    return [row[0] for row in rows]
+
+
+def boxless(connection: sa.Connection, now_ms: int, limit: int) -> list[HeaderHash]:
+    """Missing payloads whose box has not come either, the newest first."""
+    rows = driver.rows(
+        connection,
+        "SELECT hash FROM payload WHERE state = 0 AND NOT boxed AND expires_ms > ? ORDER BY rowid DESC LIMIT ?",
+        (now_ms, limit),
+    )
+    return [row[0] for row in rows]
 
 
 def want_count(connection: sa.Connection) -> int:

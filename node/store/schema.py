@@ -60,6 +60,8 @@ payload = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("lane", sa.Integer, nullable=False),
     sa.Column("chunks", sa.Integer, nullable=False),
+    sa.Column("expires_ms", sa.Integer, nullable=False),
+    sa.Column("boxed", sa.Boolean, nullable=False),  # its box is in the other file
 )
 sa.Index("payload_missing", payload.c.lane, sqlite_where=payload.c.state == 0)
 

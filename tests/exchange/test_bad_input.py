@@ -142,7 +142,7 @@ def test_unknown_kinds_and_fields_are_kept_and_relayed_as_they_came(node: Exchan
     letter = said(node, world.members[1], kind=63, tail=unknown_field)
     node.admit(node.verify([letter]), BASE_MS)
     feed_id = world.members[1].feed_id(world.charter.federation_id)
-    served = node.serve(peer_pb2.Want(ranges=[peer_pb2.Range(feed_id=feed_id, first=2, last=2)]))
+    served = node.serve(peer_pb2.Want(ranges=[peer_pb2.Range(feed_id=feed_id, first=2, last=2)]), BASE_MS)
     assert [(one.header, one.signature) for one in served[0]] == [(letter.header, letter.signature)]
 
 
@@ -167,22 +167,22 @@ def test_a_wrong_payload_is_the_senders_fault_and_the_payload_stays_wanted(
     published = author.publish([draft], BASE_MS).entries[0]
     node.admit(node.verify([author.letter(published)]), BASE_MS)
     assert payloads.want_count(node.stores.ledger) == 1
-    frame = author.serve_chunk(published.header.hash, 0)
+    frame = author.serve_chunk(published.header.hash, 0, BASE_MS)
     assert frame is not None
     wrong = peer_pb2.Chunk()
     wrong.CopyFrom(frame.chunk)
     wrong.data = bytes(len(wrong.data))
     with pytest.raises(Malformed, match="payload-root"):
-        node.keep_chunk(wrong)
+        node.keep_chunk(wrong, BASE_MS)
     assert payloads.want_count(node.stores.ledger) == 1
-    assert not node.keep_chunk(frame.chunk)
-    rest = author.serve_chunk(published.header.hash, 1)
+    assert not node.keep_chunk(frame.chunk, BASE_MS)
+    rest = author.serve_chunk(published.header.hash, 1, BASE_MS)
     assert rest is not None
-    assert node.keep_chunk(rest.chunk)
+    assert node.keep_chunk(rest.chunk, BASE_MS)
     while node.project():
         pass
-    assert author.serve_chunk(published.header.hash, 2) is None
-    assert node.serve_chunk(published.header.hash, 0) == frame
+    assert author.serve_chunk(published.header.hash, 2, BASE_MS) is None
+    assert node.serve_chunk(published.header.hash, 0, BASE_MS) == frame
     author.stores.close()
 
 

@@ -125,12 +125,13 @@ def take_all(disk: Disk, charter: Charter, one: Member, letters: tuple[header_pb
     assert checked.fault is None
     assert not checked.unknown
     ledger.write_meta(disk.ledger, "store_id", seed("store"))
-    return ingest.admit(disk, checked, trust, BASE_MS).trust
+    return ingest.admit(disk, checked, trust, one.reader(), BASE_MS).trust
 
 
 def take_all_again(disk: Disk, federation: Federation, one: Member, letter: header_pb2.SignedEntry) -> None:
     """One entry more into a store, with all that it says already trusted."""
-    ingest.admit(disk, verification.verify([letter], federation.trust, one.reader()), federation.trust, BASE_MS)
+    checked = verification.verify([letter], federation.trust, one.reader())
+    ingest.admit(disk, checked, federation.trust, one.reader(), BASE_MS)
 
 
 def own_letters(charter: Charter, one: Member) -> list[header_pb2.SignedEntry]:

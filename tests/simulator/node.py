@@ -115,7 +115,7 @@ class Node:
                 case Ingest(peer, letters):
                     self._ingest(now, peer, letters)
                 case Serve(peer, want):
-                    for answer in self.exchange.serve(want):
+                    for answer in self.exchange.serve(want, ms(now)):
                         entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
                         self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
                 case ServeChunk(peer, entry, number):
@@ -149,7 +149,7 @@ class Node:
             self.cut(self.id, peer, checked.fault.reason)
 
     def _serve_chunk(self, now: float, peer: MemberId, entry: HeaderHash, number: int) -> None:
-        frame = self.exchange.serve_chunk(entry, number)
+        frame = self.exchange.serve_chunk(entry, number, ms(now))
         if frame is not None:
             self.carry(self.id, peer, Stream.BULK, frame)
             if frame.WhichOneof("body") == "absent":
@@ -159,7 +159,7 @@ class Node:
 
     def _keep(self, now: float, peer: MemberId, chunk: peer_pb2.Chunk) -> None:
         try:
-            complete = self.exchange.keep_chunk(chunk)
+            complete = self.exchange.keep_chunk(chunk, ms(now))
         except PeerFault as fault:
             self.cut(self.id, peer, fault.reason)
             return
@@ -174,7 +174,10 @@ class Node:
         self.apply(now, self.gossip.grown(now, news))
 
     def _refresh_wants(self, now: float) -> None:
-        wants = [Wanted(want.hash, want.chunks, want.first, originator) for want, originator in self.exchange.wants()]
+        wants = [
+            Wanted(want.hash, want.chunks, want.first, originator) for want, originator in self.exchange.wants(ms(now))
+        ]
+        self.apply(now, self.gossip.want_boxes(self.exchange.boxless(ms(now))))
         self.apply(now, self.fetch.wanted(now, wants))
 
     def _project(self) -> None:
