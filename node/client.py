@@ -6,9 +6,12 @@ What does not verify raises Unverified and is not handed on.
 
     async with Client.with_bundle("127.0.0.1:7444", Path("scanner.pem"), federation_id) as node:
         matches = await node.look_up("sha256", digests)
-        async for received in node.subscribe("scanner"):
-            handle(received)
-            await node.acknowledge("scanner", received.cursor)
+        async for event in node.subscribe("scanner"):
+            if isinstance(event, Received):
+                handle(event)
+                await node.acknowledge("scanner", event.cursor)
+
+The id is the SHA-256 of the charter; `tocsin status --json` has it as federation_id, in hex.
 """
 
 import secrets
@@ -23,7 +26,7 @@ import grpc
 import grpc.aio
 
 from node.content import hashes
-from node.errors import NodeError, PeerFault, Unavailable
+from node.errors import ConfigError, NodeError, PeerFault, Unavailable
 from node.exchange import trust as trusts
 from node.exchange import verification
 from node.exchange.trust import Trust
@@ -73,6 +76,13 @@ class CaughtUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The node does not answer; the subscription goes on behind the last one received when it does again."""
+
+    cursor: tools_pb2.Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
     """The node has another store than the cursor's: everything is received again from the beginning."""
 
@@ -83,6 +93,10 @@ class Client:
     """One node of our own member."""
 
     def __init__(self, opened: grpc.aio.Channel, federation_id: FederationId) -> None:
+        if not isinstance(federation_id, bytes) or len(federation_id) != 32:
+            raise ConfigError(
+                "a federation id has 32 bytes", next_step="FederationId(bytes.fromhex(...)) of what your node prints."
+            )
         self.admin = admin_pb2_grpc.AdminStub(opened)
         self._channel = opened
         self._tools = tools_pb2_grpc.ToolsStub(opened)
@@ -186,7 +200,7 @@ class Client:
         cursor: tools_pb2.Cursor | None = None,
         kinds_wanted: Sequence[int] = (),
         from_now: bool = False,
-    ) -> AsyncIterator[Received | CaughtUp | Reset]:
+    ) -> AsyncIterator[Received | CaughtUp | Reset | Interrupted]:
         """Everything from the cursor on, or from what was acknowledged under this name, for ever.
 
         Goes on behind the last one received when the node restarts. Raises Refused and Unverified.
@@ -203,8 +217,9 @@ class Client:
                 # The channel itself waits longer and longer between its attempts to connect.
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise status.error_of(error) from error
-            except Unavailable:
-                continue  # the node went away while governance was fetched
+                yield Interrupted(cursor)
+            except Unavailable:  # the node went away while governance was fetched
+                yield Interrupted(cursor)
             finally:
                 call.cancel()
 

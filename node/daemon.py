@@ -153,6 +153,8 @@ class Daemon:
             ]
             await self.stopping.wait()
             _notify("STOPPING=1")
+            for peer in self.peering.connected:
+                self.peering.hang_up(peer, "the node stops")
             await asyncio.gather(*(one.server.stop(server.STOP_S) for one in listeners))
             for task in running:
                 task.cancel()

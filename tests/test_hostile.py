@@ -212,10 +212,12 @@ async def test_a_hostile_member_that_only_connects_costs_a_bounded_number_of_lin
 ) -> None:
     one, other, hostile = nodes
     async with asyncio.timeout(GUARD_S), dialled(hostile, one) as opened:
-        calls = [peer_pb2_grpc.PeerStub(opened).Gossip() for _ in range(50)]
-        for call in calls:
-            with suppress(grpc.aio.AioRpcError):  # replaced by the next one already
-                await call.write(peer_pb2.GossipRequest(frame=hello(hostile)))
+        calls = []
+        for _ in range(50):  # each greets, and is replaced by the next
+            calls.append(peer_pb2_grpc.PeerStub(opened).Gossip())
+            await calls[-1].write(peer_pb2.GossipRequest(frame=hello(hostile)))
+            answer: Any = await calls[-1].read()
+            assert answer.frame.HasField("hello")
         codes = [await _code(call) for call in calls[:-1]]
         assert grpc.StatusCode.OK not in codes
         async with client(one) as asked:

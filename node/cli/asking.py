@@ -101,5 +101,6 @@ def confirm_fingerprint(name: str, fingerprint: str) -> None:
 
 
 def is_end_of(fingerprint: str, typed: str) -> bool:
-    """Whether the last five characters were typed, however they were written down."""
-    return typed.strip().upper().translate(_LOOK_ALIKE) == fingerprint[-GROUP_CHARACTERS:]
+    """Whether the last five characters were typed, or all of them, however they were written down."""
+    found = "".join(typed.split()).upper().translate(_LOOK_ALIKE)
+    return found in (fingerprint[-GROUP_CHARACTERS:], fingerprint.replace(" ", ""))

@@ -73,8 +73,10 @@ async def _ask(place: Place, work: Work[Answer]) -> Answer:
     except Unavailable as error:
         # Whether the node cannot now, or is not there any more, gRPC says in the same words.
         _require_running(place.config)
+        slow = "SETTINGS frame" in error.reason  # it took the connection and says nothing
         raise Unavailable(
-            error.reason, next_step=error.next_step or "Try again; the node's log may say more."
+            "the node does not answer" if slow else error.reason,
+            next_step=error.next_step or "Try again; the node's log may say more.",
         ) from error
 
 

@@ -12,6 +12,7 @@ from node.errors import ConfigError
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
 
+    from node.feed.charter import Charter
     from node.feed.identity import Inception
 
 ROLES = ("authority", "europol", "industry_body", "platform", "observer")
@@ -120,20 +121,21 @@ def join(file: Path, root_key: Path | None, folder: Path, passphrase_file: str |
     path = root_key or config.folder / "root.key"
 
     def unlock(inception: "Inception") -> "SigningKey":
-        return _unlock(path, inception, charters.decode(data)[1].name, passphrase_file, yes=yes)
+        return _unlock(path, inception, charters.decode(data)[1], passphrase_file, yes=yes)
 
     joined = joining.join(config, data, unlock, clock.now_ms(), str(file))
     charter, inception = joined.charter, joined.inception
     done = "joined" if joined.signed else "has joined already:"
     click.echo(f"{inception.name} {done} {charter.name}, federation id {charters.readable_id(charter)}")
     click.echo(f"  In force after acceptance by {charters.needed_words(charter, Act.ACCEPT)}.")
-    if path.parent == config.folder and path.exists():
-        click.echo(f"  {path} still lies beside the node: move it to offline media.")
+    for key in (path, config.folder / "next-root.key"):
+        if key.parent == config.folder and key.exists():
+            click.echo(f"  {key} still lies beside the node: move it to offline media.")
     click.echo("Next: `tocsin run`.")
 
 
 def _unlock(
-    path: Path, inception: "Inception", federation: str, passphrase_file: str | None, *, yes: bool
+    path: Path, inception: "Inception", charter: "Charter", passphrase_file: str | None, *, yes: bool
 ) -> "SigningKey":
     """Say what will be signed, then ask for the passphrase: typing it is the confirmation."""
     from nacl.signing import SigningKey
@@ -142,7 +144,10 @@ def _unlock(
 
     if not path.exists():
         raise ConfigError(f"{path} is not there", next_step="Name where the root key is: --root-key PATH.")
-    click.echo(f"{charters.founder_words(inception)}\n  accepts the charter of {federation}.")
+    click.echo(
+        f"{charters.founder_words(inception)}\n  accepts the charter of {charter.name}, "
+        f"federation id {charters.readable_id(charter)}."
+    )
     if passphrase_file:
         asking.confirm("Sign this?", yes=yes)
     return SigningKey(passphrase.open_file(path, "root", asking.passphrase("Root passphrase", passphrase_file)))

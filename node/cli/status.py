@@ -23,18 +23,19 @@ def status(index_digest: bool, folder: Path, as_json: bool) -> None:
     """Say how the node is: its charter, peers, clock and stores."""
     place = calling.find(folder)
 
-    async def look(node: "Client") -> "tuple[admin_pb2.GetStatusResponse, int]":
+    async def look(node: "Client") -> "tuple[admin_pb2.GetStatusResponse, int, int]":
         from node.v1 import admin_pb2
 
         found = await node.admin.GetStatus(admin_pb2.GetStatusRequest(index_digest=index_digest))
-        return found, len(await node.lists())
+        active = sum(one.state == "active" for one in await node.crises())
+        return found, len(await node.lists()), active
 
-    found, lists = calling.ask(place, look)
+    found, lists, active = calling.ask(place, look)
     if as_json:
-        printing.print_json({**printing.fields_of(found), "role": _role(found.role), "lists": lists})
+        printing.print_json({**printing.fields_of(found), "role": _role(found.role), "lists": lists, "crises": active})
         return
     click.echo(", ".join(_summary(found)))
-    printing.print_fields(_details(found, lists))
+    printing.print_fields(_details(found, lists, active))
 
 
 def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
@@ -52,7 +53,7 @@ def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
     return parts
 
 
-def _details(found: "admin_pb2.GetStatusResponse", lists: int) -> list[tuple[str, str]]:
+def _details(found: "admin_pb2.GetStatusResponse", lists: int, active: int) -> list[tuple[str, str]]:
     from node.feed import keys
     from node.feed.keys import MemberId
 
@@ -60,6 +61,7 @@ def _details(found: "admin_pb2.GetStatusResponse", lists: int) -> list[tuple[str
     return [
         ("member", f"{found.name}, {_role(found.role)}, {fingerprint}"),
         ("federation", f"{found.federation_name}, {keys.fingerprint(MemberId(found.federation_id))}"),
+        ("crises", f"{active or 'none'} active; `tocsin crisis list` has all"),
         ("lists", f"{lists:,}, {found.items:,} items"),
         ("entries", f"{found.entries:,}, {found.payloads_wanted:,} payloads wanted"),
         ("clock", _clock(found)),

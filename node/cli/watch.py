@@ -41,7 +41,8 @@ def watch(kinds: tuple[str, ...], from_start: bool, folder: Path, as_json: bool)
     """Show what arrives, a line each. Ctrl-C leaves.
 
     Goes on when the node restarts. With --json each line is a document: received has the record,
-    caught_up says that everything before was sent, reset that all begins anew.
+    caught_up says that everything before
+    was sent, interrupted that the node does not answer, reset that all begins anew.
     """
     place = calling.find(folder)
     wanted = _numbers(kinds)
@@ -90,7 +91,7 @@ def _numbers(kinds: Sequence[str]) -> list[int]:
 async def _stream(
     node: "Client", name: str, kinds: Sequence[int], *, from_now: bool = False, ack: bool = False
 ) -> None:
-    from node.client import CaughtUp, Received, Reset
+    from node.client import CaughtUp, Interrupted, Received, Reset
 
     async for event in node.subscribe(name, kinds_wanted=kinds, from_now=from_now):
         match event:
@@ -98,9 +99,11 @@ async def _stream(
                 printing.print_json_line(_plain(event))
             case CaughtUp():
                 printing.print_json_line({"event": "caught_up"})
+            case Interrupted():
+                printing.print_json_line({"event": "interrupted"})
             case Reset():
                 printing.print_json_line({"event": "reset"})
-        if ack and not isinstance(event, Reset):
+        if ack and isinstance(event, Received | CaughtUp):
             await node.acknowledge(name, event.cursor)
 
 
@@ -144,7 +147,7 @@ def _digests(letter: "record_pb2.Items") -> Sequence[bytes]:
 
 
 async def _show(node: "Client", kinds: Sequence[int], *, from_now: bool) -> None:
-    from node.client import CaughtUp, Received, Reset
+    from node.client import CaughtUp, Interrupted, Received, Reset
 
     caught_up = False
     async for event in node.subscribe(WATCH, kinds_wanted=kinds, from_now=from_now):
@@ -155,6 +158,9 @@ async def _show(node: "Client", kinds: Sequence[int], *, from_now: bool) -> None
             case CaughtUp() if not caught_up:  # it comes again behind every batch
                 caught_up = True
                 click.echo("Watching. Ctrl-C leaves.", err=True)
+            case Interrupted() if caught_up:
+                caught_up = False
+                click.echo("The node does not answer; waiting until it does.", err=True)
             case Reset():
                 click.echo("The node has another store: everything is shown again.", err=True)
 

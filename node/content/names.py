@@ -10,6 +10,7 @@ from node.feed import keys
 
 REFERENCE_CHARACTERS_MIN = 4
 ID_BYTES = 16
+ID_DIGITS_MIN = 8  # of an id, as logs have it
 LIST_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -44,7 +45,13 @@ def resolve(typed: str, what: str, named: Mapping[bytes, Sequence[str]]) -> byte
     wanted = typed.strip().lower()
     found = [id_ for id_, names in named.items() if any(wanted == name.lower() for name in (*names, id_.hex()))]
     found = found or [
-        id_ for id_, names in named.items() if wanted and any(name.lower().startswith(wanted) for name in names)
+        id_
+        for id_, names in named.items()
+        if wanted
+        and (
+            any(name.lower().startswith(wanted) for name in names)
+            or (len(wanted) >= ID_DIGITS_MIN and id_.hex().startswith(wanted))
+        )
     ]
     if len(found) == 1:
         return found[0]

@@ -4,7 +4,7 @@ The author's half of the disclosure policy stands here: what is not marked is no
 what is CLEAR or GREEN is readable by all members.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from node import limits
 from node.content import hashes, items, names
@@ -123,18 +123,33 @@ def list_end_ms(draft: tools_pb2.ListDraft, now_ms: int) -> int:
     return draft.expires_ms or now_ms + LIST_LIFE_MS
 
 
+def continued(draft: tools_pb2.ListDraft, head: record_pb2.HashList, ends_ms: int, now_ms: int) -> tools_pb2.ListDraft:
+    """The draft of a list that is there already: what it leaves open is as before."""
+    made = tools_pb2.ListDraft()
+    made.CopyFrom(draft)
+    if not made.labels:
+        made.labels.extend(head.labels)
+    made.advice = made.advice or head.advice
+    made.description = made.description or head.description
+    if not made.expires_ms and ends_ms > now_ms + DAY_MS:
+        made.expires_ms = ends_ms
+    return made
+
+
 def says_the_same(draft: tools_pb2.ListDraft, content: bytes) -> bool:
     """Whether a record of the list stands as the draft would have it: kind, labels and advice."""
     letter = record_pb2.Record.FromString(content).items
     return (letter.kind, list(letter.labels), letter.advice) == (draft.kind, list(draft.labels), draft.advice)
 
 
-def list_head(draft: tools_pb2.ListDraft, object_id: bytes, count: int, now_ms: int) -> Draft:
+def list_head(
+    draft: tools_pb2.ListDraft, object_id: bytes, count: int, other_kinds: Sequence[str], now_ms: int
+) -> Draft:
     """What the list is, apart from its items."""
     letter = record_pb2.HashList(
         name=draft.name,
         description=draft.description,
-        kinds=[draft.kind],
+        kinds=sorted({draft.kind, *other_kinds}),
         labels=draft.labels,
         advice=draft.advice,
         items=count,

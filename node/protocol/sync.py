@@ -69,13 +69,14 @@ def check_rows(said: Iterable[peer_pb2.Row]) -> None:
 
 
 def missing(view: View, said: Iterable[peer_pb2.Row]) -> dict[FeedId, int]:
-    """Feeds of which the peer claims more than is held here, and up to where."""
+    """Feeds of which the peer claims more than is held here, and up to where: of a forked one, below the fork."""
     found = {}
     for one in said:
         feed_id = FeedId(one.feed_id)
         held = view.heads.get(feed_id)
-        if one.seq > (held.seq if held else 0) and feed_id not in view.forks:
-            found[feed_id] = one.seq
+        claimed = min(one.seq, view.forks[feed_id] - 1) if feed_id in view.forks else one.seq
+        if claimed > (held.seq if held else 0):
+            found[feed_id] = claimed
     return found
 
 

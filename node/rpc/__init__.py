@@ -20,7 +20,7 @@ import os
 _VARIABLE = "GRPC_SSL_CIPHER_SUITES"
 _BEFORE = os.environ.get(_VARIABLE)
 
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its notes on strangers' handshakes name nobody
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its notes name nobody, and what matters we say ourselves
 os.environ[_VARIABLE] = "PSK"  # suites of TLS 1.2 with a shared key, which nobody has; 1.3 has its own list
 import grpc as _grpc  # noqa: E402, F401 - must come after the line above
 

@@ -137,6 +137,7 @@ _CAUSES = (
     ("DNS resolution failed", "the host name cannot be resolved"),
     ("Socket closed", "not approved there yet, or not with our present card"),
     ("Connection reset", "not approved there yet, or not with our present card"),
+    ("Cancelling all calls", "the node stops"),
     ("No route to host", "there is no route to this address"),
     ("timed out", "no answer from this address"),
 )

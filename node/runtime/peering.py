@@ -11,7 +11,7 @@ import structlog
 
 from node import limits
 from node.errors import PeerFault, Unavailable
-from node.exchange import verification
+from node.exchange import consult, verification
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -200,7 +200,10 @@ class Peering:
             self.ended[link.peer] = outbox.reason or "the peer hung up"
             self.dialing.link_down(now, link.peer)
             self.links.tell()
-            _log.info("link down", peer=link.peer.hex(), reason=self.ended[link.peer])
+            _log.info("link down", name=self._name(link.peer), peer=link.peer.hex(), reason=self.ended[link.peer])
+
+    def _name(self, peer: MemberId) -> str:
+        return consult.member_name(self._writer.trust, peer)
 
     async def _listen(self, link: Link) -> None:
         machine = self._machine(link.stream)
@@ -215,7 +218,9 @@ class Peering:
                 self.ended.pop(link.peer, None)
                 self.dialing.link_up(link.peer)
                 self.links.tell()
-                _log.info("link up", peer=link.peer.hex(), program=self.heard[link.peer].program)
+                _log.info(
+                    "link up", name=self._name(link.peer), peer=link.peer.hex(), program=self.heard[link.peer].program
+                )
 
     async def _apply(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

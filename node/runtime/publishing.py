@@ -24,7 +24,7 @@ from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
 from node.store import arrivals, index
-from node.store.index import Found
+from node.store.index import Found, Record
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 
@@ -73,16 +73,17 @@ class Publishing:
         if not request.crisis:
             raise Refused("which crisis?", next_step="Name it by its reference, as c-4k7q.", field="crisis")
         async with self._crises:
-            seen = self._view(Right.DECLARE)
-            (found,) = await self._reading.run(
-                lambda stores: consult.crises(stores, seen, request.crisis, exercises=True)
-            )
-            if found.member_id != self._writer.reader.member_id:
+            seen = consult.view(self._writer.trust, self._clock.now_ms())
+            named = await self._reading.run(lambda stores: consult.crises(stores, seen, request.crisis, exercises=True))
+            # Another member may have taken the same object id; each owns its own.
+            found = next((one for one in named if one.member_id == self._writer.reader.member_id), None)
+            if found is None:
                 raise Refused(
-                    f"{found.reference} is a crisis of {found.member_name}; only its owner ends it",
+                    f"{named[0].reference} is a crisis of {named[0].member_name}; only its owner ends it",
                     next_step="Ask them to end it.",
                     field="crisis",
                 )
+            self._require(Right.DECLARE, seen)
             if found.state in {"ended", "expired"}:
                 raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.", field="crisis")
             handling = record_pb2.Handling(tlp=drafts.GREEN)
@@ -105,15 +106,18 @@ class Publishing:
             count = _size(gathered)
             crisis_id = await self._crisis_id(seen, draft.crisis)
             await self._caught_up()
-            object_id = await self._own_list(draft)
-            if object_id is not None:
+            before = await self._own_list(draft)
+            object_id = before.object_id if before else ObjectId(self._randomness(names.ID_BYTES))
+            kinds: Sequence[str] = ()
+            if before is not None:
+                head = record_pb2.Record.FromString(before.content).list
+                kinds, draft = head.kinds, drafts.continued(draft, head, before.expires_ms, seen.now_ms)
                 await self._drop_held(object_id, kind, gathered, draft, seen.now_ms)
-            object_id = object_id or ObjectId(self._randomness(names.ID_BYTES))
             added = _size(gathered)
-            records = await self._say_list(draft, object_id, crisis_id, gathered, count, seen.now_ms)
-            (view,) = await self._reading.run(
-                lambda stores: consult.lists(stores, seen, object_id.hex(), exercises=True)
-            )
+            said = drafts.list_head(draft, object_id, count, kinds, seen.now_ms)
+            records = await self._say_list(said, draft, crisis_id, gathered, seen.now_ms)
+            views = await self._reading.run(lambda stores: consult.lists(stores, seen, object_id.hex(), exercises=True))
+            view = next(one for one in views if one.member_id == self._writer.reader.member_id)
         return tools_pb2.PublishListResponse(list=view, added=added, unchanged=count - added, records=records)
 
     # ---- Inside
@@ -126,19 +130,13 @@ class Publishing:
         return await asyncio.shield(task)
 
     async def _say_list(
-        self,
-        draft: tools_pb2.ListDraft,
-        object_id: ObjectId,
-        crisis_id: bytes,
-        fresh: Gathered,
-        count: int,
-        now_ms: int,
+        self, head: Draft, draft: tools_pb2.ListDraft, crisis_id: bytes, fresh: Gathered, now_ms: int
     ) -> int:
         """The head first: a publication that was cut off is finished by the same command again."""
-        await self._say([drafts.list_head(draft, object_id, count, now_ms)], BULK)
+        await self._say([head], BULK)
         records = 0
         last: HeaderHash | None = None
-        making = drafts.list_items(draft, object_id, crisis_id, fresh, now_ms)
+        making = drafts.list_items(draft, head.object_id, crisis_id, fresh, now_ms)
         while part := await asyncio.to_thread(lambda: list(islice(making, RECORDS_PER_WRITE))):
             admitted = await self._peering.publish(part, BULK)
             records += len(part)
@@ -171,14 +169,16 @@ class Publishing:
 
     def _view(self, right: Right) -> consult.View:
         """What is trusted now; raises Refused where this member may not."""
-        trust = self._writer.trust
-        seen = consult.view(trust, self._clock.now_ms())
-        obstacle = effect.obstacle(right, self._writer.reader.member_id, seen.roster, trust.charter)
+        seen = consult.view(self._writer.trust, self._clock.now_ms())
+        self._require(right, seen)
+        return seen
+
+    def _require(self, right: Right, seen: consult.View) -> None:
+        obstacle = effect.obstacle(right, self._writer.reader.member_id, seen.roster, seen.trust.charter)
         if obstacle:
             waits = "`tocsin member` shows who has not accepted yet, as far as this node has heard: is it connected?"
-            rules = "`tocsin charter show` says who may do what."
+            rules = "`tocsin charter show data/charter.tocsin`, in the node's folder, says who may do what."
             raise Refused(f"this node may not {right}: {obstacle}", next_step=rules if seen.roster.in_force else waits)
-        return seen
 
     async def _crisis(self, seen: consult.View, object_id: bytes) -> tools_pb2.CrisisView | None:
         """Our own crisis with this id."""
@@ -191,17 +191,14 @@ class Publishing:
         found = await self._reading.run(lambda stores: consult.crises(stores, seen, named, exercises=True))
         return found[0].object_id
 
-    async def _own_list(self, draft: tools_pb2.ListDraft) -> ObjectId | None:
-        """Our list of this name; a drill's is another than the real one."""
+    async def _own_list(self, draft: tools_pb2.ListDraft) -> Record | None:
+        """Our list of this name as it was said last; a drill's is another than the real one."""
         me = self._writer.reader.member_id
 
-        def find(stores: Stores) -> ObjectId | None:
+        def find(stores: Stores) -> Record | None:
             heads = index.of_kinds(stores.index, [Kind.LIST])
-            own = (one for one in heads if (one.member_id, one.exercise) == (me, draft.exercise))
-            return next(
-                (one.object_id for one in own if record_pb2.Record.FromString(one.content).list.name == draft.name),
-                None,
-            )
+            own = (one for one in reversed(heads) if (one.member_id, one.exercise) == (me, draft.exercise))
+            return next((one for one in own if record_pb2.Record.FromString(one.content).list.name == draft.name), None)
 
         return await self._reading.run(find)
 

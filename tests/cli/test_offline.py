@@ -175,7 +175,8 @@ def test_join_finds_the_root_key_where_it_was_moved(alone: Founder, charter: Pat
     refused(run(*arguments), 3, "--root-key PATH")
     joined = run(*arguments, "--root-key", moved)
     assert joined.exit_code == 0, joined.output
-    assert "still lies beside" not in joined.stdout
+    assert "/root.key still lies beside" not in joined.stdout
+    assert "/next-root.key still lies beside" in joined.stdout
     again = run(*arguments)
     assert again.exit_code == 0, "nothing is left to sign, so no key is needed"
     assert "has joined already" in again.stdout
