@@ -223,9 +223,11 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def federation(folder: Path, count: int, *, text: str = parameters.TEMPLATE) -> Iterator[Sequence[Node]]:
+def federation(
+    folder: Path, count: int, *, text: str = parameters.TEMPLATE, hidden: int = 0
+) -> Iterator[Sequence[Node]]:
     """So many members that have joined, with their daemons running; nobody has approved anybody."""
-    nodes = make(folder, count, text=text)
+    nodes = make(folder, count, text=text, hidden=hidden)
     try:
         for node in nodes:
             node.start()
@@ -241,11 +243,19 @@ def federation(folder: Path, count: int, *, text: str = parameters.TEMPLATE) -> 
                 node.kill()
 
 
-def make(folder: Path, count: int, *, text: str = parameters.TEMPLATE, accept: int = 0) -> Sequence[Node]:
-    """Folders as `init`, `charter create` and `join` make them, with passphrases that protect nothing."""
+def make(
+    folder: Path, count: int, *, text: str = parameters.TEMPLATE, accept: int = 0, hidden: int = 0
+) -> Sequence[Node]:
+    """Folders as `init`, `charter create` and `join` make them, with passphrases that protect nothing.
+
+    The last ones, `hidden`, have no address: they dial, and nobody dials them.
+    """
     now = datetime.now(UTC)  # noqa: TID251 - daemons have the real clock
     ports = free_ports(2 * count)
-    nodes = [_create(folder / f"n{i + 1}", i, now, *ports[2 * i : 2 * i + 2]) for i in range(count)]
+    nodes = [
+        _create(folder / f"n{i + 1}", i, now, *ports[2 * i : 2 * i + 2], hidden=i >= count - hidden)
+        for i in range(count)
+    ]
     needed = accept or count
     small = f"accept = {{ count = {needed}, countries = {min(needed, 2)}"
     large = "accept = { count = 4, countries = 2"
@@ -257,7 +267,7 @@ def make(folder: Path, count: int, *, text: str = parameters.TEMPLATE, accept: i
     return nodes
 
 
-def _create(folder: Path, number: int, now: datetime, port: int, tools_port: int) -> Node:
+def _create(folder: Path, number: int, now: datetime, port: int, tools_port: int, *, hidden: bool) -> Node:
     name, role, country = MEMBERS[number % len(MEMBERS)]
     made = member.create(
         folder,
@@ -266,7 +276,7 @@ def _create(folder: Path, number: int, now: datetime, port: int, tools_port: int
         country=country,
         words=WORDS,
         now=now,
-        address=f"127.0.0.1:{port}",
+        address="" if hidden else f"127.0.0.1:{port}",
         listen=f"127.0.0.1:{port}",
         tools_listen=f"127.0.0.1:{tools_port}",
         cost=MINIMAL,

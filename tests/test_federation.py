@@ -237,6 +237,19 @@ async def test_a_late_one_gets_everything_and_kill_in_the_middle_of_a_list_loses
                 node.kill()
 
 
+async def test_members_that_nobody_can_dial_take_part_by_dialling(tmp_path: Path) -> None:
+    with federation(tmp_path, 3, hidden=2) as (open_one, *hidden):
+        for node in (open_one, *hidden):
+            await approve(node, *(each for each in (open_one, *hidden) if each is not node))
+        await in_force(open_one, *hidden)
+        await declare(hidden[0], "from behind a wall")
+        for node in (open_one, *hidden):
+            await hears(node, "from behind a wall")
+        await publish(open_one, "to-them-too", DIGESTS)
+        await holds(hidden[1], DIGESTS)
+        await in_step(open_one, *hidden)
+
+
 async def test_removing_a_peer_ends_its_streams_at_once(tmp_path: Path) -> None:
     with federation(tmp_path, 2) as (one, other):
         await approve(one, other)
