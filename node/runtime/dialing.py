@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+import structlog
+
 from node.errors import Unavailable
 from node.feed.keys import MemberId
 from node.runtime.link import Clock, Link
 from node.runtime.peering import Peering
+
+_log = structlog.get_logger()
 
 
 class Dial(Protocol):
@@ -51,7 +55,9 @@ async def _call(peering: Peering, dial: Dial, clock: Clock, peer: MemberId) -> N
             finally:
                 for task in serving:
                     task.cancel()
-                await asyncio.gather(*serving, return_exceptions=True)
+                for fault in await asyncio.gather(*serving, return_exceptions=True):
+                    if isinstance(fault, Exception):  # nothing that `serve` knows: a fault of ours
+                        _log.error("link failed", peer=peer.hex(), exc_info=fault)
     except Unavailable as error:
         if peer not in peering.connected:
             peering.ended[peer] = error.reason

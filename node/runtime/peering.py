@@ -36,6 +36,7 @@ PROGRAM_CHARACTERS_MAX = 64
 AHEAD_MS_MAX = 10**12  # thirty years: a clock that is further off says nothing more by it
 COMPARISON_S = 0.5  # a round trip over the world takes less
 STORED_KEPT = 8192  # hashes of what came in last
+INLINE_BOXES_BYTES_MAX = 8192  # a hundred wraps take 6 ms to try
 INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
 
 
@@ -285,7 +286,8 @@ class Peering:
 
     async def _admit(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> set[HeaderHash]:
         """Verify, pass the urgent on, admit, pass the rest on; which of them verified."""
-        checked = await self._verified_aside(letters, lane) if len(letters) > INLINE_LETTERS_MAX else None
+        slow = len(letters) > INLINE_LETTERS_MAX or sum(len(letter.box) for letter in letters) > INLINE_BOXES_BYTES_MAX
+        checked = await self._verified_aside(letters, lane) if slow else None
         now_ms, loop = self._clock.now_ms(), asyncio.get_running_loop()
 
         def take_in(exchange: Exchange) -> tuple[Checked, Admitted, Growth]:
