@@ -36,7 +36,7 @@ class Admitted:
     entries: tuple[Verified, ...] = ()
     gaps: tuple[Gap, ...] = ()
     forks: tuple[ForkRow, ...] = ()
-    arrived: bool = False
+    arrived: frozenset[bool] = frozenset()  # whether something urgent, or something else, became readable
 
 
 class Admission:

@@ -54,7 +54,7 @@ def admit(stores: Stores, checked: Checked, trust: Trust, reader: Reader, now_ms
         entries=tuple(work.entries),
         gaps=tuple(sorted(work.gaps, key=lambda gap: (gap.feed_id, gap.seq))),
         forks=tuple(work.forks),
-        arrived=bool(work.arrived),
+        arrived=frozenset(urgent for urgent, _ in work.arrived),
         trust=work.trust,
     )
 

@@ -147,7 +147,7 @@ class Peering:
             return admitted, growth.published(exchange, admitted)
 
         admitted, news = await self._writer.run(publish_all, lane)
-        self._writer.arrived()
+        self._writer.arrived(admitted.arrived)
         await self._grown(news)
         return admitted
 
@@ -300,7 +300,7 @@ class Peering:
 
         found, admitted, news = await self._writer.run(take_in, lane)
         if admitted.arrived:
-            self._writer.arrived()
+            self._writer.arrived(admitted.arrived)
         self._note_stored(admitted)
         await self._grown(news)
         if any(one.header.has_payload and not one.payload for one in admitted.entries):

@@ -47,7 +47,7 @@ class Projecting:
     async def _follow(self, *, urgent: bool) -> None:
         seen = -1
         while True:
-            seen = await self._writer.news.newer(seen)
+            seen = await self._writer.news_in_lane[urgent].newer(seen)
             try:
                 while await self._advance(urgent=urgent):
                     self.news.tell()

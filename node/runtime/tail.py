@@ -60,8 +60,10 @@ class Tail:
         trust, reader = self._writer.trust, self._writer.reader
 
         def read(stores: Stores) -> Part:
-            found = arrivals.after(stores.ledger, cursor, ARRIVALS_PER_READ)
+            page = arrivals.after(stores.ledger, cursor, ARRIVALS_PER_READ)
+            found = page.arrivals
             deliveries, behind = consult.deliveries(stores, found, cursor, kinds, trust, reader, PAYLOADS_PER_READ)
-            return Part(deliveries, behind, at_end=not found)
+            through = not found or behind == arrivals.advance(behind, found[-1])
+            return Part(deliveries, behind, at_end=page.at_end and through)
 
         return await self._reading.run(read)

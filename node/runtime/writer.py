@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import TypeVar
@@ -74,6 +74,7 @@ class Writer:
 
     def __init__(self, exchange: Exchange) -> None:
         self.news = News()
+        self.news_in_lane = {True: News(), False: News()}  # of what is urgent, and of all else
         self._exchange = exchange
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
@@ -119,8 +120,10 @@ class Writer:
         done.add_done_callback(lambda _: self._pass_on())
         return await asyncio.shield(done)
 
-    def arrived(self) -> None:
-        """Something became readable."""
+    def arrived(self, lanes: Collection[bool] = (True, False)) -> None:
+        """Something urgent, or something else, became readable."""
+        for urgent in lanes:
+            self.news_in_lane[urgent].tell()
         self.news.tell()
 
     def close(self) -> None:

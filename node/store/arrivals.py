@@ -28,6 +28,14 @@ class Arrival:
     row: Row
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Arrivals in order, and whether there was nothing else behind the cursor."""
+
+    arrivals: list[Arrival]
+    at_end: bool
+
+
 _AFTER = (
     "SELECT a.position, a.urgent, e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms"
     " FROM arrival a JOIN entry e ON e.hash = a.hash WHERE a.urgent = ? AND a.position > ? ORDER BY a.position LIMIT ?"
@@ -60,14 +68,15 @@ def mature(connection: sa.Connection, now_ms: int) -> int:
     return len(due)
 
 
-def after(connection: sa.Connection, cursor: Cursor, limit: int) -> list[Arrival]:
+def after(connection: sa.Connection, cursor: Cursor, limit: int) -> Page:
     """The next arrivals: all urgent ones, and the others only when there is no urgent one."""
     found = _arrivals(
         connection,
         f"SELECT * FROM ({_AFTER}) UNION ALL SELECT * FROM ({_AFTER})",
         (True, cursor.urgent, limit, False, cursor.bulk, limit),
     )
-    return [one for one in found if one.urgent] or found
+    page = [one for one in found if one.urgent] or found
+    return Page(page, at_end=len(page) == len(found) < limit)
 
 
 def after_in_lane(connection: sa.Connection, cursor: Cursor, limit: int, *, urgent: bool) -> list[Arrival]:

@@ -162,7 +162,9 @@ def test_a_date_ahead_waits_also_where_the_payload_came_by_chunks(author: Exchan
     assert node.keep_chunk(chunk.chunk, BASE_MS)
     last = arrivals.last(node.stores.ledger, bytes(16))
     assert not [
-        one for one in arrivals.after(node.stores.ledger, arrivals.Cursor(bytes(16)), 999) if one.row.hash == hash_
+        one
+        for one in arrivals.after(node.stores.ledger, arrivals.Cursor(bytes(16)), 999).arrivals
+        if one.row.hash == hash_
     ]
     assert node.mature(BASE_MS + 3_600_000)
     assert arrivals.last(node.stores.ledger, bytes(16)) != last

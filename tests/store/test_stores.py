@@ -75,13 +75,13 @@ def test_urgent_arrivals_are_read_first_and_positions_are_never_given_twice(tmp_
     arrivals.add(opened.ledger, [(False, HeaderHash(b"a")), (True, HeaderHash(b"b")), (False, HeaderHash(b"c"))])
     cursor = Cursor(b"store")
     order = []
-    while found := arrivals.after(opened.ledger, cursor, 1):
+    while found := arrivals.after(opened.ledger, cursor, 1).arrivals:
         cursor = arrivals.advance(cursor, found[0])
         order.append(found[0].row.hash)
     assert order == [b"b", b"a", b"c"]
     opened.ledger.exec_driver_sql("DELETE FROM arrival")
     arrivals.add(opened.ledger, [(True, HeaderHash(b"d"))])
-    assert arrivals.after(opened.ledger, cursor, 1)[0].position == 4
+    assert arrivals.after(opened.ledger, cursor, 1).arrivals[0].position == 4
     opened.close()
 
 
