@@ -10,9 +10,9 @@ from node.exchange.publish import Draft
 from node.feed.header import BULK, URGENT
 from node.feed.kinds import Kind
 from node.store import index, payloads
-from node.v1 import record_pb2
+from node.v1 import header_pb2, record_pb2
 from tests.exchange.test_bad_input import exchange_in
-from tests.runtime.lines import Running, join
+from tests.runtime.lines import RealClock, Running, join
 from tests.simulator.members import BASE_MS, federation
 
 GUARD_S = 30
@@ -105,3 +105,36 @@ async def test_the_longer_way_round_and_back_agrees(nodes: list[Running]) -> Non
     for node in nodes:
         await until(node, Kind.DECLARATION, 3)
     assert len({node.peering.digest for node in nodes}) == 1
+
+
+def letters_of(node: Running, *drafts: Draft) -> list[header_pb2.SignedEntry]:
+    """What the node would send of its own."""
+    admitted = node.exchange.publish(drafts, RealClock().now_ms())
+    return [
+        header_pb2.SignedEntry(header=one.header.body, signature=one.entry.signature, box=one.box, payload=one.payload)
+        for one in admitted.entries
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["box", "payload"])
+async def test_a_copy_that_is_not_whole_keeps_no_whole_one_out(nodes: list[Running], wrong: str) -> None:
+    author, node, _ = nodes
+    (letter,) = letters_of(author, declaration())
+    part = header_pb2.SignedEntry()
+    part.CopyFrom(letter)
+    part.ClearField(wrong)  # type: ignore[arg-type]
+    await node.peering._ingest(author.member_id, [part], 0)
+    await node.peering._ingest(author.member_id, [letter], 0)
+    await until(node, Kind.DECLARATION)
+
+
+async def test_a_copy_that_came_while_a_forged_one_was_in_hand_is_taken_after_it(nodes: list[Running]) -> None:
+    author, node, other = nodes
+    (letter,) = letters_of(author, declaration())
+    forged = header_pb2.SignedEntry()
+    forged.CopyFrom(letter)
+    forged.payload = bytes(len(letter.payload))
+    await asyncio.gather(
+        node.peering._ingest(other.member_id, [forged], 0), node.peering._ingest(author.member_id, [letter], 0)
+    )
+    await until(node, Kind.DECLARATION)
