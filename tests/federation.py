@@ -31,7 +31,7 @@ from node.custody.passphrase import MINIMAL
 from node.feed.identity import Role
 from node.policy import parameters
 
-GUARD_S = 25  # ten times what anything here takes on a busy machine
+GUARD_S = 60  # ten times what anything here takes on a busy machine
 WORDS = "correct horse battery staple"
 MEMBERS = (  # the first ones: all that a charter's quorums ask for
     ("Ministry A", Role.AUTHORITY, "FR"),

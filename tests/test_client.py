@@ -1,6 +1,7 @@
 """What a tool believes of its node: only what it can check."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from node import daemon
 from node.client import CaughtUp, Client, Received, Reset, Unverified
 from node.custody import charters, folder, joining
 from node.daemon import Daemon
+from node.exchange import project
 from node.feed import box, payload
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
@@ -179,3 +181,29 @@ async def test_a_cursor_of_another_store_begins_again_and_says_so(
                     break
     assert isinstance(events[0], Reset)
     assert len(events) > 2
+
+
+async def test_a_declaration_waits_for_no_bulk_of_its_own_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, may_write, write = threading.Event(), threading.Event(), project.write_digests
+
+    def held_up(*arguments: Any) -> None:
+        entered.set()
+        may_write.wait(GUARD_S)
+        write(*arguments)
+
+    async with node_of(tmp_path, monkeypatch, ToolsServicer) as node, client(node) as opened:
+        monkeypatch.setattr(project, "write_digests", held_up)
+        draft = tools_pb2.ListDraft(name="slow", kind="sha256", handling=GREEN)
+        publishing = asyncio.create_task(opened.publish_list(draft, DIGESTS))
+        await asyncio.to_thread(entered.wait, GUARD_S)
+        said = record_pb2.Crisis(
+            framework=record_pb2.Reference(name="eu-ocrf"),
+            title="meanwhile",
+            ends_ms=daemon.RealClock().now_ms() + 3_600_000,
+        )
+        async with asyncio.timeout(GUARD_S / 2):
+            declared = await opened.declare(said, GREEN)
+        assert declared.state == "active"
+        assert not publishing.done()
+        may_write.set()
+        assert (await publishing).added == len(DIGESTS)

@@ -8,8 +8,8 @@ passphrase   root and spare keys under a passphrase
 issuer       certificates: a member's TLS issuers, and leaves for nodes and tools
 folder       the data folder: which file holds what, the keys in it, who may read them
 member       a new member, whole or not at all
-parameters   the charter's document: the text that founders edit
 charters     the charter file: made of the text and cards, read whole or not at all
 joining      a member's log and feed begin under a charter; opening the exchange over a folder
 tools        key and certificate for a program of the member's own
+rebuilding   the index anew from the files that hold it
 """

@@ -3,6 +3,13 @@
 tls       names in certificates, pinned roots, credentials
 gate      who is calling and whether they may, on every call and every open stream
 channel   open an authenticated channel to a peer or to the administrator's socket
+bundle    a tool's file: its key, its leaf, the root its node is known by
+status    errors to status codes and back: one table
+peer      service Peer: either end of a stream is a link
+approval  which members this node talks to: pins, dials, ended streams
+tools     service Tools
+admin     service Admin
+server    the two listeners and the socket, each with its gate
 
 This file is the one that has more than a docstring, and the reason is TLS 1.2. gRPC offers no
 lowest version; what turns 1.2 off is a list of its cipher suites with none that a certificate of

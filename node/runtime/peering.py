@@ -2,10 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
@@ -25,10 +24,9 @@ from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.runtime import growth
 from node.runtime.link import Clock, Link, Outbox
+from node.runtime.work import Work
 from node.runtime.writer import News, Writer
 from node.v1 import header_pb2, peer_pb2
-
-Result = TypeVar("Result")
 
 _log = structlog.get_logger()
 
@@ -73,7 +71,7 @@ class Peering:
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
         self._stored: OrderedDict[HeaderHash, None] = OrderedDict()  # whole, box and payload: nothing to add
         self._in_hand: dict[HeaderHash, _InHand] = {}  # being verified and admitted
-        self._running: set[asyncio.Task[object]] = set()
+        self._work = Work()
         self._wake_at = 0.0
         self._earlier = asyncio.Event()
 
@@ -135,7 +133,7 @@ class Peering:
 
     async def publish(self, drafts: Sequence[Draft], lane: int = NORMAL) -> Admitted:
         """Say something of our own; durable here when it returns, and on its way."""
-        return await self._through(self._publish(drafts, lane))
+        return await self._work.through(self._publish(drafts, lane))
 
     async def _publish(self, drafts: Sequence[Draft], lane: int) -> Admitted:
         if lane == URGENT:
@@ -213,7 +211,7 @@ class Peering:
             if says_hello:
                 ahead_ms = max(-AHEAD_MS_MAX, min(frame.hello.now_ms - self._clock.now_ms(), AHEAD_MS_MAX))
                 self.heard[link.peer] = Heard(frame.hello.program[:PROGRAM_CHARACTERS_MAX], ahead_ms)
-            await self._through(self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame)))
+            await self._work.through(self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame)))
             self._frames.tell()
             if says_hello and link.peer in self._gossip.ready():
                 self.ended.pop(link.peer, None)
@@ -242,16 +240,6 @@ class Peering:
                     self.hang_up(peer, reason)
         if min(self._gossip.wake_at, self._fetch.wake_at) < self._wake_at:
             self._earlier.set()
-
-    async def _through(self, work: Coroutine[object, object, Result]) -> Result:
-        """To its end, even where the caller hangs up meanwhile: what the store took in must be told."""
-        return await asyncio.shield(self._spawn(work))
-
-    def _spawn(self, work: Coroutine[object, object, Result]) -> asyncio.Task[Result]:
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return task
 
     def _send(self, peer: MemberId, stream: Stream, frame: peer_pb2.Frame) -> None:
         outbox = self._outboxes.get((peer, stream))
@@ -317,7 +305,7 @@ class Peering:
     def _pass_on(self, early: Growth) -> None:
         """Urgent entries, verified and about to be stored: gossip answers with nothing but sends."""
         self._writer.pause_bulk()
-        self._spawn(self._grown(early))
+        self._work.start(self._grown(early))
 
     def _urgency(self, letter: header_pb2.SignedEntry) -> int:
         """What the author asked for; bulk where it cannot be read, which is for `verify` to say."""

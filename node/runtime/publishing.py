@@ -1,10 +1,9 @@
 """Publishing: what our own tools have to say, checked, said, and visible here before the caller is told."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from typing import TypeVar
 
 from node.content import items, names
 from node.content.hashes import HashKind
@@ -22,13 +21,12 @@ from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
+from node.runtime.work import Work
 from node.runtime.writer import Writer
 from node.store import arrivals, index
 from node.store.index import Found, Record
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
-
-Result = TypeVar("Result")
 
 RECORDS_PER_WRITE = 4  # half a megabyte; so long does an urgent entry wait behind bulk
 
@@ -48,17 +46,17 @@ class Publishing:
         self._peering, self._writer = peering, writer
         self._reading, self._projecting = reading, projecting
         self._clock, self._randomness = clock, randomness
-        self._running: set[asyncio.Task[object]] = set()
+        self._work = Work()
         self._crises, self._lists = asyncio.Lock(), asyncio.Lock()  # a list may take long; a crisis waits for none
 
     async def declare(self, request: tools_pb2.DeclareRequest) -> tools_pb2.DeclareResponse:
         """Declare a crisis, once for an object id; raises Refused."""
-        return await self._through(self._declare(request))
+        return await self._work.through(self._declare(request))
 
     async def _declare(self, request: tools_pb2.DeclareRequest) -> tools_pb2.DeclareResponse:
         async with self._crises:
             seen = self._view(Right.DECLARE)
-            await self._caught_up()
+            await self._caught_up(bulk=False)
             before = await self._crisis(seen, request.object_id)
             if before is not None:
                 return tools_pb2.DeclareResponse(crisis=before, repeated_call=True)
@@ -96,7 +94,7 @@ class Publishing:
 
         What stands in it already is not said again. All of it is said, even where the caller leaves.
         """
-        return await self._through(self._publish_list(draft, packed))
+        return await self._work.through(self._publish_list(draft, packed))
 
     async def _publish_list(self, draft: tools_pb2.ListDraft, packed: bytes) -> tools_pb2.PublishListResponse:
         async with self._lists:
@@ -105,7 +103,7 @@ class Publishing:
             gathered = await asyncio.to_thread(_gather, kind, packed)
             count = _size(gathered)
             crisis_id = await self._crisis_id(seen, draft.crisis)
-            await self._caught_up()
+            await self._caught_up(bulk=True)
             before = await self._own_list(draft)
             object_id = before.object_id if before else ObjectId(self._randomness(names.ID_BYTES))
             kinds: Sequence[str] = ()
@@ -121,13 +119,6 @@ class Publishing:
         return tools_pb2.PublishListResponse(list=view, added=added, unchanged=count - added, records=records)
 
     # ---- Inside
-
-    async def _through(self, work: Coroutine[object, object, Result]) -> Result:
-        """To its end, with its lock, even where the caller hangs up: a repeated call must find it whole."""
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
 
     async def _say_list(
         self, head: Draft, draft: tools_pb2.ListDraft, crisis_id: bytes, fresh: Gathered, now_ms: int
@@ -149,13 +140,16 @@ class Publishing:
         admitted = await self._peering.publish(said, lane)
         await self._projected(admitted.entries[-1].header.hash)
 
-    async def _caught_up(self) -> None:
-        """Wait until all that is ours is shown here, also what a caller that left did not wait for."""
+    async def _caught_up(self, *, bulk: bool) -> None:
+        """Wait until what is ours is shown here, also what a caller that left did not wait for.
+
+        A crisis stands in the urgent lane, and waits for nothing that is bulk.
+        """
         last = await self._reading.run(lambda stores: arrivals.last(stores.ledger, project.store_id(stores)))
         while True:
             seen = self._projecting.news.version
             here = await self._reading.run(project.cursor)
-            if here.urgent >= last.urgent and here.bulk >= last.bulk:
+            if here.urgent >= last.urgent and (not bulk or here.bulk >= last.bulk):
                 return
             await self._projecting.news.newer(seen)
 

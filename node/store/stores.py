@@ -63,11 +63,6 @@ def open_folder(folder: Path) -> Stores:
     return Stores(**{name: _open_file(folder / f"{name}.db", name) for name in NAMES})
 
 
-def open_readers(folder: Path) -> Stores:
-    """Read-only connections beside the writer's."""
-    return Stores(**{name: connect(_reader(folder / f"{name}.db")) for name in NAMES})
-
-
 def projecting_stores(stores: Stores, folder: Path) -> Stores:
     """For a thread that writes index and digests while another owns ledger and keys."""
     beside = {name: connect(_reader(folder / f"{name}.db")) for name in ("ledger", "keys")}

@@ -53,18 +53,6 @@ def test_a_full_disk_fails_the_write_and_loses_nothing_that_was_there(tmp_path: 
     opened.close()
 
 
-def test_readers_see_what_was_committed_and_cannot_write(tmp_path: Path) -> None:
-    opened = stores.open_folder(tmp_path)
-    ledger.write_meta(opened.ledger, "store_id", b"seen")
-    opened.commit("ledger")
-    readers = stores.open_readers(tmp_path)
-    assert ledger.read_meta(readers.ledger, "store_id") == b"seen"
-    with pytest.raises((OperationalError, sqlite3.OperationalError), match="readonly"):
-        ledger.write_meta(readers.ledger, "store_id", b"changed")
-    readers.close()
-    opened.close()
-
-
 def row(name: bytes) -> ledger.Row:
     return ledger.Row(HeaderHash(name), FeedId(b"feed"), 1, b"body", b"signature", 0)
 
