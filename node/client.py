@@ -16,7 +16,7 @@ The id is the SHA-256 of the charter; `tocsin status --json` has it as federatio
 
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ import grpc
 import grpc.aio
 
 from node.content import hashes
+from node.content.hashes import Item, Value
 from node.errors import ConfigError, NodeError, PeerFault, Unavailable
 from node.exchange import trust as trusts
 from node.exchange import verification
@@ -158,17 +159,65 @@ class Client:
     # ---- Lists
 
     async def publish_list(
-        self, draft: tools_pb2.ListDraft, digests: Iterable[bytes], progress: Progress = lambda _: None
+        self, draft: tools_pb2.ListDraft, items: Iterable[Value | Item], progress: Progress = lambda _: None
     ) -> tools_pb2.PublishListResponse:
-        """Publish a list, or what is new in one of ours; raises Refused. ``progress`` hears how many were sent."""
+        """Publish a list, or what is new in one of ours; raises Refused. ``progress`` hears how many were sent.
+
+        Plain values are of the draft's kind. Where ``items`` raises, nothing is published.
+        """
 
         async def requests() -> AsyncIterator[tools_pb2.PublishListRequest]:
             yield tools_pb2.PublishListRequest(list=draft)
-            for count, packed in _packed(digests):
-                yield tools_pb2.PublishListRequest(values=tools_pb2.Values(digests=packed))
+            for count, values in _messages(items):
+                yield tools_pb2.PublishListRequest(values=values)
                 progress(count)
 
         return await _asked(self._tools.PublishList(requests()))
+
+    async def remove_items(
+        self, removal: tools_pb2.Removal, items: Iterable[Value | Item], progress: Progress = lambda _: None
+    ) -> tools_pb2.RemoveItemsResponse:
+        """Say of items of our list that they no longer stand; raises Refused."""
+
+        async def requests() -> AsyncIterator[tools_pb2.RemoveItemsRequest]:
+            yield tools_pb2.RemoveItemsRequest(removal=removal)
+            for count, values in _messages(items):
+                yield tools_pb2.RemoveItemsRequest(values=values)
+                progress(count)
+
+        return await _asked(self._tools.RemoveItems(requests()))
+
+    async def withdraw_list(self, named: str, reason: int) -> tools_pb2.ListView:
+        """Say of our list that none of it stands, for good; raises Refused."""
+        return (await _asked(self._tools.WithdrawList(tools_pb2.WithdrawListRequest(list=named, reason=reason)))).list
+
+    async def follow_list(self, named: str, *, follow: bool = True) -> tools_pb2.ListView:
+        """Fetch and match a list from now on, or not any more; raises Refused."""
+        return (await _asked(self._tools.FollowList(tools_pb2.FollowListRequest(list=named, follow=follow)))).list
+
+    async def watch_list(self, named: str) -> AsyncIterator[tools_pb2.ListView]:
+        """The list as it is, and again whenever that changes; raises Refused."""
+        call = self._tools.WatchList(tools_pb2.WatchListRequest(list=named))
+        async for response in _streamed(call):
+            yield response.list
+
+    async def compare_list(
+        self, comparison: tools_pb2.Comparison, items: Iterable[Value | Item]
+    ) -> AsyncIterator[tools_pb2.CompareListResponse]:
+        """Our items beside those of a list: progress, values as asked for, and at last the counts; raises Refused."""
+
+        async def requests() -> AsyncIterator[tools_pb2.CompareListRequest]:
+            yield tools_pb2.CompareListRequest(comparison=comparison)
+            for _, values in _messages(items):
+                yield tools_pb2.CompareListRequest(values=values)
+
+        async for response in _streamed(self._tools.CompareList(requests())):
+            yield response
+
+    async def export_list(self, named: str) -> AsyncIterator[tools_pb2.ListRecord]:
+        """What stands in a list, record by record; raises Refused."""
+        async for response in _streamed(self._tools.ExportList(tools_pb2.ExportListRequest(list=named))):
+            yield response.record
 
     async def lists(self, named: str = "", *, exercises: bool = False) -> Sequence[tools_pb2.ListView]:
         """All lists as the node holds them, or the one that is named; raises Refused."""
@@ -363,14 +412,37 @@ def _stands(match: tools_pb2.Match, value: bytes, verified: Verified, record: re
     return len(value) == kind.digest_bytes and packed[start : start + len(value)] == value
 
 
-def _packed(digests: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Messages' worth of digests end to end, and how many went before and with each."""
-    count, packed = 0, bytearray()
-    for digest in digests:
-        packed += digest
+async def _streamed(call: AsyncIterable[Answer]) -> AsyncIterator[Answer]:
+    try:
+        async for answer in call:
+            yield answer
+    except grpc.aio.AioRpcError as error:
+        raise status.error_of(error) from error
+
+
+def _messages(items: Iterable[Value | Item]) -> Iterator[tuple[int, tools_pb2.Values]]:
+    """Messages' worth of items of one kind, and how many went before and with each."""
+    count, size, kind, rows = 0, 0, "", list[tuple[Value, int]]()
+    for one in items:
+        value, quality, its_kind = one, None, ""
+        if isinstance(one, Item):
+            value, quality, its_kind = one.value, one.quality, one.kind.name
+        if rows and (its_kind != kind or size >= MESSAGE_BYTES):
+            yield count, _values(kind, rows)
+            rows, size = [], 0
+        kind = its_kind
+        rows.append((value, hashes.QUALITY_UNKNOWN if quality is None else quality))
+        size += len(value)
         count += 1
-        if len(packed) >= MESSAGE_BYTES:
-            yield count, bytes(packed)
-            packed.clear()
-    if packed:
-        yield count, bytes(packed)
+    if rows:
+        yield count, _values(kind, rows)
+
+
+def _values(kind: str, rows: Sequence[tuple[Value, int]]) -> tools_pb2.Values:
+    qualities = bytes(quality for _, quality in rows)
+    return tools_pb2.Values(
+        kind=kind,
+        digests=b"".join(value for value, _ in rows if isinstance(value, bytes)),
+        texts=[value for value, _ in rows if isinstance(value, str)],
+        qualities=qualities if qualities.strip(b"\xff") else b"",
+    )

@@ -1,36 +1,107 @@
-"""Hash kinds: how a value is written, and the one form in which it is compared."""
+"""Hash kinds: how a value is written, and the one form in which it is compared.
+
+A value of fixed length is its bytes; one of varying length is its text. Opaque kinds are carried as
+they are written. A kind that is not in the table is carried, and matches nothing.
+"""
 
 import base64
 import binascii
+import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
+
+Value: TypeAlias = bytes | str
+
+KEY_BYTES = 32  # of a value of varying length, in the index
+OPAQUE_BYTES_MAX = 512 << 10  # a TMK file in base64 has 351 kB
+URL_BYTES_MAX = 8192
+QUALITY_MAX = 100
+QUALITY_UNKNOWN = 255
+QUALITY_FLOOR = 50  # of PDQ: what is below matches anything
+
+_SSDEEP = re.compile(r"(0|[1-9][0-9]{0,9}):[A-Za-z0-9+/]{0,64}:[A-Za-z0-9+/]{0,64}")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]+.*")
 
 
 @dataclass(frozen=True, slots=True)
 class HashKind:
-    """An exact kind of fixed length. ``number`` stands in the index and never changes."""
+    """One kind. ``number`` stands in the index and never changes."""
 
     name: str
     number: int
-    digest_bytes: int
+    digest_bytes: int = 0  # 0: of varying length
+    of_file: bool = False  # hashlib makes it of a file's bytes, under this name
+    has_quality: bool = False
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all its values have one length."""
+        return self.digest_bytes > 0
+
+    @property
+    def key_bytes(self) -> int:
+        """How long its values are in the index."""
+        return self.digest_bytes or KEY_BYTES
 
 
-MD5 = HashKind("md5", 1, 16)
-SHA1 = HashKind("sha1", 2, 20)
-SHA256 = HashKind("sha256", 3, 32)
-SHA512 = HashKind("sha512", 4, 64)
+MD5 = HashKind("md5", 1, 16, of_file=True)
+SHA1 = HashKind("sha1", 2, 20, of_file=True)
+SHA256 = HashKind("sha256", 3, 32, of_file=True)
+SHA512 = HashKind("sha512", 4, 64, of_file=True)
+PDQ = HashKind("pdq", 5, 32, has_quality=True)
+TLSH = HashKind("tlsh", 6, 35)
+SSDEEP = HashKind("ssdeep", 7)
+VPDQ = HashKind("vpdq", 8)
+TMK = HashKind("tmk", 9)
+URL = HashKind("url", 10)
 
-KINDS = {kind.name: kind for kind in (MD5, SHA1, SHA256, SHA512)}
+KINDS = {kind.name: kind for kind in (MD5, SHA1, SHA256, SHA512, PDQ, TLSH, SSDEEP, VPDQ, TMK, URL)}
+BY_NUMBER = {kind.number: kind for kind in KINDS.values()}
 
 
-def parse(kind: HashKind, text: str) -> bytes:
-    """The digest that is written, in hex or base64; raises ValueError with what it needs."""
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One value, and how good the image was that it was made of, where that is known."""
+
+    kind: HashKind
+    value: Value
+    quality: int | None = None
+
+
+def parse(kind: HashKind, text: str) -> Value:
+    """The value that is written; raises ValueError with what it needs."""
     written = text.strip()
+    if kind is TLSH:
+        written = _without_version(written)
+    return _digest(kind, written) if kind.is_fixed else _FORMS[kind.name](written)
+
+
+def write(kind: HashKind, value: Value) -> str:
+    """A value as it is written, in the one way that `parse` gives back."""
+    if isinstance(value, str):
+        return value
+    return f"T1{value.hex().upper()}" if kind is TLSH else value.hex()
+
+
+def key(value: Value) -> bytes:
+    """The value in the index: itself, or the SHA-256 of its text."""
+    return value if isinstance(value, bytes) else hashlib.sha256(value.encode()).digest()
+
+
+def _without_version(written: str) -> str:
+    return written[2:] if written[:2].upper() == "T1" and len(written) == 2 + 2 * TLSH.digest_bytes else written
+
+
+def _digest(kind: HashKind, written: str) -> bytes:
+    """Hex in either case, or base64."""
     digits = 2 * kind.digest_bytes
     if len(written) == digits:
         try:
             return bytes.fromhex(written)
         except ValueError:
-            bad = next(c for c in written if c not in "0123456789abcdefABCDEF")
+            bad = next((c for c in written if c not in "0123456789abcdefABCDEF"), " ")
             raise ValueError(f"{kind.name} needs hex digits, got {bad!r}") from None
     if len(written) == -(-kind.digest_bytes // 3) * 4:
         try:
@@ -40,3 +111,31 @@ def parse(kind: HashKind, text: str) -> bytes:
         if len(digest) == kind.digest_bytes:
             return digest
     raise ValueError(f"{kind.name} needs {digits} hex digits, got {len(written)}")
+
+
+def _ssdeep(written: str) -> str:
+    """Without the file name that ssdeep writes behind it."""
+    value = written.partition(",")[0]
+    if not _SSDEEP.fullmatch(value):
+        raise ValueError("ssdeep needs blocksize:hash:hash")
+    return value
+
+
+def _url(written: str) -> str:
+    """Exactly as it is: two ways to write one address are two items."""
+    if len(written.encode()) > URL_BYTES_MAX:
+        raise ValueError(f"url has at most {URL_BYTES_MAX} bytes, got {len(written.encode())}")
+    if not _URL.fullmatch(written) or not written.isprintable() or " " in written:
+        raise ValueError("url needs scheme://host and no blanks")
+    return written
+
+
+def _opaque(written: str) -> str:
+    if not written or len(written.encode()) > OPAQUE_BYTES_MAX:
+        raise ValueError(f"a value has 1 to {OPAQUE_BYTES_MAX} bytes, got {len(written.encode())}")
+    if not written.isprintable():
+        raise ValueError("a value is one line of printable text")
+    return written
+
+
+_FORMS: dict[str, Callable[[str], str]] = {"ssdeep": _ssdeep, "url": _url, "vpdq": _opaque, "tmk": _opaque}

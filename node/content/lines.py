@@ -9,8 +9,8 @@ from node.content.hashes import HashKind
 LINE_BYTES_MAX = 8192  # the digest stands at the beginning; what follows may be cut off
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_BY_LENGTH = {2 * kind.digest_bytes: kind for kind in hashes.KINDS.values()} | {
-    -(-kind.digest_bytes // 3) * 4: kind for kind in hashes.KINDS.values()
+_BY_LENGTH = {2 * kind.digest_bytes: kind for kind in hashes.KINDS.values() if kind.of_file} | {
+    -(-kind.digest_bytes // 3) * 4: kind for kind in hashes.KINDS.values() if kind.of_file
 }
 
 

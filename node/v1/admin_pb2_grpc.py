@@ -65,6 +65,21 @@ class AdminStub:
                 request_serializer=node_dot_v1_dot_admin__pb2.BlockPeerRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_admin__pb2.BlockPeerResponse.FromString,
                 _registered_method=True)
+        self.CheckPeer = channel.unary_unary(
+                '/tocsin.v1.Admin/CheckPeer',
+                request_serializer=node_dot_v1_dot_admin__pb2.CheckPeerRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_admin__pb2.CheckPeerResponse.FromString,
+                _registered_method=True)
+        self.Examine = channel.unary_unary(
+                '/tocsin.v1.Admin/Examine',
+                request_serializer=node_dot_v1_dot_admin__pb2.ExamineRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_admin__pb2.ExamineResponse.FromString,
+                _registered_method=True)
+        self.SetLogLevel = channel.unary_unary(
+                '/tocsin.v1.Admin/SetLogLevel',
+                request_serializer=node_dot_v1_dot_admin__pb2.SetLogLevelRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_admin__pb2.SetLogLevelResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServicer:
@@ -107,6 +122,27 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckPeer(self, request, context):
+        """Call a peer now, step by step, and say what stands in the way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Examine(self, request, context):
+        """What only the running node knows of its own health.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLogLevel(self, request, context):
+        """Until the next start.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -139,6 +175,21 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.BlockPeer,
                     request_deserializer=node_dot_v1_dot_admin__pb2.BlockPeerRequest.FromString,
                     response_serializer=node_dot_v1_dot_admin__pb2.BlockPeerResponse.SerializeToString,
+            ),
+            'CheckPeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckPeer,
+                    request_deserializer=node_dot_v1_dot_admin__pb2.CheckPeerRequest.FromString,
+                    response_serializer=node_dot_v1_dot_admin__pb2.CheckPeerResponse.SerializeToString,
+            ),
+            'Examine': grpc.unary_unary_rpc_method_handler(
+                    servicer.Examine,
+                    request_deserializer=node_dot_v1_dot_admin__pb2.ExamineRequest.FromString,
+                    response_serializer=node_dot_v1_dot_admin__pb2.ExamineResponse.SerializeToString,
+            ),
+            'SetLogLevel': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLogLevel,
+                    request_deserializer=node_dot_v1_dot_admin__pb2.SetLogLevelRequest.FromString,
+                    response_serializer=node_dot_v1_dot_admin__pb2.SetLogLevelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -304,6 +355,87 @@ class Admin:
             '/tocsin.v1.Admin/BlockPeer',
             node_dot_v1_dot_admin__pb2.BlockPeerRequest.SerializeToString,
             node_dot_v1_dot_admin__pb2.BlockPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckPeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Admin/CheckPeer',
+            node_dot_v1_dot_admin__pb2.CheckPeerRequest.SerializeToString,
+            node_dot_v1_dot_admin__pb2.CheckPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Examine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Admin/Examine',
+            node_dot_v1_dot_admin__pb2.ExamineRequest.SerializeToString,
+            node_dot_v1_dot_admin__pb2.ExamineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLogLevel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Admin/SetLogLevel',
+            node_dot_v1_dot_admin__pb2.SetLogLevelRequest.SerializeToString,
+            node_dot_v1_dot_admin__pb2.SetLogLevelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,12 @@ class AdminStub:
     ApprovePeers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ApprovePeersRequest, _admin_pb2.ApprovePeersResponse]
     RemovePeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RemovePeerRequest, _admin_pb2.RemovePeerResponse]
     BlockPeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.BlockPeerRequest, _admin_pb2.BlockPeerResponse]
+    CheckPeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CheckPeerRequest, _admin_pb2.CheckPeerResponse]
+    """Call a peer now, step by step, and say what stands in the way."""
+    Examine: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ExamineRequest, _admin_pb2.ExamineResponse]
+    """What only the running node knows of its own health."""
+    SetLogLevel: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetLogLevelRequest, _admin_pb2.SetLogLevelResponse]
+    """Until the next start."""
 
 @_typing.type_check_only
 class AdminAsyncStub(AdminStub):
@@ -51,6 +57,12 @@ class AdminAsyncStub(AdminStub):
     ApprovePeers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ApprovePeersRequest, _admin_pb2.ApprovePeersResponse]  # type: ignore[assignment]
     RemovePeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.RemovePeerRequest, _admin_pb2.RemovePeerResponse]  # type: ignore[assignment]
     BlockPeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.BlockPeerRequest, _admin_pb2.BlockPeerResponse]  # type: ignore[assignment]
+    CheckPeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.CheckPeerRequest, _admin_pb2.CheckPeerResponse]  # type: ignore[assignment]
+    """Call a peer now, step by step, and say what stands in the way."""
+    Examine: _aio.UnaryUnaryMultiCallable[_admin_pb2.ExamineRequest, _admin_pb2.ExamineResponse]  # type: ignore[assignment]
+    """What only the running node knows of its own health."""
+    SetLogLevel: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetLogLevelRequest, _admin_pb2.SetLogLevelResponse]  # type: ignore[assignment]
+    """Until the next start."""
 
 class AdminServicer(metaclass=_abc_1.ABCMeta):
     """Admin is served on the Unix socket, and to personal certificates with the scope admin."""
@@ -96,5 +108,29 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.BlockPeerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.BlockPeerResponse, _abc.Awaitable[_admin_pb2.BlockPeerResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CheckPeer(
+        self,
+        request: _admin_pb2.CheckPeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CheckPeerResponse, _abc.Awaitable[_admin_pb2.CheckPeerResponse]]:
+        """Call a peer now, step by step, and say what stands in the way."""
+
+    @_abc_1.abstractmethod
+    def Examine(
+        self,
+        request: _admin_pb2.ExamineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ExamineResponse, _abc.Awaitable[_admin_pb2.ExamineResponse]]:
+        """What only the running node knows of its own health."""
+
+    @_abc_1.abstractmethod
+    def SetLogLevel(
+        self,
+        request: _admin_pb2.SetLogLevelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.SetLogLevelResponse, _abc.Awaitable[_admin_pb2.SetLogLevelResponse]]:
+        """Until the next start."""
 
 def add_AdminServicer_to_server(servicer: AdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -265,8 +265,15 @@ class ListDraft(_message.Message):
     HANDLING_FIELD_NUMBER: _builtins.int
     CRISIS_FIELD_NUMBER: _builtins.int
     EXERCISE_FIELD_NUMBER: _builtins.int
+    REPLACE_FIELD_NUMBER: _builtins.int
+    REMOVED_PERCENT_MAX_FIELD_NUMBER: _builtins.int
+    QUALITY_FLOOR_FIELD_NUMBER: _builtins.int
+    ALGORITHM_VERSION_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     kind: _builtins.str
+    """Of items that do not say it themselves."""
     description: _builtins.str
     advice: _builtins.str
     """block, review, monitor or ignore."""
@@ -274,6 +281,16 @@ class ListDraft(_message.Message):
     crisis: _builtins.str
     """The crisis it belongs to: object id, short reference or name."""
     exercise: _builtins.bool
+    replace: _builtins.bool
+    """Items of this list that are not in the call no longer stand; only those of kinds that are in it."""
+    removed_percent_max: _builtins.int
+    """With replace: refused where more than so many per cent of the list would go. 0: no bound."""
+    quality_floor: _builtins.int
+    """PDQ of lower quality is refused here and matches nowhere. Absent: 50, or as before."""
+    algorithm_version: _builtins.str
+    media_type: _builtins.str
+    dry_run: _builtins.bool
+    """Say what would change, and change nothing."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -290,31 +307,54 @@ class ListDraft(_message.Message):
         handling: _record_pb2.Handling | None = ...,
         crisis: _builtins.str = ...,
         exercise: _builtins.bool = ...,
+        replace: _builtins.bool = ...,
+        removed_percent_max: _builtins.int = ...,
+        quality_floor: _builtins.int | None = ...,
+        algorithm_version: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["handling", b"handling"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor", "handling", b"handling", "quality_floor", b"quality_floor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "crisis", b"crisis", "description", b"description", "exercise", b"exercise", "expires_ms", b"expires_ms", "handling", b"handling", "kind", b"kind", "labels", b"labels", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor", "advice", b"advice", "algorithm_version", b"algorithm_version", "crisis", b"crisis", "description", b"description", "dry_run", b"dry_run", "exercise", b"exercise", "expires_ms", b"expires_ms", "handling", b"handling", "kind", b"kind", "labels", b"labels", "media_type", b"media_type", "name", b"name", "quality_floor", b"quality_floor", "removed_percent_max", b"removed_percent_max", "replace", b"replace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__quality_floor: _TypeAlias = _typing.Literal["quality_floor"]  # noqa: Y015
+    _WhichOneofArgType__quality_floor: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quality_floor) -> _WhichOneofReturnType__quality_floor | None: ...
 
 Global___ListDraft: _TypeAlias = ListDraft  # noqa: Y015
 
 @_typing.final
 class Values(_message.Message):
-    """Values are items of one kind: of fixed length end to end."""
+    """Values are items of one kind, in any order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DIGESTS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    QUALITIES_FIELD_NUMBER: _builtins.int
     digests: _builtins.bytes
+    """Of fixed length: end to end."""
+    kind: _builtins.str
+    """Absent: the draft's."""
+    qualities: _builtins.bytes
+    """One byte an item; 255: not known. Absent: none is known."""
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of varying length, each in its one form."""
+
     def __init__(
         self,
         *,
         digests: _builtins.bytes = ...,
+        kind: _builtins.str = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        qualities: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digests", b"digests", "kind", b"kind", "qualities", b"qualities", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -328,10 +368,16 @@ class PublishListResponse(_message.Message):
     ADDED_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     RECORDS_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    RECORDS_WITHDRAWN_FROM_FIELD_NUMBER: _builtins.int
     added: _builtins.int
     unchanged: _builtins.int
     """They stood in the list already."""
     records: _builtins.int
+    """Records that were made."""
+    removed: _builtins.int
+    records_withdrawn_from: _builtins.int
+    """Records of which items were withdrawn."""
     @_builtins.property
     def list(self) -> Global___ListView: ...
     def __init__(
@@ -341,14 +387,455 @@ class PublishListResponse(_message.Message):
         added: _builtins.int = ...,
         unchanged: _builtins.int = ...,
         records: _builtins.int = ...,
+        removed: _builtins.int = ...,
+        records_withdrawn_from: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "list", b"list", "records", b"records", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "list", b"list", "records", b"records", "records_withdrawn_from", b"records_withdrawn_from", "removed", b"removed", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishListResponse: _TypeAlias = PublishListResponse  # noqa: Y015
+
+@_typing.final
+class RemoveItemsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMOVAL_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def removal(self) -> Global___Removal: ...
+    @_builtins.property
+    def values(self) -> Global___Values: ...
+    def __init__(
+        self,
+        *,
+        removal: Global___Removal | None = ...,
+        values: Global___Values | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "removal", b"removal", "values", b"values"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "removal", b"removal", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["removal", "values"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___RemoveItemsRequest: _TypeAlias = RemoveItemsRequest  # noqa: Y015
+
+@_typing.final
+class Removal(_message.Message):
+    """Removal names one of our lists: object id, short reference, name or owner/name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    reason: _builtins.int
+    """By number, of the withdrawal reasons in protos/README.md section 4."""
+    kind: _builtins.str
+    """Of items that do not say it themselves."""
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+        reason: _builtins.int = ...,
+        kind: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "list", b"list", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Removal: _TypeAlias = Removal  # noqa: Y015
+
+@_typing.final
+class RemoveItemsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    ABSENT_FIELD_NUMBER: _builtins.int
+    RECORDS_WITHDRAWN_FROM_FIELD_NUMBER: _builtins.int
+    removed: _builtins.int
+    absent: _builtins.int
+    """They did not stand in the list."""
+    records_withdrawn_from: _builtins.int
+    @_builtins.property
+    def list(self) -> Global___ListView: ...
+    def __init__(
+        self,
+        *,
+        list: Global___ListView | None = ...,
+        removed: _builtins.int = ...,
+        absent: _builtins.int = ...,
+        records_withdrawn_from: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent", b"absent", "list", b"list", "records_withdrawn_from", b"records_withdrawn_from", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveItemsResponse: _TypeAlias = RemoveItemsResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawListRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    reason: _builtins.int
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+        reason: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawListRequest: _TypeAlias = WithdrawListRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawListResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def list(self) -> Global___ListView: ...
+    def __init__(
+        self,
+        *,
+        list: Global___ListView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawListResponse: _TypeAlias = WithdrawListResponse  # noqa: Y015
+
+@_typing.final
+class WatchListRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchListRequest: _TypeAlias = WatchListRequest  # noqa: Y015
+
+@_typing.final
+class WatchListResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def list(self) -> Global___ListView: ...
+    def __init__(
+        self,
+        *,
+        list: Global___ListView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchListResponse: _TypeAlias = WatchListResponse  # noqa: Y015
+
+@_typing.final
+class FollowListRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    follow: _builtins.bool
+    """False: what is here of it goes."""
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+        follow: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["follow", b"follow", "list", b"list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowListRequest: _TypeAlias = FollowListRequest  # noqa: Y015
+
+@_typing.final
+class FollowListResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def list(self) -> Global___ListView: ...
+    def __init__(
+        self,
+        *,
+        list: Global___ListView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FollowListResponse: _TypeAlias = FollowListResponse  # noqa: Y015
+
+@_typing.final
+class CompareListRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def comparison(self) -> Global___Comparison: ...
+    @_builtins.property
+    def values(self) -> Global___Values: ...
+    def __init__(
+        self,
+        *,
+        comparison: Global___Comparison | None = ...,
+        values: Global___Values | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "part", b"part", "values", b"values"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "part", b"part", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["comparison", "values"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___CompareListRequest: _TypeAlias = CompareListRequest  # noqa: Y015
+
+@_typing.final
+class Comparison(_message.Message):
+    """Comparison says with what, and what of it is to be sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    FETCH_FIELD_NUMBER: _builtins.int
+    SEND_COMMON_FIELD_NUMBER: _builtins.int
+    SEND_ONLY_SENT_FIELD_NUMBER: _builtins.int
+    SEND_ONLY_LISTED_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    kind: _builtins.str
+    """Of items that do not say it themselves."""
+    fetch: _builtins.bool
+    """Fetch what is not here, for a day, without matching it: a preview."""
+    send_common: _builtins.bool
+    send_only_sent: _builtins.bool
+    send_only_listed: _builtins.bool
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        fetch: _builtins.bool = ...,
+        send_common: _builtins.bool = ...,
+        send_only_sent: _builtins.bool = ...,
+        send_only_listed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fetch", b"fetch", "kind", b"kind", "list", b"list", "send_common", b"send_common", "send_only_listed", b"send_only_listed", "send_only_sent", b"send_only_sent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Comparison: _TypeAlias = Comparison  # noqa: Y015
+
+@_typing.final
+class CompareListResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    COMMON_FIELD_NUMBER: _builtins.int
+    ONLY_SENT_FIELD_NUMBER: _builtins.int
+    ONLY_LISTED_FIELD_NUMBER: _builtins.int
+    COMPARED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> Global___ListView:
+        """While what is missing is fetched."""
+
+    @_builtins.property
+    def common(self) -> Global___Values: ...
+    @_builtins.property
+    def only_sent(self) -> Global___Values: ...
+    @_builtins.property
+    def only_listed(self) -> Global___Values: ...
+    @_builtins.property
+    def compared(self) -> Global___Compared:
+        """The last message."""
+
+    def __init__(
+        self,
+        *,
+        progress: Global___ListView | None = ...,
+        common: Global___Values | None = ...,
+        only_sent: Global___Values | None = ...,
+        only_listed: Global___Values | None = ...,
+        compared: Global___Compared | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["common", b"common", "compared", b"compared", "only_listed", b"only_listed", "only_sent", b"only_sent", "part", b"part", "progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common", b"common", "compared", b"compared", "only_listed", b"only_listed", "only_sent", b"only_sent", "part", b"part", "progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["progress", "common", "only_sent", "only_listed", "compared"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___CompareListResponse: _TypeAlias = CompareListResponse  # noqa: Y015
+
+@_typing.final
+class Compared(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    COMMON_FIELD_NUMBER: _builtins.int
+    ONLY_SENT_FIELD_NUMBER: _builtins.int
+    ONLY_LISTED_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
+    common: _builtins.int
+    only_sent: _builtins.int
+    only_listed: _builtins.int
+    disputed: _builtins.int
+    """Common items that match for review only, against their publisher's advice."""
+    @_builtins.property
+    def list(self) -> Global___ListView: ...
+    def __init__(
+        self,
+        *,
+        list: Global___ListView | None = ...,
+        common: _builtins.int = ...,
+        only_sent: _builtins.int = ...,
+        only_listed: _builtins.int = ...,
+        disputed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common", b"common", "disputed", b"disputed", "list", b"list", "only_listed", b"only_listed", "only_sent", b"only_sent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Compared: _TypeAlias = Compared  # noqa: Y015
+
+@_typing.final
+class ExportListRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_FIELD_NUMBER: _builtins.int
+    list: _builtins.str
+    def __init__(
+        self,
+        *,
+        list: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportListRequest: _TypeAlias = ExportListRequest  # noqa: Y015
+
+@_typing.final
+class ExportListResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def record(self) -> Global___ListRecord: ...
+    def __init__(
+        self,
+        *,
+        record: Global___ListRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportListResponse: _TypeAlias = ExportListResponse  # noqa: Y015
+
+@_typing.final
+class ListRecord(_message.Message):
+    """ListRecord is what stands of one record of a list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    ALGORITHM_VERSION_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
+    entry: _builtins.bytes
+    """Header hash of the record."""
+    advice: _builtins.str
+    expires_ms: _builtins.int
+    algorithm_version: _builtins.str
+    media_type: _builtins.str
+    @_builtins.property
+    def values(self) -> Global___Values: ...
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of each item, its position in the record."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def handling(self) -> _record_pb2.Handling: ...
+    def __init__(
+        self,
+        *,
+        entry: _builtins.bytes = ...,
+        values: Global___Values | None = ...,
+        positions: _abc.Iterable[_builtins.int] | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        advice: _builtins.str = ...,
+        expires_ms: _builtins.int = ...,
+        algorithm_version: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        handling: _record_pb2.Handling | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["handling", b"handling", "values", b"values"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "algorithm_version", b"algorithm_version", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "labels", b"labels", "media_type", b"media_type", "positions", b"positions", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecord: _TypeAlias = ListRecord  # noqa: Y015
 
 @_typing.final
 class ListListsRequest(_message.Message):
@@ -411,6 +898,10 @@ class ListView(_message.Message):
     MISSING_FIELD_NUMBER: _builtins.int
     UPDATED_MS_FIELD_NUMBER: _builtins.int
     EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    FOLLOWING_FIELD_NUMBER: _builtins.int
+    RECORDS_ELSEWHERE_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    UNPROJECTED_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -421,9 +912,17 @@ class ListView(_message.Message):
     items: _builtins.int
     records: _builtins.int
     missing: _builtins.int
-    """Records of this owner that are on their way."""
+    """Records that are wanted and on their way."""
     updated_ms: _builtins.int
     expires_ms: _builtins.int
+    following: _builtins.str
+    """own, followed, previewed or offered."""
+    records_elsewhere: _builtins.int
+    """Of our own: records that at least one other member holds."""
+    withdrawn: _builtins.str
+    """Why it no longer stands, if it does not."""
+    unprojected: _builtins.int
+    """Records that are here and not in the index yet."""
     @_builtins.property
     def list(self) -> _record_pb2.HashList: ...
     def __init__(
@@ -441,10 +940,14 @@ class ListView(_message.Message):
         missing: _builtins.int = ...,
         updated_ms: _builtins.int = ...,
         expires_ms: _builtins.int = ...,
+        following: _builtins.str = ...,
+        records_elsewhere: _builtins.int = ...,
+        withdrawn: _builtins.str = ...,
+        unprojected: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "expires_ms", b"expires_ms", "items", b"items", "list", b"list", "member_id", b"member_id", "member_name", b"member_name", "missing", b"missing", "name", b"name", "object_id", b"object_id", "records", b"records", "reference", b"reference", "updated_ms", b"updated_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "expires_ms", b"expires_ms", "following", b"following", "items", b"items", "list", b"list", "member_id", b"member_id", "member_name", b"member_name", "missing", b"missing", "name", b"name", "object_id", b"object_id", "records", b"records", "records_elsewhere", b"records_elsewhere", "reference", b"reference", "unprojected", b"unprojected", "updated_ms", b"updated_ms", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -456,20 +959,26 @@ class LookUpRequest(_message.Message):
 
     KIND_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """At most 1,000."""
+        """Kinds of fixed length. At most 1,000 values and texts."""
+
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Kinds of varying length, each in its one form."""
 
     def __init__(
         self,
         *,
         kind: _builtins.str = ...,
         values: _abc.Iterable[_builtins.bytes] | None = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "texts", b"texts", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -496,6 +1005,53 @@ class LookUpResponse(_message.Message):
 Global___LookUpResponse: _TypeAlias = LookUpResponse  # noqa: Y015
 
 @_typing.final
+class LookUpStreamRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Comes back with the answer."""
+    @_builtins.property
+    def request(self) -> Global___LookUpRequest: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        request: Global___LookUpRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookUpStreamRequest: _TypeAlias = LookUpStreamRequest  # noqa: Y015
+
+@_typing.final
+class LookUpStreamResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    @_builtins.property
+    def response(self) -> Global___LookUpResponse: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        response: Global___LookUpResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "response", b"response"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookUpStreamResponse: _TypeAlias = LookUpStreamResponse  # noqa: Y015
+
+@_typing.final
 class Match(_message.Message):
     """Match is one place at which one of the values stands."""
 
@@ -512,6 +1068,12 @@ class Match(_message.Message):
     EXPIRES_MS_FIELD_NUMBER: _builtins.int
     CRISIS_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    CRISIS_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
+    MEMBER_NAME_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Which of the values asked for."""
     entry: _builtins.bytes
@@ -526,8 +1088,19 @@ class Match(_message.Message):
     crisis_id: _builtins.bytes
     reason: _builtins.str
     """Why the advice is weaker than the publisher's, if it is."""
+    item: _builtins.str
+    """owner/list/record:position, as it is typed."""
+    crisis: _builtins.str
+    """The crisis, as it is typed."""
+    sources: _builtins.int
+    """How many members list this value, this one among them."""
+    member_name: _builtins.str
+    quality: _builtins.int
+    """PDQ, where it is known."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def handling(self) -> _record_pb2.Handling: ...
     def __init__(
         self,
         *,
@@ -542,12 +1115,20 @@ class Match(_message.Message):
         expires_ms: _builtins.int = ...,
         crisis_id: _builtins.bytes = ...,
         reason: _builtins.str = ...,
+        item: _builtins.str = ...,
+        crisis: _builtins.str = ...,
+        sources: _builtins.int = ...,
+        handling: _record_pb2.Handling | None = ...,
+        member_name: _builtins.str = ...,
+        quality: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "handling", b"handling", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "crisis_id", b"crisis_id", "entry", b"entry", "expires_ms", b"expires_ms", "index", b"index", "labels", b"labels", "list", b"list", "list_id", b"list_id", "member_id", b"member_id", "position", b"position", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "advice", b"advice", "crisis", b"crisis", "crisis_id", b"crisis_id", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "index", b"index", "item", b"item", "labels", b"labels", "list", b"list", "list_id", b"list_id", "member_id", b"member_id", "member_name", b"member_name", "position", b"position", "quality", b"quality", "reason", b"reason", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
+    _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quality) -> _WhichOneofReturnType__quality | None: ...
 
 Global___Match: _TypeAlias = Match  # noqa: Y015
 

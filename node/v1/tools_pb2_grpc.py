@@ -55,15 +55,50 @@ class ToolsStub:
                 request_serializer=node_dot_v1_dot_tools__pb2.PublishListRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_tools__pb2.PublishListResponse.FromString,
                 _registered_method=True)
+        self.RemoveItems = channel.stream_unary(
+                '/tocsin.v1.Tools/RemoveItems',
+                request_serializer=node_dot_v1_dot_tools__pb2.RemoveItemsRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.RemoveItemsResponse.FromString,
+                _registered_method=True)
+        self.WithdrawList = channel.unary_unary(
+                '/tocsin.v1.Tools/WithdrawList',
+                request_serializer=node_dot_v1_dot_tools__pb2.WithdrawListRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.WithdrawListResponse.FromString,
+                _registered_method=True)
         self.ListLists = channel.unary_unary(
                 '/tocsin.v1.Tools/ListLists',
                 request_serializer=node_dot_v1_dot_tools__pb2.ListListsRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_tools__pb2.ListListsResponse.FromString,
                 _registered_method=True)
+        self.WatchList = channel.unary_stream(
+                '/tocsin.v1.Tools/WatchList',
+                request_serializer=node_dot_v1_dot_tools__pb2.WatchListRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.WatchListResponse.FromString,
+                _registered_method=True)
+        self.FollowList = channel.unary_unary(
+                '/tocsin.v1.Tools/FollowList',
+                request_serializer=node_dot_v1_dot_tools__pb2.FollowListRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.FollowListResponse.FromString,
+                _registered_method=True)
+        self.CompareList = channel.stream_stream(
+                '/tocsin.v1.Tools/CompareList',
+                request_serializer=node_dot_v1_dot_tools__pb2.CompareListRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.CompareListResponse.FromString,
+                _registered_method=True)
+        self.ExportList = channel.unary_stream(
+                '/tocsin.v1.Tools/ExportList',
+                request_serializer=node_dot_v1_dot_tools__pb2.ExportListRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.ExportListResponse.FromString,
+                _registered_method=True)
         self.LookUp = channel.unary_unary(
                 '/tocsin.v1.Tools/LookUp',
                 request_serializer=node_dot_v1_dot_tools__pb2.LookUpRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_tools__pb2.LookUpResponse.FromString,
+                _registered_method=True)
+        self.LookUpStream = channel.stream_stream(
+                '/tocsin.v1.Tools/LookUpStream',
+                request_serializer=node_dot_v1_dot_tools__pb2.LookUpStreamRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.LookUpStreamResponse.FromString,
                 _registered_method=True)
         self.Subscribe = channel.unary_stream(
                 '/tocsin.v1.Tools/Subscribe',
@@ -113,7 +148,21 @@ class ToolsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PublishList(self, request_iterator, context):
-        """Scope share. The first message says what the list is, all others bring digests.
+        """Scope share. The first message says what the list is, all others bring items.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveItems(self, request_iterator, context):
+        """Scope share. The first message names the list, all others bring items that no longer stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawList(self, request, context):
+        """Scope share. The whole list no longer stands, for good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,8 +175,43 @@ class ToolsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchList(self, request, context):
+        """Scope read. The list as it is, and again whenever that has changed, until the caller leaves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowList(self, request, context):
+        """Scope share. From now on its items are fetched and matched, or not any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareList(self, request_iterator, context):
+        """Scope read. Items in one's own file beside those of a list: before following it, or to see what changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportList(self, request, context):
+        """Scope read. All items of a list that stand, record by record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LookUp(self, request, context):
         """Scope match.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookUpStream(self, request_iterator, context):
+        """Scope match. Each question is answered, in order; many may be under way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,15 +268,50 @@ def add_ToolsServicer_to_server(servicer, server):
                     request_deserializer=node_dot_v1_dot_tools__pb2.PublishListRequest.FromString,
                     response_serializer=node_dot_v1_dot_tools__pb2.PublishListResponse.SerializeToString,
             ),
+            'RemoveItems': grpc.stream_unary_rpc_method_handler(
+                    servicer.RemoveItems,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.RemoveItemsRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.RemoveItemsResponse.SerializeToString,
+            ),
+            'WithdrawList': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawList,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.WithdrawListRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.WithdrawListResponse.SerializeToString,
+            ),
             'ListLists': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLists,
                     request_deserializer=node_dot_v1_dot_tools__pb2.ListListsRequest.FromString,
                     response_serializer=node_dot_v1_dot_tools__pb2.ListListsResponse.SerializeToString,
             ),
+            'WatchList': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchList,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.WatchListRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.WatchListResponse.SerializeToString,
+            ),
+            'FollowList': grpc.unary_unary_rpc_method_handler(
+                    servicer.FollowList,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.FollowListRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.FollowListResponse.SerializeToString,
+            ),
+            'CompareList': grpc.stream_stream_rpc_method_handler(
+                    servicer.CompareList,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.CompareListRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.CompareListResponse.SerializeToString,
+            ),
+            'ExportList': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportList,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.ExportListRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.ExportListResponse.SerializeToString,
+            ),
             'LookUp': grpc.unary_unary_rpc_method_handler(
                     servicer.LookUp,
                     request_deserializer=node_dot_v1_dot_tools__pb2.LookUpRequest.FromString,
                     response_serializer=node_dot_v1_dot_tools__pb2.LookUpResponse.SerializeToString,
+            ),
+            'LookUpStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.LookUpStream,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.LookUpStreamRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.LookUpStreamResponse.SerializeToString,
             ),
             'Subscribe': grpc.unary_stream_rpc_method_handler(
                     servicer.Subscribe,
@@ -335,6 +454,60 @@ class Tools:
             _registered_method=True)
 
     @staticmethod
+    def RemoveItems(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/tocsin.v1.Tools/RemoveItems',
+            node_dot_v1_dot_tools__pb2.RemoveItemsRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.RemoveItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Tools/WithdrawList',
+            node_dot_v1_dot_tools__pb2.WithdrawListRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.WithdrawListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListLists(request,
             target,
             options=(),
@@ -362,6 +535,114 @@ class Tools:
             _registered_method=True)
 
     @staticmethod
+    def WatchList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tocsin.v1.Tools/WatchList',
+            node_dot_v1_dot_tools__pb2.WatchListRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.WatchListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Tools/FollowList',
+            node_dot_v1_dot_tools__pb2.FollowListRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.FollowListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareList(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tocsin.v1.Tools/CompareList',
+            node_dot_v1_dot_tools__pb2.CompareListRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.CompareListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tocsin.v1.Tools/ExportList',
+            node_dot_v1_dot_tools__pb2.ExportListRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.ExportListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def LookUp(request,
             target,
             options=(),
@@ -378,6 +659,33 @@ class Tools:
             '/tocsin.v1.Tools/LookUp',
             node_dot_v1_dot_tools__pb2.LookUpRequest.SerializeToString,
             node_dot_v1_dot_tools__pb2.LookUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookUpStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tocsin.v1.Tools/LookUpStream',
+            node_dot_v1_dot_tools__pb2.LookUpStreamRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.LookUpStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

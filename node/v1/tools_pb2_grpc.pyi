@@ -44,11 +44,25 @@ class ToolsStub:
     ListCrises: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ListCrisesRequest, _tools_pb2.ListCrisesResponse]
     """Scope read."""
     PublishList: _grpc.StreamUnaryMultiCallable[_tools_pb2.PublishListRequest, _tools_pb2.PublishListResponse]
-    """Scope share. The first message says what the list is, all others bring digests."""
+    """Scope share. The first message says what the list is, all others bring items."""
+    RemoveItems: _grpc.StreamUnaryMultiCallable[_tools_pb2.RemoveItemsRequest, _tools_pb2.RemoveItemsResponse]
+    """Scope share. The first message names the list, all others bring items that no longer stand."""
+    WithdrawList: _grpc.UnaryUnaryMultiCallable[_tools_pb2.WithdrawListRequest, _tools_pb2.WithdrawListResponse]
+    """Scope share. The whole list no longer stands, for good."""
     ListLists: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ListListsRequest, _tools_pb2.ListListsResponse]
     """Scope read."""
+    WatchList: _grpc.UnaryStreamMultiCallable[_tools_pb2.WatchListRequest, _tools_pb2.WatchListResponse]
+    """Scope read. The list as it is, and again whenever that has changed, until the caller leaves."""
+    FollowList: _grpc.UnaryUnaryMultiCallable[_tools_pb2.FollowListRequest, _tools_pb2.FollowListResponse]
+    """Scope share. From now on its items are fetched and matched, or not any more."""
+    CompareList: _grpc.StreamStreamMultiCallable[_tools_pb2.CompareListRequest, _tools_pb2.CompareListResponse]
+    """Scope read. Items in one's own file beside those of a list: before following it, or to see what changed."""
+    ExportList: _grpc.UnaryStreamMultiCallable[_tools_pb2.ExportListRequest, _tools_pb2.ExportListResponse]
+    """Scope read. All items of a list that stand, record by record."""
     LookUp: _grpc.UnaryUnaryMultiCallable[_tools_pb2.LookUpRequest, _tools_pb2.LookUpResponse]
     """Scope match."""
+    LookUpStream: _grpc.StreamStreamMultiCallable[_tools_pb2.LookUpStreamRequest, _tools_pb2.LookUpStreamResponse]
+    """Scope match. Each question is answered, in order; many may be under way."""
     Subscribe: _grpc.UnaryStreamMultiCallable[_tools_pb2.SubscribeRequest, _tools_pb2.SubscribeResponse]
     """Scope read. From a cursor on, urgent before all else, at least once."""
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_tools_pb2.AcknowledgeRequest, _tools_pb2.AcknowledgeResponse]
@@ -70,11 +84,25 @@ class ToolsAsyncStub(ToolsStub):
     ListCrises: _aio.UnaryUnaryMultiCallable[_tools_pb2.ListCrisesRequest, _tools_pb2.ListCrisesResponse]  # type: ignore[assignment]
     """Scope read."""
     PublishList: _aio.StreamUnaryMultiCallable[_tools_pb2.PublishListRequest, _tools_pb2.PublishListResponse]  # type: ignore[assignment]
-    """Scope share. The first message says what the list is, all others bring digests."""
+    """Scope share. The first message says what the list is, all others bring items."""
+    RemoveItems: _aio.StreamUnaryMultiCallable[_tools_pb2.RemoveItemsRequest, _tools_pb2.RemoveItemsResponse]  # type: ignore[assignment]
+    """Scope share. The first message names the list, all others bring items that no longer stand."""
+    WithdrawList: _aio.UnaryUnaryMultiCallable[_tools_pb2.WithdrawListRequest, _tools_pb2.WithdrawListResponse]  # type: ignore[assignment]
+    """Scope share. The whole list no longer stands, for good."""
     ListLists: _aio.UnaryUnaryMultiCallable[_tools_pb2.ListListsRequest, _tools_pb2.ListListsResponse]  # type: ignore[assignment]
     """Scope read."""
+    WatchList: _aio.UnaryStreamMultiCallable[_tools_pb2.WatchListRequest, _tools_pb2.WatchListResponse]  # type: ignore[assignment]
+    """Scope read. The list as it is, and again whenever that has changed, until the caller leaves."""
+    FollowList: _aio.UnaryUnaryMultiCallable[_tools_pb2.FollowListRequest, _tools_pb2.FollowListResponse]  # type: ignore[assignment]
+    """Scope share. From now on its items are fetched and matched, or not any more."""
+    CompareList: _aio.StreamStreamMultiCallable[_tools_pb2.CompareListRequest, _tools_pb2.CompareListResponse]  # type: ignore[assignment]
+    """Scope read. Items in one's own file beside those of a list: before following it, or to see what changed."""
+    ExportList: _aio.UnaryStreamMultiCallable[_tools_pb2.ExportListRequest, _tools_pb2.ExportListResponse]  # type: ignore[assignment]
+    """Scope read. All items of a list that stand, record by record."""
     LookUp: _aio.UnaryUnaryMultiCallable[_tools_pb2.LookUpRequest, _tools_pb2.LookUpResponse]  # type: ignore[assignment]
     """Scope match."""
+    LookUpStream: _aio.StreamStreamMultiCallable[_tools_pb2.LookUpStreamRequest, _tools_pb2.LookUpStreamResponse]  # type: ignore[assignment]
+    """Scope match. Each question is answered, in order; many may be under way."""
     Subscribe: _aio.UnaryStreamMultiCallable[_tools_pb2.SubscribeRequest, _tools_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Scope read. From a cursor on, urgent before all else, at least once."""
     Acknowledge: _aio.UnaryUnaryMultiCallable[_tools_pb2.AcknowledgeRequest, _tools_pb2.AcknowledgeResponse]  # type: ignore[assignment]
@@ -117,7 +145,23 @@ class ToolsServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_tools_pb2.PublishListRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_tools_pb2.PublishListResponse, _abc.Awaitable[_tools_pb2.PublishListResponse]]:
-        """Scope share. The first message says what the list is, all others bring digests."""
+        """Scope share. The first message says what the list is, all others bring items."""
+
+    @_abc_1.abstractmethod
+    def RemoveItems(
+        self,
+        request_iterator: _MaybeAsyncIterator[_tools_pb2.RemoveItemsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.RemoveItemsResponse, _abc.Awaitable[_tools_pb2.RemoveItemsResponse]]:
+        """Scope share. The first message names the list, all others bring items that no longer stand."""
+
+    @_abc_1.abstractmethod
+    def WithdrawList(
+        self,
+        request: _tools_pb2.WithdrawListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.WithdrawListResponse, _abc.Awaitable[_tools_pb2.WithdrawListResponse]]:
+        """Scope share. The whole list no longer stands, for good."""
 
     @_abc_1.abstractmethod
     def ListLists(
@@ -128,12 +172,52 @@ class ToolsServicer(metaclass=_abc_1.ABCMeta):
         """Scope read."""
 
     @_abc_1.abstractmethod
+    def WatchList(
+        self,
+        request: _tools_pb2.WatchListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tools_pb2.WatchListResponse], _abc.AsyncIterator[_tools_pb2.WatchListResponse]]:
+        """Scope read. The list as it is, and again whenever that has changed, until the caller leaves."""
+
+    @_abc_1.abstractmethod
+    def FollowList(
+        self,
+        request: _tools_pb2.FollowListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.FollowListResponse, _abc.Awaitable[_tools_pb2.FollowListResponse]]:
+        """Scope share. From now on its items are fetched and matched, or not any more."""
+
+    @_abc_1.abstractmethod
+    def CompareList(
+        self,
+        request_iterator: _MaybeAsyncIterator[_tools_pb2.CompareListRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tools_pb2.CompareListResponse], _abc.AsyncIterator[_tools_pb2.CompareListResponse]]:
+        """Scope read. Items in one's own file beside those of a list: before following it, or to see what changed."""
+
+    @_abc_1.abstractmethod
+    def ExportList(
+        self,
+        request: _tools_pb2.ExportListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tools_pb2.ExportListResponse], _abc.AsyncIterator[_tools_pb2.ExportListResponse]]:
+        """Scope read. All items of a list that stand, record by record."""
+
+    @_abc_1.abstractmethod
     def LookUp(
         self,
         request: _tools_pb2.LookUpRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tools_pb2.LookUpResponse, _abc.Awaitable[_tools_pb2.LookUpResponse]]:
         """Scope match."""
+
+    @_abc_1.abstractmethod
+    def LookUpStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_tools_pb2.LookUpStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tools_pb2.LookUpStreamResponse], _abc.AsyncIterator[_tools_pb2.LookUpStreamResponse]]:
+        """Scope match. Each question is answered, in order; many may be under way."""
 
     @_abc_1.abstractmethod
     def Subscribe(
