@@ -21,6 +21,7 @@ SOCKET_BYTES_MAX = 107  # the kernel's: sun_path without its closing zero
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Follow = Literal["chosen", "all"]
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):(0|[1-9][0-9]{0,4})")
 
@@ -36,6 +37,7 @@ class Config:
     peers_address: str  # empty: nobody dials us
     tools_listen: str
     socket: Path
+    lists_follow: Follow
     log_format: LogFormat
     log_level: LogLevel
 
@@ -57,6 +59,10 @@ class _Admin(_Table, frozen=True):
     socket: str = ""  # empty: admin.sock in the data folder
 
 
+class _Lists(_Table, frozen=True):
+    follow: Follow = "chosen"
+
+
 class _Log(_Table, frozen=True):
     format: LogFormat = "console"
     level: LogLevel = "info"
@@ -68,6 +74,7 @@ class _File(_Table, frozen=True):
     peers: _Peers = _Peers()
     tools: _Tools = _Tools()
     admin: _Admin = _Admin()
+    lists: _Lists = _Lists()
     log: _Log = _Log()
 
 
@@ -156,6 +163,7 @@ def _settle(path: Path, file: _File) -> Config:
         peers_address=file.peers.address,
         tools_listen=file.tools.listen,
         socket=folder / Path(file.admin.socket).expanduser() if file.admin.socket else data_folder / "admin.sock",
+        lists_follow=file.lists.follow,
         log_format=file.log.format,
         log_level=file.log.level,
     )
@@ -194,10 +202,21 @@ def address_fault(text: str, *, listening: bool = False) -> str:
     return ""
 
 
-def render(name: str, *, listen: str, address: str = "", tools_listen: str = f"127.0.0.1:{TOOLS_PORT}") -> str:
+def render(
+    name: str,
+    *,
+    listen: str,
+    address: str = "",
+    tools_listen: str = f"127.0.0.1:{TOOLS_PORT}",
+    follow: Follow = "chosen",
+) -> str:
     """A whole configuration file, commented, with these values and the defaults."""
     return _TEXT.format(
-        name=_quoted(name), listen=_quoted(listen), address=_quoted(address), tools_listen=_quoted(tools_listen)
+        name=_quoted(name),
+        listen=_quoted(listen),
+        address=_quoted(address),
+        tools_listen=_quoted(tools_listen),
+        follow=_quoted(follow),
     )
 
 
@@ -228,6 +247,10 @@ listen = {tools_listen}
 [admin]
 # The administrator's socket; at most 107 bytes. Whoever may open it may do everything.
 socket = "data/admin.sock"
+
+[lists]
+# "chosen": items of lists that `tocsin list follow` names are fetched and matched; "all": those of every list.
+follow = {follow}
 
 [log]
 # "console" for people, "json" for programs.

@@ -35,11 +35,14 @@ from node.rpc.server import Listener
 from node.rpc.tls import Leaf, Pins, TlsState
 from node.rpc.tools import ToolsServicer
 from node.runtime import dialing
+from node.runtime.following import Following
+from node.runtime.listing import Listing
 from node.runtime.peering import Peering
 from node.runtime.projecting import Projecting
 from node.runtime.publishing import Publishing
 from node.runtime.reading import Reading
-from node.runtime.tail import Tail
+from node.runtime.saying import Saying
+from node.runtime.staging import Staging
 from node.runtime.writer import Writer
 from node.store import ledger, stores
 from node.v1 import admin_pb2
@@ -91,14 +94,9 @@ class Daemon:
         self.reading = Reading(self.config.data_folder)
         beside = stores.projecting_stores(self.exchange.stores, self.config.data_folder)
         self.projecting = Projecting(beside, self.writer)
-        self.publishing = Publishing(
-            self.peering,
-            self.writer,
-            self.reading,
-            self.projecting,
-            self.clock,
-            secrets.token_bytes,  # noqa: TID251 - the daemon's own
-        )
+        self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock)
+        self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
+        self.following = Following(self.saying)
         self.leaf, self.leaf_ends = self._issue_leaf()
         self.peers_tls = TlsState(self.leaf, Pins())
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
@@ -145,6 +143,8 @@ class Daemon:
                 for each in (
                     self.peering.tick(),
                     self.projecting.run(),
+                    self.listing.rewrite(),
+                    self.following.tidy(),
                     dialing.dial_all(self.peering, self.approval.dial, self.clock),
                     self._follow_logs(),
                     self._sweep([one.gate for one in listeners]),
@@ -160,7 +160,8 @@ class Daemon:
                 task.cancel()
 
     def _listen(self) -> list[Listener]:
-        tools = ToolsServicer(self.publishing, self.reading, Tail(self.reading, self.writer), self.writer, self.clock)
+        staging = Staging(self.config.data_folder)
+        tools = ToolsServicer(Publishing(self.saying), self.listing, self.following, staging, self.saying)
         admin = AdminServicer(
             self.approval, self.peering, self.writer, self.reading, self.clock, self.cards, self._own_status
         )
@@ -235,6 +236,9 @@ async def serve(config: Config) -> None:
     """Run the node of a folder until SIGTERM or SIGINT; raises ConfigError for what keeps it from starting."""
     os.umask(0o077)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    os.environ["SQLITE_TMPDIR"] = str(
+        config.data_folder
+    )  # what is sorted there may be larger than memory, as /tmp may be
     with files.locked(config.data_folder):
         folder.check_modes(config.data_folder)
         keys, charter = folder.read_keys(config.data_folder), joining.read_charter(config)

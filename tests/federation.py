@@ -224,10 +224,10 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def federation(
-    folder: Path, count: int, *, text: str = parameters.TEMPLATE, hidden: int = 0
+    folder: Path, count: int, *, text: str = parameters.TEMPLATE, hidden: int = 0, choosing: int = 0
 ) -> Iterator[Sequence[Node]]:
     """So many members that have joined, with their daemons running; nobody has approved anybody."""
-    nodes = make(folder, count, text=text, hidden=hidden)
+    nodes = make(folder, count, text=text, hidden=hidden, choosing=choosing)
     try:
         for node in nodes:
             node.start()
@@ -244,16 +244,30 @@ def federation(
 
 
 def make(
-    folder: Path, count: int, *, text: str = parameters.TEMPLATE, accept: int = 0, hidden: int = 0
+    folder: Path,
+    count: int,
+    *,
+    text: str = parameters.TEMPLATE,
+    accept: int = 0,
+    hidden: int = 0,
+    choosing: int = 0,
 ) -> Sequence[Node]:
     """Folders as `init`, `charter create` and `join` make them, with passphrases that protect nothing.
 
-    The last ones, `hidden`, have no address: they dial, and nobody dials them.
+    The last ones, `hidden`, have no address: they dial, and nobody dials them. The last ones,
+    `choosing`, follow the lists that they chose; all others every list.
     """
     now = datetime.now(UTC)  # noqa: TID251 - daemons have the real clock
     ports = free_ports(2 * count)
     nodes = [
-        _create(folder / f"n{i + 1}", i, now, *ports[2 * i : 2 * i + 2], hidden=i >= count - hidden)
+        _create(
+            folder / f"n{i + 1}",
+            i,
+            now,
+            *ports[2 * i : 2 * i + 2],
+            hidden=i >= count - hidden,
+            follow="chosen" if i >= count - choosing else "all",
+        )
         for i in range(count)
     ]
     needed = accept or count
@@ -267,7 +281,7 @@ def make(
     return nodes
 
 
-def _create(folder: Path, number: int, now: datetime, port: int, tools_port: int, *, hidden: bool) -> Node:
+def _create(folder: Path, number: int, now: datetime, port: int, tools_port: int, *, hidden: bool, follow: str) -> Node:
     name, role, country = MEMBERS[number % len(MEMBERS)]
     made = member.create(
         folder,
@@ -282,7 +296,11 @@ def _create(folder: Path, number: int, now: datetime, port: int, tools_port: int
         cost=MINIMAL,
     )
     file = folder / config.FILE_NAME
-    file.write_text(file.read_text().replace('format = "console"', 'format = "json"'))
+    file.write_text(
+        file.read_text()
+        .replace('format = "console"', 'format = "json"')
+        .replace('follow = "chosen"', f'follow = "{follow}"')
+    )
     return Node(folder, made)
 
 

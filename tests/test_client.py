@@ -184,7 +184,7 @@ async def test_a_cursor_of_another_store_begins_again_and_says_so(
 
 
 async def test_a_declaration_waits_for_no_bulk_of_its_own_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entered, may_write, write = threading.Event(), threading.Event(), project.write_digests
+    entered, may_write, write = threading.Event(), threading.Event(), project.write_keys
 
     def held_up(*arguments: Any) -> None:
         entered.set()
@@ -192,7 +192,7 @@ async def test_a_declaration_waits_for_no_bulk_of_its_own_node(tmp_path: Path, m
         write(*arguments)
 
     async with node_of(tmp_path, monkeypatch, ToolsServicer) as node, client(node) as opened:
-        monkeypatch.setattr(project, "write_digests", held_up)
+        monkeypatch.setattr(project, "write_keys", held_up)
         draft = tools_pb2.ListDraft(name="slow", kind="sha256", handling=GREEN)
         publishing = asyncio.create_task(opened.publish_list(draft, DIGESTS))
         await asyncio.to_thread(entered.wait, GUARD_S)

@@ -138,7 +138,7 @@ def _digests(letter: "record_pb2.Items") -> Sequence[bytes]:
 
     kind = hashes.KINDS.get(letter.kind)
     try:
-        return items.split(kind, letter.digests) if kind else []
+        return items.values(kind, letter) if kind else []
     except ValueError:
         return []
 

@@ -1,38 +1,69 @@
-"""Items of a list, cut into records: sorted over the whole list, then at most 4,096 a record."""
+"""Items of a list in a record: sorted over the whole list, then cut."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from typing import TYPE_CHECKING, TypeAlias
 
 from node import limits
-from node.content.hashes import HashKind
+from node.content import hashes
+from node.content.hashes import QUALITY_UNKNOWN, HashKind, Value
 
-Gathered = dict[int, set[bytes]]  # by first byte
+if TYPE_CHECKING:
+    from node.v1 import record_pb2
+
+RECORD_BYTES_MAX = 512 << 10  # of values of varying length in a record; one that is longer stands alone
+
+Row: TypeAlias = tuple[Value, int]  # a value and its quality, QUALITY_UNKNOWN where there is none
 
 
-def gather(digests: Iterable[bytes]) -> Gathered:
-    """Distinct digests, in parts: sorting a million at once would hold the interpreter for a second."""
-    found: Gathered = {}
-    for digest in digests:
-        found.setdefault(digest[0], set()).add(digest)
+def cut(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows, which come rising, a record's worth at a time."""
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        length = len(row[0])
+        if part and (len(part) == limits.ITEMS_MAX or size + length > RECORD_BYTES_MAX):
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += length
+    if part:
+        yield part
+
+
+def pack(letter: "record_pb2.Items", kind: HashKind, rows: Sequence[Row]) -> None:
+    """Put rows into a letter (protos/README.md section 7)."""
+    if kind.is_fixed:
+        letter.digests = b"".join(value for value, _ in rows if isinstance(value, bytes))
+    else:
+        letter.values.extend(value for value, _ in rows if isinstance(value, str))
+    if kind.has_quality and any(quality != QUALITY_UNKNOWN for _, quality in rows):
+        letter.qualities = bytes(quality for _, quality in rows)
+
+
+def count(kind: HashKind, letter: "record_pb2.Items") -> int:
+    """How many items a letter has; raises ValueError where it is not as the format demands."""
+    found, rest = divmod(len(letter.digests), kind.digest_bytes) if kind.is_fixed else (len(letter.values), 0)
+    other = letter.values if kind.is_fixed else letter.digests
+    if rest or other or found > limits.ITEMS_MAX or len(letter.qualities) not in (0, found):
+        raise ValueError(f"no whole record of {kind.name}")
     return found
 
 
-def cut(gathered: Gathered) -> Iterator[bytes]:
-    """All of them, rising, packed end to end, a record's worth at a time."""
-    rising = chain.from_iterable(sorted(gathered[first]) for first in sorted(gathered))
-    while part := list(islice(rising, limits.ITEMS_MAX)):
-        yield b"".join(part)
-
-
-def count(kind: HashKind, packed: bytes) -> int:
-    """How many digests a record has; raises ValueError where they do not fill it."""
-    found, rest = divmod(len(packed), kind.digest_bytes)
-    if rest or found > limits.ITEMS_MAX:
-        raise ValueError(f"{len(packed)} bytes are no whole record of {kind.name}")
-    return found
-
-
-def split(kind: HashKind, packed: bytes) -> Sequence[bytes]:
-    """The digests of a record by position; raises ValueError where they do not fill it."""
+def values(kind: HashKind, letter: "record_pb2.Items") -> Sequence[Value]:
+    """The values of a letter by position; raises ValueError as `count` does."""
+    count(kind, letter)
     size = kind.digest_bytes
-    return [packed[i * size : (i + 1) * size] for i in range(count(kind, packed))]
+    if kind.is_fixed:
+        return [letter.digests[i : i + size] for i in range(0, len(letter.digests), size)]
+    return list(letter.values)
+
+
+def rows(kind: HashKind, letter: "record_pb2.Items") -> list[Row]:
+    """Values with their qualities by position; raises ValueError as `count` does."""
+    found = values(kind, letter)
+    return list(zip(found, letter.qualities or bytes([QUALITY_UNKNOWN]) * len(found), strict=True))
+
+
+def keys(kind: HashKind, letter: "record_pb2.Items") -> bytes:
+    """The values as they stand in the index, by position, end to end."""
+    return letter.digests if kind.is_fixed else b"".join(map(hashes.key, letter.values))

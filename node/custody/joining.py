@@ -67,7 +67,7 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
         randomness=secrets.token_bytes,  # noqa: TID251 - custody has real randomness
         journal=journal,
     )
-    return Exchange(opened, trusts.begin(charter), author)
+    return Exchange(opened, trusts.begin(charter), author, follow_all=config.lists_follow == "all")
 
 
 def _check_bound(config: Config, opened: Stores, charter: Charter) -> None:

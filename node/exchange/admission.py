@@ -11,7 +11,10 @@ from node.feed import box as boxes
 from node.feed import chain, entry, payload
 from node.feed.chain import Head, Place
 from node.feed.header import SEALED_RELAY, URGENT, Header
-from node.feed.keys import FeedId, HeaderHash
+from node.feed.keys import FeedId, HeaderHash, ObjectId
+from node.feed.kinds import Kind
+from node.feed.statements import Withdraw
+from node.policy.following import Follows
 from node.store import arrivals, ledger, payloads
 from node.store.ledger import ForkRow, Row
 from node.store.payloads import State
@@ -42,8 +45,9 @@ class Admitted:
 class Admission:
     """The feeds as they are while a batch comes in."""
 
-    def __init__(self, stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> None:
+    def __init__(self, stores: Stores, trust: Trust, reader: Reader, follows: Follows, now_ms: int) -> None:
         self.stores, self.trust, self.reader, self.now_ms = stores, trust, reader, now_ms
+        self.follows = follows
         self.heads: dict[FeedId, Head] = {}
         self.moved: set[FeedId] = set()
         self.rows: list[tuple[Row, int, bool]] = []
@@ -95,17 +99,31 @@ class Admission:
         if header.has_payload:
             self._add_payload(verified)
         else:
+            self._spare_withdrawn(verified)
             self._arrive(header)
+
+    def _spare_withdrawn(self, verified: Verified) -> None:
+        """What its author took back as a whole is not fetched any more."""
+        statement = verified.read.statement if verified.read else None
+        if not isinstance(statement, Withdraw) or not statement.entry or statement.positions:
+            return
+        target = ledger.entry(self.stores.ledger, HeaderHash(statement.entry))
+        feed = self.trust.feeds.get(target.feed_id) if target else None
+        if feed is not None and feed.member_id == verified.member_id:
+            payloads.spare(self.stores.ledger, HeaderHash(statement.entry))
 
     def _add_payload(self, verified: Verified) -> None:
         header = verified.header
-        state = state_of(header, boxed=bool(verified.box), readable=verified.readable, is_held=bool(verified.payload))
+        boxed, list_id = bool(verified.box), list_of(header)
+        state = state_of(header, boxed=boxed, readable=verified.readable, is_held=bool(verified.payload))
+        if list_id is not None and not self.follows.fetches(verified.member_id, list_id):
+            state = State.UNWANTED
         chunks = payload.chunk_count(header.payload_size)
-        payloads.add(self.stores.ledger, header, state, chunks, boxed=bool(verified.box))
+        payloads.add(self.stores.ledger, header, state, chunks, boxed=boxed, list_id=list_id)
+        if boxed and (state != State.UNWANTED or list_id is not None):  # who follows later needs it, here or elsewhere
+            self.boxes.append((header.hash, verified.box))
         if state == State.UNWANTED:
             return
-        if verified.box:
-            self.boxes.append((header.hash, verified.box))
         if verified.payload:
             payloads.put_chunks(self.stores.ledger, header.hash, 0, payload.chunks(verified.payload))
         if state == State.PRESENT:
@@ -197,6 +215,11 @@ def arrival(stores: Stores, header: Header, now_ms: int) -> list[tuple[bool, Hea
         due_ms = header.created_ms - limits.FUTURE_MS_MAX
         arrivals.defer(stores.ledger, header.hash, urgent=header.urgency == URGENT, due_ms=due_ms)
     return []
+
+
+def list_of(header: Header) -> ObjectId | None:
+    """The list whose items an entry has, where its header says so."""
+    return ObjectId(header.object_id) if header.kind == Kind.ITEMS else None
 
 
 def state_of(header: Header, *, boxed: bool, readable: bool, is_held: bool) -> State:

@@ -1,8 +1,7 @@
 """What tools ask: crises, lists, look-ups and single entries, as this node holds them now. Reads only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeVar
 
@@ -10,19 +9,20 @@ from node.content import hashes, names
 from node.crisis import lifecycle
 from node.crisis.lifecycle import Declared
 from node.errors import Refused
-from node.exchange import records
+from node.exchange import records, standing
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
-from node.feed import entry, keys, marks
+from node.feed import entry, keys
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.roster import Roster
 from node.policy import effect
 from node.policy.effect import Right
+from node.policy.following import Follows, State
 from node.store import arrivals, index, ledger, payloads
 from node.store.arrivals import Arrival, Cursor
-from node.store.index import Found, Record
+from node.store.index import Count, Found, Record
 from node.store.ledger import Row
 from node.store.stores import Stores
 from node.v1 import header_pb2, record_pb2, tools_pb2
@@ -31,22 +31,26 @@ VALUES_PER_LOOK_UP_MAX = 1000
 ANSWER_BYTES_MAX = 8 << 20
 
 REVIEW = "review"
+OVER = frozenset({"ended", "expired"})  # states of a crisis
+
+List = tuple[MemberId, ObjectId]
 
 Shown = TypeVar("Shown", tools_pb2.CrisisView, tools_pb2.ListView)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """From where the stores are looked at: by what is trusted, and when."""
+    """From where the stores are looked at: by what is trusted and followed, and when."""
 
     trust: Trust
     roster: Roster
     now_ms: int
+    follows: Follows
 
 
-def view(trust: Trust, now_ms: int) -> View:
+def view(trust: Trust, follows: Follows, now_ms: int) -> View:
     """Everything that reads below needs; the roster is computed once."""
-    return View(trust, trust.roster(now_ms), now_ms)
+    return View(trust, trust.roster(now_ms), now_ms, follows)
 
 
 def member_name(trust: Trust, member_id: MemberId) -> str:
@@ -97,22 +101,22 @@ def crisis_view(
     """One crisis as it stands now."""
     crisis = record_pb2.Record.FromString(record.content).crisis
     obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.trust.charter)
-    if standing_of(stores, record, seen) is Standing.SUPERSEDED:
+    if standing.standing_of(stores, record.feed_id, record.seq, seen.trust) is Standing.SUPERSEDED:
         obstacle = "its author's feed was ended below it"
-    standing = lifecycle.standing(Declared(crisis.starts_ms, crisis.ends_ms, obstacle), ended_ms, seen.now_ms)
+    found = lifecycle.standing(Declared(crisis.starts_ms, crisis.ends_ms, obstacle), ended_ms, seen.now_ms)
     return tools_pb2.CrisisView(
         member_id=record.member_id,
         object_id=record.object_id,
         reference=names.reference("c", record.object_id, rising),
         member_name=member_name(seen.trust, record.member_id),
-        state=standing.state,
-        reason=standing.reason,
+        state=found.state,
+        reason=found.reason,
         crisis=crisis,
         exercise=record.exercise,
         entry=record.hash,
         declared_ms=record.created_ms,
         received_ms=record.received_ms,
-        ends_ms=standing.ends_ms,
+        ends_ms=found.ends_ms,
     )
 
 
@@ -122,18 +126,52 @@ def crisis_view(
 def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[tools_pb2.ListView]:
     """All lists by name, or the one that is named; raises Refused where it names none."""
     newest = {(one.member_id, one.object_id): one for one in index.of_kinds(stores.index, [Kind.LIST])}
-    held = index.counts(stores.index, Kind.ITEMS, seen.now_ms)
-    missing = payloads.missing_by_feed(stores.ledger)
+    counts, arriving = _counted(stores, seen), _arriving(stores, seen)
     rising = index.object_ids(stores.index)
     found = [
-        _list_view(one, held.get(key, (0, 0, 0)), missing.get(one.feed_id, 0), rising, seen)
+        _list_view(stores, one, counts.get(key, Count()), arriving.get(key, (0, 0)), rising, seen)
         for key, one in newest.items()
         if exercises or named or not one.exercise
     ]
     if named:
-        wanted = names.resolve(named, "list", {one.object_id: (one.name, one.reference) for one in found})
+        wanted = names.resolve(named, "list", {one.object_id: _names_of(one, seen) for one in found})
         found = [one for one in found if one.object_id == wanted]
     return _bounded(sorted(found, key=lambda one: (one.name, one.object_id)))
+
+
+def _names_of(one: tools_pb2.ListView, seen: View) -> tuple[str, ...]:
+    """Our own are also called without their owner."""
+    own = (one.list.name,) if one.member_id == seen.follows.me else ()
+    return (one.name, one.reference, *own)
+
+
+def _counted(stores: Stores, seen: View) -> dict[List, Count]:
+    """What stands in each list now."""
+    counts = index.counts(stores.index, Kind.ITEMS, seen.now_ms)
+    restricted = standing.restricted(stores, Kind.ITEMS, seen.trust)
+    elsewhere = index.elsewhere(stores.index, list(restricted))
+    for number, record in index.records(stores.index, list(restricted)).items():
+        found, what = counts.get((record.member_id, record.object_id)), restricted[number]
+        if found is None or record.expires_ms <= seen.now_ms:
+            continue
+        counts[record.member_id, record.object_id] = replace(
+            found,
+            records=found.records - bool(what.reason),
+            items=found.items - (record.items if what.reason else what.count),
+            elsewhere=found.elsewhere - (bool(what.reason) and number in elsewhere),
+        )
+    return counts
+
+
+def _arriving(stores: Stores, seen: View) -> dict[List, tuple[int, int]]:
+    """Of each list, how many records are on their way, and how many are here."""
+    found: dict[List, tuple[int, int]] = {}
+    for held in payloads.held_of_lists(stores.ledger):
+        feed = seen.trust.feeds.get(held.feed_id)
+        if feed is not None:
+            missing, present = found.get((feed.member_id, held.list_id), (0, 0))
+            found[feed.member_id, held.list_id] = (missing + held.missing, present + held.present)
+    return found
 
 
 def _bounded(views: Sequence[Shown]) -> list[Shown]:
@@ -143,10 +181,10 @@ def _bounded(views: Sequence[Shown]) -> list[Shown]:
 
 
 def _list_view(
-    record: Record, held: tuple[int, int, int], missing: int, rising: Sequence[bytes], seen: View
+    stores: Stores, record: Record, count: Count, arriving: tuple[int, int], rising: Sequence[bytes], seen: View
 ) -> tools_pb2.ListView:
     letter = record_pb2.Record.FromString(record.content).list
-    count, items, updated_ms = held
+    missing, present = arriving
     return tools_pb2.ListView(
         member_id=record.member_id,
         object_id=record.object_id,
@@ -155,12 +193,26 @@ def _list_view(
         member_name=member_name(seen.trust, record.member_id),
         list=letter,
         exercise=record.exercise,
-        items=items,
-        records=count,
+        items=count.items,
+        records=count.records,
         missing=missing,
-        updated_ms=max(updated_ms, record.created_ms),
+        updated_ms=max(count.updated_ms, record.created_ms),
         expires_ms=record.expires_ms,
+        following="own" if record.member_id == seen.follows.me else _following(record, seen),
+        records_elsewhere=count.elsewhere if record.member_id == seen.follows.me else 0,
+        withdrawn=standing.restriction(stores, record, seen.trust).reason,
+        unprojected=max(present - index.record_count(stores.index, record.member_id, record.object_id, Kind.ITEMS), 0),
     )
+
+
+def _following(record: Record, seen: View) -> str:
+    state = seen.follows.state(record.member_id, record.object_id)
+    return State.OFFERED if state is State.DROPPED else state
+
+
+def publisher_obstacle(member_id: MemberId, seen: View) -> str:
+    """Why a member's items match for review only; empty where they do not."""
+    return effect.obstacle(Right.PUBLISH, member_id, seen.roster, seen.trust.charter)
 
 
 def list_name(trust: Trust, member_id: MemberId, name: str) -> str:
@@ -200,10 +252,11 @@ def look_up(stores: Stores, seen: View, kind_name: str, values: Sequence[bytes])
     weighed = {
         number: _weigh(stores, record, seen) for number, record in by_number.items() if _counts(stores, record, seen)
     }
+    restricted = {number: standing.restriction(stores, by_number[number], seen.trust) for number in weighed}
     return [
         _match(i, one, by_number[one.record], weighed[one.record])
         for one in found
-        if one.record in weighed
+        if one.record in weighed and not restricted[one.record].covers(one.position)
         for i in asked[one.value]
     ]
 
@@ -212,13 +265,9 @@ def _counts(stores: Stores, record: Record, seen: View) -> bool:
     """Drills, what is past its end, and what stands above the end of its feed match nothing."""
     if record.exercise or seen.now_ms >= record.expires_ms:
         return False
-    return standing_of(stores, record, seen) is not Standing.SUPERSEDED
-
-
-def standing_of(stores: Stores, record: Record, seen: View) -> Standing:
-    """Whether the record's entry stands, by forks and ends of its feed."""
-    hash_at = partial(ledger.hash_at, stores.ledger, record.feed_id)
-    return marks.standing(seen.trust.marks, record.feed_id, record.seq, hash_at)
+    if not seen.follows.matches(record.member_id, record.object_id):
+        return False
+    return standing.standing_of(stores, record.feed_id, record.seq, seen.trust) is not Standing.SUPERSEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +286,7 @@ def _weigh(stores: Stores, record: Record, seen: View) -> _Weighed:
     about = index.newest(stores.index, Kind.LIST, record.member_id, record.object_id)
     name = record_pb2.Record.FromString(about.content).list.name if about else record.object_id.hex()
     obstacle = effect.obstacle(Right.PUBLISH, record.member_id, seen.roster, seen.trust.charter)
-    if not obstacle and standing_of(stores, record, seen) is Standing.CONTESTED:
+    if not obstacle and standing.standing_of(stores, record.feed_id, record.seq, seen.trust) is Standing.CONTESTED:
         obstacle = "its author's feed has forked"
     return _Weighed(
         list=list_name(seen.trust, record.member_id, name),
@@ -262,6 +311,17 @@ def _match(i: int, found: Found, record: Record, weighed: _Weighed) -> tools_pb2
         crisis_id=weighed.crisis_id,
         reason=weighed.reason,
     )
+
+
+def values(stores: Stores, trust: Trust) -> Iterator[tuple[int, bytes]]:
+    """Every value that stands, with its kind, rising: what nodes that follow the same have alike."""
+    restricted = standing.restricted(stores, Kind.ITEMS, trust)
+    last = None
+    for place in index.places(stores.digests):
+        found = (place.kind, place.value)
+        if found != last and not (place.record in restricted and restricted[place.record].covers(place.position)):
+            yield found
+            last = found
 
 
 # ---- Entries

@@ -23,7 +23,7 @@ def letter(stores: Stores, row: Row, federation_id: FederationId, now_ms: int) -
     if not header.has_payload or not _is_for_others(header, now_ms):
         return sent
     state = payloads.state(stores.ledger, row.hash)
-    if state in (State.PRESENT, State.SEALED, State.MISSING):
+    if state in (State.PRESENT, State.SEALED, State.MISSING, State.UNWANTED):
         sent.box = payloads.box(stores.keys, row.hash) or b""
     if state in (State.PRESENT, State.SEALED) and header.payload_size <= limits.INLINE_BYTES_MAX:
         sent.payload = payloads.ciphertext(stores.ledger, row.hash)

@@ -4,24 +4,25 @@ The author's half of the disclosure policy stands here: what is not marked is no
 what is CLEAR or GREEN is readable by all members.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from node import limits
 from node.content import hashes, items, names
 from node.content.hashes import HashKind
-from node.content.items import Gathered
 from node.errors import Refused
 from node.exchange.publish import Draft
 from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.kinds import Kind
 from node.policy.parameters import Parameters
-from node.v1 import record_pb2, tools_pb2
+from node.v1 import header_pb2, record_pb2, tools_pb2
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 CRISIS_KEPT_MS = 30 * DAY_MS  # after its end, for the review
 LIST_LIFE_MS = 180 * DAY_MS  # the originator's ceiling where the publisher names none
 TEXT_BYTES_MAX = 16 << 10
+VERSION_DIGITS_MAX = 18
 CLEAR, GREEN = 1, 2
 ADVICE = ("block", "review", "monitor", "ignore")
 
@@ -92,8 +93,8 @@ def crisis_end(view: tools_pb2.CrisisView, text: str, handling: record_pb2.Handl
     )
 
 
-def list_kind(draft: tools_pb2.ListDraft, now_ms: int) -> HashKind:
-    """The kind of a list that is to be published; raises Refused, naming the field."""
+def check_list(draft: tools_pb2.ListDraft, now_ms: int) -> None:
+    """Raises Refused, naming the field, where no list can be like this."""
     _check_handling(draft.handling)
     if not names.LIST_NAME.fullmatch(draft.name):
         raise Refused(
@@ -107,14 +108,24 @@ def list_kind(draft: tools_pb2.ListDraft, now_ms: int) -> HashKind:
         )
     if draft.ByteSize() > TEXT_BYTES_MAX:
         raise Refused(f"more than {TEXT_BYTES_MAX} bytes of text", next_step="Shorten it.", field="description")
+    if draft.kind:
+        kind_named(draft.kind)
+    if draft.quality_floor > hashes.QUALITY_MAX:
+        raise Refused(
+            f"a quality floor of {draft.quality_floor}",
+            next_step=f"Qualities go from 0 to {hashes.QUALITY_MAX}.",
+            field="quality_floor",
+        )
     ends_ms = list_end_ms(draft, now_ms)
     if not now_ms < ends_ms <= now_ms + limits.LIFE_MS_MAX:
         raise Refused("a list ends in the future, within five years", next_step="Name another end.", field="expires_ms")
-    kind = hashes.KINDS.get(draft.kind)
+
+
+def kind_named(name: str) -> HashKind:
+    """The kind; raises Refused where there is none of this name."""
+    kind = hashes.KINDS.get(name)
     if kind is None:
-        raise Refused(
-            f"there is no kind {draft.kind!r}", next_step=f"Use one of {', '.join(hashes.KINDS)}.", field="kind"
-        )
+        raise Refused(f"there is no kind {name!r}", next_step=f"Use one of {', '.join(hashes.KINDS)}.", field="kind")
     return kind
 
 
@@ -131,52 +142,165 @@ def continued(draft: tools_pb2.ListDraft, head: record_pb2.HashList, ends_ms: in
         made.labels.extend(head.labels)
     made.advice = made.advice or head.advice
     made.description = made.description or head.description
+    if not made.HasField("quality_floor"):
+        made.quality_floor = head.quality_floor
     if not made.expires_ms and ends_ms > now_ms + DAY_MS:
         made.expires_ms = ends_ms
     return made
 
 
-def says_the_same(draft: tools_pb2.ListDraft, content: bytes) -> bool:
-    """Whether a record of the list stands as the draft would have it: kind, labels and advice."""
-    letter = record_pb2.Record.FromString(content).items
-    return (letter.kind, list(letter.labels), letter.advice) == (draft.kind, list(draft.labels), draft.advice)
+def begun(draft: tools_pb2.ListDraft) -> tools_pb2.ListDraft:
+    """The draft of a new list: what it leaves open is as usual."""
+    made = tools_pb2.ListDraft()
+    made.CopyFrom(draft)
+    if not made.HasField("quality_floor"):
+        made.quality_floor = hashes.QUALITY_FLOOR
+    return made
 
 
-def list_head(
-    draft: tools_pb2.ListDraft, object_id: bytes, count: int, other_kinds: Sequence[str], now_ms: int
-) -> Draft:
-    """What the list is, apart from its items."""
-    letter = record_pb2.HashList(
-        name=draft.name,
-        description=draft.description,
-        kinds=sorted({draft.kind, *other_kinds}),
-        labels=draft.labels,
-        advice=draft.advice,
-        items=count,
+def next_version(head: record_pb2.HashList) -> int:
+    """The label behind the present one; labels order nothing, so any will do where it is no number."""
+    return int(head.version) + 1 if head.version.isdecimal() and len(head.version) < VERSION_DIGITS_MAX else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """A list as it is to be from now on, apart from its items."""
+
+    draft: tools_pb2.ListDraft
+    object_id: bytes
+    crisis_id: bytes
+    version: int
+    now_ms: int
+
+    @property
+    def ends_ms(self) -> int:
+        """When the list ends."""
+        return list_end_ms(self.draft, self.now_ms)
+
+    def head(self, count: int, kinds: Iterable[str]) -> record_pb2.HashList:
+        """What is said of the list as a whole."""
+        return record_pb2.HashList(
+            name=self.draft.name,
+            description=self.draft.description,
+            version=str(self.version),
+            kinds=sorted(set(kinds)),
+            labels=self.draft.labels,
+            advice=self.draft.advice,
+            quality_floor=self.draft.quality_floor,
+            items=count,
+        )
+
+    def letter(self, kind: HashKind) -> record_pb2.Items:
+        """A record of the list, without its items."""
+        return record_pb2.Items(
+            kind=kind.name,
+            algorithm_version=self.draft.algorithm_version,
+            media_type=self.draft.media_type,
+            labels=self.draft.labels,
+            advice=self.draft.advice,
+            version=str(self.version),
+        )
+
+    def say_in(self, said: record_pb2.Record) -> None:
+        """Let a record of the list say what is so from now on."""
+        letter = said.items
+        del letter.labels[:]
+        letter.labels.extend(self.draft.labels)
+        letter.advice, letter.version = self.draft.advice, str(self.version)
+        letter.algorithm_version = self.draft.algorithm_version or letter.algorithm_version
+        letter.media_type = self.draft.media_type or letter.media_type
+        said.handling.CopyFrom(self.draft.handling)
+        said.crisis_id = self.crisis_id
+
+
+def sharing_of(said: record_pb2.Record, ends_ms: int, now_ms: int) -> Sharing:
+    """A list as it is, at its next version."""
+    head = said.list
+    draft = tools_pb2.ListDraft(
+        name=head.name,
+        labels=head.labels,
+        description=head.description,
+        advice=head.advice,
+        quality_floor=head.quality_floor,
+        expires_ms=ends_ms,
+        handling=said.handling,
+        exercise=said.exercise,
     )
+    return Sharing(draft, said.object_id, said.crisis_id, next_version(head), now_ms)
+
+
+def list_head(sharing: Sharing, head: record_pb2.HashList) -> Draft:
+    """What is said of the list as a whole, as an entry."""
+    draft = sharing.draft
     return Draft(
         Kind.LIST,
         NORMAL,
-        record=_record(Kind.LIST, object_id, draft.handling, draft.exercise, list=letter),
-        object_id=object_id,
+        record=_record(
+            Kind.LIST, sharing.object_id, draft.handling, draft.exercise, list=head, crisis_id=sharing.crisis_id
+        ),
+        object_id=sharing.object_id,
         exercise=draft.exercise,
-        expires_ms=list_end_ms(draft, now_ms),
+        expires_ms=sharing.ends_ms,
     )
 
 
-def list_items(
-    draft: tools_pb2.ListDraft, object_id: bytes, crisis_id: bytes, gathered: Gathered, now_ms: int
-) -> Iterator[Draft]:
-    """Its items, a record at a time."""
-    for packed in items.cut(gathered):
-        letter = record_pb2.Items(kind=draft.kind, labels=draft.labels, advice=draft.advice, digests=packed)
-        yield Draft(
+def list_items(sharing: Sharing, kind: HashKind, rows: Sequence[items.Row], replaces: Sequence[bytes] = ()) -> Draft:
+    """A record of the list, perhaps in the place of others."""
+    letter = sharing.letter(kind)
+    items.pack(letter, kind, rows)
+    draft = sharing.draft
+    return _bulk(
+        _record(
             Kind.ITEMS,
-            BULK,
-            record=_record(Kind.ITEMS, object_id, draft.handling, draft.exercise, items=letter, crisis_id=crisis_id),
-            object_id=object_id,
-            exercise=draft.exercise,
-            expires_ms=list_end_ms(draft, now_ms),
+            sharing.object_id,
+            draft.handling,
+            draft.exercise,
+            items=letter,
+            crisis_id=sharing.crisis_id,
+            replaces=replaces,
+        ),
+        sharing.object_id,
+        sharing.ends_ms,
+        exercise=draft.exercise,
+    )
+
+
+def rewritten(before: record_pb2.Record, rows: Sequence[items.Row], replaces: Sequence[bytes], ends_ms: int) -> Draft:
+    """What is left of some records that say the same, in the place of all of them."""
+    record, kind = record_pb2.Record(), hashes.KINDS[before.items.kind]
+    record.CopyFrom(before)
+    for name in ("digests", "values", "qualities"):
+        record.items.ClearField(name)
+    items.pack(record.items, kind, rows)
+    del record.replaces[:]
+    record.replaces.extend(replaces)
+    content = record.SerializeToString(deterministic=True)
+    return _bulk(content, record.object_id, ends_ms, exercise=record.exercise)
+
+
+def _bulk(content: bytes, object_id: bytes, ends_ms: int, *, exercise: bool) -> Draft:
+    return Draft(Kind.ITEMS, BULK, record=content, object_id=object_id, exercise=exercise, expires_ms=ends_ms)
+
+
+def withdrawal(entry: bytes, positions: int, reason: int) -> Draft:
+    """Items of one record no longer stand; as bits by position, 0: all of them."""
+    packed = positions.to_bytes(-(-positions.bit_length() // 8), "little")
+    statement = header_pb2.Withdraw(entry=entry, positions=packed, reason=reason)
+    return Draft(Kind.WITHDRAW, URGENT, statement=statement.SerializeToString(deterministic=True))
+
+
+def list_withdrawal(object_id: bytes, reason: int) -> Draft:
+    """The whole list no longer stands, for good."""
+    statement = header_pb2.Withdraw(reason=reason).SerializeToString(deterministic=True)
+    return Draft(Kind.WITHDRAW, URGENT, object_id=object_id, statement=statement)
+
+
+def check_reason(reason: int) -> None:
+    """Raises Refused for a number that is no withdrawal reason (protos/README.md section 4)."""
+    if not 1 <= reason <= limits.REASON_MAX:
+        raise Refused(
+            f"there is no withdrawal reason {reason}", next_step="protos/README.md section 4 has them.", field="reason"
         )
 
 
@@ -200,6 +324,7 @@ def _record(
     list: record_pb2.HashList | None = None,  # noqa: A002 - the field's name
     items: record_pb2.Items | None = None,
     crisis_id: bytes = b"",
+    replaces: Sequence[bytes] = (),
 ) -> bytes:
     return record_pb2.Record(
         kind=kind,
@@ -207,6 +332,7 @@ def _record(
         exercise=exercise,
         handling=handling,
         crisis_id=crisis_id,
+        replaces=replaces,
         crisis=crisis,
         crisis_act=crisis_act,
         list=list,

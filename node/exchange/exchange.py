@@ -5,14 +5,15 @@ from collections.abc import Sequence
 
 from node import limits
 from node.errors import Malformed, Refused
-from node.exchange import admission, disclose, ingest, project, publish, verification
+from node.exchange import admission, disclose, following, ingest, project, publish, verification
 from node.exchange.admission import Admitted
 from node.exchange.publish import Author, Draft
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified
 from node.feed import entry
 from node.feed import header as headers
-from node.feed.keys import HeaderHash, MemberId
+from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
+from node.policy.following import Choice, Follows
 from node.store import arrivals, ledger, payloads, peers
 from node.store.arrivals import Cursor
 from node.store.ledger import ForkRow
@@ -22,16 +23,18 @@ from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
 
 SERVED_PAYLOADS_MAX = 64  # of which the leaf hashes are remembered: 8 KiB each at most
+UNCONFIRMED_AT_A_TIME = 1024  # asked of peers at once; a list of four million
 WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
 
 
 class Exchange:
     """The stores, what is trusted, and who signs here."""
 
-    def __init__(self, stores: Stores, trust: Trust, author: Author) -> None:
+    def __init__(self, stores: Stores, trust: Trust, author: Author, *, follow_all: bool = True) -> None:
         self.stores = stores
         self.author = author
         self.trust = trust
+        self.follows = Follows(author.reader.member_id, everything=follow_all)
         self._signed_unstored = False
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
 
@@ -48,6 +51,7 @@ class Exchange:
         self.trust = ingest.load(self.stores, self.trust)
         self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
+        self.follows = following.load(self.stores, self.trust, self.follows)
         project.mend(self.stores, self.trust, self.reader)
         while self.project():
             pass
@@ -62,7 +66,7 @@ class Exchange:
 
     def admit(self, checked: Checked, now_ms: int) -> Admitted:
         """The durable half."""
-        admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms)
+        admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows)
         self.trust = admitted.trust
         return admitted
 
@@ -99,6 +103,28 @@ class Exchange:
         self.stores.commit("ledger")
         return complete
 
+    def choose(self, member_id: MemberId, object_id: ObjectId, choice: Choice | None) -> None:
+        """Keep a decision about a list, or forget it, and want its records or not any more."""
+        self.follows = following.choose(self.stores, self.trust, self.follows, (member_id, object_id), choice)
+
+    def let_go(self, hashes: Sequence[HeaderHash]) -> None:
+        """Records of lists that are not followed, and have left the index, are not kept."""
+        for hash_ in hashes:
+            payloads.set_state(self.stores.ledger, hash_, State.UNWANTED)
+        payloads.drop_chunks(self.stores.ledger, hashes)
+        self.stores.commit("ledger")
+
+    def spare(self, hashes: Sequence[HeaderHash]) -> None:
+        """Other records took the place of these: they are not fetched any more."""
+        for hash_ in hashes:
+            payloads.spare(self.stores.ledger, hash_)
+        self.stores.commit("ledger")
+
+    def confirm(self, hashes: Sequence[HeaderHash]) -> None:
+        """A peer has these records of ours."""
+        payloads.set_elsewhere(self.stores.ledger, hashes)
+        self.stores.commit("ledger")
+
     def mature(self, now_ms: int) -> bool:
         """Let entries dated ahead arrive when they are due."""
         due = arrivals.mature(self.stores.ledger, now_ms)
@@ -126,7 +152,7 @@ class Exchange:
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""
-        return project.advance(self.stores, self.trust, self.reader)
+        return project.advance(self.stores, self.trust, self.reader, self.follows)
 
     # ---- Out
 
@@ -157,6 +183,19 @@ class Exchange:
             if len(verified.payload) <= limits.INLINE_BYTES_MAX:
                 sent.payload = verified.payload
         return sent
+
+    @property
+    def own_feeds(self) -> list[FeedId]:
+        """All feeds of this member."""
+        return following.feeds_of(self.trust, self.reader.member_id)
+
+    def unconfirmed(self) -> list[HeaderHash]:
+        """Records of our lists that nobody else is known to have."""
+        return payloads.unconfirmed(self.stores.ledger, self.own_feeds, UNCONFIRMED_AT_A_TIME)
+
+    def held(self, hashes: Sequence[HeaderHash]) -> list[HeaderHash]:
+        """Those of these payloads that are here."""
+        return payloads.held(self.stores.ledger, hashes)
 
     def boxless(self, now_ms: int) -> list[HeaderHash]:
         """Entries whose box is still to be asked for."""

@@ -14,6 +14,7 @@ from node.feed import chain, entry, kinds, statements
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
+from node.policy.following import Follows
 from node.store import arrivals, ledger, payloads
 from node.store.ledger import ForkRow, Row
 from node.store.payloads import State
@@ -35,12 +36,15 @@ def unseen(
     ]
 
 
-def admit(stores: Stores, checked: Checked, trust: Trust, reader: Reader, now_ms: int) -> Admitted:
+def admit(
+    stores: Stores, checked: Checked, trust: Trust, reader: Reader, now_ms: int, follows: Follows | None = None
+) -> Admitted:
     """Store what follows its feed, keys before ledger, each in one commit.
 
-    A crash between the two commits leaves boxes without headers; the start removes them.
+    Without decisions about lists all of them are wanted. A crash between the two commits leaves
+    boxes without headers; the start removes them.
     """
-    work = Admission(stores, trust, reader, now_ms)
+    work = Admission(stores, trust, reader, follows or Follows(reader.member_id), now_ms)
     for verified in checked.entries:
         work.take(verified)
     payloads.put_boxes(stores.keys, work.boxes)
@@ -112,7 +116,7 @@ def _stored(row: Row, trust: Trust) -> Verified | None:
 def mend(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> None:
     """At the start: chain what was kept above a gap that is closed by now, settle what is whole."""
     for feed_id in ledger.feeds_ahead(stores.ledger):
-        work = Admission(stores, trust, reader, now_ms)
+        work = Admission(stores, trust, reader, Follows(reader.member_id), now_ms)
         if work.head(feed_id) is not None:
             work.chain_ahead(feed_id)
             ledger.set_heads(stores.ledger, [work.heads[feed_id]])

@@ -1,7 +1,8 @@
-"""The projection: a reader of arrivals that writes records and digests into the index.
+"""The projection: a reader of arrivals that writes records, their items and what was taken back into the index.
 
 Live, after a crash and in a rebuild it is the same function from the same cursor, so a rebuilt
-index equals the live one. A record is shown only when all its digests are durable.
+index equals the live one. A record is shown only when all its items are durable. What an author
+takes back is noted beside the records, whichever comes first; whether it counts, readers decide.
 """
 
 from collections.abc import Sequence
@@ -14,52 +15,61 @@ from node.exchange import records
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
+from node.feed import entry, statements
+from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
-from node.store import arrivals, index, ledger
+from node.feed.statements import Withdraw
+from node.policy.following import Follows
+from node.store import arrivals, index, ledger, restrictions
 from node.store.arrivals import Arrival, Cursor
+from node.store.ledger import Row
+from node.store.restrictions import Replacement, Withdrawal
 from node.store.stores import Stores
 
 ARRIVALS_PER_STEP = 256
-SHOWN_BYTES_MAX = 256 << 10  # of a record that is no list of digests; ours have 16 KiB of text at most
+HASH_BYTES = 32
+SHOWN_BYTES_MAX = 256 << 10  # of a record beside its items; ours have 16 KiB of text at most
 
 
 @dataclass(frozen=True, slots=True)
 class Heavy:
-    """A record with digests, hidden until they are written."""
+    """A record with items, hidden until their keys are written."""
 
     arrival: Arrival
     number: int
     kind: HashKind
-    packed: bytes
+    keys: bytes  # of all items by position, end to end
+    replaces: tuple[Replacement, ...] = ()
 
 
-def advance(stores: Stores, trust: Trust, reader: Reader) -> bool:
-    """Project the next arrivals, urgent first and at most one record with digests; whether there may be more."""
+def advance(stores: Stores, trust: Trust, reader: Reader, follows: Follows) -> bool:
+    """Project the next arrivals, urgent first and at most one record with items; whether there may be more."""
     for urgent in (True, False):
-        step = begin(stores, trust, reader, urgent=urgent)
+        step = begin(stores, trust, reader, follows, urgent=urgent)
         if isinstance(step, Heavy):
-            write_digests(stores, step)
+            write_keys(stores, step)
             finish(stores, step)
         if step:
             return True
     return False
 
 
-def begin(stores: Stores, trust: Trust, reader: Reader, *, urgent: bool) -> Heavy | bool:
-    """Project the next arrivals up to one with digests; that one, or whether there may be more."""
+def begin(stores: Stores, trust: Trust, reader: Reader, follows: Follows, *, urgent: bool) -> Heavy | bool:
+    """Project the next arrivals up to one with items; that one, or whether there may be more."""
     found = arrivals.after_in_lane(stores.ledger, cursor(stores), ARRIVALS_PER_STEP, urgent=urgent)
-    heavy = _project_light(stores, found, trust, reader)
+    heavy = _project_light(stores, found, trust, reader, follows)
     return heavy if heavy is not None else len(found) == ARRIVALS_PER_STEP
 
 
-def write_digests(stores: Stores, heavy: Heavy) -> None:
-    """Write the digests of a record; touches no other file than theirs."""
-    _write_digests(stores, heavy.number, heavy.kind, heavy.packed)
+def write_keys(stores: Stores, heavy: Heavy) -> None:
+    """Write the items of a record; touches no other file than theirs."""
+    _write_keys(stores, heavy.number, heavy.kind, heavy.keys)
 
 
 def finish(stores: Stores, heavy: Heavy) -> None:
-    """Show a record whose digests are written."""
+    """Show a record whose items are written, in place of those that it replaces."""
     index.show(stores.index, heavy.number)
+    restrictions.replace(stores.index, heavy.replaces)
     _set_projected(stores, heavy.arrival)
     stores.commit("index")
 
@@ -69,11 +79,13 @@ def _set_projected(stores: Stores, arrival: Arrival) -> None:
     index.set_projected(stores.index, arrivals.advance(cursor(stores), arrival))
 
 
-def _project_light(stores: Stores, found: Sequence[Arrival], trust: Trust, reader: Reader) -> Heavy | None:
-    """Write arrivals up to the first with digests; that one, hidden, if there is one."""
+def _project_light(
+    stores: Stores, found: Sequence[Arrival], trust: Trust, reader: Reader, follows: Follows
+) -> Heavy | None:
+    """Write arrivals up to the first with items; that one, hidden, if there is one."""
     heavy = last = None
     for arrival in found:
-        heavy = _project(stores, arrival, trust, reader)
+        heavy = _project(stores, arrival, trust, reader, follows)
         if heavy is not None:
             break
         last = arrival
@@ -84,10 +96,10 @@ def _project_light(stores: Stores, found: Sequence[Arrival], trust: Trust, reade
     return heavy
 
 
-def rebuild(stores: Stores, trust: Trust, reader: Reader) -> None:
+def rebuild(stores: Stores, trust: Trust, reader: Reader, follows: Follows) -> None:
     """Make the whole index anew."""
     index.clear(stores.index, stores.digests)
-    while advance(stores, trust, reader):
+    while advance(stores, trust, reader, follows):
         pass
 
 
@@ -103,36 +115,112 @@ def cursor(stores: Stores) -> Cursor:
     return index.projected(stores.index, store_id(stores))
 
 
-def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader) -> Heavy | None:
-    """Write one arrival; or begin one that has digests."""
+def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader, follows: Follows) -> Heavy | None:
+    """Write one arrival; or begin one that has items."""
     opened = records.open_record(stores, arrival.row, trust, reader)
     if opened is None:
+        _note_withdrawal(stores, arrival.row, trust)
         return None
-    kind = hashes.KINDS.get(opened.record.items.kind) if opened.record.kind == Kind.ITEMS else None
-    if kind is None:
-        if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
-            index.put_record(stores.index, _row(opened, 0), shown=True)
-        return None
-    packed = opened.record.items.digests
+    if opened.record.kind == Kind.ITEMS:
+        return _begin_items(stores, arrival, opened) if _is_followed(opened, follows) else None
+    if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
+        index.put_record(stores.index, _row(opened, 0), shown=True)
+    return None
+
+
+def _is_followed(opened: Opened, follows: Follows) -> bool:
+    return follows.fetches(opened.member_id, opened.record.object_id)  # type: ignore[arg-type]
+
+
+def _begin_items(stores: Stores, arrival: Arrival, opened: Opened) -> Heavy | None:
+    letter = opened.record.items
+    kind = hashes.KINDS.get(letter.kind)
     try:
-        count = items.count(kind, packed)
+        count = items.count(kind, letter) if kind else 0
     except ValueError:
         return None  # the author's fault; the rest of the list is not affected
-    opened.record.items.digests = b""
-    number = index.put_record(stores.index, _row(opened, count), shown=False)
-    return Heavy(arrival, number, kind, packed)
+    keys = items.keys(kind, letter) if kind else b""
+    letter.ClearField("digests")
+    letter.ClearField("values")
+    if opened.record.ByteSize() > SHOWN_BYTES_MAX:
+        return None
+    replaces = tuple(
+        Replacement(
+            opened.header.hash,
+            HeaderHash(target),
+            opened.member_id,
+            opened.record.object_id,  # type: ignore[arg-type]
+            opened.header.feed_id,
+            opened.header.seq,
+        )
+        for target in opened.record.replaces
+        if len(target) == HASH_BYTES
+    )
+    # A kind of later versions is carried and counted nowhere.
+    number = index.put_record(stores.index, _row(opened, count), shown=kind is None)
+    return Heavy(arrival, number, kind, keys, replaces) if kind else None
 
 
-def _write_digests(stores: Stores, number: int, kind: HashKind, packed: bytes) -> None:
-    count, step = len(packed) // kind.digest_bytes, limits.DIGESTS_PER_TRANSACTION_MAX
+def _note_withdrawal(stores: Stores, row: Row, trust: Trust) -> None:
+    header = entry.decode(row.body, row.signature, trust.federation_id).header
+    feed = trust.feeds.get(header.feed_id)
+    if header.kind != Kind.WITHDRAW or feed is None:
+        return
+    read = statements.read(header)
+    if read is None or not isinstance(read.statement, Withdraw) or not read.understood:
+        return
+    said = read.statement
+    restrictions.withdraw(
+        stores.index,
+        Withdrawal(
+            hash=header.hash,
+            target=said.entry or header.object_id,
+            member_id=feed.member_id,
+            feed_id=header.feed_id,
+            seq=header.seq,
+            created_ms=header.created_ms,
+            reason=said.reason,
+            positions=said.positions,
+        ),
+    )
+
+
+def _write_keys(stores: Stores, number: int, kind: HashKind, keys: bytes) -> None:
+    count, step = len(keys) // kind.key_bytes, limits.DIGESTS_PER_TRANSACTION_MAX
     index.note_written(stores.digests, number, whole=False)
     for first in range(0, count, step):
         part = min(step, count - first)
-        index.put_digests(stores.digests, kind.number, kind.digest_bytes, number, packed, first, part)
+        index.put_digests(stores.digests, kind.number, kind.key_bytes, number, keys, first, part)
         if first + part < count:
             stores.commit("digests")
     index.note_written(stores.digests, number, whole=True)
     stores.commit("digests")
+
+
+def hide(stores: Stores, hash_: HeaderHash) -> int | None:
+    """Before a record of a list leaves: nobody finds it any more; its number, if it is here."""
+    number = index.number(stores.index, hash_)
+    if number is not None:
+        index.hide(stores.index, number)
+        stores.commit("index")
+    return number
+
+
+def erase_keys(stores: Stores, row: Row, number: int, trust: Trust, reader: Reader) -> None:
+    """Take the items of a hidden record out of the index; they are known from its payload, which is still here."""
+    opened = records.open_record(stores, row, trust, reader)
+    kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
+    if opened is not None and kind is not None:
+        keys = items.keys(kind, opened.record.items)
+        index.drop_digests(stores.digests, kind.number, kind.key_bytes, number, keys)
+    index.drop_written(stores.digests, number)
+    stores.commit("digests")
+
+
+def forget(stores: Stores, number: int) -> None:
+    """Forget a hidden record whose items are out."""
+    index.drop_record(stores.index, number)
+    stores.commit("index")
 
 
 def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
@@ -149,7 +237,7 @@ def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
         if opened is None or kind is None:
             index.drop_record(stores.index, number)
         else:
-            _write_digests(stores, number, kind, opened.record.items.digests)
+            _write_keys(stores, number, kind, items.keys(kind, opened.record.items))
     stores.commit("index")
 
 

@@ -52,10 +52,10 @@ class ServeChunk:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Check and store what the peer sent beside entries: a chunk or a fork proof."""
+    """Check and store what the peer sent beside entries: a chunk, a fork proof, or what it has of ours."""
 
     peer: MemberId
-    found: peer_pb2.Chunk | header_pb2.ForkProof
+    found: peer_pb2.Chunk | peer_pb2.Have | header_pb2.ForkProof
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from node.v1 import peer_pb2
 RETRY_S = 15.0  # a peer that did not have it is asked again after so long
 PATIENT = float("-inf")  # waited long enough
 PATIENCE_S = 1.0  # before peers are asked that did not say they have it: most would say no
+ASK_AGAIN_S, ASK_AGAIN_S_MAX = 2.0, 3600.0  # who has our records, later and later: perhaps nobody follows the list
 UNDER_WAY_PER_PEER_MAX = 2  # the second is asked for while the first still comes
 
 
@@ -59,12 +60,14 @@ class Fetch:
         self._wanted: dict[HeaderHash, Wanted] = {}  # in the store's order
         self._since: dict[HeaderHash, float] = {}
         self._asked: dict[HeaderHash, _Asked] = {}
+        self._own: dict[HeaderHash, None] = {}  # ours, and nobody else is known to have them
+        self._ask_at, self._ask_after_s = float("inf"), ASK_AGAIN_S
 
     @property
     def wake_at(self) -> float:
         """When `wakeup` has something to do."""
         if not self._wanted:
-            return float("inf")
+            return self._ask_at
         stalls = [asked.since + limits.STALL_S for asked in self._asked.values()]
         if len(self._asked) < len(self._wanted):
             waiting = self._wanted.keys() - self._asked.keys()
@@ -72,7 +75,7 @@ class Fetch:
             stalls += [
                 until for peer in self._peers.values() for hash_, until in peer.absent.items() if hash_ in waiting
             ]
-        return min(stalls, default=float("inf"))
+        return min([*stalls, self._ask_at])
 
     @property
     def is_idle(self) -> bool:
@@ -103,6 +106,19 @@ class Fetch:
             del self._asked[hash_]
         return self._ask(now)
 
+    def unconfirmed(self, now: float, hashes: Sequence[HeaderHash]) -> list[Effect]:
+        """The store's list of our records that nobody else is known to have; it replaces the one before."""
+        fresh = [hash_ for hash_ in hashes if hash_ not in self._own]
+        self._own = dict.fromkeys(hashes)
+        if fresh:
+            self._ask_after_s = ASK_AGAIN_S
+        self._ask_at = now + self._ask_after_s if self._own else float("inf")
+        return self._ask_all(fresh)
+
+    def _ask_all(self, hashes: Sequence[HeaderHash]) -> list[Effect]:
+        ready = sorted(peer for peer, link in self._peers.items() if link.state is State.READY)
+        return [effect for peer in ready for effect in _ask_who_has(peer, hashes)]
+
     def frame(self, now: float, peer: MemberId, frame: peer_pb2.Frame) -> list[Effect]:
         """The peer said something."""
         link = self._peers.get(peer)
@@ -116,7 +132,7 @@ class Fetch:
             case "hello":
                 reason = session.check_hello(self._me, peer, frame.hello)
                 link.state = State.READY
-                return [Hangup(peer, reason)] if reason else self._ask(now)
+                return [Hangup(peer, reason)] if reason else [*self._ask(now), *_ask_who_has(peer, list(self._own))]
             case "want_payload":
                 return self._on_want(peer, link, frame.want_payload)
             case "chunk":
@@ -127,7 +143,7 @@ class Fetch:
             case "absent":
                 return self._on_absent(now, peer, link, HeaderHash(frame.absent.entry))
             case "have":
-                return self._on_have(now, link, [HeaderHash(entry) for entry in frame.have.entries])
+                return self._on_have(now, peer, link, frame.have)
             case "bye":
                 return [Hangup(peer, f"peer said bye: {frame.bye.reason[:200]}")]
             case _:
@@ -142,10 +158,10 @@ class Fetch:
         if asked is not None:
             asked.since, asked.next = now, chunk.number + 1
         if complete:
-            self._wanted.pop(hash_, None)
+            want = self._wanted.pop(hash_, None)
             self._since.pop(hash_, None)
             self._asked.pop(hash_, None)
-            effects += self._say_have(hash_, peer)
+            effects += self._say_have(hash_, peer, want.originator if want else None)
         return effects + self._ask(now)
 
     def served(self, peer: MemberId, entry: HeaderHash, *, sent: bool) -> list[Effect]:
@@ -169,7 +185,15 @@ class Fetch:
                 self._since[hash_] = PATIENT
         for link in self._peers.values():
             link.absent = {hash_: until for hash_, until in link.absent.items() if until > now}
-        return self._ask(now)
+        return [*self._ask(now), *self._ask_again(now)]
+
+    def _ask_again(self, now: float) -> list[Effect]:
+        """What came to a peer with its header, or to one that follows only now, nobody told us of."""
+        if now < self._ask_at:
+            return []
+        self._ask_after_s = min(self._ask_after_s * 2, ASK_AGAIN_S_MAX)
+        self._ask_at = now + self._ask_after_s if self._own else float("inf")
+        return self._ask_all(list(self._own))
 
     # ---- Giving
 
@@ -179,13 +203,13 @@ class Fetch:
         link.serving.append((HeaderHash(want.entry), want.first))
         return self._pump(peer, link)
 
-    def _say_have(self, hash_: HeaderHash, source: MemberId) -> list[Effect]:
-        """Tell those who may want it; whoever gave it, or has it, need not hear."""
+    def _say_have(self, hash_: HeaderHash, source: MemberId, author: MemberId | None) -> list[Effect]:
+        """Tell those who may want it, and its author; whoever else gave it, or has it, need not hear."""
         frame = peer_pb2.Frame(have=peer_pb2.Have(entries=[hash_]))
         return [
             Send(peer, Stream.BULK, frame)
             for peer, link in sorted(self._peers.items())
-            if link.state is State.READY and peer != source and hash_ not in link.has
+            if link.state is State.READY and (peer == author or (peer != source and hash_ not in link.has))
         ]
 
     def _pump(self, peer: MemberId, link: _Peer) -> list[Effect]:
@@ -214,12 +238,21 @@ class Fetch:
         del self._asked[hash_]
         return self._ask(now)
 
-    def _on_have(self, now: float, link: _Peer, hashes: Sequence[HeaderHash]) -> list[Effect]:
+    def _on_have(self, now: float, peer: MemberId, link: _Peer, have: peer_pb2.Have) -> list[Effect]:
+        hashes = [HeaderHash(entry) for entry in have.entries]
+        if len(hashes) > limits.HAVE_ENTRIES_MAX:
+            return [Hangup(peer, "more payloads named at a time than is allowed")]
+        if have.ask:
+            return [Keep(peer, have)]
+        ours = [hash_ for hash_ in hashes if hash_ in self._own]
+        for hash_ in ours:
+            del self._own[hash_]
         for hash_ in hashes:
             link.absent.pop(hash_, None)
             if hash_ in self._wanted:
                 link.has[hash_] = None
-        return self._ask(now)
+        confirmed: list[Effect] = [Keep(peer, peer_pb2.Have(entries=ours))] if ours else []
+        return confirmed + self._ask(now)
 
     def _ask(self, now: float) -> list[Effect]:
         """Give free peers the next wants."""
@@ -253,3 +286,8 @@ class Fetch:
         if not holders and self._since[want.hash] == PATIENT:
             holders = able
         return self._random.choice(holders) if holders else None
+
+
+def _ask_who_has(peer: MemberId, hashes: Sequence[HeaderHash]) -> list[Effect]:
+    frame = peer_pb2.Frame(have=peer_pb2.Have(entries=hashes, ask=True))
+    return [Send(peer, Stream.BULK, frame)] if hashes else []

@@ -10,6 +10,7 @@ import grpc.aio
 from node.content import names
 from node.errors import Refused
 from node.exchange import consult
+from node.exchange.trust import Trust
 from node.feed import identity, keys
 from node.feed.identity import Card
 from node.feed.keys import MemberId
@@ -63,7 +64,7 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
         accepted = sum(founder.member_id in trust.logs for founder in trust.charter.founders)
         answer = await self._reading.run(_counts)
         if request.index_digest:
-            answer.index_digest = await self._reading.run(_index_digest)
+            answer.index_digest = await self._reading.run(lambda stores: _index_digest(stores, trust))
         answer.MergeFrom(self._own())
         answer.MergeFrom(
             admin_pb2.GetStatusResponse(
@@ -148,6 +149,21 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
         ended = await self._approval.block(member_id)
         return admin_pb2.BlockPeerResponse(peer=self._view(self._named(member_id.hex())), streams_ended=ended)
 
+    @status.answers
+    async def CheckPeer(self, request: admin_pb2.CheckPeerRequest, _: _Context) -> admin_pb2.CheckPeerResponse:  # noqa: N802
+        """Not here yet."""
+        raise NotImplementedError
+
+    @status.answers
+    async def Examine(self, request: admin_pb2.ExamineRequest, _: _Context) -> admin_pb2.ExamineResponse:  # noqa: N802
+        """Not here yet."""
+        raise NotImplementedError
+
+    @status.answers
+    async def SetLogLevel(self, request: admin_pb2.SetLogLevelRequest, _: _Context) -> admin_pb2.SetLogLevelResponse:  # noqa: N802
+        """Not here yet."""
+        raise NotImplementedError
+
     # ---- Inside
 
     def _named(self, typed: str) -> Peer:
@@ -192,8 +208,8 @@ def _counts(stores: Stores) -> admin_pb2.GetStatusResponse:
     )
 
 
-def _index_digest(stores: Stores) -> bytes:
+def _index_digest(stores: Stores, trust: Trust) -> bytes:
     found = sha256()
-    for kind, value in index.values(stores.digests):
+    for kind, value in consult.values(stores, trust):
         found.update(kind.to_bytes(4) + len(value).to_bytes(4) + value)
     return found.digest()

@@ -12,15 +12,15 @@ from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.rpc import gate, status
 from node.rpc.gate import Access, ToolCaller
-from node.runtime.link import Clock
+from node.runtime.following import Following
+from node.runtime.listing import Listing
 from node.runtime.publishing import Publishing
-from node.runtime.reading import Reading
+from node.runtime.saying import Saying
+from node.runtime.staging import Staged, Staging
 from node.runtime.tail import Tail
-from node.runtime.writer import Writer
 from node.store.arrivals import Cursor
 from node.v1 import tools_pb2, tools_pb2_grpc
 
-LIST_BYTES_MAX = 640 << 20  # ten million SHA-512: what one publication may make us hold
 NAME_CHARACTERS_MAX = 64
 MATCHED = frozenset({int(Kind.LIST), int(Kind.ITEMS)})  # what a tool may see that only looks up
 
@@ -36,7 +36,14 @@ ACCESS = {
     "/tocsin.v1.Tools/EndCrisis": _scope("declare"),
     "/tocsin.v1.Tools/ListCrises": _scope("read"),
     "/tocsin.v1.Tools/PublishList": _scope("share"),
+    "/tocsin.v1.Tools/RemoveItems": _scope("share"),
+    "/tocsin.v1.Tools/WithdrawList": _scope("share"),
+    "/tocsin.v1.Tools/FollowList": _scope("share"),
     "/tocsin.v1.Tools/ListLists": _scope("read"),
+    "/tocsin.v1.Tools/WatchList": _scope("read"),
+    "/tocsin.v1.Tools/CompareList": _scope("read"),
+    "/tocsin.v1.Tools/ExportList": _scope("read"),
+    "/tocsin.v1.Tools/LookUpStream": _scope("match"),
     "/tocsin.v1.Tools/LookUp": _scope("match"),
     "/tocsin.v1.Tools/Subscribe": _scope("read"),
     "/tocsin.v1.Tools/Acknowledge": _scope("read"),
@@ -48,10 +55,13 @@ ACCESS = {
 class ToolsServicer(tools_pb2_grpc.ToolsServicer):
     """The node as its own member's tools see it."""
 
-    def __init__(self, publishing: Publishing, reading: Reading, tail: Tail, writer: Writer, clock: Clock) -> None:
-        self._publishing, self._reading = publishing, reading
-        self._tail, self._writer = tail, writer
-        self._clock = clock
+    def __init__(
+        self, publishing: Publishing, listing: Listing, following: Following, staging: Staging, saying: Saying
+    ) -> None:
+        self._publishing, self._listing, self._following = publishing, listing, following
+        self._staging, self._saying = staging, saying
+        self._reading, self._writer = saying.reading, saying.writer
+        self._tail = Tail(saying.reading, saying.writer)
 
     @status.answers
     async def Declare(self, request: tools_pb2.DeclareRequest, _: _Context) -> tools_pb2.DeclareResponse:  # noqa: N802
@@ -75,11 +85,57 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
     async def PublishList(  # noqa: N802
         self, request_iterator: AsyncIterator[tools_pb2.PublishListRequest], context: _Context
     ) -> tools_pb2.PublishListResponse:
-        """Publish a list: first what it is, then its digests."""
-        async with status.told(context):
-            draft, packed = await _received(request_iterator)
-            return await self._publishing.publish_list(draft, packed)
+        """Publish a list: first what it is, then its items."""
+        async with status.told(context), self._staging.open() as staged:
+            draft = await _received(request_iterator, staged, "list")
+            return await self._listing.publish(draft, staged)
         raise AssertionError  # an abort never returns
+
+    async def RemoveItems(  # noqa: N802
+        self, request_iterator: AsyncIterator[tools_pb2.RemoveItemsRequest], context: _Context
+    ) -> tools_pb2.RemoveItemsResponse:
+        """Take items out of a list: first its name, then the items."""
+        async with status.told(context), self._staging.open() as staged:
+            removal = await _received(request_iterator, staged, "removal")
+            return await self._listing.remove(removal, staged)
+        raise AssertionError  # an abort never returns
+
+    @status.answers
+    async def WithdrawList(  # noqa: N802
+        self, request: tools_pb2.WithdrawListRequest, _: _Context
+    ) -> tools_pb2.WithdrawListResponse:
+        """Take a whole list back."""
+        return await self._listing.withdraw(request)
+
+    @status.answers
+    async def FollowList(self, request: tools_pb2.FollowListRequest, _: _Context) -> tools_pb2.FollowListResponse:  # noqa: N802
+        """Fetch and match a list, or let it go."""
+        return await self._following.follow(request)
+
+    async def WatchList(  # noqa: N802
+        self, request: tools_pb2.WatchListRequest, context: _Context
+    ) -> AsyncIterator[tools_pb2.WatchListResponse]:
+        """A list as it is, for as long as the caller listens."""
+        async with status.told(context):
+            async for view in self._following.watch(request.list):
+                yield tools_pb2.WatchListResponse(list=view)
+
+    async def CompareList(  # noqa: N802
+        self, request_iterator: AsyncIterator[tools_pb2.CompareListRequest], context: _Context
+    ) -> AsyncIterator[tools_pb2.CompareListResponse]:
+        """Items beside those of a list: first with which, then the items."""
+        async with status.told(context), self._staging.open() as staged:
+            comparison = await _received(request_iterator, staged, "comparison")
+            async for response in self._following.compare(comparison, staged):
+                yield response
+
+    async def ExportList(  # noqa: N802
+        self, request: tools_pb2.ExportListRequest, context: _Context
+    ) -> AsyncIterator[tools_pb2.ExportListResponse]:
+        """What stands in a list."""
+        async with status.told(context):
+            async for record in self._following.export(request.list):
+                yield tools_pb2.ExportListResponse(record=record)
 
     @status.answers
     async def ListLists(self, request: tools_pb2.ListListsRequest, _: _Context) -> tools_pb2.ListListsResponse:  # noqa: N802
@@ -97,6 +153,15 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
         values = list(request.values)
         found = await self._reading.run(lambda stores: consult.look_up(stores, seen, request.kind, values))
         return tools_pb2.LookUpResponse(matches=found)
+
+    async def LookUpStream(  # noqa: N802
+        self, request_iterator: AsyncIterator[tools_pb2.LookUpStreamRequest], context: _Context
+    ) -> AsyncIterator[tools_pb2.LookUpStreamResponse]:
+        """Look-ups, each answered in its turn."""
+        async with status.told(context):
+            async for asked in request_iterator:
+                answer = await self.LookUp(asked.request, context)
+                yield tools_pb2.LookUpStreamResponse(id=asked.id, response=answer)
 
     async def Subscribe(  # noqa: N802
         self, request: tools_pb2.SubscribeRequest, context: _Context
@@ -146,7 +211,7 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
             yield tools_pb2.GetGovernanceResponse(entry=entry)
 
     def _view(self) -> View:
-        return consult.view(self._writer.trust, self._clock.now_ms())
+        return self._saying.view()
 
 
 def _may_read() -> bool:
@@ -164,17 +229,17 @@ def _reader(name: str) -> str:
     return f"tool/{found.name}/{name}" if isinstance(found, ToolCaller) else f"administrator/{name}"
 
 
-async def _received(
-    requests: AsyncIterator[tools_pb2.PublishListRequest],
-) -> tuple[tools_pb2.ListDraft, bytes]:
-    draft: tools_pb2.ListDraft | None = None
-    packed = bytearray()
+async def _received(requests: AsyncIterator[Any], staged: Staged, first: str) -> Any:
+    """What the first message says; the items of all others are staged. Raises Refused."""
+    said = None
     async for request in requests:
-        if request.HasField("list"):
-            draft = request.list
-        packed += request.values.digests
-        if len(packed) > LIST_BYTES_MAX:
-            raise Refused(f"more than {LIST_BYTES_MAX >> 20} MiB of digests", next_step="Publish it as several lists.")
-    if draft is None:
-        raise Refused("the first message must say what the list is", next_step="Send it before the digests.")
-    return draft, bytes(packed)
+        if request.HasField(first):
+            said = getattr(request, first)
+        elif said is not None:
+            await staged.add(request.values, said.kind)
+    if said is None:
+        raise Refused(
+            f"the first message has no {first}", next_step="Say there what the items are for, and send them behind it."
+        )
+    await staged.settle()
+    return said

@@ -1,14 +1,12 @@
 """Peering: links in, frames to the machines, effects out. One of the two matches over effects."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from node import limits
 from node.errors import PeerFault, Unavailable
 from node.exchange import consult, verification
 from node.exchange.admission import Admitted
@@ -23,6 +21,7 @@ from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, Ser
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.runtime import growth
+from node.runtime.copies import Copies
 from node.runtime.link import Clock, Link, Outbox
 from node.runtime.work import Work
 from node.runtime.writer import News, Writer
@@ -33,7 +32,6 @@ _log = structlog.get_logger()
 PROGRAM_CHARACTERS_MAX = 64
 AHEAD_MS_MAX = 10**12  # thirty years: a clock that is further off says nothing more by it
 COMPARISON_S = 0.5  # a round trip over the world takes less
-STORED_KEPT = 8192  # hashes of what came in last
 INLINE_BOXES_BYTES_MAX = 8192  # a hundred wraps take 6 ms to try
 INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
 
@@ -44,17 +42,6 @@ class Heard:
 
     program: str
     clock_ahead_ms: int
-
-
-@dataclass(slots=True)
-class _InHand:
-    """An entry that is being taken in, and copies of it that came meanwhile."""
-
-    letter: header_pb2.SignedEntry
-    copies: list[tuple[MemberId, header_pb2.SignedEntry]] = field(default_factory=list)
-
-    def is_as_complete_as(self, other: header_pb2.SignedEntry) -> bool:
-        return bool(self.letter.box) >= bool(other.box) and bool(self.letter.payload) >= bool(other.payload)
 
 
 class Peering:
@@ -69,8 +56,7 @@ class Peering:
         self._gossip, self._fetch = gossip, fetch
         self._writer, self._clock = writer, clock
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
-        self._stored: OrderedDict[HeaderHash, None] = OrderedDict()  # whole, box and payload: nothing to add
-        self._in_hand: dict[HeaderHash, _InHand] = {}  # being verified and admitted
+        self._copies = Copies()
         self._work = Work()
         self._wake_at = 0.0
         self._earlier = asyncio.Event()
@@ -151,7 +137,7 @@ class Peering:
 
     async def tick(self) -> None:
         """Wake the machines when they asked for it, for ever."""
-        await self._refresh_wants()
+        await self.refresh_wants()
         while True:
             self._wake_at = min(self._gossip.wake_at, self._fetch.wake_at)
             self._earlier.clear()
@@ -168,7 +154,7 @@ class Peering:
                 self._writer.arrived()
             await self._apply([*self._gossip.wakeup(now), *self._fetch.wakeup(now)])
             if self._gossip.lacks_boxes:
-                await self._refresh_wants()
+                await self.refresh_wants()
         except Unavailable as error:
             _log.error("store not written", reason=error.reason)
 
@@ -234,6 +220,8 @@ class Peering:
                     await self._serve_chunk(peer, entry, number)
                 case Keep(peer, peer_pb2.Chunk() as chunk):
                     await self._keep_chunk(peer, chunk)
+                case Keep(peer, peer_pb2.Have() as have):
+                    await self._keep_have(peer, have)
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     await self._keep_fork(peer, proof)
                 case Hangup(peer, reason):
@@ -248,28 +236,16 @@ class Peering:
 
     async def _ingest(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> None:
         """Take in what is neither stored nor in hand already; a copy counts if the one in hand turns out wrong."""
-        fresh: dict[HeaderHash, _InHand] = {}
-        for letter in letters:
-            hash_ = self._hash_of(letter)
-            hand = self._in_hand.get(hash_)
-            if hash_ in self._stored:
-                continue
-            if hand is not None and hand.is_as_complete_as(letter) and len(hand.copies) < limits.FLOOD_PEERS_MAX:
-                hand.copies.append((peer, letter))
-                continue
-            fresh[hash_] = _InHand(letter)
+        fresh = self._copies.take(peer, [(self._hash_of(letter), letter) for letter in letters])
         if not fresh:
             return
         lane = max(lane, min(self._urgency(hand.letter) for hand in fresh.values()))  # no hop makes it more urgent
-        self._in_hand |= fresh
-        taken: set[HeaderHash] = set()
+        verified: set[HeaderHash] = set()
         try:
-            taken = await self._admit(peer, [hand.letter for hand in fresh.values()], lane)
+            verified = await self._admit(peer, [hand.letter for hand in fresh.values()], lane)
         finally:
-            for hash_, hand in fresh.items():
-                if self._in_hand.get(hash_) is hand:
-                    del self._in_hand[hash_]
-        for other, letter in [copy for hash_, hand in fresh.items() if hash_ not in taken for copy in hand.copies]:
+            again = self._copies.let_go(fresh, verified)
+        for other, letter in again:
             await self._ingest(other, [letter], lane)
 
     async def _admit(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> set[HeaderHash]:
@@ -289,10 +265,10 @@ class Peering:
         found, admitted, news = await self._writer.run(take_in, lane)
         if admitted.arrived:
             self._writer.arrived(admitted.arrived)
-        self._note_stored(admitted)
+        self._copies.note_stored(admitted)
         await self._grown(news)
         if any(one.header.has_payload and not one.payload for one in admitted.entries):
-            await self._refresh_wants()
+            await self.refresh_wants()
         if found.fault is not None:
             self.hang_up(peer, found.fault.reason)
         return {one.header.hash for one in found.entries}
@@ -316,14 +292,6 @@ class Peering:
 
     def _hash_of(self, letter: header_pb2.SignedEntry) -> HeaderHash:
         return verification.header_hash(letter, self._writer.trust.federation_id)
-
-    def _note_stored(self, admitted: Admitted) -> None:
-        """From each of our peers comes a copy of everything: all but the first are passed over at once."""
-        for one in admitted.entries:
-            if (one.box and one.payload) or not one.header.has_payload:
-                self._stored[one.header.hash] = None
-        while len(self._stored) > STORED_KEPT:
-            self._stored.popitem(last=False)
 
     async def _serve(self, peer: MemberId, want: peer_pb2.Want) -> None:
         """Range by range, as fast as the peer reads: what is urgent goes in between."""
@@ -355,7 +323,18 @@ class Peering:
         await self._apply(self._fetch.kept(self._clock.monotonic_s(), peer, chunk, complete=complete))
         if complete:
             self._writer.arrived()
-            await self._refresh_wants()
+            await self.refresh_wants()
+
+    async def _keep_have(self, peer: MemberId, have: peer_pb2.Have) -> None:
+        """A peer has records of ours; or asks which of its own are here."""
+        hashes = [HeaderHash(entry) for entry in have.entries]
+        if not have.ask:
+            await self._writer.run(lambda exchange: exchange.confirm(hashes), BULK)
+            self._writer.news.tell()
+            return
+        held = await self._writer.run(lambda exchange: exchange.held(hashes), BULK)
+        if held:
+            self._send(peer, Stream.BULK, peer_pb2.Frame(have=peer_pb2.Have(entries=held)))
 
     async def _keep_fork(self, peer: MemberId, proof: header_pb2.ForkProof) -> None:
         try:
@@ -369,9 +348,13 @@ class Peering:
     async def _grown(self, news: Growth) -> None:
         await self._apply(self._gossip.grown(self._clock.monotonic_s(), news))
 
-    async def _refresh_wants(self) -> None:
+    async def refresh_wants(self) -> None:
+        """Ask for what the store says is missing, and who has what is ours."""
         now_ms = self._clock.now_ms()
-        found, boxless = await self._writer.run(lambda exchange: (exchange.wants(now_ms), exchange.boxless(now_ms)))
+        found, boxless, own = await self._writer.run(
+            lambda exchange: (exchange.wants(now_ms), exchange.boxless(now_ms), exchange.unconfirmed())
+        )
         await self._apply(self._gossip.want_boxes(boxless))
         wants = [Wanted(want.hash, want.chunks, want.first, originator) for want, originator in found]
-        await self._apply(self._fetch.wanted(self._clock.monotonic_s(), wants))
+        now = self._clock.monotonic_s()
+        await self._apply([*self._fetch.wanted(now, wants), *self._fetch.unconfirmed(now, own)])

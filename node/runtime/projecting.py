@@ -8,8 +8,9 @@ little later is worth less than a declaration that arrives now.
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -17,8 +18,10 @@ import structlog
 from node.errors import Unavailable
 from node.exchange import project
 from node.exchange.project import Heavy
+from node.feed.header import BULK
+from node.feed.keys import HeaderHash
 from node.runtime.writer import News, Writer
-from node.store import stores
+from node.store import ledger, stores
 from node.store.stores import Stores
 
 Result = TypeVar("Result")
@@ -36,7 +39,8 @@ class Projecting:
         self.news = News()
         self._stores, self._writer = held, writer
         self._index = ThreadPoolExecutor(1, thread_name_prefix="index")
-        self._digests = ThreadPoolExecutor(1, thread_name_prefix="digests", initializer=_yield_to_others)
+        self._digests = ThreadPoolExecutor(1, thread_name_prefix="digests", initializer=yield_to_others)
+        self._lanes = {True: asyncio.Lock(), False: asyncio.Lock()}  # nothing leaves while it is half written
 
     async def run(self) -> None:
         """Project whatever arrives, for ever."""
@@ -59,15 +63,36 @@ class Projecting:
 
     async def _advance(self, *, urgent: bool) -> bool:
         def begin() -> Heavy | bool:
-            return project.begin(self._stores, self._writer.trust, self._writer.reader, urgent=urgent)
+            writer = self._writer
+            return project.begin(self._stores, writer.trust, writer.reader, writer.follows, urgent=urgent)
 
-        step = await self._run(self._index, begin)
-        if not isinstance(step, Heavy):
-            return step
-        await self._writer.bulk_turn()
-        await self._run(self._digests, lambda: project.write_digests(self._stores, step))
-        await self._run(self._index, lambda: project.finish(self._stores, step))
+        async with self._lanes[urgent]:
+            step = await self._run(self._index, begin)
+            if not isinstance(step, Heavy):
+                return step
+            await self._writer.bulk_turn()
+            await self._run(self._digests, lambda: project.write_keys(self._stores, step))
+            await self._run(self._index, lambda: project.finish(self._stores, step))
+        if step.replaces:
+            targets = [one.target for one in step.replaces]
+            await self._writer.run(lambda exchange: exchange.spare(targets), BULK)
         return True
+
+    async def drop(self, hashes: Sequence[HeaderHash]) -> None:
+        """Take records of lists out of the index, while their payloads are still here to say what they hold."""
+        async with self._lanes[False], self._lanes[True]:
+            for hash_ in hashes:
+                await self._writer.bulk_turn()
+                number = await self._run(self._index, partial(project.hide, self._stores, hash_))
+                if number is not None:
+                    await self._run(self._digests, partial(self._erase_keys, hash_, number))
+                    await self._run(self._index, partial(project.forget, self._stores, number))
+        self.news.tell()
+
+    def _erase_keys(self, hash_: HeaderHash, number: int) -> None:
+        row = ledger.entry(self._stores.ledger, hash_)
+        assert row is not None  # noqa: S101 - what the index holds has an entry
+        project.erase_keys(self._stores, row, number, self._writer.trust, self._writer.reader)
 
     async def _run(self, thread: ThreadPoolExecutor, operation: Callable[[], Result]) -> Result:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(thread, self._whole, thread, operation))
@@ -87,5 +112,6 @@ class Projecting:
         self._digests.shutdown()
 
 
-def _yield_to_others() -> None:
+def yield_to_others() -> None:
+    """Let the calling thread run only where nobody else wants the processor."""
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BULK_NICENESS)

@@ -11,6 +11,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed.header import BULK, NORMAL
+from node.policy.following import Follows
 from node.store import stores
 
 Result = TypeVar("Result")
@@ -91,6 +92,11 @@ class Writer:
     def trust(self) -> Trust:
         """What is trusted as of now; a value, so it may be read from any thread."""
         return self._exchange.trust
+
+    @property
+    def follows(self) -> Follows:
+        """Which lists are followed as of now; a value, as well."""
+        return self._exchange.follows
 
     def pause_bulk(self) -> None:
         """Something urgent is under way: let it have the machine for a moment."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
-from node.store import driver
+from node.store import driver, restrictions
 from node.store.arrivals import Cursor
 
 
@@ -93,6 +93,17 @@ def is_shown(index: sa.Connection, hash_: HeaderHash) -> bool:
     return bool(driver.scalar(index, "SELECT shown FROM record WHERE hash = ?", (hash_,)))
 
 
+def number(index: sa.Connection, hash_: HeaderHash) -> int | None:
+    """The number of a record, shown or not."""
+    found: int | None = driver.scalar(index, "SELECT record FROM record WHERE hash = ?", (hash_,))
+    return found
+
+
+def hide(index: sa.Connection, number: int) -> None:
+    """Readers do not find this record any more."""
+    driver.execute(index, "UPDATE record SET shown = 0 WHERE record = ?", (number,))
+
+
 def numbers(index: sa.Connection, hashes: Sequence[HeaderHash]) -> list[int]:
     """The numbers of these records."""
     found = (driver.scalar(index, "SELECT record FROM record WHERE shown AND hash = ?", (hash_,)) for hash_ in hashes)
@@ -123,6 +134,22 @@ def drop_beyond(index: sa.Connection, digests: sa.Connection) -> bool:
     driver.execute(digests, "DELETE FROM digest WHERE record > ?", (last,))
     driver.execute(digests, "DELETE FROM written WHERE record > ?", (last,))
     return True
+
+
+def drop_written(digests: sa.Connection, number: int) -> None:
+    """A record has no digests any more."""
+    driver.execute(digests, "DELETE FROM written WHERE record = ?", (number,))
+
+
+def drop_digests(digests: sa.Connection, kind: int, key_bytes: int, number: int, packed: bytes) -> None:
+    """Forget all values of one record."""
+    driver.execute(
+        digests,
+        "WITH RECURSIVE place(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < ?1)"
+        " DELETE FROM digest WHERE (kind, value, record, position) IN"
+        " (SELECT ?2, substr(?3, i * ?4 + 1, ?4), ?5, i FROM place)",
+        (len(packed) // key_bytes, kind, packed, key_bytes, number),
+    )
 
 
 def drop_record(index: sa.Connection, number: int) -> None:
@@ -188,6 +215,17 @@ def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
     return [Record(*row) for row in rows]
 
 
+def of_list(index: sa.Connection, member_id: MemberId, object_id: ObjectId, kind: int) -> dict[int, Record]:
+    """All records of this kind about one object of one owner, by number."""
+    rows = driver.rows(
+        index,
+        f"SELECT record, {_RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
+        " ORDER BY record",
+        (object_id, member_id, kind),
+    )
+    return {row[0]: Record(*row[1:]) for row in rows}
+
+
 def of_object(index: sa.Connection, member_id: MemberId, object_id: ObjectId) -> list[Record]:
     """All records about one object of one owner."""
     rows = driver.rows(
@@ -209,15 +247,42 @@ def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: Obje
     return Record(*row) if row else None
 
 
-def counts(index: sa.Connection, kind: int, now_ms: int) -> dict[tuple[MemberId, ObjectId], tuple[int, int, int]]:
-    """Records, items and the latest time of each object that has records of this kind now."""
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What there is of one object: records, and items in them."""
+
+    records: int = 0
+    items: int = 0
+    updated_ms: int = 0
+    elsewhere: int = 0  # records that another member has, where they are ours
+
+
+def counts(index: sa.Connection, kind: int, now_ms: int) -> dict[tuple[MemberId, ObjectId], Count]:
+    """What there is now of each object that has records of this kind; for a reader that has the ledger, too."""
     rows = driver.rows(
         index,
-        "SELECT member_id, object_id, count(*), sum(items), max(created_ms) FROM record WHERE shown AND kind = ?"
-        " AND expires_ms > ? GROUP BY member_id, object_id",
+        "SELECT r.member_id, r.object_id, count(*), sum(r.items), max(r.created_ms), sum(p.elsewhere)"
+        " FROM record r JOIN payload p ON p.hash = r.hash WHERE r.shown AND r.kind = ? AND r.expires_ms > ?"
+        " GROUP BY r.member_id, r.object_id",
         (kind, now_ms),
     )
-    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+    return {(row[0], row[1]): Count(*row[2:]) for row in rows}
+
+
+def elsewhere(index: sa.Connection, numbers: Sequence[int]) -> set[int]:
+    """Those of these records that another member has; for a reader that has the ledger, too."""
+    found = set()
+    for start in range(0, len(numbers), 500):
+        part = tuple(numbers[start : start + 500])
+        marks = ",".join("?" * len(part))
+        rows = driver.rows(
+            index,
+            "SELECT r.record FROM record r JOIN payload p ON p.hash = r.hash"
+            f" WHERE p.elsewhere AND r.record IN ({marks})",
+            part,
+        )
+        found |= {row[0] for row in rows}
+    return found
 
 
 def object_ids(index: sa.Connection) -> list[bytes]:
@@ -243,6 +308,16 @@ def neighbours(index: sa.Connection, object_id: bytes) -> list[bytes]:
     return [row[0] for row in rows]
 
 
+def record_count(index: sa.Connection, member_id: MemberId, object_id: ObjectId, kind: int) -> int:
+    """Records of this kind about one object of one owner, whether they count or not."""
+    count: int = driver.scalar(
+        index,
+        "SELECT count(*) FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?",
+        (object_id, member_id, kind),
+    )
+    return count
+
+
 def record_total(index: sa.Connection) -> int:
     """Records held in all."""
     count: int = driver.scalar(index, "SELECT count(*) FROM record WHERE shown")
@@ -255,24 +330,26 @@ def item_total(index: sa.Connection) -> int:
     return count
 
 
-def values(digests: sa.Connection) -> Iterator[tuple[int, bytes]]:
-    """Every distinct value with its kind, rising: what two nodes with the same records have alike."""
-    kind, value = 0, b""
+def places(digests: sa.Connection) -> Iterator[Found]:
+    """Every place of every value, rising."""
+    after: Sequence[object] = (0, b"", 0, 0)
     while part := list(
         driver.rows(
             digests,
-            "SELECT DISTINCT kind, value FROM digest WHERE (kind, value) > (?, ?) ORDER BY kind, value LIMIT 10000",
-            (kind, value),
+            "SELECT kind, value, record, position FROM digest WHERE (kind, value, record, position) > (?, ?, ?, ?)"
+            " ORDER BY kind, value, record, position LIMIT 10000",
+            after,
         )
     ):
-        yield from ((row[0], row[1]) for row in part)
-        kind, value = part[-1][0], part[-1][1]
+        yield from (Found(*row) for row in part)
+        after = part[-1]
 
 
 def clear(index: sa.Connection, digests: sa.Connection) -> None:
     """Forget the projection; the ledger makes it anew."""
     driver.execute(index, "DELETE FROM record")
     driver.execute(index, "DELETE FROM projected")
+    restrictions.clear(index)
     index.commit()
     driver.execute(digests, "DELETE FROM digest")
     driver.execute(digests, "DELETE FROM written")

@@ -7,7 +7,7 @@ from enum import IntEnum
 import sqlalchemy as sa
 
 from node.feed.header import Header
-from node.feed.keys import FeedId, HeaderHash
+from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.store import driver
 
 
@@ -31,12 +31,21 @@ class Want:
     first: int
 
 
-def add(connection: sa.Connection, header: Header, state: State, chunks: int, *, boxed: bool) -> None:
+def add(
+    connection: sa.Connection,
+    header: Header,
+    state: State,
+    chunks: int,
+    *,
+    boxed: bool,
+    list_id: ObjectId | None = None,
+) -> None:
     """Note a payload beside its header."""
     driver.execute(
         connection,
-        "INSERT INTO payload (hash, state, reason, lane, chunks, expires_ms, boxed) VALUES (?, ?, '', ?, ?, ?, ?)",
-        (header.hash, state, header.urgency, chunks, header.expires_ms, boxed),
+        "INSERT INTO payload (hash, state, reason, lane, chunks, expires_ms, boxed, list_id)"
+        " VALUES (?, ?, '', ?, ?, ?, ?, ?)",
+        (header.hash, state, header.urgency, chunks, header.expires_ms, boxed, list_id),
     )
 
 
@@ -136,13 +145,80 @@ def want_count(connection: sa.Connection) -> int:
     return count
 
 
-def missing_by_feed(connection: sa.Connection) -> dict[FeedId, int]:
-    """How many payloads of each feed are missing."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many records of one list in one feed are on their way, and how many are here."""
+
+    feed_id: FeedId
+    list_id: ObjectId
+    missing: int
+    present: int
+
+
+def held_of_lists(connection: sa.Connection) -> list[Held]:
+    """Of every list whose records were heard of."""
     rows = driver.rows(
         connection,
-        "SELECT e.feed_id, count(*) FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0 GROUP BY 1",
+        "SELECT e.feed_id, p.list_id, sum(p.state = 0), sum(p.state = 3)"
+        " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id IS NOT NULL GROUP BY 1, 2",
     )
-    return {row[0]: row[1] for row in rows}
+    return [Held(*row) for row in rows]
+
+
+def of_list(
+    connection: sa.Connection, feeds: Sequence[FeedId], list_id: ObjectId, state: State, limit: int
+) -> list[HeaderHash]:
+    """Records of a list, said in these feeds, that are in this state."""
+    rows = driver.rows(
+        connection,
+        "SELECT p.hash FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id = ? AND p.state = ?"
+        f" AND e.feed_id IN ({','.join('?' * len(feeds))}) ORDER BY p.rowid LIMIT ?",
+        (list_id, state, *feeds, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def move_list(
+    connection: sa.Connection, feeds: Sequence[FeedId], list_id: ObjectId, before: State, after: State
+) -> int:
+    """Move all records of a list from one state to another; how many there were."""
+    return driver.execute(
+        connection,
+        "UPDATE payload SET state = ? WHERE list_id = ? AND state = ? AND"
+        f" (SELECT e.feed_id FROM entry e WHERE e.hash = payload.hash) IN ({','.join('?' * len(feeds))})",
+        (after, list_id, before, *feeds),
+    ).rowcount
+
+
+def spare(connection: sa.Connection, hash_: HeaderHash) -> None:
+    """A record of a list that has not come is not wanted any more."""
+    driver.execute(
+        connection,
+        "UPDATE payload SET state = ? WHERE hash = ? AND state = ? AND list_id IS NOT NULL",
+        (State.UNWANTED, hash_, State.MISSING),
+    )
+
+
+def unconfirmed(connection: sa.Connection, feeds: Sequence[FeedId], limit: int) -> list[HeaderHash]:
+    """Records of lists that were said in these feeds, ours, and that nobody else is known to hold."""
+    rows = driver.rows(
+        connection,
+        "SELECT p.hash FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id IS NOT NULL"
+        f" AND p.state = 3 AND NOT p.elsewhere AND e.feed_id IN ({','.join('?' * len(feeds))})"
+        " ORDER BY p.rowid LIMIT ?",
+        (*feeds, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def set_elsewhere(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
+    """Another member has these."""
+    driver.execute_many(connection, "UPDATE payload SET elsewhere = 1 WHERE hash = ?", [(hash_,) for hash_ in hashes])
+
+
+def held(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> list[HeaderHash]:
+    """Those of these payloads that are here whole."""
+    return [hash_ for hash_ in hashes if state(connection, hash_) in (State.PRESENT, State.SEALED)]
 
 
 def put_boxes(keys: sa.Connection, rows: Sequence[tuple[HeaderHash, bytes]]) -> None:

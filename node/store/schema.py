@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-VERSION = 1
+VERSION = 2
 
 ledger = sa.MetaData()
 keys = sa.MetaData()
@@ -62,7 +62,10 @@ payload = sa.Table(
     sa.Column("chunks", sa.Integer, nullable=False),
     sa.Column("expires_ms", sa.Integer, nullable=False),
     sa.Column("boxed", sa.Boolean, nullable=False),  # its box is in the other file
+    sa.Column("list_id", sa.LargeBinary),  # the object, where it is a record of a list
+    sa.Column("elsewhere", sa.Boolean, nullable=False, server_default="0"),  # ours, and another member has it
 )
+sa.Index("payload_list", payload.c.list_id, sqlite_where=payload.c.list_id.is_not(None))
 sa.Index("payload_missing", payload.c.lane, sqlite_where=payload.c.state == 0)
 
 chunk = sa.Table(
@@ -112,6 +115,16 @@ acknowledged = sa.Table(
     sa.Column("bulk", sa.Integer, nullable=False),
 )
 
+following = sa.Table(
+    "following",
+    ledger,
+    sa.Column("member_id", sa.LargeBinary, primary_key=True),
+    sa.Column("object_id", sa.LargeBinary, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),  # followed, previewed or dropped
+    sa.Column("until_ms", sa.Integer, nullable=False),  # of a preview
+    sqlite_with_rowid=False,
+)
+
 box = sa.Table(
     "box",
     keys,
@@ -144,10 +157,37 @@ record = sa.Table(
     sa.Column("expires_ms", sa.Integer, nullable=False),
     sa.Column("received_ms", sa.Integer, nullable=False),
     sa.Column("items", sa.Integer, nullable=False),
-    sa.Column("content", sa.LargeBinary, nullable=False),  # the record without its digests
+    sa.Column("content", sa.LargeBinary, nullable=False),  # the record without its items
     sa.Index("record_object", "object_id", "member_id"),
     sa.Index("record_kind", "kind"),
     sqlite_autoincrement=True,  # digests of a forgotten record must never be read as another's
+)
+
+withdrawal = sa.Table(
+    "withdrawal",
+    index,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("target", sa.LargeBinary, nullable=False),  # an entry's hash, or an object's id
+    sa.Column("member_id", sa.LargeBinary, nullable=False),
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("created_ms", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Integer, nullable=False),
+    sa.Column("positions", sa.LargeBinary, nullable=False),  # empty: all of it
+    sa.Index("withdrawal_target", "target", "member_id"),
+)
+
+replacement = sa.Table(
+    "replacement",
+    index,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("target", sa.LargeBinary, primary_key=True),
+    sa.Column("member_id", sa.LargeBinary, nullable=False),
+    sa.Column("object_id", sa.LargeBinary, nullable=False),
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Index("replacement_target", "target", "member_id"),
+    sqlite_with_rowid=False,
 )
 
 digest = sa.Table(

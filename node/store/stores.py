@@ -70,7 +70,12 @@ def projecting_stores(stores: Stores, folder: Path) -> Stores:
 
 
 def _reader(path: Path) -> Callable[[], sqlite3.Connection]:
-    return lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    return lambda: sqlite3.connect(read_only(path), uri=True, check_same_thread=False)
+
+
+def read_only(path: Path) -> str:
+    """The name under which a file is opened beside its writer."""
+    return f"{path.absolute().as_uri()}?mode=ro"
 
 
 def connect(creator: Callable[[], sqlite3.Connection]) -> sa.Connection:

@@ -525,21 +525,27 @@ Global___Absent: _TypeAlias = Absent  # noqa: Y015
 
 @_typing.final
 class Have(_message.Message):
-    """Have takes an Absent back: these payloads came in since they were asked for in vain."""
+    """Have says that these payloads are here: it takes an Absent back, and their author knows that they stand elsewhere."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRIES_FIELD_NUMBER: _builtins.int
+    ASK_FIELD_NUMBER: _builtins.int
+    ask: _builtins.bool
+    """By their author: answer with those that are here."""
     @_builtins.property
-    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """At most 1,024."""
+
     def __init__(
         self,
         *,
         entries: _abc.Iterable[_builtins.bytes] | None = ...,
+        ask: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "entries", b"entries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -16,9 +16,7 @@ from click.testing import CliRunner
 
 from node.cli import lists, lookup, printing, times
 from node.cli.main import tocsin
-from node.content import hashes
 from node.exchange import consult, drafts
-from node.rpc import tools
 from node.v1 import record_pb2, tools_pb2
 from tests.cli.terminal import Terminal
 from tests.federation import Node, Result, environment, federation, make, program
@@ -495,6 +493,4 @@ def test_an_end_is_typed_in_one_way() -> None:
 
 def test_what_the_commands_offer_is_what_the_node_takes() -> None:
     assert lists.ADVICE == drafts.ADVICE
-    assert lists.LIST_BYTES_MAX == tools.LIST_BYTES_MAX
     assert lookup.VALUES_MAX == consult.VALUES_PER_LOOK_UP_MAX
-    assert list(hashes.KINDS) == ["md5", "sha1", "sha256", "sha512"]

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from node.content import items
+from node.content import hashes
 from node.errors import Refused
 from node.exchange import drafts
 from node.feed.kinds import Kind
@@ -77,14 +77,14 @@ def list_draft(**changed: object) -> tools_pb2.ListDraft:
 )
 def test_a_list_that_cannot_be_published_is_refused_at_its_field(changed: dict[str, object], field: str) -> None:
     with pytest.raises(Refused) as refused:
-        drafts.list_kind(list_draft(**changed), NOW_MS)
+        drafts.check_list(list_draft(**changed), NOW_MS)
     assert refused.value.field == field
 
 
-def test_items_are_cut_over_the_whole_list_sorted_and_distinct() -> None:
-    digests = [(i % 5000).to_bytes(32) for i in range(9000, 0, -1)]
-    made = list(drafts.list_items(list_draft(), b"l" * 16, b"", items.gather(digests), NOW_MS))
-    packed = b"".join(record_pb2.Record.FromString(one.record).items.digests for one in made)
-    values = [packed[i : i + 32] for i in range(0, len(packed), 32)]
-    assert values == sorted(set(digests))
-    assert len(made) == 2
+def test_a_record_of_a_list_has_its_items_packed_and_says_what_all_have_alike() -> None:
+    sharing = drafts.Sharing(list_draft(labels=["attack"]), b"l" * 16, b"c" * 16, 7, NOW_MS)
+    rows = [(i.to_bytes(32), hashes.QUALITY_UNKNOWN) for i in range(10)]
+    record = record_pb2.Record.FromString(drafts.list_items(sharing, hashes.SHA256, rows, [b"h" * 32]).record)
+    assert record.items.digests == b"".join(i.to_bytes(32) for i in range(10))
+    assert (list(record.items.labels), record.items.version) == (["attack"], "7")
+    assert (record.crisis_id, list(record.replaces)) == (b"c" * 16, [b"h" * 32])

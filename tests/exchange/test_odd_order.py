@@ -199,7 +199,7 @@ def test_a_record_without_an_object_and_one_that_is_too_large_harm_no_listing(au
     while node.project():
         pass
     assert len(index.of_kinds(node.stores.index, [Kind.DECLARATION])) == 1
-    assert len(consult.crises(node.stores, consult.view(node.trust, BASE_MS), "", exercises=True)) == 1
+    assert len(consult.crises(node.stores, consult.view(node.trust, node.follows, BASE_MS), "", exercises=True)) == 1
 
 
 def test_what_members_said_that_others_let_in_counts_after_a_restart_and_for_a_client(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.content import items
+from node import limits
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK
@@ -21,7 +21,8 @@ PART = ("index", "digests")
 
 
 def publish(exchange: Exchange, first: int) -> None:
-    for packed in items.cut(items.gather(i.to_bytes(32) for i in range(first, first + 5000))):
+    for start in range(first, first + 5000, limits.ITEMS_MAX):
+        packed = b"".join(i.to_bytes(32) for i in range(start, min(start + limits.ITEMS_MAX, first + 5000)))
         record = record_pb2.Record(
             kind=Kind.ITEMS, object_id=b"l" * 16, items=record_pb2.Items(kind="sha256", digests=packed)
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node.content import items
+from node import limits
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK, URGENT
@@ -40,7 +40,9 @@ def declaration() -> Draft:
 
 def hash_list() -> list[Draft]:
     drafts = []
-    for packed in items.cut(items.gather(DIGESTS)):
+    rising = sorted(DIGESTS)
+    for start in range(0, len(rising), limits.ITEMS_MAX):
+        packed = b"".join(rising[start : start + limits.ITEMS_MAX])
         record = record_pb2.Record(
             kind=Kind.ITEMS, object_id=b"l" * 16, items=record_pb2.Items(kind="sha256", digests=packed)
         )

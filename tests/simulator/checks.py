@@ -120,7 +120,7 @@ def readable(node: Node) -> list[tuple[object, ...]]:
 def rebuilt(node: Node) -> None:
     """A rebuilt index equals the live one."""
     live = readable(node)
-    project.rebuild(node.disk, node.exchange.trust, node.exchange.reader)
+    project.rebuild(node.disk, node.exchange.trust, node.exchange.reader, node.exchange.follows)
     assert readable(node) == live, "the rebuilt index differs from the live one"
 
 

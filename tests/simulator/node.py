@@ -122,12 +122,21 @@ class Node:
                     self._serve_chunk(now, peer, entry, number)
                 case Keep(peer, peer_pb2.Chunk() as chunk):
                     self._keep(now, peer, chunk)
+                case Keep(peer, peer_pb2.Have() as have):
+                    self._keep_have(peer, have)
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     row = self.exchange.take_fork(proof)
                     if row:
                         self._grown(now, growth.forked(row, peer))
                 case Hangup(peer, reason):
                     self.cut(self.id, peer, reason)
+
+    def _keep_have(self, peer: MemberId, have: peer_pb2.Have) -> None:
+        hashes = [HeaderHash(entry) for entry in have.entries]
+        if not have.ask:
+            self.exchange.confirm(hashes)
+        elif held := self.exchange.held(hashes):
+            self.carry(self.id, peer, Stream.BULK, peer_pb2.Frame(have=peer_pb2.Have(entries=held)))
 
     def _ingest(self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]) -> None:
         unseen = self.exchange.unseen(letters)
@@ -179,6 +188,7 @@ class Node:
         ]
         self.apply(now, self.gossip.want_boxes(self.exchange.boxless(ms(now))))
         self.apply(now, self.fetch.wanted(now, wants))
+        self.apply(now, self.fetch.unconfirmed(now, self.exchange.unconfirmed()))
 
     def _project(self) -> None:
         while self.exchange.project():

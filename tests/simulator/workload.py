@@ -2,7 +2,7 @@
 
 from random import Random
 
-from node.content import items
+from node import limits
 from node.exchange.publish import Draft
 from node.feed.header import BULK, NORMAL, SEALED_RELAY, URGENT
 from node.feed.kinds import Kind
@@ -47,7 +47,7 @@ def _items(random: Random, ends_ms: int, published: list[bytes], count: int, urg
     object_id = random.randbytes(16)
     digests = [random.randbytes(32) for _ in range(count)]
     published.append(digests[0])
-    packed = next(iter(items.cut(items.gather(digests))))
+    packed = b"".join(sorted(digests)[: limits.ITEMS_MAX])
     record = record_pb2.Record(
         kind=Kind.ITEMS, object_id=object_id, items=record_pb2.Items(kind="sha256", digests=packed)
     )

@@ -1,0 +1,65 @@
+"""Standing: whether a record, or an item of it, still counts, by forks, ends and what its author took back."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from node.exchange.trust import Trust
+from node.feed import marks
+from node.feed.keys import FeedId
+from node.feed.marks import Standing
+from node.store import index, ledger, restrictions
+from node.store.index import Record
+from node.store.stores import Stores
+
+WITHDRAWN, REPLACED = "withdrawn by its author", "replaced by a later record"
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What of a record does not count any more: all of it, for a reason, or some positions, as bits."""
+
+    reason: str = ""
+    positions: int = 0
+    since_ms: int = 0  # of the first withdrawal
+
+    def covers(self, position: int) -> bool:
+        """Whether this item does not count."""
+        return bool(self.reason) or bool(self.positions >> position & 1)
+
+    @property
+    def count(self) -> int:
+        """How many items are taken out, where the record as a whole stands."""
+        return self.positions.bit_count()
+
+
+def standing_of(stores: Stores, feed_id: FeedId, seq: int, trust: Trust) -> Standing:
+    """Whether an entry stands, by forks and ends of its feed."""
+    return marks.standing(trust.marks, feed_id, seq, partial(ledger.hash_at, stores.ledger, feed_id))
+
+
+def restriction(stores: Stores, record: Record, trust: Trust) -> Restriction:
+    """What its author took back of a record of a list, or of the list it is of."""
+    positions, since_ms = 0, 0
+    for said in restrictions.withdrawals(stores.index, record.member_id, record.hash, record.object_id):
+        if standing_of(stores, said.feed_id, said.seq, trust) is Standing.SUPERSEDED:
+            continue
+        since_ms = since_ms or said.created_ms
+        if not said.positions:
+            return Restriction(WITHDRAWN, since_ms=since_ms)
+        positions |= int.from_bytes(said.positions, "little")
+    for one in restrictions.replacements(stores.index, record.member_id, record.hash):
+        if (
+            one.object_id == record.object_id
+            and standing_of(stores, one.feed_id, one.seq, trust) is not Standing.SUPERSEDED
+        ):
+            return Restriction(REPLACED, since_ms=since_ms)
+    return Restriction(positions=positions & ((1 << record.items) - 1), since_ms=since_ms)
+
+
+def restricted(stores: Stores, kind: int, trust: Trust) -> dict[int, Restriction]:
+    """All records of a kind that are restricted, by number: few among many."""
+    numbers = [number for number, _ in restrictions.touched(stores.index, kind)]
+    found = {
+        number: restriction(stores, record, trust) for number, record in index.records(stores.index, numbers).items()
+    }
+    return {number: one for number, one in found.items() if one.reason or one.positions}

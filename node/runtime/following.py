@@ -1,0 +1,241 @@
+"""Following: lists of all members, as they are offered, fetched, compared with one's own items, and let go again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+import structlog
+
+from node.content import items
+from node.content.hashes import HashKind
+from node.errors import Refused, Unavailable
+from node.exchange import consult, holdings
+from node.exchange.exchange import Exchange
+from node.exchange.holdings import Holding, Part
+from node.feed.header import BULK
+from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.policy.following import Choice, State
+from node.runtime.saying import Saying
+from node.runtime.staging import Staged
+from node.runtime.work import Work
+from node.runtime.writer import News
+from node.store import payloads, staging
+from node.store.stores import Stores
+from node.v1 import record_pb2, tools_pb2
+
+PREVIEW_MS = 86_400_000  # so long is a list here that somebody only looked at
+RECORDS_PER_STEP = 8  # let go at a time
+TIDY_EVERY_S = 60.0
+WATCH_EVERY_S = 0.2  # a list that is being fetched changes a hundred times a second
+
+_log = structlog.get_logger()
+
+
+class Following:
+    """What this node's people have of other members' lists."""
+
+    def __init__(self, saying: Saying) -> None:
+        self._saying = saying
+        self._work = Work()
+        self._changed = News()
+
+    async def follow(self, request: tools_pb2.FollowListRequest) -> tools_pb2.FollowListResponse:
+        """Fetch and match a list from now on, or let it go; raises Refused for our own."""
+        view = await self._named(request.list)
+        if view.following == "own":
+            raise Refused(
+                f"{view.name} is a list of our own: it is always here",
+                next_step="`tocsin list withdraw` takes it back.",
+                field="list",
+            )
+        await self._work.through(self._choose(view, State.FOLLOWED if request.follow else State.DROPPED))
+        return tools_pb2.FollowListResponse(list=await self._named(request.list))
+
+    async def _choose(self, view: tools_pb2.ListView, state: State) -> None:
+        writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
+        until_ms = now_ms + PREVIEW_MS if state is State.PREVIEWED else 0
+        choice: Choice | None = Choice(state, until_ms)
+        if state is State.DROPPED and not writer.follows.everything:
+            choice = None
+        about = MemberId(view.member_id), ObjectId(view.object_id)
+        await writer.run(lambda exchange: exchange.choose(*about, choice))
+        await self._saying.peering.refresh_wants()
+        self._changed.tell()
+
+    async def watch(self, typed: str) -> AsyncIterator[tools_pb2.ListView]:
+        """A list as it is, and again whenever that changes."""
+        last = None
+        while True:
+            news = (self._saying.writer.news, self._saying.projecting.news)
+            seen = [one.version for one in news]
+            view = await self._named(typed if last is None else last.object_id.hex())
+            if view != last:
+                yield view
+                last = view
+            waiting = [asyncio.ensure_future(one.newer(was)) for one, was in zip(news, seen, strict=True)]
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in waiting:
+                    one.cancel()
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    async def export(self, typed: str) -> AsyncIterator[tools_pb2.ListRecord]:
+        """What stands in a list, record by record; raises Refused where it is not here."""
+        view = await self._named(typed)
+        holdings.require_here(view)
+        for part in (await self._holding(view)).parts.values():
+            if part.kind is not None and (record := await self._opened(part.hash)) is not None:
+                yield _list_record(part, record, part.kind)
+
+    # ---- Comparing
+
+    async def compare(
+        self, asked: tools_pb2.Comparison, staged: Staged
+    ) -> AsyncIterator[tools_pb2.CompareListResponse]:
+        """Items that were sent beside those of a list: progress, values as asked for, and the counts at last."""
+        view = await self._named(asked.list)
+        if asked.fetch:
+            async for here in self._fetched(view):
+                yield tools_pb2.CompareListResponse(progress=here)
+                view = here
+        else:
+            holdings.require_here(view)
+        holding = await self._holding(view)
+        numbers, gone = list(holding.parts), list(holding.gone)
+        await staged.run(lambda connection: staging.compare_with(connection, numbers, gone))
+        if asked.send_common:
+            async for values in _pages(staged, standing=True):
+                yield tools_pb2.CompareListResponse(common=values)
+        if asked.send_only_sent:
+            async for values in _pages(staged, standing=False):
+                yield tools_pb2.CompareListResponse(only_sent=values)
+        if asked.send_only_listed:
+            async for values in self._only_listed(holding, staged):
+                yield tools_pb2.CompareListResponse(only_listed=values)
+        yield tools_pb2.CompareListResponse(compared=await self._compared(view, holding, staged))
+
+    async def _fetched(self, view: tools_pb2.ListView) -> AsyncIterator[tools_pb2.ListView]:
+        """The list until all of it is here, for a day if nobody follows it."""
+        if view.following == State.OFFERED:
+            await self._work.through(self._choose(view, State.PREVIEWED))
+        async for now in self.watch(view.object_id.hex()):
+            yield now
+            if not now.missing and not now.unprojected:
+                return
+
+    async def _only_listed(self, holding: Holding, staged: Staged) -> AsyncIterator[tools_pb2.Values]:
+        for part in holding.parts.values():
+            record = await self._opened(part.hash)
+            if record is None or part.kind is None:
+                continue
+            keys = items.keys(part.kind, record.items)
+            sent = await staged.run(partial(staging.positions, kind=part.kind, keys=keys, sent=True))
+            left = holdings.rows_left(record, part.kind, sent | part.restriction.positions)
+            if left:
+                yield _values(part.kind, [row for _, row in left])
+
+    async def _compared(self, view: tools_pb2.ListView, holding: Holding, staged: Staged) -> tools_pb2.Compared:
+        common = places = 0
+        for kind in staged.counts:
+            found = await staged.run(partial(staging.matched, kind=kind.number))
+            common, places = common + found.items, places + found.places
+        seen = self._saying.view()
+        disputed = common if consult.publisher_obstacle(MemberId(view.member_id), seen) else 0
+        return tools_pb2.Compared(
+            list=view,
+            common=common,
+            only_sent=staged.count - common,
+            only_listed=holding.items - places,
+            disputed=disputed,
+        )
+
+    # ---- Letting go
+
+    async def tidy(self) -> None:
+        """End previews, and let go what is not followed any more, for ever."""
+        while True:
+            seen = self._changed.version
+            try:
+                await self._work.through(self._tidy())
+            except Unavailable as error:
+                _log.error("lists not let go", reason=error.reason)
+            try:
+                async with asyncio.timeout(TIDY_EVERY_S):
+                    await self._changed.newer(seen)
+            except TimeoutError:
+                continue
+
+    async def _tidy(self) -> None:
+        writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
+        for about, choice in writer.follows.choices.items():
+            if choice.state is State.PREVIEWED and choice.until_ms <= now_ms:
+                await writer.run(partial(_forget, about=about))
+        for held in await self._saying.reading.run(lambda stores: payloads.held_of_lists(stores.ledger)):
+            feed = writer.trust.feeds.get(held.feed_id)
+            if held.present and feed is not None and not writer.follows.fetches(feed.member_id, held.list_id):
+                await self._let_go(held)
+
+    async def _let_go(self, held: payloads.Held) -> None:
+        """Out of the index first, then the payloads: a stop in between begins again."""
+        find = partial(_present, held=held)
+        while hashes := await self._saying.reading.run(find):
+            await self._saying.projecting.drop(hashes)
+            await self._saying.writer.run(partial(_drop, hashes=hashes), BULK)
+            self._saying.writer.news.tell()
+
+    # ---- Looking
+
+    async def _named(self, typed: str) -> tools_pb2.ListView:
+        seen = self._saying.view()
+        return await self._saying.reading.run(lambda stores: holdings.named(stores, seen, typed))
+
+    async def _holding(self, view: tools_pb2.ListView) -> Holding:
+        seen, about = self._saying.view(), (MemberId(view.member_id), ObjectId(view.object_id))
+        return await self._saying.reading.run(lambda stores: holdings.hold(stores, *about, seen))
+
+    async def _opened(self, hash_: HeaderHash) -> record_pb2.Record | None:
+        trust, reader = self._saying.writer.trust, self._saying.writer.reader
+        return await self._saying.reading.run(lambda stores: holdings.opened(stores, hash_, trust, reader))
+
+
+def _forget(exchange: Exchange, about: tuple[MemberId, ObjectId]) -> None:
+    exchange.choose(*about, None)
+
+
+def _drop(exchange: Exchange, hashes: Sequence[HeaderHash]) -> None:
+    exchange.let_go(hashes)
+
+
+def _present(stores: Stores, held: payloads.Held) -> list[HeaderHash]:
+    return payloads.of_list(stores.ledger, [held.feed_id], held.list_id, payloads.State.PRESENT, RECORDS_PER_STEP)
+
+
+async def _pages(staged: Staged, *, standing: bool) -> AsyncIterator[tools_pb2.Values]:
+    for kind in staged.counts:
+        after = None
+        while page := await staged.run(partial(staging.page, kind=kind, after=after, standing=standing)):
+            after = page[-1][0]
+            for rows in items.cut(page):
+                yield _values(kind, rows)
+
+
+def _values(kind: HashKind, rows: Sequence[items.Row]) -> tools_pb2.Values:
+    letter = record_pb2.Items()
+    items.pack(letter, kind, rows)
+    return tools_pb2.Values(kind=kind.name, digests=letter.digests, texts=letter.values, qualities=letter.qualities)
+
+
+def _list_record(part: Part, record: record_pb2.Record, kind: HashKind) -> tools_pb2.ListRecord:
+    left = holdings.rows_left(record, kind, part.restriction.positions)
+    return tools_pb2.ListRecord(
+        entry=part.hash,
+        values=_values(kind, [row for _, row in left]),
+        positions=[position for position, _ in left],
+        labels=part.said.items.labels,
+        advice=part.said.items.advice,
+        expires_ms=part.row.expires_ms,
+        algorithm_version=part.said.items.algorithm_version,
+        media_type=part.said.items.media_type,
+        handling=part.said.handling,
+    )

@@ -1,0 +1,302 @@
+"""Listing: publish lists of our own, change them, take them back.
+
+One change at a time, compared on disk with what stands, and decided before anything is said. What is
+taken out is said first, in the urgent lane; what is left of records that lost much is written anew.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+from node.content import items, names
+from node.exchange import changes, consult, drafts, holdings
+from node.exchange.changes import Change, Group
+from node.exchange.drafts import Sharing
+from node.exchange.holdings import Holding, Part
+from node.exchange.publish import Draft
+from node.feed.box import Randomness
+from node.feed.header import BULK, URGENT
+from node.feed.keys import HeaderHash, ObjectId
+from node.policy.effect import Right
+from node.runtime.saying import Saying
+from node.runtime.staging import Staged
+from node.runtime.work import Work
+from node.store import staging
+from node.store.index import Record
+from node.v1 import record_pb2, tools_pb2
+
+RECORDS_PER_WRITE = 4  # half a megabyte; so long does an urgent entry wait behind bulk
+WITHDRAWALS_PER_WRITE = 32
+OUTDATED = 4  # the withdrawal reason of what a newer file does not have
+REWRITE_EVERY_S = 60.0
+
+
+class Listing:
+    """Our own lists, one change at a time."""
+
+    def __init__(self, saying: Saying, randomness: Randomness) -> None:
+        self._saying = saying
+        self._randomness = randomness
+        self._work = Work()
+        self._one = asyncio.Lock()
+
+    async def publish(self, draft: tools_pb2.ListDraft, staged: Staged) -> tools_pb2.PublishListResponse:
+        """Publish a list, or a change of one of ours; raises Refused.
+
+        What stands in it already is not said again. All of it is said, even where the caller leaves.
+        """
+        return await self._work.through(self._publish(draft, staged))
+
+    async def _publish(self, draft: tools_pb2.ListDraft, staged: Staged) -> tools_pb2.PublishListResponse:
+        async with self._one:
+            saying, seen = self._saying, self._saying.view_of(Right.PUBLISH)
+            drafts.check_list(draft, seen.now_ms)
+            await saying.caught_up(bulk=True)
+            find = partial(holdings.own_list, seen=seen, name=draft.name, exercise=draft.exercise)
+            head = await saying.reading.run(find)
+            sharing = self._sharing(draft, await saying.crisis_id(seen, draft.crisis), head, seen.now_ms)
+            before = await self._holding(ObjectId(sharing.object_id), seen)
+            await _check_qualities(sharing.draft, staged)
+            change = await self._compare(sharing, before, staged)
+            changes.check_removal(draft, before, change)
+            letter = _head(sharing, before, change, {kind.name for kind in staged.counts})
+            records = 0
+            if not draft.dry_run and not (head and change.is_nothing and _is_same(head, sharing, letter)):
+                records = await self._say(sharing, letter, before, change, staged)
+            return await self._answer(sharing, change, records, is_there=not draft.dry_run or head is not None)
+
+    def _sharing(self, draft: tools_pb2.ListDraft, crisis_id: bytes, head: Record | None, now_ms: int) -> Sharing:
+        """The list as it is to be: what the draft leaves open is as before, or as usual."""
+        if head is None:
+            return Sharing(drafts.begun(draft), self._randomness(names.ID_BYTES), crisis_id, 1, now_ms)
+        said = record_pb2.Record.FromString(head.content)
+        made = drafts.continued(draft, said.list, head.expires_ms, now_ms)
+        version = drafts.next_version(said.list)
+        return Sharing(made, head.object_id, crisis_id or said.crisis_id, version, now_ms)
+
+    async def _compare(self, sharing: Sharing, before: Holding, staged: Staged) -> Change:
+        """What changes by these items."""
+        await _compare_with(staged, before)
+        draft, added, unchanged, removed = sharing.draft, 0, 0, dict[int, int]()
+        otherwise: list[Part] = []
+        for kind, count in staged.counts.items():
+            found = await staged.run(partial(staging.matched, kind=kind.number))
+            added, unchanged = added + count - found.items, unchanged + found.items
+            own = before.of_kind(kind)
+            if draft.replace and found.places < sum(part.items for part in own):
+                removed |= await self._positions(own, staged, sent=False)
+            if draft.replace:
+                otherwise += [part for part in own if changes.says_otherwise(part, sharing)]
+        return Change(added, unchanged, removed, otherwise)
+
+    async def _positions(self, parts: Sequence[Part], staged: Staged, *, sent: bool) -> dict[int, int]:
+        """Which items of these records were sent, or were not: bits by position, where there are any."""
+        found = {}
+        for part in parts:
+            record = await self._opened(part.hash)
+            if record is None or part.kind is None:
+                continue
+            keys = items.keys(part.kind, record.items)
+            bits = await staged.run(partial(staging.positions, kind=part.kind, keys=keys, sent=sent))
+            bits &= ~part.restriction.positions
+            if bits:
+                found[part.number] = bits
+        return found
+
+    async def remove(self, removal: tools_pb2.Removal, staged: Staged) -> tools_pb2.RemoveItemsResponse:
+        """Take items out of a list of ours; raises Refused."""
+        return await self._work.through(self._remove(removal, staged))
+
+    async def _remove(self, removal: tools_pb2.Removal, staged: Staged) -> tools_pb2.RemoveItemsResponse:
+        async with self._one:
+            saying, seen = self._saying, self._saying.view()
+            drafts.check_reason(removal.reason)
+            await saying.caught_up(bulk=True)
+            view = await self._own(removal.list, seen)
+            before = await self._holding(ObjectId(view.object_id), seen)
+            await _compare_with(staged, before)
+            found = 0
+            for kind in staged.counts:
+                found += (await staged.run(partial(staging.matched, kind=kind.number))).items
+            touched = [before.parts[number] for number in await staged.run(staging.touched)]
+            change = Change(removed=await self._positions(touched, staged, sent=True))
+            if not change.is_nothing:
+                sharing = await self._as_it_is(view, seen)
+                letter = _head(sharing, before, change, set())
+                await self._say(sharing, letter, before, change, staged, removal.reason)
+            return tools_pb2.RemoveItemsResponse(
+                list=await self._listed(view.object_id),
+                removed=found,
+                absent=staged.count - found,
+                records_withdrawn_from=len(change.removed),
+            )
+
+    async def withdraw(self, request: tools_pb2.WithdrawListRequest) -> tools_pb2.WithdrawListResponse:
+        """Take a whole list back, for good; raises Refused."""
+        return await self._work.through(self._withdraw(request))
+
+    async def _withdraw(self, request: tools_pb2.WithdrawListRequest) -> tools_pb2.WithdrawListResponse:
+        async with self._one:
+            drafts.check_reason(request.reason)
+            view = await self._own(request.list, self._saying.view())
+            await self._saying.say([drafts.list_withdrawal(view.object_id, request.reason)], URGENT)
+            await self._saying.caught_up(bulk=False)
+            return tools_pb2.WithdrawListResponse(list=await self._listed(view.object_id))
+
+    async def rewrite(self) -> None:
+        """Write anew what lost items half an hour ago, for ever."""
+        while True:
+            await asyncio.sleep(REWRITE_EVERY_S)
+            await self._work.through(self.rewrite_due())
+
+    async def rewrite_due(self) -> int:
+        """Write anew what is due now; how many records that made."""
+        async with self._one:
+            seen, made = self._saying.view(), 0
+            await self._saying.caught_up(bulk=True)
+            for view in await self._saying.reading.run(lambda stores: consult.lists(stores, seen, "", exercises=True)):
+                if view.member_id == seen.follows.me and not view.withdrawn:
+                    before = await self._holding(ObjectId(view.object_id), seen)
+                    made += await self._rewrite(changes.groups(before, {}, seen.now_ms), None)
+            return made
+
+    # ---- Saying
+
+    async def _say(
+        self,
+        sharing: Sharing,
+        letter: record_pb2.HashList,
+        before: Holding,
+        change: Change,
+        staged: Staged,
+        reason: int = OUTDATED,
+    ) -> int:
+        """What goes, then the head: a publication that was cut off is finished by the same command again."""
+        gone = changes.withdrawals(before, change.removed, reason)
+        for start in range(0, len(gone), WITHDRAWALS_PER_WRITE):
+            await self._saying.say(gone[start : start + WITHDRAWALS_PER_WRITE], URGENT)
+        await self._saying.say_visibly([drafts.list_head(sharing, letter)], BULK)
+        records = await self._say_all(self._fresh(sharing, staged)) if change.added else 0
+        records += await self._rewrite(changes.anew(change.anew, change.removed), sharing)
+        rest = before.without(change.anew)
+        records += await self._rewrite(changes.groups(rest, change.removed, sharing.now_ms), None)
+        await self._saying.caught_up(bulk=True)
+        await self._saying.peering.refresh_wants()  # who has them?
+        return records
+
+    async def _fresh(self, sharing: Sharing, staged: Staged) -> AsyncIterator[Draft]:
+        """Records of what is new, kind by kind, each rising over all of it."""
+        for kind in staged.counts:
+            after = None
+            while page := await staged.run(partial(staging.page, kind=kind, after=after, standing=False)):
+                after = page[-1][0]
+                for rows in items.cut(page):
+                    yield drafts.list_items(sharing, kind, rows)
+
+    async def _rewrite(self, groups: Sequence[Group], sharing: Sharing | None) -> int:
+        async def made() -> AsyncIterator[Draft]:
+            for group in groups:
+                draft = await self._rewritten(group, sharing)
+                if draft is not None:
+                    yield draft
+
+        return await self._say_all(made()) if groups else 0
+
+    async def _rewritten(self, group: Group, sharing: Sharing | None) -> Draft | None:
+        """What is left of a group in one record; None where a payload has gone meanwhile."""
+        first = group.parts[0]
+        left: list[list[items.Row]] = []
+        for part, bits in zip(group.parts, group.dropped, strict=True):
+            record = await self._opened(part.hash)
+            if record is None or part.kind is None:
+                return None
+            left.append([row for _, row in holdings.rows_left(record, part.kind, bits)])
+        said, ends_ms = record_pb2.Record(), first.row.expires_ms
+        said.CopyFrom(first.said)
+        if sharing is not None:
+            sharing.say_in(said)
+            ends_ms = sharing.ends_ms
+        return drafts.rewritten(said, holdings.merged(left), [part.hash for part in group.parts], ends_ms)
+
+    async def _say_all(self, made: AsyncIterator[Draft]) -> int:
+        """Some at a time; how many there were."""
+        count, part = 0, list[Draft]()
+        async for draft in made:
+            part.append(draft)
+            count += 1
+            if len(part) == RECORDS_PER_WRITE:
+                await self._saying.say(part, BULK)
+                part = []
+        if part:
+            await self._saying.say(part, BULK)
+        return count
+
+    # ---- Looking
+
+    async def _opened(self, hash_: HeaderHash) -> record_pb2.Record | None:
+        trust, reader = self._saying.writer.trust, self._saying.writer.reader
+        return await self._saying.reading.run(lambda stores: holdings.opened(stores, hash_, trust, reader))
+
+    async def _holding(self, object_id: ObjectId, seen: consult.View) -> Holding:
+        return await self._saying.reading.run(lambda stores: holdings.hold(stores, seen.follows.me, object_id, seen))
+
+    async def _own(self, typed: str, seen: consult.View) -> tools_pb2.ListView:
+        """The list of ours that is meant; raises Refused."""
+        view = await self._saying.reading.run(lambda stores: holdings.named(stores, seen, typed))
+        holdings.require_ours(view, seen)
+        return view
+
+    async def _as_it_is(self, view: tools_pb2.ListView, seen: consult.View) -> Sharing:
+        """One of our lists at its next version."""
+        find = partial(holdings.own_list, seen=seen, name=view.list.name, exercise=view.exercise)
+        head = await self._saying.reading.run(find)
+        assert head is not None  # noqa: S101 - it was listed, and nobody else changes it meanwhile
+        return drafts.sharing_of(record_pb2.Record.FromString(head.content), head.expires_ms, seen.now_ms)
+
+    async def _listed(self, object_id: bytes) -> tools_pb2.ListView:
+        """One of our lists as it is now."""
+        seen = self._saying.view()
+        found = await self._saying.reading.run(
+            lambda stores: consult.lists(stores, seen, object_id.hex(), exercises=True)
+        )
+        return next(one for one in found if one.member_id == seen.follows.me)
+
+    async def _answer(
+        self, sharing: Sharing, change: Change, records: int, *, is_there: bool
+    ) -> tools_pb2.PublishListResponse:
+        return tools_pb2.PublishListResponse(
+            list=await self._listed(sharing.object_id) if is_there else None,
+            added=change.added,
+            unchanged=change.unchanged,
+            removed=change.removed_count,
+            records=records,
+            records_withdrawn_from=len(change.removed),
+        )
+
+
+async def _compare_with(staged: Staged, before: Holding) -> None:
+    numbers, gone = list(before.parts), list(before.gone)
+    await staged.run(lambda connection: staging.compare_with(connection, numbers, gone))
+
+
+async def _check_qualities(draft: tools_pb2.ListDraft, staged: Staged) -> None:
+    for kind in staged.counts:
+        if kind.has_quality:
+            below = await staged.run(partial(staging.below, kind=kind.number, quality=draft.quality_floor))
+            changes.check_qualities(draft, kind, below)
+
+
+def _head(sharing: Sharing, before: Holding, change: Change, kinds: set[str]) -> record_pb2.HashList:
+    """What is said of the list as a whole once this has changed."""
+    named = {sharing.draft.kind} - {""}
+    return sharing.head(before.items + change.added - change.removed_count, before.kinds | kinds | named)
+
+
+def _is_same(head: Record, sharing: Sharing, letter: record_pb2.HashList) -> bool:
+    """Whether the list was said to be like this, and for long enough."""
+    said = record_pb2.Record.FromString(head.content)
+    before = record_pb2.HashList()
+    before.CopyFrom(said.list)
+    before.version = letter.version
+    is_marked = said.handling == sharing.draft.handling and said.crisis_id == sharing.crisis_id
+    return before == letter and is_marked and head.expires_ms >= sharing.ends_ms - drafts.DAY_MS

@@ -1,0 +1,86 @@
+"""Saying something of our own, as far as this member may, and waiting until it is visible here."""
+
+from collections.abc import Sequence
+
+from node.errors import Refused
+from node.exchange import consult, project
+from node.exchange.publish import Draft
+from node.feed.keys import HeaderHash
+from node.policy import effect
+from node.policy.effect import Right
+from node.runtime.link import Clock
+from node.runtime.peering import Peering
+from node.runtime.projecting import Projecting
+from node.runtime.reading import Reading
+from node.runtime.writer import Writer
+from node.store import arrivals, index
+
+
+class Saying:
+    """What publishing a crisis and publishing a list have alike."""
+
+    def __init__(
+        self, peering: Peering, writer: Writer, reading: Reading, projecting: Projecting, clock: Clock
+    ) -> None:
+        self.peering, self.writer, self.reading = peering, writer, reading
+        self.projecting, self.clock = projecting, clock
+
+    def view(self) -> consult.View:
+        """What is trusted and followed now."""
+        return consult.view(self.writer.trust, self.writer.follows, self.clock.now_ms())
+
+    def view_of(self, right: Right) -> consult.View:
+        """The same; raises Refused where this member may not."""
+        seen = self.view()
+        self.require(right, seen)
+        return seen
+
+    def require(self, right: Right, seen: consult.View) -> None:
+        """Raise Refused where this member may not, saying why and who could tell more."""
+        obstacle = effect.obstacle(right, self.writer.reader.member_id, seen.roster, seen.trust.charter)
+        if obstacle:
+            waits = "`tocsin member` shows who has not accepted yet, as far as this node has heard: is it connected?"
+            rules = "`tocsin charter show data/charter.tocsin`, in the node's folder, says who may do what."
+            raise Refused(f"this node may not {right}: {obstacle}", next_step=rules if seen.roster.in_force else waits)
+
+    async def say(self, drafts: Sequence[Draft], lane: int) -> HeaderHash:
+        """Say these; durable and on their way when it returns. The last one's header hash."""
+        return (await self.peering.publish(drafts, lane)).entries[-1].header.hash
+
+    async def say_visibly(self, drafts: Sequence[Draft], lane: int) -> None:
+        """Say these records, and wait until the last is shown here."""
+        await self.shown(await self.say(drafts, lane))
+
+    async def shown(self, hash_: HeaderHash) -> None:
+        """Wait until a record of ours is shown here."""
+        while True:
+            seen = self.projecting.news.version
+            if await self.reading.run(lambda stores: index.is_shown(stores.index, hash_)):
+                return
+            await self.projecting.news.newer(seen)
+
+    async def caught_up(self, *, bulk: bool) -> None:
+        """Wait until what is ours is shown here, also what a caller that left did not wait for.
+
+        A crisis stands in the urgent lane, and waits for nothing that is bulk.
+        """
+        last = await self.reading.run(lambda stores: arrivals.last(stores.ledger, project.store_id(stores)))
+        while True:
+            seen = self.projecting.news.version
+            here = await self.reading.run(project.cursor)
+            if here.urgent >= last.urgent and (not bulk or here.bulk >= last.bulk):
+                return
+            await self.projecting.news.newer(seen)
+
+    async def crisis_id(self, seen: consult.View, named: str) -> bytes:
+        """The crisis that something belongs to, if any; raises Refused for one that is not, or is over."""
+        if not named:
+            return b""
+        found = (await self.reading.run(lambda stores: consult.crises(stores, seen, named, exercises=True)))[0]
+        if found.state in consult.OVER:
+            raise Refused(
+                f"{found.reference} is over: {found.reason or found.state}",
+                next_step="Publish without --crisis, or for one that goes on: `tocsin crisis list`.",
+                field="crisis",
+            )
+        return found.object_id

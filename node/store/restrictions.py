@@ -1,0 +1,99 @@
+"""What authors took back: withdrawals and replacements, kept beside the records and whatever comes first.
+
+Nothing is decided here. Whether a statement counts depends on how its feed stands, and that changes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
+from node.store import driver
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """That items of an entry, all of it, or an object no longer stand. ``target`` is the entry or the object."""
+
+    hash: HeaderHash
+    target: bytes
+    member_id: MemberId
+    feed_id: FeedId
+    seq: int
+    created_ms: int
+    reason: int
+    positions: bytes  # empty: all
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """That a record takes the place of another of the same object."""
+
+    hash: HeaderHash
+    target: HeaderHash
+    member_id: MemberId
+    object_id: ObjectId
+    feed_id: FeedId
+    seq: int
+
+
+def withdraw(index: sa.Connection, said: Withdrawal) -> None:
+    """Keep a withdrawal; again is the same."""
+    driver.execute(
+        index,
+        "INSERT OR IGNORE INTO withdrawal (hash, target, member_id, feed_id, seq, created_ms, reason, positions)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (said.hash, said.target, said.member_id, said.feed_id, said.seq, said.created_ms, said.reason, said.positions),
+    )
+
+
+def replace(index: sa.Connection, said: Iterable[Replacement]) -> None:
+    """Keep what a record replaces; again is the same."""
+    driver.execute_many(
+        index,
+        "INSERT OR IGNORE INTO replacement (hash, target, member_id, object_id, feed_id, seq)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [(one.hash, one.target, one.member_id, one.object_id, one.feed_id, one.seq) for one in said],
+    )
+
+
+def withdrawals(index: sa.Connection, member_id: MemberId, entry: HeaderHash, object_id: ObjectId) -> list[Withdrawal]:
+    """What the author of a record said of it, or of its object."""
+    rows = driver.rows(
+        index,
+        "SELECT hash, target, member_id, feed_id, seq, created_ms, reason, positions FROM withdrawal"
+        " WHERE target IN (?, ?) AND member_id = ? ORDER BY created_ms, hash",
+        (entry, object_id, member_id),
+    )
+    return [Withdrawal(*row) for row in rows]
+
+
+def replacements(index: sa.Connection, member_id: MemberId, entry: HeaderHash) -> list[Replacement]:
+    """Records of the same author that say they take the place of this one, and are shown."""
+    rows = driver.rows(
+        index,
+        "SELECT p.hash, p.target, p.member_id, p.object_id, p.feed_id, p.seq FROM replacement p"
+        " JOIN record r ON r.hash = p.hash AND r.shown WHERE p.target = ? AND p.member_id = ? ORDER BY p.hash",
+        (entry, member_id),
+    )
+    return [Replacement(*row) for row in rows]
+
+
+def touched(index: sa.Connection, kind: int) -> Iterator[tuple[int, HeaderHash]]:
+    """Records of this kind of which something was said, with their numbers: few among many."""
+    rows = driver.rows(
+        index,
+        "SELECT r.record, r.hash FROM record r WHERE r.shown AND r.kind = ?1 AND r.hash IN"
+        " (SELECT target FROM withdrawal UNION SELECT target FROM replacement)"
+        " UNION SELECT r.record, r.hash FROM record r WHERE r.shown AND r.kind = ?1 AND r.object_id IN"
+        " (SELECT target FROM withdrawal WHERE length(target) = 16) ORDER BY 1",
+        (kind,),
+    )
+    return ((row[0], row[1]) for row in rows)
+
+
+def clear(index: sa.Connection) -> None:
+    """Forget all; the ledger tells it again."""
+    driver.execute(index, "DELETE FROM withdrawal")
+    driver.execute(index, "DELETE FROM replacement")
