@@ -1,12 +1,10 @@
 """What the node hands out, checked against the federation id; what does not verify goes no further."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
-import grpc.aio
-
-from node.client.connection import asked
+from node.client.connection import Connection
 from node.client.events import Received
+from node.client.records import Kept, Records
 from node.content import hashes
 from node.errors import NodeError, PeerFault
 from node.exchange import trust as trusts
@@ -18,10 +16,7 @@ from node.feed import charter as charters
 from node.feed import kinds, payload
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.pae import FederationId
-from node.rpc import status
-from node.v1 import header_pb2, record_pb2, tools_pb2, tools_pb2_grpc
-
-RECORDS_KEPT = 32  # verified records of lists that matches stand in, 131 kB each
+from node.v1 import header_pb2, record_pb2, tools_pb2
 
 
 class Unverified(PeerFault):
@@ -31,19 +26,19 @@ class Unverified(PeerFault):
 class Checking:
     """What is known of the federation, all of it proven from its id."""
 
-    def __init__(self, tools: "tools_pb2_grpc.ToolsAsyncStub", federation_id: FederationId) -> None:
-        self._tools = tools
+    def __init__(self, connection: Connection, federation_id: FederationId) -> None:
+        self._connection = connection
         self._federation_id = federation_id
         # No key of its own: the node opens sealed payloads and hands out the content key.
         self._reader = Reader(MemberId(bytes(32)), (), boxes.Hpke())
         self._trust: Trust | None = None
         self._identities: set[HeaderHash] = set()
-        self._records: OrderedDict[HeaderHash, tuple[Verified, record_pb2.Record]] = OrderedDict()
+        self._records = Records()
 
     async def check_match(self, match: tools_pb2.Match, values: Sequence[bytes]) -> None:
         """Raise Unverified unless the value that matched stands in the signed record, at that position."""
-        verified, record = await self._record(HeaderHash(match.entry))
-        if not 0 <= match.index < len(values) or not _stands(match, values[match.index], verified, record):
+        kept = await self._record(HeaderHash(match.entry))
+        if not 0 <= match.index < len(values) or not _stands(match, values[match.index], kept):
             raise Unverified(
                 "the node names a match that does not stand in the signed record",
                 next_step="Do not act on it. Compare with another node of your member, and check this one.",
@@ -97,14 +92,12 @@ class Checking:
     async def _fetch_governance(self) -> Trust:
         trust: Trust | None = None
         letters: list[header_pb2.SignedEntry] = []
-        try:
-            async for response in self._tools.GetGovernance(tools_pb2.GetGovernanceRequest()):
-                if response.WhichOneof("part") == "charter":
-                    trust = trusts.begin(self._charter(response.charter))
-                else:
-                    letters.append(response.entry)
-        except grpc.aio.AioRpcError as error:
-            raise status.error_of(error) from error
+        request = tools_pb2.GetGovernanceRequest()
+        async for response in self._connection.streamed(lambda tools: tools.GetGovernance(request)):
+            if response.WhichOneof("part") == "charter":
+                trust = trusts.begin(self._charter(response.charter))
+            else:
+                letters.append(response.entry)
         if trust is None:
             raise Unverified("the node did not show its charter")
         found, trust, fault = verification.verify_all(letters, trust, self._reader)
@@ -142,24 +135,23 @@ class Checking:
         except PeerFault as fault:
             raise Unverified(f"the payload does not open: {fault.reason}") from fault
 
-    async def _record(self, hash_: HeaderHash) -> tuple[Verified, record_pb2.Record]:
-        """A verified record of a list; the latest few are kept."""
-        if hash_ in self._records:
-            self._records.move_to_end(hash_)
-            return self._records[hash_]
-        delivery = (await asked(self._tools.GetEntry(tools_pb2.GetEntryRequest(entry=hash_)))).delivery
+    async def _record(self, hash_: HeaderHash) -> Kept:
+        """A verified record of a list."""
+        kept = self._records.get(hash_)
+        if kept is not None:
+            return kept
+        request = tools_pb2.GetEntryRequest(entry=hash_)
+        delivery = (await self._connection.asked(lambda tools: tools.GetEntry(request))).delivery
         verified = await self._verified(delivery.entry)
         if verified.header.hash != hash_:
             raise Unverified("the node handed out another entry than the one it named")
-        self._records[hash_] = (verified, self._opened(verified, delivery))
-        if len(self._records) > RECORDS_KEPT:
-            self._records.popitem(last=False)
-        return self._records[hash_]
+        return self._records.put(hash_, verified.member_id, self._opened(verified, delivery))
 
 
-def _stands(match: tools_pb2.Match, value: bytes, verified: Verified, record: record_pb2.Record) -> bool:
+def _stands(match: tools_pb2.Match, value: bytes, kept: Kept) -> bool:
+    record = kept.record
     kind = hashes.KINDS.get(record.items.kind)
-    if kind is None or verified.member_id != match.member_id or record.object_id != match.list_id:
+    if kind is None or kept.member_id != match.member_id or record.object_id != match.list_id:
         return False
     # One value of thousands: splitting the record for each match would take most of a large look-up.
     packed, start = record.items.digests, match.position * kind.digest_bytes

@@ -1,6 +1,10 @@
 """Items on their way to the node, in messages of a bounded size."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from node.content import hashes
 from node.content.hashes import Item, Value
@@ -9,6 +13,40 @@ from node.v1 import tools_pb2
 MESSAGE_BYTES = 512 << 10  # of digests in one message of a publication
 
 Progress = Callable[[int], None]
+Request = TypeVar("Request")
+
+
+@dataclass
+class Sending(Generic[Request]):
+    """A stream of requests: the first says what they are about, all others bring items."""
+
+    first: Request
+    wrap: Callable[[tools_pb2.Values], Request]
+    items: Iterable[Value | Item]
+    progress: Progress = lambda _: None
+    error: Exception | None = None
+
+    async def requests(self) -> AsyncIterator[Request]:
+        """Each request, made when gRPC has room for it."""
+        yield self.first
+        try:
+            for count, values in messages(self.items):
+                yield self.wrap(values)
+                self.progress(count)
+        except Exception as error:
+            self.error = error
+            raise
+
+    @contextmanager
+    def raising(self) -> Iterator[None]:
+        """Around the call: raise what the items raised. gRPC only says that the call was cancelled."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self.error is None or (task is not None and task.cancelling()):
+                raise
+            raise self.error from None
 
 
 def messages(items: Iterable[Value | Item]) -> Iterator[tuple[int, tools_pb2.Values]]:
