@@ -78,12 +78,12 @@ def open_to_member(
     )
 
 
-def open_to_administrator(socket: Path) -> grpc.aio.Channel:
+def open_to_administrator(socket: Path, bounds: Options = OURS) -> grpc.aio.Channel:
     """A channel over the node's own Unix socket; raises ConfigError for a path no socket can have."""
     return grpc.aio.secure_channel(
         socket_address(socket),
         grpc.local_channel_credentials(grpc.LocalConnectionType.UDS),
-        options=(*CHANNEL_OPTIONS, *OURS),
+        options=(*CHANNEL_OPTIONS, *bounds),
     )
 
 

@@ -1,0 +1,252 @@
+"""One node of our own member, as its tools call it."""
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from node.client.checking import Checking
+from node.client.connection import TIMEOUT_S, Connection
+from node.client.events import CaughtUp, Interrupted, Received, Reset
+from node.client.items import Progress, Sending
+from node.client.opening import BundleOpening, Opening, SocketOpening
+from node.content.hashes import Item, Value
+from node.errors import ConfigError, Unavailable
+from node.feed.pae import FederationId
+from node.v1 import record_pb2, tools_pb2
+
+if TYPE_CHECKING:
+    from node.v1.admin_pb2_grpc import AdminAsyncStub
+
+
+class Client:
+    """One node of our own member."""
+
+    def __init__(self, opening: Opening, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S) -> None:
+        if not isinstance(federation_id, bytes) or len(federation_id) != 32:
+            raise ConfigError(
+                "a federation id has 32 bytes", next_step="FederationId(bytes.fromhex(...)) of what your node prints."
+            )
+        self._connection = Connection(opening, timeout_s)
+        self._asked, self._streamed = self._connection.asked, self._connection.streamed
+        self._checking = Checking(self._connection, federation_id)
+
+    @classmethod
+    def on_socket(cls, socket: Path, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S) -> Self:
+        """As the administrator, on the node's machine."""
+        return cls(SocketOpening(socket), federation_id, timeout_s=timeout_s)
+
+    @classmethod
+    def with_bundle(
+        cls, address: str, path: Path, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S
+    ) -> Self:
+        """As a tool, with the file that `tocsin tool issue` made; raises ConfigError for another one.
+
+        Another bundle in the place of the file is used from the next call on.
+        """
+        return cls(BundleOpening(address, path), federation_id, timeout_s=timeout_s)
+
+    @property
+    def admin(self) -> "AdminAsyncStub":
+        """`tocsin.v1.Admin` as it is: nothing is tried again, nothing has a deadline, errors are gRPC's."""
+        return self._connection.present().admin
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._connection.close()
+
+    # ---- Crises
+
+    async def declare(
+        self,
+        crisis: record_pb2.Crisis,
+        handling: record_pb2.Handling,
+        *,
+        exercise: bool = False,
+        object_id: bytes = b"",
+    ) -> tools_pb2.CrisisView:
+        """Declare a crisis; with the object id of an earlier try it is declared once. Raises Refused.
+
+        The id is drawn once and kept over all tries; where none is answered, Unavailable names it.
+        """
+        drawn = object_id or secrets.token_bytes(16)  # noqa: TID251 - the client's own
+        request = tools_pb2.DeclareRequest(object_id=drawn, crisis=crisis, handling=handling, exercise=exercise)
+        lost = f'Declare it again with object_id=bytes.fromhex("{drawn.hex()}"): it is declared once.'
+        return (await self._asked(lambda tools: tools.Declare(request), lost=lost)).crisis
+
+    async def end_crisis(self, crisis: str, text: str = "") -> tools_pb2.CrisisView:
+        """End a crisis of our own now; raises Refused. Not tried again: the second time it is over already."""
+        request = tools_pb2.EndCrisisRequest(crisis=crisis, text=text)
+        lost = "It may have ended: `crises` says whether it has."
+        return (await self._asked(lambda tools: tools.EndCrisis(request), lost=lost)).crisis
+
+    async def crises(self, crisis: str = "", *, exercises: bool = False) -> Sequence[tools_pb2.CrisisView]:
+        """All crises as the node sees them, or the one that is named; raises Refused."""
+        request = tools_pb2.ListCrisesRequest(crisis=crisis, exercises=exercises)
+        return (await self._asked(lambda tools: tools.ListCrises(request))).crises
+
+    # ---- Lists
+
+    async def publish_list(
+        self, draft: tools_pb2.ListDraft, items: Iterable[Value | Item], progress: Progress = lambda _: None
+    ) -> tools_pb2.PublishListResponse:
+        """Publish a list, or what is new in one of ours; raises Refused. ``progress`` hears how many were sent.
+
+        Plain values are of the draft's kind. Where ``items`` raises, nothing is published, and it is raised
+        here. A list is a set: what is published twice stands once. So where Unavailable is raised, do it again;
+        by itself it is not tried again, for the items that were sent are gone.
+        """
+        sending = Sending(
+            tools_pb2.PublishListRequest(list=draft),
+            lambda values: tools_pb2.PublishListRequest(values=values),
+            items,
+            progress,
+        )
+        with sending.raising():
+            return await self._connection.sent(
+                lambda tools: tools.PublishList(sending.requests()),
+                lost=f"All of {draft.name} is published or nothing. Publish it again: what stands is not said twice.",
+            )
+
+    async def remove_items(
+        self, removal: tools_pb2.Removal, items: Iterable[Value | Item], progress: Progress = lambda _: None
+    ) -> tools_pb2.RemoveItemsResponse:
+        """Say of items of our list that they no longer stand; raises Refused.
+
+        As with `publish_list`: not tried again, and harmless the second time.
+        """
+        sending = Sending(
+            tools_pb2.RemoveItemsRequest(removal=removal),
+            lambda values: tools_pb2.RemoveItemsRequest(values=values),
+            items,
+            progress,
+        )
+        with sending.raising():
+            return await self._connection.sent(
+                lambda tools: tools.RemoveItems(sending.requests()),
+                lost=f"Items of {removal.list} may be gone. Remove them again: what no longer stands is passed over.",
+            )
+
+    async def withdraw_list(self, named: str, reason: int) -> tools_pb2.ListView:
+        """Say of our list that none of it stands, for good; raises Refused. Not tried again."""
+        request = tools_pb2.WithdrawListRequest(list=named, reason=reason)
+        lost = "It may have been withdrawn: `lists` says whether it has."
+        return (await self._asked(lambda tools: tools.WithdrawList(request), lost=lost)).list
+
+    async def follow_list(self, named: str, *, follow: bool = True) -> tools_pb2.ListView:
+        """Fetch and match a list from now on, or not any more; raises Refused."""
+        request = tools_pb2.FollowListRequest(list=named, follow=follow)
+        return (await self._asked(lambda tools: tools.FollowList(request))).list
+
+    async def watch_list(self, named: str) -> AsyncIterator[tools_pb2.ListView]:
+        """The list as it is, and again whenever that changes; raises Refused.
+
+        Goes on when the node restarts, and raises Unavailable where that takes longer than the timeout.
+        """
+        request = tools_pb2.WatchListRequest(list=named)
+        seen = True
+        while seen:
+            seen = False
+            async with aclosing(self._streamed(lambda tools: tools.WatchList(request))) as responses:
+                try:
+                    async for response in responses:
+                        seen = True
+                        yield response.list
+                except Unavailable:
+                    if not seen:
+                        raise
+
+    async def compare_list(
+        self, comparison: tools_pb2.Comparison, items: Iterable[Value | Item]
+    ) -> AsyncIterator[tools_pb2.CompareListResponse]:
+        """Our items beside those of a list: progress, values as asked for, and at last the counts; raises Refused."""
+        sending = Sending(
+            tools_pb2.CompareListRequest(comparison=comparison),
+            lambda values: tools_pb2.CompareListRequest(values=values),
+            items,
+        )
+        with sending.raising():
+            async with aclosing(self._streamed(lambda tools: tools.CompareList(sending.requests()))) as responses:
+                async for response in responses:
+                    yield response
+
+    async def export_list(self, named: str) -> AsyncIterator[tools_pb2.ListRecord]:
+        """What stands in a list, record by record; raises Refused, and Unavailable where it breaks off."""
+        request = tools_pb2.ExportListRequest(list=named)
+        async with aclosing(self._streamed(lambda tools: tools.ExportList(request))) as responses:
+            async for response in responses:
+                yield response.record
+
+    async def lists(self, named: str = "", *, exercises: bool = False) -> Sequence[tools_pb2.ListView]:
+        """All lists as the node holds them, or the one that is named; raises Refused."""
+        request = tools_pb2.ListListsRequest(list=named, exercises=exercises)
+        return (await self._asked(lambda tools: tools.ListLists(request))).lists
+
+    async def look_up(self, kind: str, values: Sequence[bytes]) -> Sequence[tools_pb2.Match]:
+        """Which of the values (at most 1,000) stand in a list. Every match is checked in its signed record.
+
+        That a value stands in no list is the node's word: only what is there can be proven. Raises
+        Refused, and Unverified where a match is not in the record it names.
+        """
+        request = tools_pb2.LookUpRequest(kind=kind, values=values)
+        answer = await self._asked(lambda tools: tools.LookUp(request))
+        for match in answer.matches:
+            await self._checking.check_match(match, values)
+        return answer.matches
+
+    # ---- Subscriptions
+
+    async def subscribe(
+        self,
+        name: str,
+        *,
+        cursor: tools_pb2.Cursor | None = None,
+        kinds_wanted: Sequence[int] = (),
+        from_now: bool = False,
+    ) -> AsyncIterator[Received | CaughtUp | Reset | Interrupted]:
+        """Everything from the cursor on, or from what was acknowledged under this name, for ever.
+
+        Goes on behind the last one received when the node restarts or the bundle is renewed. Whoever takes
+        their time slows the node down: it sends no more than half a megabyte ahead. Raises Refused and
+        Unverified, and ConfigError when the bundle's certificate has ended and the file is still the same.
+        """
+        while True:
+            request = tools_pb2.SubscribeRequest(name=name, cursor=cursor, kinds=kinds_wanted, from_now=from_now)
+            async with aclosing(self._subscribed(request)) as responses:
+                try:
+                    async for response in responses:
+                        event = await self._event(response)
+                        cursor = event.cursor
+                        yield event
+                except Unavailable:  # or the node went away while governance was fetched
+                    pass
+            yield Interrupted(cursor)
+
+    def _subscribed(self, request: tools_pb2.SubscribeRequest) -> AsyncGenerator[tools_pb2.SubscribeResponse, None]:
+        return self._streamed(lambda tools: tools.Subscribe(request), patient=True)
+
+    async def acknowledge(self, name: str, cursor: tools_pb2.Cursor) -> None:
+        """Everything up to the cursor is done: a later subscription of this name goes on behind it."""
+        request = tools_pb2.AcknowledgeRequest(name=name, cursor=cursor)
+        await self._asked(lambda tools: tools.Acknowledge(request))
+
+    # ---- Checking
+
+    async def check(self, delivery: tools_pb2.Delivery) -> Received:
+        """What a delivery says, if its author signed it; raises Unverified."""
+        return await self._checking.check(delivery)
+
+    async def _event(self, response: tools_pb2.SubscribeResponse) -> Received | CaughtUp | Reset:
+        match response.WhichOneof("event"):
+            case "delivery":
+                return await self.check(response.delivery)
+            case "reset":
+                return Reset(response.reset.cursor)
+            case _:
+                return CaughtUp(response.caught_up.cursor)

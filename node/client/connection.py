@@ -1,0 +1,223 @@
+"""Calls of the node: what is tried again, how long, and under which certificate.
+
+gRPC does the trying (docs: gRFC A6): its retry policy stands in the channel's configuration, by
+method, with pauses that grow and are drawn at random. It covers what may be said twice: reads, and
+what has the same effect the second time. A stream of requests it cannot say again, for what was sent
+is gone, and neither can it go on in the middle of a stream of answers: that is `Client.subscribe`'s
+and `Client.watch_list`'s, which know from where.
+
+A channel connects again by itself and keeps its certificate for ever. So the bundle is looked at before
+each call and each time an attempt to connect has failed; another file makes another channel. The calls
+of the one before go on until the node ends them.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+import grpc.aio
+
+from node.client.opening import Opening
+from node.errors import ConfigError, NodeError, Unavailable
+from node.rpc import channel, status
+from node.v1 import admin_pb2_grpc, tools_pb2_grpc
+
+if TYPE_CHECKING:
+    from node.v1.admin_pb2_grpc import AdminAsyncStub
+    from node.v1.tools_pb2_grpc import ToolsAsyncStub
+
+TIMEOUT_S = 30.0  # a node that restarts is back in two seconds, on a busy machine in ten
+REASON_S = 1.0  # to ask gRPC why there is no connection
+DETAILS = "grpc-status-details-bin"
+
+# What may be said twice. gRPC tries at most five times, whatever it is told, and not at all what has
+# more than 256 KiB or of which an answer has begun to come.
+REPEATABLE = (
+    "Declare",  # by its object id
+    "ListCrises",
+    "FollowList",
+    "ListLists",
+    "LookUp",
+    "Acknowledge",
+    "GetEntry",
+)
+STREAMS = ("WatchList", "ExportList", "Subscribe", "GetGovernance")
+RETRY_POLICY = {
+    "maxAttempts": 5,
+    "initialBackoff": "0.2s",
+    "maxBackoff": "2s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+Answer = TypeVar("Answer")
+
+
+def _options() -> channel.Options:
+    # An attempt that finds no connection waits for one: five of them would be over in three seconds. A
+    # stream has no deadline by which to stop waiting, and is begun again by whoever reads it.
+    repeatable = {"name": _names(REPEATABLE), "waitForReady": True, "retryPolicy": RETRY_POLICY}
+    streams = {"name": _names(STREAMS), "retryPolicy": RETRY_POLICY}
+    return (("grpc.service_config", json.dumps({"methodConfig": [repeatable, streams]})),)
+
+
+def _names(methods: Sequence[str]) -> list[dict[str, str]]:
+    return [{"service": "tocsin.v1.Tools", "method": name} for name in methods]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One channel, and what is called on it."""
+
+    channel: grpc.aio.Channel
+    tools: "ToolsAsyncStub"
+    admin: "AdminAsyncStub"
+
+
+@dataclass
+class Connection:
+    """The present channel to a node, and those before it for as long as their calls last."""
+
+    opening: Opening
+    timeout_s: float = TIMEOUT_S
+    _closing: dict[asyncio.Task[None], grpc.aio.Channel] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._opened = self._open()
+
+    def _open(self) -> Opened:
+        made = self.opening.open(_options())
+        return Opened(made, tools_pb2_grpc.ToolsStub(made), admin_pb2_grpc.AdminStub(made))
+
+    async def close(self) -> None:
+        """End everything under way."""
+        for task, before in list(self._closing.items()):
+            task.cancel()
+            await before.close()
+        await self._opened.channel.close()
+
+    def renew(self) -> bool:
+        """Open another channel where the bundle is another one; whether it was. Raises ConfigError for a bad one."""
+        if not self.opening.changed():
+            return False
+        before, self._opened = self._opened.channel, self._open()
+        # The node itself ends the calls of a certificate that has ended, at most so much later.
+        task = asyncio.create_task(before.close(grace=timedelta(days=366) / timedelta(seconds=1)))
+        self._closing[task] = before
+        task.add_done_callback(self._closing.pop)
+        return True
+
+    def present(self) -> Opened:
+        """The channel to call on now; raises ConfigError where the node can only refuse it."""
+        try:
+            self.renew()
+        except ConfigError:
+            if self.opening.ended():
+                raise  # else what still holds is better than what cannot be read
+        ended = self.opening.ended()
+        if ended:
+            raise ended
+        return self._opened
+
+    async def ready(self) -> Opened:
+        """A channel that is connected, however long that takes."""
+        while True:
+            opened = self.present()
+            state = opened.channel.get_state(try_to_connect=True)
+            if state is grpc.ChannelConnectivity.READY:
+                return opened
+            await opened.channel.wait_for_state_change(state)
+
+    async def _ready_in_time(self) -> Opened:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await self.ready()
+        except TimeoutError:
+            raise await self._unreachable() from None
+
+    async def asked(self, ask: "Callable[[ToolsAsyncStub], Awaitable[Answer]]", *, lost: str = "") -> Answer:
+        """The answer to one request, within the timeout, or what the node refused as the very error it raised.
+
+        ``lost`` is what to do where it may have been heard and the answer did not come.
+        """
+        sent = False
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                opened = await self.ready()
+                sent = True
+                return await ask(opened.tools)
+        except TimeoutError:
+            if not sent:
+                raise await self._unreachable() from None
+            raise _lost(f"no answer from {self.opening.place} within {self.timeout_s:g} s", lost) from None
+        except grpc.aio.AioRpcError as error:
+            raise _error_of(error, lost) from error
+
+    async def sent(self, send: "Callable[[ToolsAsyncStub], Awaitable[Answer]]", *, lost: str) -> Answer:
+        """The answer to a stream of requests, which takes as long as it takes and is sent once."""
+        opened = await self._ready_in_time()
+        try:
+            return await send(opened.tools)
+        except grpc.aio.AioRpcError as error:
+            raise _error_of(error, lost) from error
+
+    async def streamed(
+        self, ask: "Callable[[ToolsAsyncStub], AsyncIterable[Answer]]", *, patient: bool = False
+    ) -> AsyncGenerator[Answer, None]:
+        """Each answer, until the node ends them; raises Unavailable where the connection did. ``patient`` has time."""
+        opened = await (self.ready() if patient else self._ready_in_time())
+        call = ask(opened.tools)
+        try:
+            async for answer in call:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED and self._has_successor(opened):
+                raise Unavailable("the certificate has been renewed", next_step="Ask again.") from error
+            raise _error_of(error, "Ask again.") from error
+        finally:
+            if isinstance(call, grpc.aio.Call):
+                call.cancel()
+
+    def _has_successor(self, opened: Opened) -> bool:
+        return self.renew() or self._opened is not opened
+
+    async def _unreachable(self) -> Unavailable:
+        return Unavailable(
+            f"no connection to {self.opening.place} within {self.timeout_s:g} s: {await self._reason()}",
+            next_step="Nothing was sent. Check that the node runs there (`tocsin status` on its machine).",
+        )
+
+    async def _reason(self) -> str:
+        """What gRPC tells only to a call that does not wait."""
+        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
+        check = self._opened.channel.unary_unary("/grpc.health.v1.Health/Check")
+        try:
+            await check(b"", timeout=REASON_S, wait_for_ready=False)
+        except grpc.aio.AioRpcError as error:
+            said = error.details() or ""
+            return "nothing answers" if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED else _last(said)
+        return "it came too late"
+
+
+def _error_of(error: grpc.aio.AioRpcError, lost: str) -> NodeError:
+    raised = status.error_of(error)
+    if error.code() is grpc.StatusCode.UNAVAILABLE and not _is_told(error):
+        return _lost(f"the connection was lost before the answer came: {_last(raised.reason)}", lost)
+    return raised
+
+
+def _is_told(error: grpc.aio.AioRpcError) -> bool:
+    """Whether the node itself says that it cannot now; then it knows that nothing was done."""
+    return any(key == DETAILS for key, _ in error.trailing_metadata() or ())
+
+
+def _lost(reason: str, lost: str) -> Unavailable:
+    return Unavailable(reason, next_step=lost or "Ask again.")
+
+
+def _last(said: str) -> str:
+    return said.rpartition("last error: ")[2]
