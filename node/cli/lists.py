@@ -11,9 +11,9 @@ import click
 from click.core import ParameterSource
 
 from node.cli import calling, clock, crisis, digests, options, printing, times
-from node.content import hashes, lines
+from node.content import formats, hashes, lines
 from node.content.hashes import HashKind
-from node.content.lines import Bad, Item
+from node.content.lines import Bad, Item, Layout
 from node.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
@@ -220,10 +220,10 @@ def _load(file: Path, kind: HashKind, rejects: Path | None) -> Loaded:
     with digests.opened(file) as (text, raw), digests.progress() as bars, _rejecting(source, rejects) as reject:
         size = digests.size_of(raw)
         bar = bars.add_task("reading", total=size)
-        for number, found in enumerate(lines.read(lines.cut(text.readline), kind)):
+        for number, found in enumerate(formats.read(lines.cut(text.read1), Layout(kind), source)):
             match found:
                 case Item():
-                    packed += found.digest
+                    packed += hashes.key(found.value)
                 case Bad():
                     reject(found)
                     rejected += 1
