@@ -163,7 +163,9 @@ def _is_header(cells: Sequence[str], at: int, layout: Layout) -> bool:
     cell = cells[at] if at < len(cells) else ""
     if not is_name(cell):
         return False
-    if {*hashes.KINDS, KIND, VALUE} & {cell.casefold() for cell in cells}:
+    kind_at = int(layout.kind_column) - 1 if layout.kind_column else None
+    others = {cell.casefold() for index, cell in enumerate(cells) if index != kind_at}
+    if not {*hashes.KINDS, KIND, VALUE}.isdisjoint(others):
         return True
     try:
         lines.item(layout, 0, cell)
