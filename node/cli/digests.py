@@ -4,11 +4,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 from node.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
+    import io
+
     from rich.progress import Progress
 
 STDIN = Path("-")
@@ -21,7 +23,7 @@ def name_of(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+def opened(path: Path) -> "Iterator[tuple[io.BufferedIOBase, io.BufferedReader]]":
     """The text to read lines of, and the file below it, whose position is the progress.
 
     What is compressed shows that by how it begins, whatever it is called. Raises Refused for a damaged one.
@@ -31,16 +33,15 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
     try:
         with _raw(path) as raw:
-            packed = raw.peek(2)[:2] == GZIP  # type: ignore[attr-defined]
-            yield (cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if packed else raw), raw
+            yield (gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == GZIP else raw), raw
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Refused(f"{name_of(path)} is damaged: {error}", next_step="Get it again, whole.") from error
 
 
 @contextmanager
-def _raw(path: Path) -> Iterator[BinaryIO]:
+def _raw(path: Path) -> "Iterator[io.BufferedReader]":
     if path == STDIN:
-        yield sys.stdin.buffer
+        yield cast("io.BufferedReader", sys.stdin.buffer)
         return
     try:
         file = path.open("rb")
@@ -50,7 +51,7 @@ def _raw(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def size_of(raw: BinaryIO) -> int | None:
+def size_of(raw: "io.BufferedReader") -> int | None:
     """In bytes; None for a pipe."""
     import os
     import stat

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from node.cli import calling, digests, errors, options, printing
-from node.content import hashes, lines
+from node.content import formats, hashes, lines
 from node.content.hashes import HashKind
-from node.content.lines import Bad, Item
+from node.content.lines import Bad, Item, Layout
 from node.errors import NodeError
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def _parse(written: Sequence[str], kind: HashKind | None) -> list[Item]:
     found = []
     for number, text in enumerate(written, 1):
         try:
-            wanted = kind or lines.guess(text)
-            found.append(Item(number, wanted, hashes.parse(wanted, text)))
+            found.append(lines.item(Layout(kind), number, text))
         except ValueError as error:
             raise click.UsageError(f"{printing.shortened(text)}: {error}") from None
     return found
@@ -121,7 +120,8 @@ async def _scan(node: "Client", file: Path, kind: HashKind | None, *, as_json: b
     count = Count()
     with digests.opened(file) as (text, raw):
         size_max = VALUES_MAX if digests.size_of(raw) is None else WINDOW_MAX
-        good = _good(lines.read(lines.cut(text.readline), kind), digests.name_of(file), count)
+        name = digests.name_of(file)
+        good = _good(formats.read(lines.cut(text.read1), Layout(kind), name), name, count)
         while batch := list(islice(good, size_max)):
             found = await _look_up(node, batch)
             count.items += len(batch)
@@ -155,10 +155,10 @@ async def _look_up(node: "Client", asked: Sequence[Item]) -> list[Found]:
     """All matches, in the order in which they were asked for; one question for each kind and thousand."""
     found: list[Found] = []
     for kind in hashes.KINDS.values():
-        same = sorted((item for item in asked if item.kind == kind), key=lambda item: item.digest)
+        same = sorted((item for item in asked if item.kind == kind), key=lambda item: hashes.key(item.value))
         for start in range(0, len(same), VALUES_MAX):
             part = same[start : start + VALUES_MAX]
-            matches = await node.look_up(kind.name, [item.digest for item in part])
+            matches = await node.look_up(kind.name, [hashes.key(item.value) for item in part])
             found += [(part[match.index], match) for match in matches]
     return sorted(found, key=lambda one: (one[0].number, one[1].list, one[1].entry, one[1].position))
 
@@ -169,7 +169,7 @@ def _line(item: Item, match: "tools_pb2.Match", *, alone: bool) -> str:
         printing.plain(", ".join(match.labels)),
         f"advice: {match.advice}{f' ({printing.plain(match.reason)})' if match.reason else ''}",
         f"until {printing.day(match.expires_ms)}",
-        "" if alone else item.digest.hex(),
+        "" if alone else hashes.write(item.kind, item.value),
     ]
     return "  ".join(part for part in parts if part)
 
@@ -177,4 +177,4 @@ def _line(item: Item, match: "tools_pb2.Match", *, alone: bool) -> str:
 def _plain(item: Item, match: "tools_pb2.Match") -> dict[str, object]:
     letter = printing.fields_of(match)
     del letter["index"]
-    return {"digest": item.digest.hex(), "kind": item.kind.name, **letter}
+    return {"digest": hashes.write(item.kind, item.value), "kind": item.kind.name, **letter}

@@ -99,7 +99,7 @@ def _digest(kind: HashKind, written: str) -> bytes:
     digits = 2 * kind.digest_bytes
     if len(written) == digits:
         try:
-            return bytes.fromhex(written)
+            return binascii.unhexlify(written)  # bytes.fromhex passes over blanks
         except ValueError:
             bad = next((c for c in written if c not in "0123456789abcdefABCDEF"), " ")
             raise ValueError(f"{kind.name} needs hex digits, got {bad!r}") from None

@@ -1,0 +1,178 @@
+"""A list as a file: for people's programs, and for publishing again."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from node.cli import calling, crisis, digests, items, naming, options, printing
+from node.content import formats
+from node.errors import ConfigError
+
+if TYPE_CHECKING:
+    from node.client import Client
+    from node.v1 import tools_pb2
+
+FORMATS = (formats.TEXT, formats.CSV, formats.JSONL)
+COLUMNS = ("kind", "value", "quality", "labels", "advice", "expires", "item")
+
+_FORMULA = ("=", "+", "-", "@", "\t")  # how a spreadsheet knows what it is to compute
+
+Write = Callable[["tools_pb2.ListRecord"], int]
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin list export europol/halle > halle.txt",
+        "tocsin list export halle --format csv --output halle.csv",
+        "tocsin list export europol/halle --format jsonl | jq -r 'select(.kind == \"pdq\") | .value'",
+    )
+)
+@click.argument("name")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), help="Default: by the name of --output, or text: a value a line."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Where to write it, mode 0600. Default: stdout.")
+@options.folder
+@options.as_json
+def export(name: str, format_: str | None, output: Path | None, folder: Path, as_json: bool) -> None:
+    """Write all items of a list that stand here.
+
+    --json is the same as --format jsonl: a document a line.
+    """
+    if as_json and format_ not in (None, formats.JSONL):
+        raise click.UsageError("Give --json or --format, not both.")
+    known_by = formats.of_name(output.name) if output else ""
+    chosen = formats.JSONL if as_json else format_ or (known_by if known_by in FORMATS else formats.TEXT)
+    place = calling.find(folder)
+    view = calling.ask(place, lambda node: naming.find(node, naming.require(name)))
+    with _opened(output) as file, digests.progress() as bars:
+        bar = bars.add_task("writing", total=view.items, visible=output is not None)
+        write = _WRITERS[chosen](file)
+        marks = set[int]()
+
+        async def receive(node: "Client") -> int:
+            count = 0
+            async for record in node.export_list(view.object_id.hex()):
+                count += write(record)
+                marks.add(record.handling.tlp)
+                bars.update(bar, completed=count)
+            return count
+
+        count = calling.ask(place, receive)
+    if output:
+        click.echo(f"{printing.plain(view.name)}: {items.counted(count, 'item')} in {output}", err=True)
+    _warn(view, count, marks)
+
+
+def _warn(view: "tools_pb2.ListView", count: int, marks: set[int]) -> None:
+    """What whoever uses the file has to know, and the file does not say."""
+    name = printing.plain(view.name)
+    if view.withdrawn:
+        click.echo(f"warning: {name} was withdrawn: {printing.plain(view.withdrawn)}", err=True)
+    elif count < view.list.items:
+        click.echo(
+            f"warning: {name} has {items.counted(view.list.items, 'item')}; what is not here yet, withdrawn, restricted "
+            "or expired was left out",
+            err=True,
+        )
+    if view.exercise:
+        click.echo(f"warning: {name} is a drill: nothing of it is ever to be matched", err=True)
+    if max(marks, default=0) > len(crisis.MARKS):
+        click.echo("warning: some of it may not be read by all members; keep the file to yourself", err=True)
+
+
+# ---- Formats
+
+
+def _text(file: TextIO) -> Write:
+    def write(record: "tools_pb2.ListRecord") -> int:
+        rows = [
+            f"{value}\n" if quality is None else f"{value},{quality}\n"
+            for _, value, quality in items.of_letter(record.values)
+        ]
+        file.writelines(rows)
+        return len(rows)
+
+    return write
+
+
+def _csv(file: TextIO) -> Write:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+
+    def write(record: "tools_pb2.ListRecord") -> int:
+        expires = datetime.fromtimestamp(record.expires_ms / 1000, UTC).isoformat(timespec="seconds")
+        labels = " ".join(record.labels)
+        labels = f"'{labels}" if labels.startswith(_FORMULA) else labels  # others wrote them
+        rows = [
+            (kind, value, "" if quality is None else quality, labels, record.advice, expires, _item(record, at))
+            for at, (kind, value, quality) in enumerate(items.of_letter(record.values))
+        ]
+        writer.writerows(rows)
+        return len(rows)
+
+    return write
+
+
+def _jsonl(file: TextIO) -> Write:
+    def write(record: "tools_pb2.ListRecord") -> int:
+        same: dict[str, Any] = printing.fields_of(record)
+        del same["values"], same["positions"]
+        rows = [
+            json.dumps(
+                {"kind": kind, "value": value, "quality": quality, "item": _item(record, at), **same},
+                separators=(",", ":"),
+            )
+            for at, (kind, value, quality) in enumerate(items.of_letter(record.values))
+        ]
+        file.writelines(f"{row}\n" for row in rows)
+        return len(rows)
+
+    return write
+
+
+def _item(record: "tools_pb2.ListRecord", at: int) -> str:
+    """The item, by its record's header hash and its position there."""
+    return f"{record.entry.hex()}:{record.positions[at] if at < len(record.positions) else at}"
+
+
+_WRITERS: dict[str, Callable[[TextIO], Write]] = {formats.TEXT: _text, formats.CSV: _csv, formats.JSONL: _jsonl}
+
+
+# ---- The file
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[TextIO]:
+    """A draft beside it, which takes its place when it is whole: there is never half a file."""
+    if path is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    from node.custody import files
+
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        draft.replace(path)
+        files.sync_folder(path.parent)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}",
+            next_step=f"Check that {path.parent} exists, belongs to this user and has room.",
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)

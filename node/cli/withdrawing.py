@@ -1,0 +1,119 @@
+"""Taking back: items of a list of ours, or the whole of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli import asking, calling, digests, items, naming, options, printing, publishing
+from node.cli.items import Reading, Source
+from node.errors import Refused
+
+if TYPE_CHECKING:
+    from node.client import Client
+    from node.v1 import tools_pb2
+
+REASONS = (  # by number, from 1: protos/README.md section 4
+    "mistake",
+    "false-positive",
+    "out-of-scope",
+    "outdated",
+    "replaced",
+    "person-at-risk",
+    "court-order",
+    "rights-request",
+)
+
+_reason = click.option(
+    "--reason", type=click.Choice(REASONS), default="outdated", show_default=True, help="Why, for all members."
+)
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin list remove halle wrong.csv --reason false-positive",
+        "tocsin list remove halle --value 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "tocsin list diff halle new.csv | grep ^- | cut -c2- | tocsin list remove halle -",
+    )
+)
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True), metavar="[FILE|-]", required=False)
+@click.option("--value", "written", multiple=True, help="An item, in the place of a file; once for each.")
+@_reason
+@items.source
+@options.folder
+@options.as_json
+def remove(
+    name: str, file: Path | None, written: tuple[str, ...], reason: str, source: Source, folder: Path, as_json: bool
+) -> None:
+    """Say of items of a list of ours that they no longer stand.
+
+    They stop matching at all members at once, and are erased a little later. Values that the list does
+    not have are counted, and harm nothing.
+    """
+    publishing.require_one(file, written)
+    place = calling.find(folder)
+    known = calling.ask(place, lambda node: naming.find_own(node, naming.require(name)))
+    source = source.of_list(known.list.kinds)
+    with Reading(source, file or digests.STDIN, "Nothing was removed.", written) as reading:
+
+        async def send(node: "Client") -> "tools_pb2.RemoveItemsResponse":
+            return await reading.told(node.remove_items(_removal(known, reason, source), reading.items()))
+
+        answer = calling.ask(place, send)
+    if as_json:
+        printing.print_json({**printing.fields_of(answer), **reading.fields()})
+        return
+    version = f", version {printing.plain(answer.list.list.version)}" if answer.list.list.version else ""
+    click.echo(
+        f"{printing.plain(answer.list.name)}: -{answer.removed:,}, {answer.absent:,} were not in it{version}; "
+        f"{items.counted(answer.list.items, 'item')} left"
+    )
+    for line in reading.summary():
+        click.echo(line)
+
+
+def _removal(known: "tools_pb2.ListView", reason: str, source: Source) -> "tools_pb2.Removal":
+    from node.v1 import tools_pb2
+
+    return tools_pb2.Removal(list=known.object_id.hex(), reason=REASONS.index(reason) + 1, kind=source.kind_name)
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin list withdraw halle --reason court-order", "tocsin list withdraw halle --reason outdated --yes"
+    )
+)
+@click.argument("name")
+@_reason
+@options.folder
+@options.as_json
+@asking.yes
+def withdraw(name: str, reason: str, folder: Path, as_json: bool, yes: bool) -> None:
+    """Say of a whole list of ours that none of it stands, for good.
+
+    On a terminal its name is typed to confirm; elsewhere give --yes.
+    """
+    place = calling.find(folder)
+    known = calling.ask(place, lambda node: naming.find_own(node, naming.require(name)))
+    if not yes:
+        _confirm(known, reason)
+    done = calling.ask(place, lambda node: node.withdraw_list(known.object_id.hex(), REASONS.index(reason) + 1))
+    if as_json:
+        printing.print_json(printing.fields_of(done))
+        return
+    click.echo(f"{printing.plain(done.name)}: withdrawn, {reason}. It matches nowhere, and is erased at all members.")
+
+
+def _confirm(known: "tools_pb2.ListView", reason: str) -> None:
+    """Have its name typed: no habit and no slip does that."""
+    if not asking.is_terminal():
+        raise click.UsageError(f"There is no terminal to confirm on that {known.name} goes. Give --yes if so.")
+    click.echo(f"WITHDRAW {printing.plain(known.name)}, {known.items:,} items, from all members, for good: {reason}.")
+    for _ in range(asking.TRIES):
+        typed = str(click.prompt("Type the list's name to confirm", default="", show_default=False)).strip().lower()
+        if typed in (known.name, known.list.name):
+            return
+    raise Refused(
+        "it was not confirmed, so nothing was withdrawn", next_step=f"Type {known.list.name} when you mean it."
+    )
