@@ -14,18 +14,26 @@ from node.custody import joining
 from node.errors import Refused
 from node.v1 import admin_pb2, record_pb2, tools_pb2
 from tests.federation import GUARD_S, Node, federation
+from tests.test_federation import approve, in_force
 
 GREEN = record_pb2.Handling(tlp=2)
 OUTDATED = 4
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
-    """A publisher, and one who follows only what it chose."""
-    with federation(tmp_path_factory.mktemp("lists"), 2, choosing=1) as nodes:
-        for node in nodes:
-            node.cli("peer", "add", "--founders", "--yes")
-        yield nodes
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
+    """A publisher, and one who follows only what it chose; between them one who follows nothing at all."""
+    with federation(tmp_path_factory.mktemp("lists"), 3, choosing=2) as nodes:
+        owner, follower, between = nodes
+        asyncio.run(_in_line(owner, between, follower))
+        yield [owner, follower]
+
+
+async def _in_line(one: Node, between: Node, other: Node) -> None:
+    await approve(one, between)
+    await approve(other, between)
+    await approve(between, one, other)
+    await in_force(one, between, other)
 
 
 def digests(first: int, last: int) -> list[bytes]:
@@ -87,7 +95,7 @@ async def exported(node: Client, named: str) -> list[bytes]:
     return sorted(found)
 
 
-async def test_a_changed_file_makes_the_next_version_as_a_delta(pair: list[Node]) -> None:
+async def test_a_changed_file_makes_the_next_version_as_a_delta(pair: Sequence[Node]) -> None:
     async with clients(pair) as (owner, follower):
         first = await publish(owner, "delta", digests(0, 10_000), replace=True)
         assert (first.added, first.unchanged, first.removed, first.list.list.version) == (10_000, 0, 0, "1")
@@ -103,7 +111,7 @@ async def test_a_changed_file_makes_the_next_version_as_a_delta(pair: list[Node]
         assert await exported(follower, "ministry-a/delta") == await exported(owner, "delta") == digests(5, 10_020)
 
 
-async def test_the_same_file_again_says_nothing(pair: list[Node]) -> None:
+async def test_the_same_file_again_says_nothing(pair: Sequence[Node]) -> None:
     async with clients(pair[:1]) as (owner,):
         await publish(owner, "again", digests(0, 100), replace=True)
         entries = (await owner.admin.GetStatus(admin_pb2.GetStatusRequest())).entries
@@ -112,7 +120,7 @@ async def test_the_same_file_again_says_nothing(pair: list[Node]) -> None:
         assert (await owner.admin.GetStatus(admin_pb2.GetStatusRequest())).entries == entries
 
 
-async def test_most_of_a_list_goes_only_when_that_is_said(pair: list[Node]) -> None:
+async def test_most_of_a_list_goes_only_when_that_is_said(pair: Sequence[Node]) -> None:
     async with clients(pair[:1]) as (owner,):
         await publish(owner, "bounded", digests(0, 100), replace=True)
         with pytest.raises(Refused, match="60 of the 100 items"):
@@ -124,7 +132,7 @@ async def test_most_of_a_list_goes_only_when_that_is_said(pair: list[Node]) -> N
         assert await exported(owner, "bounded") == digests(60, 100)
 
 
-async def test_removed_items_match_nowhere_and_what_is_left_of_much_is_written_anew(pair: list[Node]) -> None:
+async def test_removed_items_match_nowhere_and_what_is_left_of_much_is_written_anew(pair: Sequence[Node]) -> None:
     async with clients(pair) as (owner, follower):
         all_of_them = digests(100_000, 108_192)  # two whole records
         await publish(owner, "removed", all_of_them)
@@ -149,7 +157,7 @@ async def test_removed_items_match_nowhere_and_what_is_left_of_much_is_written_a
 
 
 async def test_what_is_not_followed_is_not_fetched_and_what_is_let_go_leaves_no_trace_in_the_index(
-    pair: list[Node],
+    pair: Sequence[Node],
 ) -> None:
     async with clients(pair) as (owner, follower):
         before = await digest_of(follower)
@@ -171,7 +179,7 @@ async def test_what_is_not_followed_is_not_fetched_and_what_is_let_go_leaves_no_
         assert await matching(follower, values) == set(values)
 
 
-async def test_a_preview_says_what_would_match_and_matches_nothing(pair: list[Node]) -> None:
+async def test_a_preview_says_what_would_match_and_matches_nothing(pair: Sequence[Node]) -> None:
     async with clients(pair) as (owner, follower):
         values = digests(300_000, 304_000)
         await publish(owner, "looked-at", values)
@@ -191,7 +199,7 @@ async def test_a_preview_says_what_would_match_and_matches_nothing(pair: list[No
         assert await matching(follower, values[:10]) == set(values[:10])
 
 
-async def test_a_withdrawn_list_matches_nowhere_and_its_name_is_free_again(pair: list[Node]) -> None:
+async def test_a_withdrawn_list_matches_nowhere_and_its_name_is_free_again(pair: Sequence[Node]) -> None:
     async with clients(pair) as (owner, follower):
         values = digests(400_000, 400_100)
         await publish(owner, "taken-back", values)
@@ -207,7 +215,7 @@ async def test_a_withdrawn_list_matches_nowhere_and_its_name_is_free_again(pair:
         assert await matching(owner, values) == set(values)
 
 
-async def test_one_list_has_items_of_several_kinds_and_a_file_replaces_those_of_its_own(pair: list[Node]) -> None:
+async def test_one_list_has_items_of_several_kinds_and_a_file_replaces_those_of_its_own(pair: Sequence[Node]) -> None:
     async with clients(pair) as (owner, follower):
         urls = [f"https://example.org/{i}" for i in range(10)]
         made = await publish(
@@ -238,7 +246,7 @@ async def test_one_list_has_items_of_several_kinds_and_a_file_replaces_those_of_
             await publish(owner, "mixed", [Item(hashes.URL, "not a url")])
 
 
-async def test_other_labels_say_all_records_anew_and_nothing_is_missing_meanwhile(pair: list[Node]) -> None:
+async def test_other_labels_say_all_records_anew_and_nothing_is_missing_meanwhile(pair: Sequence[Node]) -> None:
     async with clients(pair) as (owner, follower):
         values = digests(500_000, 509_000)
         await publish(owner, "labelled", values, labels=["one"], replace=True)
@@ -252,19 +260,7 @@ async def test_other_labels_say_all_records_anew_and_nothing_is_missing_meanwhil
         assert len(await exported(follower, "ministry-a/labelled")) == 9000
 
 
-async def test_a_list_is_on_its_own_node_only_until_another_member_has_every_record(pair: list[Node]) -> None:
-    async with clients(pair) as (owner, follower):
-        await publish(owner, "alone", digests(600_000, 609_000))
-        small = await publish(owner, "small", digests(700_000, 700_010))
-        assert (small.list.records, small.list.records_elsewhere) == (1, 0)
-        for name, records in (("alone", 3), ("small", 1)):
-            await until(follower, f"ministry-a/{name}")
-            assert next(iter(await owner.lists(name))).records_elsewhere == 0
-            await follow(follower, f"ministry-a/{name}")
-            await until(owner, name, records_elsewhere=records)
-
-
-async def test_only_the_owner_changes_a_list(pair: list[Node]) -> None:
+async def test_only_the_owner_changes_a_list(pair: Sequence[Node]) -> None:
     async with clients(pair) as (owner, follower):
         await publish(owner, "ours", digests(0, 10))
         await until(follower, "ministry-a/ours")
@@ -278,7 +274,7 @@ async def test_only_the_owner_changes_a_list(pair: list[Node]) -> None:
             await owner.follow_list("ours", follow=False)
 
 
-def test_an_empty_list_is_made_and_filled(pair: list[Node], tmp_path: Path) -> None:
+def test_an_empty_list_is_made_and_filled(pair: Sequence[Node], tmp_path: Path) -> None:
     async def walk() -> None:
         async with clients(pair[:1]) as (owner,):
             made = await publish(owner, "empty", [], kind="")
@@ -287,3 +283,17 @@ def test_an_empty_list_is_made_and_filled(pair: list[Node], tmp_path: Path) -> N
             assert (filled.added, filled.list.list.version) == (5, "2")
 
     asyncio.run(walk())
+
+
+async def test_a_list_is_on_its_own_node_only_until_another_member_has_every_record(pair: Sequence[Node]) -> None:
+    await approve(pair[0], pair[1])
+    await approve(pair[1], pair[0])
+    async with clients(pair) as (owner, follower):
+        await publish(owner, "alone", digests(600_000, 609_000))
+        small = await publish(owner, "small", digests(700_000, 700_010))
+        assert (small.list.records, small.list.records_elsewhere) == (1, 0)
+        for name, records in (("alone", 3), ("small", 1)):
+            await until(follower, f"ministry-a/{name}")
+            assert next(iter(await owner.lists(name))).records_elsewhere == 0
+            await follow(follower, f"ministry-a/{name}")
+            await until(owner, name, records_elsewhere=records)

@@ -202,6 +202,8 @@ def settle(
     author = trust.feeds[header.feed_id].member_id
     key = verification.open_key(header, boxes.decode(encoded), author, trust.federation_id, reader)
     state = state_of(header, boxed=True, readable=key is not None, is_held=is_held)
+    if state == State.PRESENT and payloads.is_relayed(stores.ledger, header.hash):
+        state = State.SEALED  # what a peer asked for, and nobody here, is not read here
     payloads.set_state(stores.ledger, header.hash, state)
     return arrival(stores, header, now_ms) if state == State.PRESENT else []
 

@@ -61,6 +61,12 @@ def is_for_others(stores: Stores, hash_: HeaderHash, federation_id: FederationId
     return _is_for_others(entry.decode(row.body, row.signature, federation_id).header, now_ms)
 
 
+def may_relay(stores: Stores, hash_: HeaderHash, federation_id: FederationId, now_ms: int) -> bool:
+    """Whether this node may fetch a payload for another."""
+    row = ledger.entry(stores.ledger, hash_)
+    return row is not None and _is_for_others(entry.decode(row.body, row.signature, federation_id).header, now_ms)
+
+
 def _is_for_others(header: Header, now_ms: int) -> bool:
     return header.effective_carriage <= SEALED_RELAY and now_ms < header.expires_ms
 

@@ -24,6 +24,8 @@ from node.v1 import header_pb2, peer_pb2
 
 SERVED_PAYLOADS_MAX = 64  # of which the leaf hashes are remembered: 8 KiB each at most
 UNCONFIRMED_AT_A_TIME = 1024  # asked of peers at once; a list of four million
+RELAYED_MAX = 8192  # records that are here for peers alone: a gigabyte
+RELAYED_MS = 3_600_000
 WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
 
 
@@ -51,7 +53,7 @@ class Exchange:
         self.trust = ingest.load(self.stores, self.trust)
         self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
-        self.follows = following.load(self.stores, self.trust, self.follows)
+        self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
         project.mend(self.stores, self.trust, self.reader)
         while self.project():
             pass
@@ -103,9 +105,10 @@ class Exchange:
         self.stores.commit("ledger")
         return complete
 
-    def choose(self, member_id: MemberId, object_id: ObjectId, choice: Choice | None) -> None:
+    def choose(self, member_id: MemberId, object_id: ObjectId, choice: Choice | None, now_ms: int) -> None:
         """Keep a decision about a list, or forget it, and want its records or not any more."""
-        self.follows = following.choose(self.stores, self.trust, self.follows, (member_id, object_id), choice)
+        about = member_id, object_id
+        self.follows = following.choose(self.stores, self.trust, self.reader, self.follows, about, choice, now_ms)
 
     def let_go(self, hashes: Sequence[HeaderHash]) -> None:
         """Records of lists that are not followed, and have left the index, are not kept."""
@@ -173,6 +176,23 @@ class Exchange:
             return peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))
         found = disclose.chunk(self.stores, hash_, number, self._leaves(hash_))
         return peer_pb2.Frame(chunk=found) if found else None
+
+    def relay(self, hash_: HeaderHash, now_ms: int) -> bool:
+        """A peer wants what nobody here does: get it, if it is for all and there is room; whether that is new."""
+        if payloads.state(self.stores.ledger, hash_) != State.UNWANTED:
+            return False
+        if payloads.relay_count(self.stores.ledger) >= RELAYED_MAX or not disclose.may_relay(
+            self.stores, hash_, self.trust.federation_id, now_ms
+        ):
+            return False
+        payloads.relay(self.stores.ledger, hash_, now_ms + RELAYED_MS)
+        self.stores.commit("ledger")
+        return payloads.is_relayed(self.stores.ledger, hash_)
+
+    def end_relays(self, now_ms: int) -> None:
+        """Let go what peers have had time to fetch."""
+        payloads.end_relay(self.stores.ledger, payloads.relayed_until(self.stores.ledger, now_ms))
+        self.stores.commit("ledger")
 
     def letter(self, verified: Verified) -> header_pb2.SignedEntry:
         """An entry as it is passed on, with what came along and any member may have."""

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from node.exchange import ingest
 from node.exchange.trust import Trust
+from node.exchange.verified import Reader
 from node.feed.keys import FeedId, MemberId, ObjectId
 from node.policy.following import Choice, Follows
 from node.store import following, ledger, payloads
@@ -14,7 +16,7 @@ List = tuple[MemberId, ObjectId]
 _EVERYTHING = "follow_everything"  # what the configuration said at the last start
 
 
-def load(stores: Stores, trust: Trust, follows: Follows) -> Follows:
+def load(stores: Stores, trust: Trust, reader: Reader, follows: Follows, now_ms: int) -> Follows:
     """The decisions as they are stored; a configuration that says otherwise than before is carried out."""
     follows = replace(follows, choices=following.choices(stores.ledger))
     said = bytes([follows.everything])
@@ -25,12 +27,15 @@ def load(stores: Stores, trust: Trust, follows: Follows) -> Follows:
                 feed = trust.feeds.get(held.feed_id)
                 if feed is not None:
                     _carry_out(stores, trust, follows, (feed.member_id, held.list_id))
+            ingest.settle_whole(stores, trust, reader, now_ms)
         ledger.write_meta(stores.ledger, _EVERYTHING, said)
         stores.commit("ledger")
     return follows
 
 
-def choose(stores: Stores, trust: Trust, follows: Follows, about: List, choice: Choice | None) -> Follows:
+def choose(
+    stores: Stores, trust: Trust, reader: Reader, follows: Follows, about: List, choice: Choice | None, now_ms: int
+) -> Follows:
     """Keep a decision, or forget it; its records are wanted from now on, or those on their way are not."""
     choices = {one: made for one, made in follows.choices.items() if one != about}
     if choice is None:
@@ -40,6 +45,7 @@ def choose(stores: Stores, trust: Trust, follows: Follows, about: List, choice: 
         choices[about] = choice
     follows = replace(follows, choices=choices)
     _carry_out(stores, trust, follows, about)
+    ingest.settle_whole(stores, trust, reader, now_ms)
     stores.commit("ledger")
     return follows
 
@@ -47,10 +53,12 @@ def choose(stores: Stores, trust: Trust, follows: Follows, about: List, choice: 
 def _carry_out(stores: Stores, trust: Trust, follows: Follows, about: List) -> None:
     """What is here of a list that is not followed any more leaves the index first, and goes then."""
     member_id, object_id = about
-    before, after = State.MISSING, State.UNWANTED
+    feeds = feeds_of(trust, member_id)
     if follows.fetches(member_id, object_id):
-        before, after = after, before
-    payloads.move_list(stores.ledger, feeds_of(trust, member_id), object_id, before, after)
+        payloads.unrelay(stores.ledger, feeds, object_id)
+        payloads.move_list(stores.ledger, feeds, object_id, State.UNWANTED, State.MISSING)
+    else:
+        payloads.move_list(stores.ledger, feeds, object_id, State.MISSING, State.UNWANTED)
 
 
 def feeds_of(trust: Trust, member_id: MemberId) -> list[FeedId]:

@@ -120,9 +120,14 @@ def mend(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> None:
         if work.head(feed_id) is not None:
             work.chain_ahead(feed_id)
             ledger.set_heads(stores.ledger, [work.heads[feed_id]])
+    settle_whole(stores, trust, reader, now_ms)
+    stores.commit("ledger")
+
+
+def settle_whole(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> None:
+    """Give what is here whole, and still counts as missing, its state; the caller commits."""
     for hash_ in payloads.unsettled(stores.ledger):
         row, encoded = ledger.entry(stores.ledger, hash_), payloads.box(stores.keys, hash_)
         if row and encoded:
             header = entry.decode(row.body, row.signature, trust.federation_id).header
             arrivals.add(stores.ledger, admission.settle(stores, header, encoded, True, trust, reader, now_ms))
-    stores.commit("ledger")

@@ -32,6 +32,7 @@ class Wanted:
     chunks: int
     first: int
     originator: MemberId
+    for_peer: bool = False  # nobody here reads it
 
 
 @dataclass(slots=True)
@@ -161,7 +162,7 @@ class Fetch:
             want = self._wanted.pop(hash_, None)
             self._since.pop(hash_, None)
             self._asked.pop(hash_, None)
-            effects += self._say_have(hash_, peer, want.originator if want else None)
+            effects += self._say_have(hash_, peer, want.originator if want and not want.for_peer else None)
         return effects + self._ask(now)
 
     def served(self, peer: MemberId, entry: HeaderHash, *, sent: bool) -> list[Effect]:

@@ -58,7 +58,7 @@ class Following:
         if state is State.DROPPED and not writer.follows.everything:
             choice = None
         about = MemberId(view.member_id), ObjectId(view.object_id)
-        await writer.run(lambda exchange: exchange.choose(*about, choice))
+        await writer.run(lambda exchange: exchange.choose(*about, choice, now_ms))
         await self._saying.peering.refresh_wants()
         self._changed.tell()
 
@@ -170,7 +170,8 @@ class Following:
         writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
         for about, choice in writer.follows.choices.items():
             if choice.state is State.PREVIEWED and choice.until_ms <= now_ms:
-                await writer.run(partial(_forget, about=about))
+                await writer.run(partial(_forget, about=about, now_ms=now_ms))
+        await writer.run(lambda exchange: exchange.end_relays(now_ms), BULK)
         for held in await self._saying.reading.run(lambda stores: payloads.held_of_lists(stores.ledger)):
             feed = writer.trust.feeds.get(held.feed_id)
             if held.present and feed is not None and not writer.follows.fetches(feed.member_id, held.list_id):
@@ -199,8 +200,8 @@ class Following:
         return await self._saying.reading.run(lambda stores: holdings.opened(stores, hash_, trust, reader))
 
 
-def _forget(exchange: Exchange, about: tuple[MemberId, ObjectId]) -> None:
-    exchange.choose(*about, None)
+def _forget(exchange: Exchange, about: tuple[MemberId, ObjectId], now_ms: int) -> None:
+    exchange.choose(*about, None, now_ms)
 
 
 def _drop(exchange: Exchange, hashes: Sequence[HeaderHash]) -> None:

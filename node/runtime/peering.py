@@ -310,6 +310,10 @@ class Peering:
         frame = await self._writer.run(lambda exchange: exchange.serve_chunk(entry, number, now_ms), BULK)
         if frame is not None:
             self._send(peer, Stream.BULK, frame)
+            if frame.HasField("absent") and await self._writer.run(
+                lambda exchange: exchange.relay(entry, now_ms), BULK
+            ):
+                await self.refresh_wants()
         sent = frame is not None and frame.WhichOneof("body") == "chunk"
         await self._apply(self._fetch.served(peer, entry, sent=sent))
 
@@ -355,6 +359,6 @@ class Peering:
             lambda exchange: (exchange.wants(now_ms), exchange.boxless(now_ms), exchange.unconfirmed())
         )
         await self._apply(self._gossip.want_boxes(boxless))
-        wants = [Wanted(want.hash, want.chunks, want.first, originator) for want, originator in found]
+        wants = [Wanted(want.hash, want.chunks, want.first, originator, want.for_peer) for want, originator in found]
         now = self._clock.monotonic_s()
         await self._apply([*self._fetch.wanted(now, wants), *self._fetch.unconfirmed(now, own)])

@@ -29,6 +29,7 @@ class Want:
     lane: int
     chunks: int
     first: int
+    for_peer: bool = False  # a peer asked for it, and nobody here
 
 
 def add(
@@ -105,12 +106,15 @@ def wants(connection: sa.Connection, now_ms: int, limit: int) -> list[Want]:
     rows = driver.rows(
         connection,
         "SELECT p.hash, p.lane, p.chunks, (SELECT count(*) FROM chunk c WHERE c.hash = p.hash) AS held,"
-        " row_number() OVER (PARTITION BY p.lane, e.feed_id ORDER BY p.rowid) AS turn"
+        " p.relay_until_ms, row_number() OVER (PARTITION BY p.lane, e.feed_id ORDER BY p.rowid) AS turn"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0 AND p.boxed AND p.expires_ms > ?"
         " ORDER BY p.lane, turn, p.rowid LIMIT ?",
         (now_ms, limit),
     )
-    return [Want(row[0], row[1], row[2], _first_missing(connection, row[0]) if row[3] else 0) for row in rows]
+    return [
+        Want(row[0], row[1], row[2], _first_missing(connection, row[0]) if row[3] else 0, for_peer=bool(row[4]))
+        for row in rows
+    ]
 
 
 def _first_missing(connection: sa.Connection, hash_: HeaderHash) -> int:
@@ -159,7 +163,7 @@ def held_of_lists(connection: sa.Connection) -> list[Held]:
     """Of every list whose records were heard of."""
     rows = driver.rows(
         connection,
-        "SELECT e.feed_id, p.list_id, sum(p.state = 0), sum(p.state = 3)"
+        "SELECT e.feed_id, p.list_id, sum(p.state = 0 AND p.relay_until_ms = 0), sum(p.state = 3)"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id IS NOT NULL GROUP BY 1, 2",
     )
     return [Held(*row) for row in rows]
@@ -199,6 +203,56 @@ def spare(connection: sa.Connection, hash_: HeaderHash) -> None:
     )
 
 
+def relay(connection: sa.Connection, hash_: HeaderHash, until_ms: int) -> None:
+    """A peer asked for a record of a list that nobody follows here: fetch it, and keep it sealed for a while."""
+    driver.execute(
+        connection,
+        "UPDATE payload SET state = ?, relay_until_ms = ? WHERE hash = ? AND state = ? AND list_id IS NOT NULL",
+        (State.MISSING, until_ms, hash_, State.UNWANTED),
+    )
+
+
+def is_relayed(connection: sa.Connection, hash_: HeaderHash) -> bool:
+    """Whether it is here for peers alone."""
+    return bool(driver.scalar(connection, "SELECT relay_until_ms FROM payload WHERE hash = ?", (hash_,)))
+
+
+def relay_count(connection: sa.Connection) -> int:
+    """How many are here, or on their way, for peers alone."""
+    count: int = driver.scalar(connection, "SELECT count(*) FROM payload WHERE relay_until_ms > 0")
+    return count
+
+
+def relayed_until(connection: sa.Connection, now_ms: int) -> list[HeaderHash]:
+    """Those that have been here for peers for long enough."""
+    rows = driver.rows(
+        connection,
+        "SELECT hash FROM payload WHERE relay_until_ms > 0 AND relay_until_ms <= ? ORDER BY rowid",
+        (now_ms,),
+    )
+    return [row[0] for row in rows]
+
+
+def unrelay(connection: sa.Connection, feeds: Sequence[FeedId], list_id: ObjectId) -> None:
+    """What was fetched for peers of this list is for us from now on."""
+    driver.execute(
+        connection,
+        "UPDATE payload SET state = ?, relay_until_ms = 0 WHERE list_id = ? AND relay_until_ms > 0 AND"
+        f" (SELECT e.feed_id FROM entry e WHERE e.hash = payload.hash) IN ({','.join('?' * len(feeds))})",
+        (State.MISSING, list_id, *feeds),
+    )
+
+
+def end_relay(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
+    """These are not kept for peers any more."""
+    driver.execute_many(
+        connection,
+        "UPDATE payload SET state = ?, relay_until_ms = 0 WHERE hash = ? AND relay_until_ms > 0",
+        [(State.UNWANTED, hash_) for hash_ in hashes],
+    )
+    drop_chunks(connection, hashes)
+
+
 def unconfirmed(connection: sa.Connection, feeds: Sequence[FeedId], limit: int) -> list[HeaderHash]:
     """Records of lists that were said in these feeds, ours, and that nobody else is known to hold."""
     rows = driver.rows(
@@ -217,8 +271,9 @@ def set_elsewhere(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> No
 
 
 def held(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> list[HeaderHash]:
-    """Those of these payloads that are here whole."""
-    return [hash_ for hash_ in hashes if state(connection, hash_) in (State.PRESENT, State.SEALED)]
+    """Those of these payloads that are here whole, and to stay."""
+    found = [hash_ for hash_ in hashes if state(connection, hash_) in (State.PRESENT, State.SEALED)]
+    return [hash_ for hash_ in found if not is_relayed(connection, hash_)]
 
 
 def put_boxes(keys: sa.Connection, rows: Sequence[tuple[HeaderHash, bytes]]) -> None:

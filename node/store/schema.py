@@ -63,8 +63,10 @@ payload = sa.Table(
     sa.Column("expires_ms", sa.Integer, nullable=False),
     sa.Column("boxed", sa.Boolean, nullable=False),  # its box is in the other file
     sa.Column("list_id", sa.LargeBinary),  # the object, where it is a record of a list
+    sa.Column("relay_until_ms", sa.Integer, nullable=False, server_default="0"),  # fetched for a peer, not for us
     sa.Column("elsewhere", sa.Boolean, nullable=False, server_default="0"),  # ours, and another member has it
 )
+sa.Index("payload_relayed", payload.c.relay_until_ms, sqlite_where=payload.c.relay_until_ms > 0)
 sa.Index("payload_list", payload.c.list_id, sqlite_where=payload.c.list_id.is_not(None))
 sa.Index("payload_missing", payload.c.lane, sqlite_where=payload.c.state == 0)
 
