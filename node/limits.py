@@ -26,7 +26,6 @@ RANGES_PER_PEER_MAX = 256  # asked of one peer at a time: rows are claims, and m
 RANGE_ENTRIES_MAX = 4096  # a list publisher's burst
 AHEAD_PER_FEED_MAX = 16  # urgent headers kept above a gap
 CHUNKS_UNACKNOWLEDGED_MAX = 2  # measured: 47 ms for an urgent frame at 86 % of the link
-HAVE_ENTRIES_MAX = 1024  # of one frame
 WANTS_PER_LINK_MAX = 64  # payloads asked of one peer at a time
 OUTBOX_FRAMES_MAX = 1024  # a slower reader is hung up on and syncs later
 OUTBOX_BYTES_MAX = 8 << 20

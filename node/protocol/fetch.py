@@ -241,8 +241,6 @@ class Fetch:
 
     def _on_have(self, now: float, peer: MemberId, link: _Peer, have: peer_pb2.Have) -> list[Effect]:
         hashes = [HeaderHash(entry) for entry in have.entries]
-        if len(hashes) > limits.HAVE_ENTRIES_MAX:
-            return [Hangup(peer, "more payloads named at a time than is allowed")]
         if have.ask:
             return [Keep(peer, have)]
         ours = [hash_ for hash_ in hashes if hash_ in self._own]
@@ -290,5 +288,6 @@ class Fetch:
 
 
 def _ask_who_has(peer: MemberId, hashes: Sequence[HeaderHash]) -> list[Effect]:
-    frame = peer_pb2.Frame(have=peer_pb2.Have(entries=hashes, ask=True))
-    return [Send(peer, Stream.BULK, frame)] if hashes else []
+    step = limits.RANGES_PER_FRAME_MAX
+    parts = [peer_pb2.Have(entries=hashes[i : i + step], ask=True) for i in range(0, len(hashes), step)]
+    return [Send(peer, Stream.BULK, peer_pb2.Frame(have=part)) for part in parts]

@@ -534,9 +534,7 @@ class Have(_message.Message):
     ask: _builtins.bool
     """By their author: answer with those that are here."""
     @_builtins.property
-    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """At most 1,024."""
-
+    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     def __init__(
         self,
         *,
