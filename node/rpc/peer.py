@@ -129,14 +129,18 @@ async def dial(
             await one.close()
 
 
+NOT_APPROVED = "not approved there yet"
+NO_LONGER_APPROVED = "no longer approved there"
 _CAUSES = (
+    (gate.NOT_APPROVED, NOT_APPROVED),
+    (gate.CUT_OFF, NO_LONGER_APPROVED),
     ("CERTIFICATE_VERIFY_FAILED: certificate has expired", "its certificate has expired"),
     ("CERTIFICATE_VERIFY_FAILED", "its certificate is not by the issuer on its card: ask for its present card"),
     ("Hostname Verification", "another member's node answers at this address"),
     ("Connection refused", "nothing listens at this address"),
     ("DNS resolution failed", "the host name cannot be resolved"),
-    ("Socket closed", "not approved there yet, or not with our present card"),
-    ("Connection reset", "not approved there yet, or not with our present card"),
+    ("Socket closed", f"{NOT_APPROVED}, or not with our present card"),
+    ("Connection reset", f"{NOT_APPROVED}, or not with our present card"),
     ("Cancelling all calls", "the node stops"),
     ("No route to host", "there is no route to this address"),
     ("timed out", "no answer from this address"),
@@ -149,4 +153,4 @@ def describe(error: grpc.aio.AioRpcError) -> str:
     for sign, cause in _CAUSES:
         if sign in details:
             return cause
-    return details or f"gRPC says {error.code().name}"
+    return details.partition("\n")[0] or f"gRPC says {error.code().name}"

@@ -13,6 +13,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
+from node.feed.keys import MemberId
 from node.rpc import admin, channel, peer, tools
 from node.rpc.admin import AdminServicer
 from node.rpc.gate import Access, Admits, Gate
@@ -42,9 +43,16 @@ class Listener:
     port: int = 0
 
 
-def listen_for_peers(address: str, servicer: PeerServicer, state: TlsState, now: Callable[[], datetime]) -> Listener:
+def listen_for_peers(
+    address: str,
+    servicer: PeerServicer,
+    state: TlsState,
+    now: Callable[[], datetime],
+    turned_away: Callable[[MemberId], None],
+) -> Listener:
     """Peers, and no health or reflection for them; raises ConfigError where the address is taken."""
-    gate = Gate(admits=Admits(peers=lambda: state.pins), access=peer.ACCESS, now=now)
+    admits = Admits(peers=lambda: state.pins, acquainted=lambda: state.acquainted, turned_away=turned_away)
+    gate = Gate(admits=admits, access=peer.ACCESS, now=now)
     server = _server(gate, channel.PEERS)
     peer_pb2_grpc.add_PeerServicer_to_server(servicer, server)
     return Listener(server, gate, _bind(server, address, "peers.listen", state))

@@ -115,6 +115,8 @@ class Peering:
         found = [self._outboxes[peer, stream] for stream in Stream if (peer, stream) in self._outboxes]
         for outbox in found:
             outbox.end(reason)
+            if outbox.link.dialler != peer:  # whom we called reads no status of ours
+                outbox.put(peer_pb2.Frame(bye=peer_pb2.Bye(reason=reason)))
         return len(found)
 
     async def publish(self, drafts: Sequence[Draft], lane: int = NORMAL) -> Admitted:
