@@ -165,7 +165,14 @@ class Daemon:
         staging = Staging(self.config.data_folder)
         tools = ToolsServicer(Publishing(self.saying), self.listing, self.following, staging, self.saying)
         admin = AdminServicer(
-            self.approval, self.peering, self.writer, self.reading, self.clock, self.cards, self._own_status
+            self.approval,
+            self.peering,
+            self.writer,
+            self.reading,
+            self.clock,
+            self.cards,
+            self._own_status,
+            self._self(),
         )
         peers = PeerServicer(self.peering.serve)
         return [

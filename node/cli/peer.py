@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, options, printing, roster
+from node.cli import asking, calling, findings, options, printing, roster
 from node.cli.calling import Place
 from node.errors import NodeError
 
@@ -24,6 +24,7 @@ LOOK_EVERY_S = 0.2
         "tocsin peer add --founders",
         "tocsin peer add acme.card",
         "tocsin peer list",
+        "tocsin peer check europol",
         "tocsin peer block acme-video",
     )
 )
@@ -206,6 +207,37 @@ def show(name: str, folder: Path, as_json: bool) -> None:
     )
 
 
+@peer.command(
+    epilog=options.examples("tocsin peer check europol", "tocsin peer check europol --json | jq '.findings[-1]'")
+    + "\n\n\b\nExit codes: 0 all is well, 3 something to mend on this machine, 4 the node does not run,\n"
+    "5 something to mend on the peer's side."
+)
+@click.argument("name")
+@options.folder
+@options.as_json
+@click.pass_context
+def check(ctx: click.Context, name: str, folder: Path, as_json: bool) -> None:
+    """Call a peer now, step by step, and say what stands in the way.
+
+    Its name, the connection, TLS and both certificates, the federation, the program's version, the
+    clocks, and whether both hold the same. It stops at the first obstacle, and tries nothing twice.
+    """
+    found = calling.ask(calling.find(folder), lambda node: _check(node, _required(name)))
+    if as_json:
+        printing.print_json({**printing.fields_of(found), "peer": _plain(found.peer)})
+    else:
+        place = found.peer.address or "no address"
+        click.echo(f"{printing.plain(found.peer.name)}  {found.peer.fingerprint}  {place}")
+        findings.show(found.findings)
+    ctx.exit(findings.exit_code(found.findings))
+
+
+async def _check(node: "Client", name: str) -> "admin_pb2.CheckPeerResponse":
+    from node.v1 import admin_pb2
+
+    return await node.admin.CheckPeer(admin_pb2.CheckPeerRequest(peer=name))
+
+
 # ---- Undoing
 
 
@@ -258,10 +290,15 @@ async def _peers(node: "Client", name: str = "") -> "list[admin_pb2.PeerView]":
 
 
 def _named(place: Place, name: str) -> "admin_pb2.PeerView":
+    wanted = _required(name)
+    (found,) = calling.ask(place, lambda node: _peers(node, wanted))
+    return found
+
+
+def _required(name: str) -> str:
     if not name.strip():
         raise click.UsageError("Which peer? `tocsin peer list` names them.")
-    (found,) = calling.ask(place, lambda node: _peers(node, name))
-    return found
+    return name
 
 
 def _plain(found: "admin_pb2.PeerView") -> dict[str, object]:

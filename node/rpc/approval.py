@@ -28,7 +28,7 @@ _log = structlog.get_logger()
 Pem = Callable[[], tls.Leaf]
 
 TOLD_EVERY_S = 600.0  # of one member that goes on trying the log tells so often
-REMOVED = "no longer approved"  # what the other side reads too
+REMOVED = "no longer approved"  # the other side reads it too
 
 
 @dataclass(slots=True)

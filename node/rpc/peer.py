@@ -1,5 +1,6 @@
 """Service Peer: either end of a gRPC stream becomes a link, and both look the same."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -15,6 +16,8 @@ from node.rpc.gate import Access, PeerCaller
 from node.rpc.tls import Leaf
 from node.runtime.link import Link
 from node.v1 import peer_pb2, peer_pb2_grpc
+
+ADMISSION_S = 5.0  # an implementation that sends no headers before its first message is spoken to after that
 
 ACCESS = {
     "/tocsin.v1.Peer/Gossip": Access(peer=True),
@@ -119,6 +122,7 @@ async def dial(
         calls += [stubs[0].Gossip(), stubs[1].Bulk()]
         for call in calls:
             await call.wait_for_connection()
+        await admission(calls)
         yield [DialledLink(member_id, stream, call, me) for stream, call in zip(Stream, calls, strict=True)]
     except grpc.aio.AioRpcError as error:
         raise Unavailable(describe(error)) from error
@@ -127,6 +131,24 @@ async def dial(
             call.cancel()
         for one in channels:
             await one.close()
+
+
+async def admission(calls: Sequence[_Call]) -> None:
+    """Until the other side let these calls in, or did not; raises AioRpcError as it refused them.
+
+    Its gate sends headers when it lets one in. What is written to one that was refused fails in gRPC's
+    own words, and the reason is lost; so nothing is written before.
+    """
+    waiting = [asyncio.create_task(call.initial_metadata()) for call in calls]
+    try:
+        await asyncio.wait(waiting, timeout=ADMISSION_S)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    for call in calls:
+        if call.done():
+            await call.wait_for_connection()
 
 
 NOT_APPROVED = "not approved there yet"
