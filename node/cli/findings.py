@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WELL, MEND_HERE, MEND_THERE = 0, 3, 5  # of the exit codes of all commands
 COLUMNS = 110
+VERDICTS = ("ok", "warning", "fault", "unknown")
 _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "unknown": "cyan"}
 _VERDICT_WIDTH = max(map(len, _COLOURS)) + 2
 

@@ -19,6 +19,7 @@ from node.rpc import peer as peers_service
 from node.rpc import status
 from node.rpc.approval import Approval
 from node.rpc.checking import Checking
+from node.rpc.examination import Examination
 from node.rpc.gate import Access
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
@@ -67,6 +68,7 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
         self._clock, self._own = clock, own
         self._cards = {card.inception.member_id: card for card in cards}
         self._checking = Checking(approval, peering, writer, clock, me)
+        self._examination = Examination(approval, peering, writer, reading, clock, own)
 
     @status.answers
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, _context: _Context) -> admin_pb2.GetStatusResponse:  # noqa: N802
@@ -171,9 +173,9 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
         return admin_pb2.CheckPeerResponse(peer=self._view(found), findings=findings)
 
     @status.answers
-    async def Examine(self, request: admin_pb2.ExamineRequest, _: _Context) -> admin_pb2.ExamineResponse:  # noqa: N802
-        """Not here yet."""
-        raise NotImplementedError
+    async def Examine(self, _request: admin_pb2.ExamineRequest, _: _Context) -> admin_pb2.ExamineResponse:  # noqa: N802
+        """What only the running node knows of its own health."""
+        return admin_pb2.ExamineResponse(findings=await self._examination.examine())
 
     @status.answers
     async def SetLogLevel(self, request: admin_pb2.SetLogLevelRequest, _: _Context) -> admin_pb2.SetLogLevelResponse:  # noqa: N802
