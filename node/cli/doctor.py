@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 @options.folder
 @options.as_json
 def doctor(deep: bool, folder: Path, as_json: bool) -> None:
-    """Examine the whole node: folder, keys, disk, clock, stores, and if it runs its peers and how far behind it is.
+    """Examine the whole node, whether it runs or not.
 
-    Changes nothing. Works while the node is stopped; what only a running node knows is left out then.
+    The folder, keys, disk, clock, certificates, ports, stores, and what is to be backed up; of a running
+    node its peers, and how far behind it is. Changes nothing. Works while the node is stopped; what only a running node knows is left out then.
     """
     from node import config as configs
     from node.custody import examination

@@ -54,7 +54,7 @@ def add(cards: tuple[str, ...], founders: bool, no_wait: bool, folder: Path, yes
     five characters. Both sides have to approve each other.
     """
     if founders == bool(cards):
-        raise click.UsageError("Give --founders, or card files, or names.")
+        raise click.UsageError("Give --founders, or card files. A founder may be named instead.")
     place = calling.find(folder)
     approved = approving.approve(place, cards, yes=yes) if cards else approving.approve_founders(place, yes=yes)
     if not approved:
