@@ -24,7 +24,8 @@ def doctor(deep: bool, folder: Path, as_json: bool) -> None:
     """Examine the whole node, whether it runs or not.
 
     The folder, keys, disk, clock, certificates, ports, stores, and what is to be backed up; of a running
-    node its peers, and how far behind it is. Changes nothing. Works while the node is stopped; what only a running node knows is left out then.
+    node its peers, and how far behind it is. Changes nothing. What only a running node knows is left out
+    while it is stopped.
     """
     from node import config as configs
     from node.custody import examination
