@@ -101,7 +101,9 @@ class Daemon:
         self.peers_tls = TlsState(self.leaf, Pins())
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
         self.tools_tls = TlsState(self.leaf, own_tools)
-        self.approval = Approval(self.writer, self.peering, self.peers_tls, lambda: self.leaf, self.clock)
+        self.approval = Approval(
+            self.writer, self.peering, self.peers_tls, lambda: self.leaf, self.clock, cards=self.cards
+        )
 
     def _self(self) -> Self:
         return Self(
@@ -163,11 +165,20 @@ class Daemon:
         staging = Staging(self.config.data_folder)
         tools = ToolsServicer(Publishing(self.saying), self.listing, self.following, staging, self.saying)
         admin = AdminServicer(
-            self.approval, self.peering, self.writer, self.reading, self.clock, self.cards, self._own_status
+            self.approval,
+            self.peering,
+            self.writer,
+            self.reading,
+            self.clock,
+            self.cards,
+            self._own_status,
+            self._self(),
         )
         peers = PeerServicer(self.peering.serve)
         return [
-            server.listen_for_peers(self.config.peers_listen, peers, self.peers_tls, self.clock.now),
+            server.listen_for_peers(
+                self.config.peers_listen, peers, self.peers_tls, self.clock.now, self.approval.turn_away
+            ),
             server.listen_for_tools(self.config.tools_listen, (tools, admin), self.tools_tls, self.clock.now),
             server.listen_on_socket(self.config.socket, (tools, admin), self.clock.now),
         ]

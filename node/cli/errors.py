@@ -20,6 +20,12 @@ def show(error: NodeError) -> None:
         click.echo(f"  {printable(line)}", err=True)
 
 
+def warn(reason: str, next_step: str) -> None:
+    """What goes on all the same, on stderr too."""
+    click.echo(f"tocsin: warning: {printable(reason)}", err=True)
+    click.echo(f"  {printable(next_step)}", err=True)
+
+
 def printable(text: str) -> str:
     """The text with what would steer a terminal spelled out: reasons quote files that others wrote."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -18,6 +18,7 @@ COMMANDS = {  # name: module, attribute
     "run": ("node.cli.run", "run"),
     "index": ("node.cli.index", "index"),
     "status": ("node.cli.status", "status"),
+    "doctor": ("node.cli.doctor", "doctor"),
     "member": ("node.cli.roster", "member"),
     "peer": ("node.cli.peer", "peer"),
     "crisis": ("node.cli.crisis", "crisis"),

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, options, printing, roster
+from node.cli import approving, asking, calling, findings, options, printing
 from node.cli.calling import Place
 from node.errors import NodeError
 
 if TYPE_CHECKING:
     from node.client import Client
-    from node.custody.charters import Signed
     from node.v1 import admin_pb2
 
 WAIT_S = 10.0
@@ -24,6 +23,7 @@ LOOK_EVERY_S = 0.2
         "tocsin peer add --founders",
         "tocsin peer add acme.card",
         "tocsin peer list",
+        "tocsin peer check europol",
         "tocsin peer block acme-video",
     )
 )
@@ -37,25 +37,26 @@ def peer() -> None:
 @peer.command(
     epilog=options.examples(
         "tocsin peer add --founders          (their cards came with the charter)",
+        "tocsin peer add europol             (one of them, by name)",
         "tocsin peer add acme.card bolt.card",
         "tocsin peer add --founders --yes --no-wait",
     )
 )
-@click.argument("cards", nargs=-1, type=click.Path(path_type=Path), metavar="[CARD]...")
+@click.argument("cards", nargs=-1, metavar="[CARD|NAME]...")
 @click.option("--founders", is_flag=True, help="All founders of the charter, but those that are blocked here.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for connections.")
 @options.folder
 @asking.yes
-def add(cards: tuple[Path, ...], founders: bool, no_wait: bool, folder: Path, yes: bool) -> None:
-    """Approve members as peers, by the charter or by their cards.
+def add(cards: tuple[str, ...], founders: bool, no_wait: bool, folder: Path, yes: bool) -> None:
+    """Approve members as peers, by the charter or by their cards; a founder also by its name.
 
     For a card file, its member reads out its fingerprint over a second channel, and you type the last
     five characters. Both sides have to approve each other.
     """
     if founders == bool(cards):
-        raise click.UsageError("Give --founders, or card files.")
+        raise click.UsageError("Give --founders, or card files. A founder may be named instead.")
     place = calling.find(folder)
-    approved = _approve_founders(place, yes=yes) if founders else _approve_cards(place, cards, yes=yes)
+    approved = approving.approve(place, cards, yes=yes) if cards else approving.approve_founders(place, yes=yes)
     if not approved:
         return
     click.echo(f"{len(approved)} approved", nl=False)
@@ -69,61 +70,6 @@ def add(cards: tuple[Path, ...], founders: bool, no_wait: bool, folder: Path, ye
     click.echo("\n".join(_connections(found, _own_fingerprint(place))))
 
 
-def _approve_founders(place: Place, *, yes: bool) -> "Sequence[admin_pb2.PeerView]":
-    async def look(node: "Client") -> "tuple[list[admin_pb2.MemberView], set[bytes]]":
-        held = await _peers(node)
-        return await roster.members(node), {one.member_id for one in held if one.state == "blocked"}
-
-    members, blocked = calling.ask(place, look)
-    new = [one for one in members if one.founder and not (one.own or one.approved or one.member_id in blocked)]
-    for one in members:
-        if one.member_id in blocked:
-            click.echo(f"{printing.plain(one.name)} is blocked here and stays so; its card file unblocks it.")
-    if not new:
-        click.echo("No founder is left to approve.")
-        return []
-    for one in new:
-        click.echo(f"{printing.plain(one.name)}  {one.fingerprint}")
-    asking.confirm(
-        f"Approve {'it' if len(new) == 1 else f'these {len(new)}'} as peers, as the charter has them?", yes=yes
-    )
-
-    async def approve(node: "Client") -> "Sequence[admin_pb2.PeerView]":
-        from node.v1 import admin_pb2
-
-        request = admin_pb2.ApprovePeersRequest(member_ids=[one.member_id for one in new])
-        return (await node.admin.ApprovePeers(request)).peers
-
-    return calling.ask(place, approve)
-
-
-def _approve_cards(place: Place, paths: Sequence[Path], *, yes: bool) -> "Sequence[admin_pb2.PeerView]":
-    from node.custody import charters
-
-    signed = [charters.read_card(path) for path in paths]
-    for one in signed:
-        _confirm_card(one, yes=yes)
-
-    async def approve(node: "Client") -> "Sequence[admin_pb2.PeerView]":
-        from node.v1 import admin_pb2
-
-        request = admin_pb2.ApprovePeersRequest(cards=[letter for letter, _ in signed])
-        return (await node.admin.ApprovePeers(request)).peers
-
-    return calling.ask(place, approve)
-
-
-def _confirm_card(signed: "Signed", *, yes: bool) -> None:
-    from node.feed import keys
-
-    inception = signed[1].inception
-    fingerprint = keys.fingerprint(inception.member_id)
-    if yes:
-        click.echo(f"{printing.plain(inception.name)}  {fingerprint}")
-    else:
-        asking.confirm_fingerprint(printing.plain(inception.name), fingerprint)
-
-
 async def _connected(node: "Client", wanted: "Sequence[admin_pb2.PeerView]") -> "list[admin_pb2.PeerView]":
     """How these peers are, once all are connected or the patience is over."""
     import asyncio
@@ -134,7 +80,7 @@ async def _connected(node: "Client", wanted: "Sequence[admin_pb2.PeerView]") -> 
         async with asyncio.timeout(WAIT_S):
             while not all(one.connected for one in found):
                 await asyncio.sleep(LOOK_EVERY_S)
-                found = [one for one in await _peers(node) if one.member_id in ids]
+                found = [one for one in await peers(node) if one.member_id in ids]
     except TimeoutError:
         pass
     return found
@@ -144,15 +90,18 @@ def _connections(found: "Sequence[admin_pb2.PeerView]", own_fingerprint: str) ->
     """What follows "4 approved": on the same line where there is only one that is not connected."""
     if not found:
         return [""]
-    missing = []
-    for one in found:
-        if not one.connected:
-            hint = f" (ask them to approve {own_fingerprint})" if "not approved" in one.reason else ""
-            missing.append(f"{printing.plain(one.name)}: {printing.plain(one.reason)}{hint}")
+    missing = [unconnected(one, own_fingerprint) for one in found if not one.connected]
     first = f"; {len(found) - len(missing)} connected"
     if len(missing) == 1:
         return [f"{first}, {missing[0]}"]
     return [first, *(f"  {line}" for line in missing)]
+
+
+def unconnected(one: "admin_pb2.PeerView", own_fingerprint: str) -> str:
+    """Who is not connected and why, on one line."""
+    asked = "not approved" in one.reason or "no longer approved" in one.reason
+    hint = f" (ask them to approve {own_fingerprint})" if asked else ""
+    return f"{printing.plain(one.name)}: {printing.plain(one.reason)}{hint}"
 
 
 def _own_fingerprint(place: Place) -> str:
@@ -170,7 +119,7 @@ def _own_fingerprint(place: Place) -> str:
 @options.as_json
 def list_(folder: Path, as_json: bool) -> None:
     """List the peers, and whether they are connected."""
-    found = calling.ask(calling.find(folder), _peers)
+    found = calling.ask(calling.find(folder), peers)
     if as_json:
         printing.print_json([_plain(one) for one in found])
         return
@@ -204,6 +153,37 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("program", found.program),
         ]
     )
+
+
+@peer.command(
+    epilog=options.examples("tocsin peer check europol", "tocsin peer check europol --json | jq '.findings[-1]'")
+    + "\n\n\b\nExit codes: 0 all is well, 3 something to mend on this machine, 4 the node does not run,\n"
+    "5 something to mend on the peer's side."
+)
+@click.argument("name")
+@options.folder
+@options.as_json
+@click.pass_context
+def check(ctx: click.Context, name: str, folder: Path, as_json: bool) -> None:
+    """Call a peer now, step by step, and say what stands in the way.
+
+    Its name, the connection, TLS and both certificates, the federation, the program's version, the
+    clocks, and whether both hold the same. It stops at the first obstacle, and tries nothing twice.
+    """
+    found = calling.ask(calling.find(folder), lambda node: _check(node, _required(name)))
+    if as_json:
+        printing.print_json({**printing.fields_of(found), "peer": _plain(found.peer)})
+    else:
+        place = found.peer.address or "no address"
+        click.echo(f"{printing.plain(found.peer.name)}  {found.peer.fingerprint}  {place}")
+        findings.show(found.findings)
+    ctx.exit(findings.exit_code(found.findings))
+
+
+async def _check(node: "Client", name: str) -> "admin_pb2.CheckPeerResponse":
+    from node.v1 import admin_pb2
+
+    return await node.admin.CheckPeer(admin_pb2.CheckPeerRequest(peer=name))
 
 
 # ---- Undoing
@@ -251,17 +231,23 @@ def block(name: str, folder: Path, yes: bool) -> None:
 # ---- Inside
 
 
-async def _peers(node: "Client", name: str = "") -> "list[admin_pb2.PeerView]":
+async def peers(node: "Client", name: str = "") -> "list[admin_pb2.PeerView]":
+    """All peers, or the one of this name."""
     from node.v1 import admin_pb2
 
     return list((await node.admin.ListPeers(admin_pb2.ListPeersRequest(peer=name))).peers)
 
 
 def _named(place: Place, name: str) -> "admin_pb2.PeerView":
+    wanted = _required(name)
+    (found,) = calling.ask(place, lambda node: peers(node, wanted))
+    return found
+
+
+def _required(name: str) -> str:
     if not name.strip():
         raise click.UsageError("Which peer? `tocsin peer list` names them.")
-    (found,) = calling.ask(place, lambda node: _peers(node, name))
-    return found
+    return name
 
 
 def _plain(found: "admin_pb2.PeerView") -> dict[str, object]:

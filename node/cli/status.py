@@ -1,15 +1,19 @@
 """The node at a glance."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, options, printing
+from node.cli import calling, options, peer, printing
 
 if TYPE_CHECKING:
     from node.client import Client
     from node.v1 import admin_pb2
+
+
+MISSING_SHOWN = 5  # of the peers that are not connected
 
 
 @click.command(
@@ -23,19 +27,45 @@ def status(index_digest: bool, folder: Path, as_json: bool) -> None:
     """Say how the node is: its charter, peers, clock and stores."""
     place = calling.find(folder)
 
-    async def look(node: "Client") -> "tuple[admin_pb2.GetStatusResponse, int, int]":
+    async def look(node: "Client") -> "tuple[admin_pb2.GetStatusResponse, list[admin_pb2.PeerView], int, int]":
         from node.v1 import admin_pb2
 
         found = await node.admin.GetStatus(admin_pb2.GetStatusRequest(index_digest=index_digest))
+        missing = [one for one in await peer.peers(node) if one.state == "approved" and not one.connected]
         active = sum(one.state == "active" for one in await node.crises())
-        return found, len(await node.lists()), active
+        return found, missing, len(await node.lists()), active
 
-    found, lists, active = calling.ask(place, look)
+    found, missing, lists, active = calling.ask(place, look)
     if as_json:
-        printing.print_json({**printing.fields_of(found), "role": _role(found.role), "lists": lists, "crises": active})
+        printing.print_json(_plain(found, missing, lists, active))
         return
     click.echo(", ".join(_summary(found)))
+    for line in _missing(found, missing):
+        click.echo(f"  {line}")
     printing.print_fields(_details(found, lists, active))
+
+
+def _plain(
+    found: "admin_pb2.GetStatusResponse", missing: "Sequence[admin_pb2.PeerView]", lists: int, active: int
+) -> dict[str, object]:
+    plain = printing.fields_of(found)
+    if not found.index_digest:  # it was not asked for
+        del plain["index_digest"]
+    unconnected = [{"name": one.name, "fingerprint": one.fingerprint, "reason": one.reason} for one in missing]
+    return {**plain, "role": _role(found.role), "lists": lists, "crises": active, "not_connected": unconnected}
+
+
+def _missing(found: "admin_pb2.GetStatusResponse", missing: "Sequence[admin_pb2.PeerView]") -> list[str]:
+    """Who is not connected and why, a line each; the first ones of many."""
+    from node.feed import keys
+    from node.feed.keys import MemberId
+
+    own = keys.fingerprint(MemberId(found.member_id))
+    lines = [peer.unconnected(one, own) for one in missing[:MISSING_SHOWN]]
+    more = len(missing) - len(lines)
+    if more > 0:
+        lines.append(f"and {more} more: `tocsin peer list`")
+    return lines
 
 
 def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:

@@ -40,6 +40,11 @@ class Dialing:
         """Never again."""
         self._peers.pop(peer, None)
 
+    def hurry(self, now: float, peer: MemberId) -> None:
+        """Do not wait any longer, unless a call is under way."""
+        if peer in self._peers and self._peers[peer].due_at != _NEVER:
+            self._peers[peer].due_at = now
+
     def due(self, now: float) -> list[MemberId]:
         """Whom to dial now; each is named once until `failed` or `link_down`."""
         due = sorted(peer for peer, dialled in self._peers.items() if dialled.due_at <= now)

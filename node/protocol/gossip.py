@@ -112,6 +112,13 @@ class Gossip:
         """Peers whose last digest is ours of now."""
         return [peer for peer in self.ready() if self._peers[peer].digest == self.digest]
 
+    def behind(self, peer: MemberId) -> int:
+        """How many entries the peer, when last compared, claimed to hold that are not here."""
+        link = self._peers.get(peer)
+        claims = link.claims if link else {}
+        held = {feed_id: self._heads[feed_id].seq for feed_id in claims if feed_id in self._heads}
+        return sum(max(seq - held.get(feed_id, 0), 0) for feed_id, seq in claims.items())
+
     # ---- Verbs
 
     def link_up(self, _now: float, peer: MemberId, now_ms: int) -> list[Effect]:

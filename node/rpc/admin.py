@@ -14,8 +14,12 @@ from node.exchange.trust import Trust
 from node.feed import identity, keys
 from node.feed.identity import Card
 from node.feed.keys import MemberId
+from node.protocol.session import Self
+from node.rpc import peer as peers_service
 from node.rpc import status
 from node.rpc.approval import Approval
+from node.rpc.checking import Checking
+from node.rpc.examination import Examination
 from node.rpc.gate import Access
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
@@ -29,7 +33,16 @@ from node.v1 import admin_pb2, admin_pb2_grpc
 _ADMIN = Access(scope="admin", administrator=True)
 ACCESS = {
     f"/tocsin.v1.Admin/{method}": _ADMIN
-    for method in ("GetStatus", "ListMembers", "ListPeers", "ApprovePeers", "RemovePeer", "BlockPeer")
+    for method in (
+        "GetStatus",
+        "ListMembers",
+        "ListPeers",
+        "ApprovePeers",
+        "RemovePeer",
+        "BlockPeer",
+        "CheckPeer",
+        "Examine",
+    )
 }
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -48,11 +61,14 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
         clock: Clock,
         cards: Sequence[Card],
         own: Own,
+        me: Self,
     ) -> None:
         self._approval, self._peering = approval, peering
         self._writer, self._reading = writer, reading
         self._clock, self._own = clock, own
         self._cards = {card.inception.member_id: card for card in cards}
+        self._checking = Checking(approval, peering, writer, clock, me)
+        self._examination = Examination(approval, peering, writer, reading, clock, own)
 
     @status.answers
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, _context: _Context) -> admin_pb2.GetStatusResponse:  # noqa: N802
@@ -151,13 +167,15 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
 
     @status.answers
     async def CheckPeer(self, request: admin_pb2.CheckPeerRequest, _: _Context) -> admin_pb2.CheckPeerResponse:  # noqa: N802
-        """Not here yet."""
-        raise NotImplementedError
+        """Call a peer now, and say what stands in the way."""
+        found = self._named(request.peer)
+        findings = await self._checking.check(found)
+        return admin_pb2.CheckPeerResponse(peer=self._view(found), findings=findings)
 
     @status.answers
-    async def Examine(self, request: admin_pb2.ExamineRequest, _: _Context) -> admin_pb2.ExamineResponse:  # noqa: N802
-        """Not here yet."""
-        raise NotImplementedError
+    async def Examine(self, _request: admin_pb2.ExamineRequest, _: _Context) -> admin_pb2.ExamineResponse:  # noqa: N802
+        """What only the running node knows of its own health."""
+        return admin_pb2.ExamineResponse(findings=await self._examination.examine())
 
     @status.answers
     async def SetLogLevel(self, request: admin_pb2.SetLogLevelRequest, _: _Context) -> admin_pb2.SetLogLevelResponse:  # noqa: N802
@@ -184,6 +202,8 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
         seat = self._writer.trust.roster(self._clock.now_ms()).seats.get(one.member_id)
         waiting = "not connected yet" if one.address else "it dials us; it has not yet"
         reason = "" if connected or one.state != APPROVED else self._peering.ended.get(one.member_id, waiting)
+        if heard and reason == peers_service.NOT_APPROVED:
+            reason = peers_service.NO_LONGER_APPROVED
         return admin_pb2.PeerView(
             member_id=one.member_id,
             name=self._name(one.member_id),

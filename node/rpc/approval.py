@@ -1,18 +1,22 @@
 """Approval: which members this node talks to. The administrator's decisions become pins, dials and ended streams."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
 
+from node.content import names
 from node.errors import Refused, Unavailable
+from node.exchange import consult
+from node.feed import keys
 from node.feed.identity import Card
 from node.feed.keys import MemberId
 from node.rpc import peer as peers_service
 from node.rpc import tls
 from node.rpc.gate import Gate
-from node.rpc.tls import Pins, TlsState
+from node.rpc.tls import Pins, Root, TlsState
 from node.runtime.link import Clock, Link
 from node.runtime.peering import Peering
 from node.runtime.writer import Writer
@@ -23,12 +27,35 @@ _log = structlog.get_logger()
 
 Pem = Callable[[], tls.Leaf]
 
+TOLD_EVERY_S = 600.0  # of one member that goes on trying the log tells so often
+REMOVED = "no longer approved"  # the other side reads it too
+
+
+@dataclass(slots=True)
+class TurnedAway:
+    """A known member that tried to connect and may not: how often, when last, and what the log told of it."""
+
+    times: int = 0
+    last_ms: int = 0
+    told_s: float = float("-inf")
+
 
 class Approval:
     """Owns the pins of the peers' listener. Everything in it belongs to the event loop."""
 
-    def __init__(self, writer: Writer, peering: Peering, state: TlsState, leaf: Pem, clock: Clock) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        peering: Peering,
+        state: TlsState,
+        leaf: Pem,
+        clock: Clock,
+        *,
+        cards: Sequence[Card] = (),
+    ) -> None:
         self.gate: Gate | None = None  # of the peers' listener, once there is one
+        self.turned_away: dict[MemberId, TurnedAway] = {}
+        self._cards = cards
         self._writer, self._peering = writer, peering
         self._state, self._leaf, self._clock = state, leaf, clock
         self._peers: dict[MemberId, Peer] = {}
@@ -62,13 +89,44 @@ class Approval:
         self._peering.dialing.drop(member_id)
         del self._peers[member_id]
         await self._writer.run(lambda exchange: exchange.drop_peer(member_id))
-        return self._end(member_id, "removed by this node's administrator")
+        return self._end(member_id, REMOVED)
 
     async def block(self, member_id: MemberId) -> int:
         """Refuse a peer until it is approved again, and end its streams; how many there were."""
         held = self._peers[member_id]
         await self._keep([Peer(held.member_id, held.address, held.tls_issuer, BLOCKED, held.added_ms)])
-        return self._end(member_id, "blocked by this node's administrator")
+        return self._end(member_id, REMOVED)
+
+    def turn_away(self, member_id: MemberId) -> None:
+        """A known member tried to connect that is not approved here, or blocked: say who, and what to do."""
+        found = self.turned_away.setdefault(member_id, TurnedAway())
+        found.times, found.last_ms = found.times + 1, self._clock.now_ms()
+        now = self._clock.monotonic_s()
+        if now < found.told_s + TOLD_EVERY_S:
+            return
+        found.told_s = now
+        name = consult.member_name(self._writer.trust, member_id)
+        _log.warning(
+            "turned away",
+            name=name,
+            fingerprint=keys.fingerprint(member_id),
+            reason="blocked here" if member_id in self._peers else "not approved here",
+            times=found.times,
+            next_step=f"tocsin peer add {names.slug(name) or keys.fingerprint(member_id)[:5]}",
+        )
+
+    def roots(self, member_id: MemberId) -> tuple[Root, ...]:
+        """What its certificate may be by."""
+        return self._state.pins.of(member_id)
+
+    @property
+    def acquainted(self) -> Pins:
+        """What certificates of all known members may be by, approved here or not."""
+        return self._state.acquainted
+
+    def leaf(self) -> tls.Leaf:
+        """What this node shows when it dials."""
+        return self._leaf()
 
     def refresh(self) -> None:
         """Identity logs grew: pin what they certify."""
@@ -99,7 +157,8 @@ class Approval:
     def _apply(self) -> None:
         """Pins and dials as the decisions and the logs say now."""
         self._logs = self._writer.trust.logs
-        self._state.pin(self._pins(self.every()))
+        pins = self._pins(self.every())
+        self._state.pin(pins, self._with_acquaintances(pins))
         for one in self.every():
             if one.state == APPROVED and one.address:
                 self._peering.dialing.add(self._clock.monotonic_s(), one.member_id)
@@ -119,15 +178,32 @@ class Approval:
         for one in found:
             if one.state != APPROVED:
                 continue
-            log = self._writer.trust.logs.get(one.member_id)
-            retired = {bound.feed_id for bound in log.identity.retired} if log else set()
-            certified = [node.tls_issuer for node in log.identity.nodes if node.feed_id not in retired] if log else []
-            for der in (one.tls_issuer, *certified):
+            for der in (one.tls_issuer, *self._certified(one.member_id)):
                 try:
                     pins = pins.pin(one.member_id, der, self._now())
                 except Refused as error:
                     _log.warning("issuer not pinned", member=one.member_id.hex(), reason=error.reason)
         return pins
+
+    def _with_acquaintances(self, pins: Pins) -> Pins:
+        """The pins, and behind them the roots of everybody else who is known: approved ones win every conflict."""
+        issuers = {card.inception.member_id: [card.tls_issuer] for card in self._cards}
+        for one in self.every():
+            issuers.setdefault(one.member_id, []).append(one.tls_issuer)
+        strangers = (issuers.keys() | self._writer.trust.logs.keys()) - {self._writer.reader.member_id}
+        for member_id in sorted(strangers):
+            if pins.of(member_id):
+                continue
+            for der in (*issuers.get(member_id, ()), *self._certified(member_id)):
+                with suppress(Refused):  # it is told nothing then, as any stranger
+                    pins = pins.pin(member_id, der, self._now())
+        return pins
+
+    def _certified(self, member_id: MemberId) -> list[bytes]:
+        """The issuers of the nodes that the member's log certifies."""
+        log = self._writer.trust.logs.get(member_id)
+        retired = {bound.feed_id for bound in log.identity.retired} if log else set()
+        return [node.tls_issuer for node in log.identity.nodes if node.feed_id not in retired] if log else []
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)

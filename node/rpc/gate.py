@@ -19,14 +19,16 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from node.errors import Refused
 from node.feed.keys import MemberId
-from node.rpc.tls import SCOPES, SCOPES_OID, UNREADABLE, Claim, Pins, Root, read_uri
+from node.rpc import leaf as leaves
+from node.rpc.tls import UNREADABLE, Claim, Pins, Root
 
 LEAVES_MAX = 4096  # verified leaves remembered; one more costs a verification, 0.12 ms
 LEAF_PEM_BYTES_MAX = 8192  # ours have about 1,000
+NOT_APPROVED = "is not approved at this node"  # what a dialler reads it by
+CUT_OFF = "was cut off"  # the same
 
 # A method's handler takes and returns messages of its own service: the types meet only in gRPC.
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -65,6 +67,9 @@ class Admits:
     peers: Callable[[], Pins] | None = None
     tools: Callable[[], Pins] | None = None
     administrator: bool = False
+    # Members that are known and not let in: they are told so, and `turned_away` hears of it.
+    acquainted: Callable[[], Pins] = Pins
+    turned_away: Callable[[MemberId], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
     def cut(self, member_id: MemberId) -> int:
         """End all open calls of a member at once; un-pin it first. Returns how many there were."""
-        cut = _unauthenticated(f"member {member_id.hex()} was cut off", "Ask this node's administrator.")
+        cut = _unauthenticated(f"member {member_id.hex()} {CUT_OFF}", "Ask this node's administrator.")
         return self._end(lambda proof: cut if proof.member_id == member_id else None)
 
     def sweep(self, now: datetime) -> int:
@@ -253,14 +258,24 @@ class Gate(grpc.aio.ServerInterceptor):
             leaf = x509.load_pem_x509_certificate(pem)
             claim = _claim(leaf)
             pins = self._pins_for(claim)
-            root = _issuer(leaf, pins.of(claim.member_id))
+            root = leaves.issuer_of(leaf, pins.of(claim.member_id))
             if root is None:
-                raise _unpinned(claim.member_id)
+                raise self._stranger(claim, leaf)
             found = _caller_of(claim, leaf)
         except UNREADABLE as error:
             raise _unauthenticated(f"the client certificate cannot be read: {error}", "Make a new one.") from error
         ends = min(leaf.not_valid_after_utc, root.certificate.not_valid_after_utc)
         return _Proof(found, claim.member_id, root, leaf.not_valid_before_utc, ends)
+
+    def _stranger(self, claim: Claim, leaf: x509.Certificate) -> Denied:
+        known = self._admits.acquainted().of(claim.member_id)
+        if claim.use != "node" or leaves.issuer_of(leaf, known) is None:
+            return _unpinned(claim.member_id)
+        self._admits.turned_away(claim.member_id)
+        return _forbidden(
+            f"member {claim.member_id.hex()} {NOT_APPROVED}",
+            "Ask its administrator to approve your member: `tocsin peer add`.",
+        )
 
     def _pins_for(self, claim: Claim) -> Pins:
         """The roots of the kind of caller it says it is; it is turned away if there can be none here."""
@@ -279,48 +294,25 @@ class Gate(grpc.aio.ServerInterceptor):
         return pins
 
 
-# ---- Reading a leaf.
+# ---- Reading what was shown.
 
 
 def _claim(leaf: x509.Certificate) -> Claim:
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    claim = read_uri(uris[0]) if len(uris) == 1 else None
+    claim = leaves.claim_of(leaf)
     if claim is None:
         raise _unauthenticated(
             "the client certificate does not have exactly one URI, a SPIFFE id of this federation",
             "Use the certificate that `tocsin init` or `tocsin tool issue` made.",
         )
-    if ExtendedKeyUsageOID.CLIENT_AUTH not in usages:
+    if not leaves.is_for_clients(leaf):
         raise _unauthenticated("the certificate is not for clients", "Issue it anew.")
     return claim
-
-
-def _issuer(leaf: x509.Certificate, roots: tuple[Root, ...]) -> Root | None:
-    """The root that issued the leaf itself, the longest-lived if a member renewed one with its key."""
-    issuers = [root for root in roots if _issued(leaf, root)]
-    return max(issuers, key=lambda root: root.certificate.not_valid_after_utc, default=None)
-
-
-def _issued(leaf: x509.Certificate, root: Root) -> bool:
-    try:
-        leaf.verify_directly_issued_by(root.certificate)
-    except UNREADABLE:
-        return False
-    return True
 
 
 def _caller_of(claim: Claim, leaf: x509.Certificate) -> PeerCaller | ToolCaller:
     if claim.use == "node":
         return PeerCaller(claim.member_id, bytes.fromhex(claim.name))
-    extension = leaf.extensions.get_extension_for_oid(SCOPES_OID).value
-    assert isinstance(extension, x509.UnrecognizedExtension)  # noqa: S101 - a private OID has no other class
-    kind, size, *_ = extension.value
-    if kind != 0x0C or size != len(extension.value) - 2:
-        raise ValueError("its scopes are no short UTF8String")
-    named = extension.value[2:].decode().split(" ")
-    return ToolCaller(claim.name, SCOPES.intersection(named))  # a newer program's scopes open nothing here
+    return ToolCaller(claim.name, leaves.scopes_of(leaf))
 
 
 def _value(auth: Mapping[str, Any], name: str) -> bytes:

@@ -1,5 +1,6 @@
 """Service Peer: either end of a gRPC stream becomes a link, and both look the same."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -15,6 +16,8 @@ from node.rpc.gate import Access, PeerCaller
 from node.rpc.tls import Leaf
 from node.runtime.link import Link
 from node.v1 import peer_pb2, peer_pb2_grpc
+
+ADMISSION_S = 5.0  # an implementation that sends no headers before its first message is spoken to after that
 
 ACCESS = {
     "/tocsin.v1.Peer/Gossip": Access(peer=True),
@@ -119,6 +122,7 @@ async def dial(
         calls += [stubs[0].Gossip(), stubs[1].Bulk()]
         for call in calls:
             await call.wait_for_connection()
+        await admission(calls)
         yield [DialledLink(member_id, stream, call, me) for stream, call in zip(Stream, calls, strict=True)]
     except grpc.aio.AioRpcError as error:
         raise Unavailable(describe(error)) from error
@@ -129,14 +133,36 @@ async def dial(
             await one.close()
 
 
+async def admission(calls: Sequence[_Call]) -> None:
+    """Until the other side let these calls in, or did not; raises AioRpcError as it refused them.
+
+    Its gate sends headers when it lets one in. What is written to one that was refused fails in gRPC's
+    own words, and the reason is lost; so nothing is written before.
+    """
+    waiting = [asyncio.create_task(call.initial_metadata()) for call in calls]
+    try:
+        await asyncio.wait(waiting, timeout=ADMISSION_S)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    for call in calls:
+        if call.done():
+            await call.wait_for_connection()
+
+
+NOT_APPROVED = "not approved there yet"
+NO_LONGER_APPROVED = "no longer approved there"
 _CAUSES = (
+    (gate.NOT_APPROVED, NOT_APPROVED),
+    (gate.CUT_OFF, NO_LONGER_APPROVED),
     ("CERTIFICATE_VERIFY_FAILED: certificate has expired", "its certificate has expired"),
     ("CERTIFICATE_VERIFY_FAILED", "its certificate is not by the issuer on its card: ask for its present card"),
     ("Hostname Verification", "another member's node answers at this address"),
     ("Connection refused", "nothing listens at this address"),
     ("DNS resolution failed", "the host name cannot be resolved"),
-    ("Socket closed", "not approved there yet, or not with our present card"),
-    ("Connection reset", "not approved there yet, or not with our present card"),
+    ("Socket closed", f"{NOT_APPROVED}, or not with our present card"),
+    ("Connection reset", f"{NOT_APPROVED}, or not with our present card"),
     ("Cancelling all calls", "the node stops"),
     ("No route to host", "there is no route to this address"),
     ("timed out", "no answer from this address"),
@@ -149,4 +175,4 @@ def describe(error: grpc.aio.AioRpcError) -> str:
     for sign, cause in _CAUSES:
         if sign in details:
             return cause
-    return details or f"gRPC says {error.code().name}"
+    return details.partition("\n")[0] or f"gRPC says {error.code().name}"

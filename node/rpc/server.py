@@ -13,6 +13,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
+from node.feed.keys import MemberId
 from node.rpc import admin, channel, peer, tools
 from node.rpc.admin import AdminServicer
 from node.rpc.gate import Access, Admits, Gate
@@ -30,6 +31,7 @@ _BESIDE = {
 }
 OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **_BESIDE}
 SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
+IDLE_S = 30.0  # a peer's streams stay open; a member that is told no keeps no connection either
 STOP_S = 0.5  # for answers under way when the node stops; streams never end by themselves
 
 
@@ -42,10 +44,17 @@ class Listener:
     port: int = 0
 
 
-def listen_for_peers(address: str, servicer: PeerServicer, state: TlsState, now: Callable[[], datetime]) -> Listener:
+def listen_for_peers(
+    address: str,
+    servicer: PeerServicer,
+    state: TlsState,
+    now: Callable[[], datetime],
+    turned_away: Callable[[MemberId], None],
+) -> Listener:
     """Peers, and no health or reflection for them; raises ConfigError where the address is taken."""
-    gate = Gate(admits=Admits(peers=lambda: state.pins), access=peer.ACCESS, now=now)
-    server = _server(gate, channel.PEERS)
+    admits = Admits(peers=lambda: state.pins, acquainted=lambda: state.acquainted, turned_away=turned_away)
+    gate = Gate(admits=admits, access=peer.ACCESS, now=now)
+    server = _server(gate, (*channel.PEERS, ("grpc.max_connection_idle_ms", int(IDLE_S * 1000))))
     peer_pb2_grpc.add_PeerServicer_to_server(servicer, server)
     return Listener(server, gate, _bind(server, address, "peers.listen", state))
 

@@ -8,22 +8,20 @@ to keep a root out of the pool that would harm the others in it.
 import re
 import threading
 from collections.abc import Callable, Mapping
-from concurrent import futures
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
 import grpc
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import NameOID
 
-from node.errors import ConfigError, Refused, Unavailable
+from node.errors import ConfigError, Refused
 from node.feed.keys import MemberId
+from node.rpc import trial
 
 ISSUER_BYTES_MAX = 400  # of DER: what a NODE statement, an OPEN and a card have room for
 ROOTS_PER_MEMBER_MAX = 16  # one for each node and its successor; a member must not fill the pool
@@ -46,8 +44,6 @@ UNREADABLE = (
 
 _TOOL_NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
 _URI = re.compile(rf"spiffe://([0-9a-f]{{64}})/(?:(node)/([0-9a-f]{{32}})|(tool)/({_TOOL_NAME}))")
-_NOBODY_FROM = datetime(2000, 1, 1, tzinfo=UTC)
-_NOBODY_UNTIL = datetime(2001, 1, 1, tzinfo=UTC)
 
 
 # ---- Names.
@@ -170,7 +166,7 @@ def read_root(der: bytes, now: datetime) -> Root:
     except UNREADABLE as error:
         raise _unfit(f"it cannot be read: {error}") from error
     pem = certificate.public_bytes(serialization.Encoding.PEM)
-    if not fault and not _loads(pem):
+    if not fault and not trial.loads(pem):
         fault = "gRPC's TLS library cannot load it"
     if fault:
         raise _unfit(fault)
@@ -213,36 +209,6 @@ def _unfit(fault: str) -> Refused:
     )
 
 
-def _loads(pem: bytes) -> bool:
-    """Whether gRPC itself can read the root.
-
-    Its library reads the pool up to the first certificate it cannot parse and drops the rest without
-    a word, so one member's odd root would lock out all that sort behind it. `cryptography` is another
-    parser, so only gRPC can tell.
-    """
-    if _binds(pem):
-        return True
-    if not _binds(_nobody()):
-        raise Unavailable(
-            "cannot open a socket on 127.0.0.1 to try a TLS issuer on",
-            next_step="Check the limit of open files and that the loopback interface is up.",
-        )
-    return False
-
-
-def _binds(pool: bytes) -> bool:
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
-    pairs = [(_trial().key_pem, _trial().certificate_pem)]
-    try:
-        # The credentials are read when a port is bound. The server never starts, so nobody is served.
-        server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials(pairs, pool, True))
-    except RuntimeError:
-        return False
-    finally:
-        server.stop(None)
-    return True
-
-
 # ---- Credentials.
 
 
@@ -272,38 +238,6 @@ def _mismatched(fault: str) -> ConfigError:
     )
 
 
-@cache
-def _nobody() -> bytes:
-    """A root that nobody can be under: its key is forgotten, and it expired long ago."""
-    return _throw_away().certificate_pem
-
-
-@cache
-def _trial() -> Leaf:
-    """What the server shows that tries roots on. Nobody connects to it."""
-    return _throw_away()
-
-
-def _throw_away() -> Leaf:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(_NOBODY_FROM)
-        .not_valid_after(_NOBODY_UNTIL)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return Leaf(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
-        certificate.public_bytes(serialization.Encoding.PEM),
-    )
-
-
 class TlsState:
     """What our ports show and whom they let shake hands, changeable while they serve.
 
@@ -312,7 +246,7 @@ class TlsState:
 
     def __init__(self, leaf: Leaf, pins: Pins) -> None:
         self._lock = threading.Lock()
-        self._leaf, self._pins = leaf, pins
+        self._leaf, self._pins, self._acquainted = leaf, pins, pins
         self._generation = 0
         self._configuration = _configuration(leaf, pins)
 
@@ -321,18 +255,23 @@ class TlsState:
         """The pins of this moment; the gate asks here on every call."""
         return self._pins
 
-    def pin(self, pins: Pins) -> None:
+    @property
+    def acquainted(self) -> Pins:
+        """The pins, and the roots of those who may shake hands only to be told at the gate that they may not in."""
+        return self._acquainted
+
+    def pin(self, pins: Pins, acquainted: Pins | None = None) -> None:
         """Use these roots for the next handshakes. Who was let in before stays until `Gate.sweep`."""
-        self._publish(self._leaf, pins)
+        self._publish(self._leaf, pins, acquainted or pins)
 
     def renew(self, leaf: Leaf) -> None:
         """Show this certificate from the next handshake on."""
-        self._publish(leaf, self._pins)
+        self._publish(leaf, self._pins, self._acquainted)
 
-    def _publish(self, leaf: Leaf, pins: Pins) -> None:
-        configuration = _configuration(leaf, pins)
+    def _publish(self, leaf: Leaf, pins: Pins, acquainted: Pins) -> None:
+        configuration = _configuration(leaf, acquainted)
         with self._lock:
-            self._leaf, self._pins, self._configuration = leaf, pins, configuration
+            self._leaf, self._pins, self._acquainted, self._configuration = leaf, pins, acquainted, configuration
             self._generation += 1
 
     def server_credentials(self) -> grpc.ServerCredentials:
@@ -355,7 +294,7 @@ class TlsState:
 
 def _configuration(leaf: Leaf, pins: Pins) -> grpc.ServerCertificateConfiguration:
     # An empty pool would not mean "nobody" everywhere in gRPC, so it is never handed over.
-    pool = pins.pool or _nobody()
+    pool = pins.pool or trial.nobody()
     return grpc.ssl_server_certificate_configuration([(leaf.key_pem, leaf.certificate_pem)], pool)
 
 

@@ -60,6 +60,8 @@ async def _call(peering: Peering, dial: Dial, clock: Clock, peer: MemberId) -> N
                         _log.error("link failed", peer=peer.hex(), exc_info=fault)
     except Unavailable as error:
         if peer not in peering.connected:
+            if error.reason != peering.ended.get(peer):  # a peer that is dialled in vain is dialled for days
+                _log.info("not connected", peer=peer.hex(), reason=error.reason)
             peering.ended[peer] = error.reason
     peering.dialing.link_down(clock.monotonic_s(), peer)
     peering.links.tell()

@@ -76,6 +76,20 @@ class Peering:
         """Connected peers that, when last compared, held what is held here now."""
         return self._gossip.in_step()
 
+    async def linked(self, peer: MemberId, timeout_s: float) -> bool:
+        """Wait so long for the peer to be connected; whether it is."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while peer not in self.connected:
+                    await self.links.newer(self.links.version)
+        except TimeoutError:
+            return False
+        return True
+
+    def behind(self, peer: MemberId) -> int:
+        """How many entries the peer, when last compared, held that are not here."""
+        return self._gossip.behind(peer)
+
     async def compare(self) -> None:
         """Ask all peers whether they hold the same; over when all do, or when those that do had time to say so."""
         await self._apply(self._gossip.compare())
@@ -115,6 +129,8 @@ class Peering:
         found = [self._outboxes[peer, stream] for stream in Stream if (peer, stream) in self._outboxes]
         for outbox in found:
             outbox.end(reason)
+            if outbox.link.dialler != peer:  # whom we called reads no status of ours
+                outbox.put(peer_pb2.Frame(bye=peer_pb2.Bye(reason=reason)))
         return len(found)
 
     async def publish(self, drafts: Sequence[Draft], lane: int = NORMAL) -> Admitted:
@@ -179,13 +195,18 @@ class Peering:
     async def _leave(self, link: Link, outbox: Outbox) -> None:
         """The link that stood last is gone: what it owed is asked for elsewhere, and the peer dialled again."""
         del self._outboxes[link.peer, link.stream]
-        now = self._clock.monotonic_s()
+        now, was_up = self._clock.monotonic_s(), link.peer in self.connected
         await self._apply(self._machine(link.stream).link_down(now, link.peer))
-        if link.stream is Stream.GOSSIP:
-            self.ended[link.peer] = outbox.reason or "the peer hung up"
-            self.dialing.link_down(now, link.peer)
-            self.links.tell()
-            _log.info("link down", name=self._name(link.peer), peer=link.peer.hex(), reason=self.ended[link.peer])
+        if link.stream is Stream.BULK:
+            if link.dialler != link.peer and outbox.reason:  # one call of two: both end, for one reason
+                self.hang_up(link.peer, outbox.reason)
+            return
+        before = self.ended.get(link.peer)
+        self.ended[link.peer] = reason = outbox.reason or "the peer hung up"
+        self.dialing.link_down(now, link.peer)
+        self.links.tell()
+        if was_up or reason != before:  # a peer that is dialled in vain is dialled for days
+            _log.info("link down", name=self._name(link.peer), peer=link.peer.hex(), reason=reason)
 
     def _name(self, peer: MemberId) -> str:
         return consult.member_name(self._writer.trust, peer)

@@ -24,7 +24,7 @@ class FileJournal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._lines, end = _read(path)
+        self._lines, end = read(path)
         os.ftruncate(self._file, end)
 
     def append(self, signed: Sequence[Signed]) -> None:
@@ -50,8 +50,8 @@ def _line(header: bytes, signature: bytes) -> bytes:
     return len(header).to_bytes(4) + header + signature + sha256(header + signature).digest()[:_CHECK_BYTES]
 
 
-def _read(path: Path) -> tuple[list[Signed], int]:
-    """The whole lines, and where the last of them ends."""
+def read(path: Path) -> tuple[list[Signed], int]:
+    """The whole lines, and where the last of them ends; raises ConfigError for a file that was changed."""
     data, lines, at = path.read_bytes(), [], 0
     while at + 4 <= len(data):
         size = int.from_bytes(data[at : at + 4])

@@ -490,13 +490,16 @@ class Finding(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     FOUND_FIELD_NUMBER: _builtins.int
     NEXT_STEP_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """A stable name, as dns, connect, tls, certificate, clock, federation, version, approval, disk."""
+    """A stable name, as dns, connect, tls, certificate, approval, federation, version, clock, link, disk."""
     verdict: _builtins.str
     """ok, warning, fault or unknown."""
     found: _builtins.str
     """In words."""
     next_step: _builtins.str
+    side: _builtins.str
+    """Of a fault between two nodes, on whose side it is to be mended: here or there."""
     def __init__(
         self,
         *,
@@ -504,10 +507,11 @@ class Finding(_message.Message):
         verdict: _builtins.str = ...,
         found: _builtins.str = ...,
         next_step: _builtins.str = ...,
+        side: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "name", b"name", "next_step", b"next_step", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "name", b"name", "next_step", b"next_step", "side", b"side", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -187,6 +187,38 @@ async def test_a_listener_takes_only_the_kinds_it_was_made_for() -> None:
         assert await knock(door, A.tool()) is OK
 
 
+async def test_a_known_member_that_is_not_approved_is_told_so_and_named() -> None:
+    async with opened(A, B, X) as door:
+        named: list[bytes] = []
+        both, only_b = door.state.pins, door.state.pins.unpin(X.member_id)
+        door.state.pin(only_b, both)
+        door.gate._admits = Admits(
+            peers=lambda: door.state.pins, acquainted=lambda: door.state.acquainted, turned_away=named.append
+        )
+        assert await knock(door, B.leaf) is OK
+        async with door.channel(X.leaf) as knocking:
+            call = ask(knocking)
+            assert await code_of(call) is PERMISSION_DENIED
+            assert (await call.details()).splitlines()[0] == f"member {X.member_id.hex()} is not approved at this node"
+        assert named == [X.member_id]
+        door.state.pin(only_b)
+        assert await knock(door, X.leaf) is UNAUTHENTICATED
+        assert named == [X.member_id]
+
+
+async def test_nobody_is_named_by_a_leaf_that_only_claims_to_be_a_known_members() -> None:
+    forged, _ = forge(X.nodes, uri(tls.node_uri(B.member_id, NODE_ID)))
+    async with opened(A, B, X) as door:
+        named: list[bytes] = []
+        both = door.state.pins
+        door.state.pin(both.unpin(B.member_id), both)
+        door.gate._admits = Admits(
+            peers=lambda: door.state.pins, acquainted=lambda: door.state.acquainted, turned_away=named.append
+        )
+        assert await knock(door, forged) is UNAUTHENTICATED
+        assert not named
+
+
 async def test_a_refusal_says_what_and_why_and_what_to_do() -> None:
     async with opened(A, B) as door, door.channel(A.tool("read")) as knocking:
         details = await ask(knocking, "Match").details()

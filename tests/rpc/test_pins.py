@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 
 from node.custody import issuer
 from node.errors import Refused, Unavailable
-from node.rpc import tls
+from node.rpc import trial
 from node.rpc.tls import ROOTS_PER_MEMBER_MAX, Pins
 from tests.rpc.door import NOW, party, pinned
 
@@ -104,9 +104,9 @@ def test_a_root_that_would_not_do_is_refused_with_its_fault(der: bytes, fault: s
 
 
 def test_where_no_root_can_be_tried_the_root_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tls, "_binds", lambda pool: False)
+    monkeypatch.setattr(trial, "_binds", lambda pool: False)
     with pytest.raises(Unavailable, match="cannot open a socket"):
-        Pins().pin(A.member_id, A.nodes.der, NOW)
+        Pins().pin(A.member_id, root(name="never tried before"), NOW)
 
 
 def test_a_root_with_the_subject_or_the_key_of_another_members_is_refused() -> None:

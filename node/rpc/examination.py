@@ -1,0 +1,192 @@
+"""Examining the running node: what only it knows of its peers, its clock, and how far behind it is."""
+
+import statistics
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from node.content import names
+from node.exchange import consult, project
+from node.feed import keys
+from node.feed.keys import MemberId
+from node.rpc import finding
+from node.rpc.approval import Approval
+from node.rpc.checking import CLOCK_FAULT_MS, CLOCK_WARNING_MS
+from node.rpc.finding import span
+from node.runtime.link import Clock
+from node.runtime.peering import Peering
+from node.runtime.reading import Reading
+from node.runtime.writer import Writer
+from node.store import health, ledger
+from node.store.health import Waiting
+from node.store.ledger import ForkRow
+from node.store.peers import APPROVED, BLOCKED, Peer
+from node.store.stores import Stores
+from node.v1 import admin_pb2
+from node.v1.admin_pb2 import Finding
+
+WANTED_MS_MAX = 600_000  # what any holder has comes in seconds; what nobody has is worth a look
+UNPROJECTED_MS_MAX = 60_000
+CERTIFICATE_MS_MIN = 3_600_000  # it is renewed eight hours before its end
+
+Own = Callable[[], admin_pb2.GetStatusResponse]
+
+
+class Examination:
+    """Looks at the parts of the running node. Owned by the event loop."""
+
+    def __init__(
+        self, approval: Approval, peering: Peering, writer: Writer, reading: Reading, clock: Clock, own: Own
+    ) -> None:
+        self._approval, self._peering = approval, peering
+        self._writer, self._reading = writer, reading
+        self._clock, self._own = clock, own
+
+    async def examine(self) -> list[Finding]:
+        """Everything that was looked at."""
+        await self._peering.compare()
+        now_ms = self._clock.now_ms()
+
+        def look(stores: Stores) -> tuple[Waiting, Waiting, list[ForkRow]]:
+            behind = health.unprojected(stores.ledger, project.cursor(stores))
+            return health.missing(stores.ledger, now_ms), behind, ledger.forks(stores.ledger)
+
+        wanted, unprojected, forks = await self._reading.run(look)
+        return [
+            *self._listening(now_ms),
+            *self._charter(now_ms),
+            *self._peers(),
+            *self._turned_away(),
+            *self._clocks(),
+            _wanted(wanted, now_ms),
+            _projected(unprojected, now_ms),
+            *self._forks(forks),
+        ]
+
+    # ---- The node
+
+    def _listening(self, now_ms: int) -> Iterator[Finding]:
+        own = self._own()
+        yield finding.ok("listens", f"peers {own.peers_listen}, tools {own.tools_listen}, {own.program}")
+        left_ms = own.certificate_ends_ms - now_ms
+        words = f"ends {_written(own.certificate_ends_ms)}, renewed before by itself"
+        if left_ms < CERTIFICATE_MS_MIN:
+            step = "It should have been renewed: see the log, and restart the node."
+            yield finding.fault("certificate", f"ends {_written(own.certificate_ends_ms)}", step)
+        else:
+            yield finding.ok("certificate", words)
+
+    def _charter(self, now_ms: int) -> Iterator[Finding]:
+        trust = self._writer.trust
+        accepted = sum(founder.member_id in trust.logs for founder in trust.charter.founders)
+        words = f"{accepted} of {len(trust.charter.founders)} founders' acceptances are here"
+        if not trust.roster(now_ms).in_force:
+            yield finding.warning("in force", f"the charter is not: {words}", "Connect to more of the founders.")
+        else:
+            yield finding.ok("in force", words)
+
+    # ---- Its peers
+
+    def _peers(self) -> Iterator[Finding]:
+        approved = [one for one in self._approval.every() if one.state == APPROVED]
+        if not approved:
+            yield finding.warning("peers", "none is approved, so nothing comes in", "`tocsin peer add --founders`.")
+            return
+        connected = [one for one in approved if one.member_id in self._peering.connected]
+        if not connected:
+            step = "`tocsin peer check NAME` says why, for each."
+            yield finding.fault("peers", f"connected to none of {len(approved)}: nothing comes in", step)
+        else:
+            yield finding.ok("peers", f"connected to {len(connected)} of {len(approved)}")
+        for one in approved:
+            yield from self._peer(one)
+
+    def _peer(self, one: Peer) -> Iterator[Finding]:
+        """Only what is not as it should be: there may be hundreds."""
+        named = self._named(one.member_id)
+        if one.member_id not in self._writer.trust.known.members:
+            step = "Wait for its endorsements, or `tocsin peer remove` it if it is a stranger's card."
+            yield finding.warning("peers", f"{named} is not a member of this federation, as far as is known here", step)
+        elif one.member_id not in self._peering.connected:
+            waiting = "not connected since this node started" if one.address else "it dials us, and has not yet"
+            reason = self._peering.ended.get(one.member_id, waiting)
+            yield finding.warning("peers", f"{named}: {reason}", f"`tocsin peer check {self._slug(one.member_id)}`")
+        elif one.member_id not in self._peering.in_step:
+            behind = self._peering.behind(one.member_id)
+            lag = f"{behind:,} entries behind it" if behind else "it lacks something that is here"
+            yield finding.warning("lag", f"{named}: not in step, {lag}", "Look again in a minute; it should end.")
+
+    def _turned_away(self) -> Iterator[Finding]:
+        held = {one.member_id: one.state for one in self._approval.every()}
+        for member_id, tries in sorted(self._approval.turned_away.items()):
+            if held.get(member_id) == APPROVED:
+                continue
+            why = "blocked" if held.get(member_id) == BLOCKED else "not approved"
+            yield finding.warning(
+                "turned away",
+                f"{self._named(member_id)} tried to connect {tries.times:,} times, last at "
+                f"{_written(tries.last_ms)}: {why} here",
+                f"`tocsin peer add {self._slug(member_id)}`, if it shall be a peer.",
+            )
+
+    def _clocks(self) -> Iterator[Finding]:
+        ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]
+        if not ahead:
+            return
+        median = int(statistics.median(ahead))
+        where = "behind" if median > 0 else "ahead of"
+        words = f"{span(abs(median) / 1000)} {where} the connected peers', by the median of {len(ahead)}"
+        step = "Set the clock: `timedatectl` shows whether NTP does it."
+        if abs(median) >= CLOCK_FAULT_MS:
+            yield finding.fault("clock", f"{words}: what this node says is put off by others", step)
+        elif abs(median) >= CLOCK_WARNING_MS:
+            yield finding.warning("clock", words, step)
+        else:
+            yield finding.ok("clock", words)
+
+    def _forks(self, forks: list[ForkRow]) -> Iterator[Finding]:
+        for row in forks:
+            author = self._writer.trust.author(row.feed_id)
+            if author == self._writer.reader.member_id:
+                yield finding.fault(
+                    "feeds",
+                    f"this member's own feed forked at entry {row.seq}: its key signed one place twice",
+                    "Stop whichever copy of the node is not the true one; what follows is contested everywhere.",
+                )
+            else:
+                who = self._named(author) if author else "an unknown member"
+                words = f"a feed of {who} forked at entry {row.seq}: what follows is contested everywhere"
+                yield finding.warning("feeds", words, "Ask its administrator: a copy of its node may be running.")
+        if not forks:
+            yield finding.ok("feeds", "no fork is known")
+
+    def _named(self, member_id: MemberId) -> str:
+        return f"{consult.member_name(self._writer.trust, member_id)} ({keys.fingerprint(member_id)})"
+
+    def _slug(self, member_id: MemberId) -> str:
+        name = names.slug(consult.member_name(self._writer.trust, member_id))
+        return name or keys.fingerprint(member_id)[:5]
+
+
+def _wanted(found: Waiting, now_ms: int) -> Finding:
+    if not found.count:
+        return finding.ok("wanted", "no payload is missing")
+    age_ms = max(now_ms - found.since_ms, 0)
+    words = f"{found.count:,} payloads are missing, the oldest for {span(age_ms / 1000)}"
+    if age_ms <= WANTED_MS_MAX:
+        return finding.ok("wanted", words)
+    return finding.warning("wanted", words, "Connect to more peers: none of those connected has them.")
+
+
+def _projected(found: Waiting, now_ms: int) -> Finding:
+    if not found.count:
+        return finding.ok("index", "everything that arrived can be looked up")
+    age_ms = max(now_ms - found.since_ms, 0)
+    words = f"{found.count:,} entries are not in it yet, the oldest for {span(age_ms / 1000)}"
+    if age_ms <= UNPROJECTED_MS_MAX:
+        return finding.ok("index", words)
+    step = "See the log for `index not written`; if the disk has room, stop the node and run `tocsin index rebuild`."
+    return finding.warning("index", words, step)
+
+
+def _written(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
