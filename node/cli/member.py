@@ -1,12 +1,11 @@
 """Making a member, and having it join."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, clock, options
+from node.cli import asking, clock, countries, options
 from node.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,14 +14,17 @@ if TYPE_CHECKING:
     from node.feed.charter import Charter
     from node.feed.identity import Inception
 
+COUNTRY_CHARACTERS = 2
 ROLES = ("authority", "europol", "industry_body", "platform", "observer")
 
 
 def _country(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     if value == "none":
         return ""
-    if not re.fullmatch("[A-Z]{2}", value):
-        raise click.BadParameter("two capital letters as DE, EU for bodies of the Union, or none", ctx, parameter)
+    if len(value) != COUNTRY_CHARACTERS or countries.fault(value):
+        fault = countries.fault(value) if len(value) == COUNTRY_CHARACTERS else ""
+        wanted = "two capital letters as DE, EU for bodies of the Union, or none"
+        raise click.BadParameter(fault or wanted, ctx, parameter)
     return value
 
 
@@ -52,7 +54,7 @@ def _country(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     callback=options.address,
     help="Where to listen for in-house tools.",
 )
-@options.folder
+@options.new_folder
 @asking.passphrase_file
 def init(
     name: str,
@@ -103,7 +105,7 @@ def init(
 @click.option(
     "--root-key", type=click.Path(path_type=Path), help="The root key's file. Default: root.key in the folder."
 )
-@options.folder
+@options.own_folder
 @asking.passphrase_file
 @asking.yes
 def join(file: Path, root_key: Path | None, folder: Path, passphrase_file: str | None, yes: bool) -> None:
