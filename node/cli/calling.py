@@ -187,7 +187,7 @@ def _require_socket(config: "Config") -> None:
             probe.connect(str(config.socket))
         except (FileNotFoundError, ConnectionRefusedError):
             raise Unavailable(
-                f"the node of {config.folder} is not running", next_step=_how_to_start(config.folder)
+                f"the node of {config.folder} is not running", next_step=how_to_start(config.folder)
             ) from None
         except PermissionError:
             raise ConfigError(
@@ -208,7 +208,8 @@ def _owner(config: "Config") -> str:
         return "USER"
 
 
-def _how_to_start(folder: Path) -> str:
+def how_to_start(folder: Path) -> str:
+    """What to do about a node of this machine that does not run, and where its log is."""
     if _is_a_unit(folder):
         return f"Start it: `systemctl start tocsin`. Its log: {_log(folder)}."
     return f"Start it: `tocsin run --folder {folder}`. Its log is what that writes."

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from node.client import Client
 
 SHELLS = ("bash", "zsh", "fish")
-WAIT_S = 1.0  # longer, and whoever pressed the key has typed it
+WAIT_S = 1.5  # longer, and whoever pressed the key has typed it
 
 Names = Sequence[tuple[str, str]]  # what is typed, and what it is
 

@@ -1,5 +1,6 @@
 """Making a member, and having it join."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,16 @@ if TYPE_CHECKING:
     from node.feed.charter import Charter
     from node.feed.identity import Inception
 
-COUNTRY_CHARACTERS = 2
 ROLES = ("authority", "europol", "industry_body", "platform", "observer")
 
 
 def _country(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     if value == "none":
         return ""
-    if len(value) != COUNTRY_CHARACTERS or countries.fault(value):
-        fault = countries.fault(value) if len(value) == COUNTRY_CHARACTERS else ""
-        wanted = "two capital letters as DE, EU for bodies of the Union, or none"
-        raise click.BadParameter(fault or wanted, ctx, parameter)
+    if not re.fullmatch("[A-Z]{2}", value):
+        raise click.BadParameter("two capital letters as DE, EU for bodies of the Union, or none", ctx, parameter)
+    if fault := countries.fault(value):
+        raise click.BadParameter(fault, ctx, parameter)
     return value
 
 

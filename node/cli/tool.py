@@ -41,7 +41,13 @@ def tool() -> None:
 )
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, required=True, metavar="SCOPE", help="What it may do, once for each; see below."
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice(list(SCOPES)),
+    metavar="SCOPE",
+    help="What it may do, once for each; see below.",
 )
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 366), help="How long it is good for.")
 @click.option(
