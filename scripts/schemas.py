@@ -8,11 +8,11 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
@@ -61,12 +61,11 @@ def written() -> Schema:
 
 
 def _commands(letters: "Letters") -> dict[str, Schema]:
-    crisis, list_ = letters.of(tools_pb2.CrisisView), letters.of(tools_pb2.ListView)
+    crisis = letters.of(tools_pb2.CrisisView)
     match = letters.spread(tools_pb2.Match, {"digest": HEX, "kind": TEXT}, without={"index"})
     member = letters.spread(admin_pb2.MemberView, {"role": ROLE})
     peer = letters.spread(admin_pb2.PeerView, {"role": ROLE})
     status = letters.spread(admin_pb2.GetStatusResponse, {"role": ROLE, "lists": NUMBER, "crises": NUMBER})
-    published = letters.spread(tools_pb2.PublishListResponse, {"rejected": NUMBER})
     return {
         "config check": _record(
             dict.fromkeys(
@@ -95,15 +94,48 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         "crisis list": _many(crisis),
         "crisis show": crisis,
         "crisis end": crisis,
-        "list": _many(list_),
-        "list show": list_,
-        "list publish": published,
+        **_lists(letters),
         "lookup": {
             "description": "Of digests on the command line one array. With --from each match is a document on a line.",
             "oneOf": [_many(match), {**match, "properties": {"line": NUMBER, **match["properties"]}}],
         },
         "watch": _arrivals(letters),
         "subscribe": _arrivals(letters),
+    }
+
+
+def _lists(letters: "Letters") -> dict[str, Schema]:
+    counts = {"type": "object", "additionalProperties": NUMBER}
+    read = {"rejected": NUMBER, "reasons": counts, "kinds": counts}  # of a file
+    one, published = letters.of(tools_pb2.ListView), letters.of(tools_pb2.PublishListResponse)
+    grown = letters.spread(tools_pb2.PublishListResponse, read)
+    compared = letters.spread(tools_pb2.Compared, read)
+    quality = {"type": ["integer", "null"], "description": "Of a PDQ; null where it is not known."}
+    item = {"kind": TEXT, "value": TEXT}
+    return {
+        "list": _many(one),
+        "list show": one,
+        "list create": published,
+        "list publish": grown,
+        "list add": grown,
+        "list remove": letters.spread(tools_pb2.RemoveItemsResponse, read),
+        "list diff": {
+            "description": "A document on a line for each difference, and behind them one with the numbers.",
+            "oneOf": [_record({"change": {"enum": ["+", "-"]}, **item, "quality": quality}), compared],
+        },
+        "list export": letters.spread(
+            tools_pb2.ListRecord,
+            {**item, "quality": quality, "item": {**TEXT, "description": "Header hash of its record, and position."}},
+            without={"values", "positions"},
+            description="A document on each line.",
+        ),
+        "list follow": one,
+        "list unfollow": one,
+        "list preview": {
+            "description": "With --show a document on a line for each match, and behind them the numbers.",
+            "oneOf": [_record(item), compared],
+        },
+        "list withdraw": one,
     }
 
 
@@ -163,21 +195,26 @@ class Letters:
         return self._named(letter.DESCRIPTOR)
 
     def spread(
-        self, letter: type[Message], more: Mapping[str, Schema], without: frozenset[str] | set[str] = frozenset()
+        self,
+        letter: type[Message],
+        more: Mapping[str, Schema],
+        without: Collection[str] = (),
+        description: str = "",
     ) -> Schema:
         """The letter's own fields with some more, or others in their place."""
         made = self._letter(letter.DESCRIPTOR)
         kept = {name: one for name, one in made["properties"].items() if name not in without}
         required = [name for name in made["required"] if name not in without]
-        return {**made, "properties": {**kept, **more}, "required": sorted({*required, *more})}
+        described = {"description": description} if description else {}
+        return {**made, **described, "properties": {**kept, **more}, "required": sorted({*required, *more})}
 
-    def _named(self, descriptor: Descriptor) -> Schema:
+    def _named(self, descriptor: Any) -> Schema:
         if descriptor.name not in self.found:
             self.found[descriptor.name] = {}  # one that has itself inside
             self.found[descriptor.name] = self._letter(descriptor)
         return {"$ref": f"#/$defs/{descriptor.name}"}
 
-    def _letter(self, descriptor: Descriptor) -> Schema:
+    def _letter(self, descriptor: Any) -> Schema:
         required = [field.name for field in descriptor.fields if not field.containing_oneof]
         made: Schema = {
             "type": "object",

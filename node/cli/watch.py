@@ -12,6 +12,7 @@ from node.feed.kinds import Kind
 
 if TYPE_CHECKING:
     from node.client import Client, Received
+    from node.content.hashes import Value
     from node.v1 import record_pb2
 
 WATCH = "watch"  # its name as a subscriber; it never acknowledges, so it has no place of its own
@@ -129,11 +130,11 @@ def _record(record: "record_pb2.Record") -> dict[str, Any]:
     """The record for JSON; digests one by one, not end to end."""
     found = printing.fields_of(record)
     if record.HasField("items"):
-        found["items"]["digests"] = [digest.hex() for digest in _digests(record.items)]
+        found["items"]["digests"] = [one.hex() for one in _values(record.items) if isinstance(one, bytes)]
     return found
 
 
-def _digests(letter: "record_pb2.Items") -> Sequence[bytes]:
+def _values(letter: "record_pb2.Items") -> "Sequence[Value]":
     from node.content import hashes, items
 
     kind = hashes.KINDS.get(letter.kind)
@@ -192,7 +193,7 @@ async def _what(node: "Client", event: "Received", lists: dict[bytes, str]) -> l
         case "items", found if found:
             return [
                 await _list_name(node, event, lists),
-                f"{len(_digests(found.items)):,}",
+                f"{len(_values(found.items)):,}",
                 printing.plain(found.items.kind),
             ]
         case _:

@@ -15,7 +15,6 @@ from tests.cli.script import Said
 from tests.federation import Node, federation, free_ports, make
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
-LINES = {"lookup", "watch", "subscribe"}  # with --from, or always: a document on each line
 
 Machines = Mapping[str, Mapping[str, str]]
 
@@ -81,10 +80,12 @@ def require_schema(said: Said) -> None:
         return  # refused
     name = _command(said.arguments)
     schema = strict(schemas.of(name))
-    documents = said.output.splitlines() if name in LINES and not said.output.startswith("[") else [said.output]
+    try:
+        documents = [json.loads(said.output)]
+    except json.JSONDecodeError:  # one on each line
+        documents = [json.loads(line) for line in said.output.splitlines()]
     for document in documents:
-        if document.strip():
-            jsonschema.validate(json.loads(document), schema)
+        jsonschema.validate(document, schema)
 
 
 def _command(words: Any) -> str:
