@@ -97,6 +97,11 @@ class Command:
         self.output.end()
         self.errors.end()
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def interrupt(self) -> int:
         """Press Ctrl-C; the exit code."""
         self._process.send_signal(signal.SIGINT)

@@ -1,19 +1,26 @@
-"""Ask the running node of a folder, over its socket, as its administrator."""
+"""Ask a running node: over its socket as its administrator, or over TLS as whoever a bundle names."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 from node.cli import options
-from node.errors import ConfigError, Unavailable
+from node.errors import ConfigError, Refused, Unavailable
 
 if TYPE_CHECKING:
+    from node.cli.remote import Remote
     from node.client import Client
     from node.config import Config
     from node.feed.charter import Charter
+    from node.feed.keys import MemberId
+    from node.feed.pae import FederationId
 
 PROBE_S = 5.0  # a socket answers at once, unless very many are waiting before it
+UNIT = "tocsin.service"
+UNIT_FOLDERS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
 
 Answer = TypeVar("Answer")
 Work = Callable[["Client"], Coroutine[Any, Any, Answer]]
@@ -21,14 +28,62 @@ Work = Callable[["Client"], Coroutine[Any, Any, Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder that has joined a federation."""
+    """Where the node is: a folder that has joined a federation, or an address and a bundle, or both."""
 
-    config: "Config"
-    charter: "Charter"
+    federation_id: "FederationId"
+    _config: "Config | None" = None
+    _charter: "Charter | None" = None
+    remote: "Remote | None" = None
+
+    @property
+    def config(self) -> "Config":
+        """The folder's; raises Refused where the node was named by its address."""
+        if self._config is None:
+            raise Refused(
+                "this command reads the node's own folder", next_step="Run it on the node's machine, without --node."
+            )
+        return self._config
+
+    @property
+    def charter(self) -> "Charter":
+        """The federation's: the folder's, or the node's if it is the one of the federation id. Not inside `ask`."""
+        if self._charter is not None:
+            return self._charter
+        import asyncio
+
+        from node.cli import remote
+
+        assert self.remote is not None  # noqa: S101 - a place is one or the other
+        _require_running(self)
+        return asyncio.run(remote.fetch_charter(self.remote))
+
+    @property
+    def member_id(self) -> "MemberId":
+        """Whose node it is."""
+        if self.remote is not None:
+            return self.remote.bundle.member_id
+        from node.custody import folder
+
+        return folder.read_member(self.config.data_folder)
 
 
 def find(folder: Path) -> Place:
-    """The folder's configuration and charter; raises ConfigError where it has not joined."""
+    """The node that was meant; raises ConfigError where a folder has not joined, or a bundle is none."""
+    said = options.said()
+    if said.bundle is None:
+        if said.where == "node":
+            raise click.UsageError(
+                "--node needs --as FILE (or TOCSIN_AS): the file that `tocsin tool issue` made on the node's machine."
+            )
+        return local(folder)
+    from node.cli import remote
+
+    named = remote.find(said, folder)
+    return Place(named.federation_id, remote=named)
+
+
+def local(folder: Path) -> Place:
+    """The node of a folder on this machine, as its administrator; raises ConfigError where it has not joined."""
     from node import config as configs
     from node.custody import charters
     from node.custody import folder as folders
@@ -40,7 +95,8 @@ def find(folder: Path) -> Place:
             f"{config.folder} has not joined a federation",
             next_step="Run `tocsin join CHARTER` with the file you were sent.",
         )
-    return Place(config, charters.read(path)[1])
+    charter = charters.read(path)[1]
+    return Place(charter.federation_id, config, charter)
 
 
 def _is_there(path: Path) -> bool:
@@ -51,28 +107,52 @@ def _is_there(path: Path) -> bool:
 
 
 def ask(place: Place, work: Work[Answer]) -> Answer:
-    """Run this with a client of the folder's node; raises Unavailable where it does not run, Refused as it refuses."""
+    """Run this with a client of the node; raises Unavailable where it does not run, Refused as it refuses."""
     import asyncio
 
-    _require_running(place.config)
-    return asyncio.run(_ask(place, work))
+    _require_running(place)
+    try:
+        return asyncio.run(_interruptible(_ask(place, work)))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _interruptible(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Leave at the first Ctrl-C, in order. A second one would be raised in the midst of gRPC, which then hangs."""
+    import asyncio
+    import signal
+    import threading
+
+    asking, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
+
+    def leave(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # also while the program ends
+        loop.call_soon_threadsafe(asking.cancel)
+
+    if threading.current_thread() is not threading.main_thread():
+        return await asking
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        return await asking
+    finally:
+        if signal.getsignal(signal.SIGINT) is leave:
+            signal.signal(signal.SIGINT, before)
 
 
 async def _ask(place: Place, work: Work[Answer]) -> Answer:
     import grpc.aio
 
-    from node.client import Client
     from node.rpc import status
 
     try:
-        async with Client.on_socket(place.config.socket, place.charter.federation_id) as client:
+        async with _open(place) as client:
             try:
                 return await work(client)
             except grpc.aio.AioRpcError as error:
                 raise status.error_of(error) from error
     except Unavailable as error:
         # Whether the node cannot now, or is not there any more, gRPC says in the same words.
-        _require_running(place.config)
+        _require_running(place)
         slow = "SETTINGS frame" in error.reason  # it took the connection and says nothing
         raise Unavailable(
             "the node does not answer" if slow else error.reason,
@@ -80,8 +160,25 @@ async def _ask(place: Place, work: Work[Answer]) -> Answer:
         ) from error
 
 
-def _require_running(config: "Config") -> None:
-    """Raise Unavailable unless somebody listens on the socket: gRPC would say it in a paragraph."""
+def _open(place: Place) -> "Client":
+    from node.client import Client
+
+    if place.remote is not None:
+        return Client.with_bundle(place.remote.address, place.remote.path, place.federation_id)
+    return Client.on_socket(place.config.socket, place.federation_id)
+
+
+def _require_running(place: Place) -> None:
+    """Raise what stands in the way of asking: gRPC would say it in a paragraph, or not at all."""
+    if place.remote is not None:
+        from node.cli import remote
+
+        remote.require_reachable(place.remote)
+    else:
+        _require_socket(place.config)
+
+
+def _require_socket(config: "Config") -> None:
     import socket
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -90,15 +187,44 @@ def _require_running(config: "Config") -> None:
             probe.connect(str(config.socket))
         except (FileNotFoundError, ConnectionRefusedError):
             raise Unavailable(
-                f"the node of {config.folder} is not running",
-                next_step=f"Start it: `tocsin run --folder {config.folder}`, or `systemctl start tocsin`.",
+                f"the node of {config.folder} is not running", next_step=how_to_start(config.folder)
             ) from None
         except PermissionError:
             raise ConfigError(
                 f"{config.socket} may not be opened by this user",
-                next_step="Run the command as the user that the node runs as, with `sudo -u`.",
+                next_step=f"Run the command as the user that the node runs as, with `sudo -u {_owner(config)}`.",
             ) from None
         except OSError as error:
             raise Unavailable(
-                f"{config.socket} does not answer: {error.strerror or error}", next_step="See the node's log."
+                f"{config.socket} does not answer: {error.strerror or error}",
+                next_step=f"Its log may say more: {_log(config.folder)}.",
             ) from error
+
+
+def _owner(config: "Config") -> str:
+    try:
+        return config.data_folder.owner()
+    except (OSError, KeyError):
+        return "USER"
+
+
+def how_to_start(folder: Path) -> str:
+    """What to do about a node of this machine that does not run, and where its log is."""
+    if _is_a_unit(folder):
+        return f"Start it: `systemctl start tocsin`. Its log: {_log(folder)}."
+    return f"Start it: `tocsin run --folder {folder}`. Its log is what that writes."
+
+
+def _log(folder: Path) -> str:
+    return "`journalctl -u tocsin`" if _is_a_unit(folder) else "what `tocsin run` writes"
+
+
+def _is_a_unit(folder: Path) -> bool:
+    """Whether systemd is told to run the node of this folder: all that can be known of one that does not run."""
+    for unit in (parent / UNIT for parent in UNIT_FOLDERS):
+        try:
+            if str(folder) in unit.read_text().split():
+                return True
+        except (OSError, ValueError):
+            continue
+    return False

@@ -16,14 +16,14 @@ def config() -> None:
     """Look at the configuration."""
 
 
-@config.command(epilog=options.examples("tocsin config check", "tocsin config check --folder /srv/tocsin --json"))
-@options.folder
+@config.command(
+    epilog=options.examples("tocsin config check", "tocsin config check --config /srv/tocsin/node.toml --json")
+    + options.exit_codes("0 a node could start with it, 3 it could not.")
+)
+@options.own_folder
 @options.as_json
 def check(folder: Path, as_json: bool) -> None:
-    """Check the configuration, the keys, who may read them, and the charter. Changes nothing.
-
-    Exits with 3 and says what to mend.
-    """
+    """Check the configuration, the keys, who may read them, and the charter. Changes nothing."""
     from node import config as configs
 
     file = options.config_file(folder)
@@ -32,9 +32,7 @@ def check(folder: Path, as_json: bool) -> None:
         printing.print_json(found)
         return
     click.echo(f"{file} is in order.")
-    width = max(map(len, found)) + 2
-    for key, value in found.items():
-        click.echo(f"  {key:<{width}}{value or '-'}")
+    printing.print_fields([(key.replace("_", " "), value or "-") for key, value in found.items()])
 
 
 def _look(settings: "Config") -> dict[str, str]:
@@ -57,5 +55,5 @@ def _look(settings: "Config") -> dict[str, str]:
         "log.level": settings.log_level,
         "member": keys.fingerprint(node.member_id),
         "federation": charter.name if charter else "",
-        "federation id": charters.readable_id(charter) if charter else "",
+        "federation_id": charters.readable_id(charter) if charter else "",
     }

@@ -1,13 +1,12 @@
 """Crises: declare one, see them, end one of our own."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, clock, options, printing, roster, times
+from node.cli import asking, calling, clock, countries, options, printing, roster, times
 from node.cli.calling import Place
 from node.errors import Refused
 
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
 LEVELS = ("low", "moderate", "high")  # by number, from 1
 MARKS = ("clear", "green")  # of TLP, by number, from 1: what all members may read
 
-_PLACE = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+OVER = frozenset(("ended", "expired"))
 
 
 def _places(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     for place in value:
-        if not _PLACE.fullmatch(place):
-            raise click.BadParameter(f"{place!r} is no ISO 3166 code, as DE or DE-ST", ctx, parameter)
+        if fault := countries.fault(place):
+            raise click.BadParameter(fault, ctx, parameter)
     return value
 
 
@@ -52,7 +51,13 @@ def crisis() -> None:
 @click.option("--framework", required=True, help="The rules it is declared under; `tocsin charter show` names them.")
 @click.option("--title", required=True, help="What happened, in a few words.")
 @click.option(
-    "--place", "places", required=True, multiple=True, metavar="CODE", callback=_places, help="As DE or DE-ST."
+    "--place",
+    "places",
+    required=True,
+    multiple=True,
+    metavar="CODE",
+    callback=_places,
+    help="Where, as DE or DE-ST (ISO 3166); once for each.",
 )
 @click.option("--summary", default="", help="More of it.")
 @click.option("--harm", type=click.Choice(LEVELS), help="How grave it is.")
@@ -60,6 +65,7 @@ def crisis() -> None:
 @times.ends
 @click.option("--tlp", type=click.Choice(MARKS), default="green", show_default=True, help="Who may be told of it.")
 @click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched.")
+@click.option("--again", is_flag=True, help="Also where one of ours with the same title stands.")
 @options.folder
 @options.as_json
 @asking.yes
@@ -74,13 +80,15 @@ def declare(
     until_ms: int | None,
     tlp: str,
     exercise: bool,
+    again: bool,
     folder: Path,
     as_json: bool,
     yes: bool,
 ) -> None:
     """Declare a crisis to all members.
 
-    Its end is asked for: --for or --until. On a terminal you type the title's first word; elsewhere give --yes.
+    Its end is asked for: --for or --until. On a terminal you type the title's first word; elsewhere give
+    --yes. One of our own with the same title that is not over is not declared a second time unless you say so.
     """
     ends_ms = times.end_ms(life_ms, until_ms, clock.now_ms())
     if ends_ms is None:
@@ -99,6 +107,8 @@ def declare(
         virality=_number(LEVELS, virality),
         ends_ms=ends_ms,
     )
+    if not again:
+        _require_new(place, letter, exercise=exercise, yes=yes)
     if not yes:
         _confirm(place, letter, exercise=exercise)
     handling = record_pb2.Handling(tlp=_number(MARKS, tlp))
@@ -121,6 +131,25 @@ def _framework(place: Place, name: str) -> "record_pb2.Reference":
 
     known = {one.name: one.version for one in charters.settings(place.charter).frameworks}
     return record_pb2.Reference(name=name, version=known.get(name, ""))
+
+
+def _require_new(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, yes: bool) -> None:
+    """Ask before the same is declared twice, as by a script that runs again; refuse where nobody answers."""
+
+    def is_same(one: "tools_pb2.CrisisView") -> bool:
+        ours = one.member_id == place.member_id and one.exercise == exercise and one.state not in OVER
+        return ours and one.crisis.title.split() == letter.title.split()
+
+    found = next(filter(is_same, calling.ask(place, lambda node: node.crises(exercises=True))), None)
+    if found is None:
+        return
+    click.echo(f"Declared already {printing.moment(found.declared_ms)}:\n  {_line(found)}", err=True)
+    if yes or not asking.is_terminal():
+        raise Refused(
+            f"{found.reference} has the same title and is not over, so nothing was declared",
+            next_step="Give --again if this is another one.",
+        )
+    click.confirm("Declare another with the same title?", abort=True)
 
 
 def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool) -> None:
@@ -237,7 +266,7 @@ def _line(found: "tools_pb2.CrisisView") -> str:
     """A crisis in one line."""
     kind = "EXERCISE " if found.exercise else ""
     title = printing.shortened(found.crisis.title)
-    verb = "ended" if found.state in {"ended", "expired"} else "ends"
+    verb = "ended" if found.state in OVER else "ends"
     return f"{found.reference}  {kind}{title}  {_state(found)}, {verb} {printing.moment(found.ends_ms)}"
 
 

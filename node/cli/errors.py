@@ -7,6 +7,15 @@ from node.errors import ConfigError, NodeError, PeerFault, Refused, Unavailable
 # 0 is success and 2 is click's own, for a command line that cannot be.
 EXIT_CODES: dict[type[NodeError], int] = {Refused: 1, ConfigError: 3, Unavailable: 4, PeerFault: 5}
 
+MEANINGS = {
+    0: ("done", ""),
+    1: ("refused", "the node, or the rules, say no; the reason and what to do stand on stderr"),
+    2: ("not a command", "nothing was tried: the command line cannot be, or nobody was there to answer"),
+    3: ("something to mend on this machine", "a file, a key, a setting, or who may read it"),
+    4: ("not now", "the node does not run or does not answer; the same command may succeed later"),
+    5: ("a peer's fault", "what another member or its node sent does not verify"),
+}
+
 
 def exit_code(error: NodeError) -> int:
     """By the nearest class in the tree that the table knows."""

@@ -13,7 +13,7 @@ def index() -> None:
 
 
 @index.command(epilog=options.examples("tocsin index rebuild", "tocsin index rebuild --folder /srv/tocsin"))
-@options.folder
+@options.own_folder
 def rebuild(folder: Path) -> None:
     """Make the whole index anew from ledger and keys; the node must be stopped.
 

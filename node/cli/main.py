@@ -26,7 +26,10 @@ COMMANDS = {  # name: module, attribute
     "lookup": ("node.cli.lookup", "lookup"),
     "watch": ("node.cli.watch", "watch"),
     "subscribe": ("node.cli.watch", "subscribe"),
+    "help": ("node.cli.topics", "help_"),
+    "completion": ("node.cli.completion", "completion"),
 }
+COMPLETE = "_TOCSIN_COMPLETE"  # set by a shell that asks how a line may go on
 
 
 class Commands(click.Group):
@@ -42,12 +45,51 @@ class Commands(click.Group):
             return None
         module, attribute = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        if COMPLETE in os.environ:
+            from node.cli import completion
+
+            completion.name_things(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say what it may have been meant to be."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            nested = self._nested(ctx, error.command_name)
+            if not nested:
+                raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+            meant = " or ".join(f"'{ctx.command_path} {group} {error.command_name}'" for group in nested)
+            raise click.UsageError(f"{error.message} Did you mean {meant}?", ctx) from None
+
+    def _nested(self, ctx: click.Context, name: str) -> list[str]:
+        """The groups that have a command of this name."""
+        groups = [(group, self.get_command(ctx, group)) for group in COMMANDS]
+        return [group for group, found in groups if isinstance(found, click.Group) and name in found.commands]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the options of the program itself; those of its commands stand behind them."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in options.EVERYWHERE:
+                raise
+            raise click.UsageError(
+                f"{error.option_name} stands behind the command, as in `tocsin status {error.option_name} ...`.", ctx
+            ) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if error.option_name not in options.REMOTE or error.ctx is None:
+                raise
+            raise click.UsageError(
+                f"No such option {error.option_name!r}: this works on the node's own folder, on its machine.", error.ctx
+            ) from None
         except NodeError as error:
             errors.show(error)
             ctx.exit(errors.exit_code(error))
@@ -59,11 +101,15 @@ class Commands(click.Group):
     epilog=options.examples(
         'tocsin init --name "Acme Video" --role platform --country IE',
         "tocsin join charter.tocsin",
-        "tocsin config check",
+        "tocsin status",
+        "tocsin status --node node.acme.example:7444 --as officer.pem",
+        'eval "$(tocsin completion bash)"',
     )
-    + "\n\n\b\nExit codes: 0 done, 1 refused, 2 not a command, 3 something to mend on this machine,\n"
-    "4 not now, 5 a peer's fault.",
+    + "\n\n\b\nExit codes:"
+    + "".join(f"\n  {code}  {word}" for code, (word, _) in errors.MEANINGS.items())
+    + "\n\n\b\nMore: `tocsin help exit-codes`, `tocsin help node`, `tocsin help environment`, `tocsin help json`.",
 )
+@click.version_option(package_name="tocsin", message="%(prog)s %(version)s")
 def tocsin() -> None:
     """Exchange crisis declarations and hash lists with the members of a federation."""
 

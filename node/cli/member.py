@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, clock, options
+from node.cli import asking, clock, countries, options
 from node.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def _country(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
         return ""
     if not re.fullmatch("[A-Z]{2}", value):
         raise click.BadParameter("two capital letters as DE, EU for bodies of the Union, or none", ctx, parameter)
+    if fault := countries.fault(value):
+        raise click.BadParameter(fault, ctx, parameter)
     return value
 
 
@@ -52,7 +54,7 @@ def _country(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     callback=options.address,
     help="Where to listen for in-house tools.",
 )
-@options.folder
+@options.new_folder
 @asking.passphrase_file
 def init(
     name: str,
@@ -103,7 +105,7 @@ def init(
 @click.option(
     "--root-key", type=click.Path(path_type=Path), help="The root key's file. Default: root.key in the folder."
 )
-@options.folder
+@options.own_folder
 @asking.passphrase_file
 @asking.yes
 def join(file: Path, root_key: Path | None, folder: Path, passphrase_file: str | None, yes: bool) -> None:

@@ -8,7 +8,7 @@ from node.cli import options
 
 
 @click.command(epilog=options.examples("tocsin run", "systemctl enable --now tocsin"))
-@options.folder
+@options.own_folder
 def run(folder: Path) -> None:
     """Run the node until SIGTERM or Ctrl-C."""
     import asyncio

@@ -12,6 +12,7 @@ from node.feed.kinds import Kind
 
 if TYPE_CHECKING:
     from node.client import Client, Received
+    from node.content.hashes import Value
     from node.v1 import record_pb2
 
 WATCH = "watch"  # its name as a subscriber; it never acknowledges, so it has no place of its own
@@ -129,11 +130,11 @@ def _record(record: "record_pb2.Record") -> dict[str, Any]:
     """The record for JSON; digests one by one, not end to end."""
     found = printing.fields_of(record)
     if record.HasField("items"):
-        found["items"]["digests"] = [digest.hex() for digest in _digests(record.items)]
+        found["items"]["digests"] = [one.hex() for one in _values(record.items) if isinstance(one, bytes)]
     return found
 
 
-def _digests(letter: "record_pb2.Items") -> Sequence[bytes]:
+def _values(letter: "record_pb2.Items") -> "Sequence[Value]":
     from node.content import hashes, items
 
     kind = hashes.KINDS.get(letter.kind)
@@ -150,11 +151,12 @@ async def _show(node: "Client", kinds: Sequence[int], *, from_now: bool) -> None
     from node.client import CaughtUp, Interrupted, Received, Reset
 
     caught_up = False
+    lists: dict[bytes, str] = {}
     async for event in node.subscribe(WATCH, kinds_wanted=kinds, from_now=from_now):
         match event:
             case Received():
                 urgent = event.kind == Kind.DECLARATION and not event.exercise
-                click.echo(click.style(await _line(node, event), bold=urgent))
+                click.echo(click.style(await _line(node, event, lists), bold=urgent))
             case CaughtUp() if not caught_up:  # it comes again behind every batch
                 caught_up = True
                 click.echo("Watching. Ctrl-C leaves.", err=True)
@@ -165,15 +167,15 @@ async def _show(node: "Client", kinds: Sequence[int], *, from_now: bool) -> None
                 click.echo("The node has another store: everything is shown again.", err=True)
 
 
-async def _line(node: "Client", event: "Received") -> str:
+async def _line(node: "Client", event: "Received", lists: dict[bytes, str]) -> str:
     kind = kind_names.name(event.kind).upper().replace("_", " ")
-    what = [kind, *await _what(node, event), f"by {printing.plain(event.member_name)}"]
+    what = [kind, *await _what(node, event, lists), f"by {printing.plain(event.member_name)}"]
     if event.record and event.record.HasField("crisis"):
         what[-1] += f", ends {printing.moment(event.record.crisis.ends_ms)}"
     return f"{printing.moment(event.received_ms)}  {'EXERCISE ' if event.exercise else ''}{' '.join(what)}"
 
 
-async def _what(node: "Client", event: "Received") -> list[str]:
+async def _what(node: "Client", event: "Received", lists: dict[bytes, str]) -> list[str]:
     """What stands between the kind and its author."""
     from node.content import names
     from node.feed import keys
@@ -189,9 +191,29 @@ async def _what(node: "Client", event: "Received") -> list[str]:
             owner = names.slug(event.member_name) or keys.readable(event.member_id, 5).lower()
             return [printing.plain(f"{owner}/{found.list.name}")]
         case "items", found if found:
-            return [f"{len(_digests(found.items)):,}", printing.plain(found.items.kind)]
+            return [
+                await _list_name(node, event, lists),
+                f"{len(_values(found.items)):,}",
+                printing.plain(found.items.kind),
+            ]
         case _:
             return []
+
+
+async def _list_name(node: "Client", event: "Received", lists: dict[bytes, str]) -> str:
+    """As the node says it; asked once for each list, for a large one has hundreds of records."""
+    from node.content import names
+    from node.errors import Refused
+
+    key = event.member_id + event.object_id
+    if key not in lists:
+        try:
+            found = await node.lists(event.object_id.hex(), exercises=True)
+        except Refused:
+            return names.reference("l", event.object_id, [event.object_id])
+        # Another member may have taken the same id.
+        lists.update({one.member_id + one.object_id: printing.plain(one.name) for one in found})
+    return lists.get(key, "")
 
 
 async def _reference(node: "Client", object_id: bytes) -> str:

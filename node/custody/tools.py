@@ -7,13 +7,23 @@ from pathlib import Path
 from node.custody import folder, issuer
 from node.custody.issuer import TOOL_LIFE
 from node.errors import Refused
+from node.feed.pae import FederationId
 from node.rpc import bundle
 from node.rpc.tls import Leaf
 
 LIFE_MAX = timedelta(days=366)  # renewed by hand, but renewed
 
 
-def issue(data_folder: Path, name: str, scopes: Collection[str], now: datetime, life: timedelta = TOOL_LIFE) -> bytes:
+def issue(
+    data_folder: Path,
+    name: str,
+    scopes: Collection[str],
+    now: datetime,
+    life: timedelta = TOOL_LIFE,
+    *,
+    federation_id: FederationId | None = None,
+    address: str = "",
+) -> bytes:
     """A bundle for a tool, in PEM; raises Refused for a name, scope or life that cannot be."""
     if not timedelta() < life <= LIFE_MAX:
         raise Refused(
@@ -26,4 +36,4 @@ def issue(data_folder: Path, name: str, scopes: Collection[str], now: datetime, 
     tools = folder.read_issuer(data_folder, folder.TOOLS)
     certificate = issuer.issue_tool(tools, member_id, name, scopes, key.public_key(), now, life=life)
     leaf = Leaf(issuer.key_pem(key), issuer.certificate_pem(certificate))
-    return bundle.encode(leaf, folder.read_issuer(data_folder, folder.ISSUER).pem)
+    return bundle.encode(leaf, folder.read_issuer(data_folder, folder.ISSUER).pem, federation_id, address)

@@ -17,7 +17,8 @@ GUARD_S = 60  # ten times what a command under load takes
 class Terminal:
     """Type and read as somebody in front of it would."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, colour: bool = False) -> None:
+        colours = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
         self._near, far = pty.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "node.cli.main", *arguments],
@@ -27,7 +28,7 @@ class Terminal:
             start_new_session=True,
             # getpass opens the controlling terminal, whatever stdin is.
             preexec_fn=lambda: fcntl.ioctl(far, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - one call into the kernel
-            env={**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path)), "NO_COLOR": "1"},
+            env={**colours, "PYTHONPATH": ":".join(filter(None, sys.path)), **({} if colour else {"NO_COLOR": "1"})},
         )
         os.close(far)
         self.shown = ""

@@ -253,7 +253,9 @@ def test_a_tool_gets_one_file_for_its_owner_alone(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert bundle.read_bundle(path).member_id == alone.made.card.inception.member_id
     refused(run(*arguments), 3, "is not overwritten")
-    refused(run("tool", "issue", "x", "--scope", "mach", "--folder", alone.folder), 1, "there is no scope mach")
+    misspelt = run("tool", "issue", "x", "--scope", "mach", "--folder", alone.folder)
+    assert misspelt.exit_code == 2
+    assert "'mach' is not one of 'read', 'match'" in misspelt.stderr
     assert run("tool", "issue", "x", "--scope", "match", "--days", "400", "--folder", alone.folder).exit_code == 2
     assert run("tool", "issue", "x", "--folder", alone.folder).exit_code == 2
 

@@ -8,6 +8,7 @@ from cryptography import x509
 
 from node.custody import files, folder, issuer, tools
 from node.errors import ConfigError, Refused
+from node.feed.pae import FederationId
 from node.rpc import bundle, tls
 from node.rpc.tls import Leaf
 from tests.custody.federations import NOW, create
@@ -21,7 +22,8 @@ def data(tmp_path: Path) -> Path:
 def test_a_tool_shows_its_own_leaf_and_trusts_the_nodes_issuer(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "scanner.pem"
     files.create_secret(path, tools.issue(data, "scanner", ["read", "match"], NOW, timedelta(days=30)))
-    leaf, root_pem, member_id = bundle.read_bundle(path)
+    leaf, root_pem, member_id, ends, federation_id, address = bundle.read_bundle(path)
+    assert (ends, federation_id, address) == (NOW + timedelta(days=30), None, "")
     keys = folder.read_keys(data)
     certificate = x509.load_pem_x509_certificate(leaf.certificate_pem)
     certificate.verify_directly_issued_by(keys.tools.certificate)
@@ -36,6 +38,20 @@ def test_a_bundle_has_the_key_then_the_leaf_then_the_root(data: Path) -> None:
     labels = [line for line in text.splitlines() if line.startswith("-----BEGIN")]
     assert labels == ["-----BEGIN PRIVATE KEY-----"] + ["-----BEGIN CERTIFICATE-----"] * 2
     assert text.endswith(folder.read_keys(data).issuer.pem.decode())
+
+
+def test_a_bundle_says_the_federation_and_the_address(data: Path) -> None:
+    federation = FederationId(bytes(range(32)))
+    whole = tools.issue(data, "officer", ["read"], NOW, federation_id=federation, address="[2001:db8::1]:7444")
+    text = whole.decode().splitlines()
+    assert text[:2] == [f"Federation: {federation.hex()}", "Node: [2001:db8::1]:7444"]
+    read = bundle.decode(whole)
+    assert (read.federation_id, read.address) == (federation, "[2001:db8::1]:7444")
+    for odd in (b"Node: other:1\n" + whole, b"# a note\n" + whole[:70] + whole[72:], b"Federation: x\n" + whole):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            bundle.decode(odd)
+    noted = bundle.decode(b"# Issued to the officer on duty.\r\n" + whole.replace(b"\n", b"\r\n"))
+    assert (noted.federation_id, noted.address) == (federation, "[2001:db8::1]:7444")
 
 
 def test_a_bundle_that_others_could_read_is_refused(data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""Completion: the script for a shell, and names of peers, crises and lists as the running node knows them."""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from node.cli import calling, options
+from node.errors import Unavailable
+
+if TYPE_CHECKING:
+    from node.client import Client
+
+SHELLS = ("bash", "zsh", "fish")
+WAIT_S = 1.5  # longer, and whoever pressed the key has typed it
+
+Names = Sequence[tuple[str, str]]  # what is typed, and what it is
+
+
+@click.command(
+    epilog=options.examples(
+        'eval "$(tocsin completion bash)"                  (in ~/.bashrc)',
+        'eval "$(tocsin completion zsh)"                   (in ~/.zshrc)',
+        "tocsin completion fish > ~/.config/fish/completions/tocsin.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that completes commands, options and names in a shell.
+
+    Names of peers, crises and lists are asked of the running node.
+    """
+    from node.cli.main import COMPLETE
+
+    found = get_completion_class(shell)
+    assert found is not None  # noqa: S101 - the choice above
+    click.echo(found(ctx.find_root().command, {}, "tocsin", COMPLETE).source())
+
+
+# ---- Names
+
+
+class Name(click.ParamType[str]):
+    """A text, and those that the node knows."""
+
+    name = "text"
+
+    def __init__(self, look: Callable[["Client"], Any]) -> None:
+        self._look = look
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        """Those that begin as what was typed; none where the node does not say so at once."""
+        found: Names = _asked(ctx, self._look)
+        return [CompletionItem(name, help=what) for name, what in found if name.startswith(incomplete)]
+
+
+def name_things(command: click.Command) -> None:
+    """Let every argument and option that takes a name know what has names, by how the command line is built.
+
+    An argument of `peer`, `crisis` and `list` names one, and so does an option of that name anywhere.
+    """
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    for each in (command, *inner):
+        for parameter in each.params:
+            kind = command.name if isinstance(parameter, click.Argument) else (parameter.name or "").rstrip("_")
+            if parameter.type is click.STRING and kind in _NAMES:
+                parameter.type = Name(_NAMES[kind])
+
+
+async def _peers(node: "Client") -> Names:
+    from node.content import names
+    from node.v1 import admin_pb2
+
+    found = await node.admin.ListPeers(admin_pb2.ListPeersRequest())
+    return [(names.slug(one.name) or one.fingerprint[:5], one.name) for one in found.peers]
+
+
+async def _crises(node: "Client") -> Names:
+    return [(one.reference, one.crisis.title) for one in await node.crises(exercises=True)]
+
+
+async def _lists(node: "Client") -> Names:
+    return [(one.name, one.list.description) for one in await node.lists(exercises=True)]
+
+
+_NAMES = {"peer": _peers, "crisis": _crises, "list": _lists}
+
+
+def _asked(ctx: click.Context, look: Callable[["Client"], Any]) -> Names:
+    """What the node answers in time. Whatever goes wrong, a line that is being typed is no place to say it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # gRPC writes there by itself
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.setitimer(signal.ITIMER_REAL, WAIT_S)
+    try:
+        with ctx.scope(cleanup=False):
+            place = calling.find(ctx.params.get("folder") or options.find_folder())
+            found: Names = calling.ask(place, look)
+            return found
+    except Exception:  # noqa: BLE001 - see above
+        return []
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _too_late(_signal: int, _frame: FrameType | None) -> None:
+    raise Unavailable("too late")

@@ -1,0 +1,275 @@
+"""What each command prints with --json, as JSON Schema: letters as protos/ has them, and what commands add.
+
+A letter becomes an object with the fields of protos/ by name: all of them, but those of a choice that was
+not made. A new field of a letter is in the schema when this has run again; a new command is entered below.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.message import Message
+
+from node.v1 import admin_pb2, record_pb2, tools_pb2
+
+ROOT = Path(__file__).parent.parent
+FILE = ROOT / "node" / "cli" / "schemas.json"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "integer"}
+FLAG: Schema = {"type": "boolean"}
+HEX: Schema = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
+ROLE: Schema = {"type": "string", "description": "In words."}
+SCALARS = {
+    FieldDescriptor.TYPE_BYTES: HEX,
+    FieldDescriptor.TYPE_STRING: TEXT,
+    FieldDescriptor.TYPE_BOOL: FLAG,
+}
+
+
+def main() -> None:
+    text = json.dumps(written(), indent=1) + "\n"
+    if "--check" not in sys.argv:
+        FILE.write_text(text)
+    elif not FILE.exists() or FILE.read_text() != text:
+        sys.exit(f"{FILE.relative_to(ROOT)} is not what protos/ say: run scripts/schemas")
+
+
+def written() -> Schema:
+    """The whole file."""
+    letters = Letters(_comments())
+    commands = _commands(letters)
+    return {
+        "$schema": DIALECT,
+        "title": "What each command of tocsin prints with --json",
+        "description": "Bytes are in hex, times in milliseconds since 1970 (UTC). Fields may be added.",
+        "commands": commands,
+        "$defs": {name: letters.found[name] for name in sorted(letters.found)},
+    }
+
+
+# ---- The commands
+
+
+def _commands(letters: "Letters") -> dict[str, Schema]:
+    crisis = letters.of(tools_pb2.CrisisView)
+    match = letters.spread(tools_pb2.Match, {"digest": HEX, "kind": TEXT}, without={"index"})
+    member = letters.spread(admin_pb2.MemberView, {"role": ROLE})
+    peer = letters.spread(admin_pb2.PeerView, {"role": ROLE})
+    status = letters.spread(admin_pb2.GetStatusResponse, {"role": ROLE, "lists": NUMBER, "crises": NUMBER})
+    return {
+        "config check": _record(
+            dict.fromkeys(
+                (
+                    "name",
+                    "data_folder",
+                    "peers.listen",
+                    "peers.address",
+                    "tools.listen",
+                    "admin.socket",
+                    "log.format",
+                    "log.level",
+                    "member",
+                    "federation",
+                    "federation_id",
+                ),
+                TEXT,
+            )
+        ),
+        "charter show": _charter(),
+        "status": status,
+        "member": _many(member),
+        "peer list": _many(peer),
+        "peer show": peer,
+        "crisis declare": crisis,
+        "crisis list": _many(crisis),
+        "crisis show": crisis,
+        "crisis end": crisis,
+        **_lists(letters),
+        "lookup": {
+            "description": "Of digests on the command line one array. With --from each match is a document on a line.",
+            "oneOf": [_many(match), {**match, "properties": {"line": NUMBER, **match["properties"]}}],
+        },
+        "watch": _arrivals(letters),
+        "subscribe": _arrivals(letters),
+    }
+
+
+def _lists(letters: "Letters") -> dict[str, Schema]:
+    counts = {"type": "object", "additionalProperties": NUMBER}
+    read = {"rejected": NUMBER, "reasons": counts, "kinds": counts}  # of a file
+    one, published = letters.of(tools_pb2.ListView), letters.of(tools_pb2.PublishListResponse)
+    grown = letters.spread(tools_pb2.PublishListResponse, read)
+    compared = letters.spread(tools_pb2.Compared, read)
+    quality = {"type": ["integer", "null"], "description": "Of a PDQ; null where it is not known."}
+    item = {"kind": TEXT, "value": TEXT}
+    return {
+        "list": _many(one),
+        "list show": one,
+        "list create": published,
+        "list publish": grown,
+        "list add": grown,
+        "list remove": letters.spread(tools_pb2.RemoveItemsResponse, read),
+        "list diff": {
+            "description": "A document on a line for each difference, and behind them one with the numbers.",
+            "oneOf": [_record({"change": {"enum": ["+", "-"]}, **item, "quality": quality}), compared],
+        },
+        "list export": letters.spread(
+            tools_pb2.ListRecord,
+            {**item, "quality": quality, "item": {**TEXT, "description": "Header hash of its record, and position."}},
+            without={"values", "positions"},
+            description="A document on each line.",
+        ),
+        "list follow": one,
+        "list unfollow": one,
+        "list preview": {
+            "description": "With --show a document on a line for each match, and behind them the numbers.",
+            "oneOf": [_record(item), compared],
+        },
+        "list withdraw": one,
+    }
+
+
+def _charter() -> Schema:
+    founder = {**dict.fromkeys(("fingerprint", "name", "role", "country", "address"), TEXT), "member_id": HEX}
+    found = _record({"federation_id": HEX, "name": TEXT, "founders": _many(_record(founder))})
+    return {**found, "additionalProperties": True, "description": "The charter's own tables stand beside."}
+
+
+def _arrivals(letters: "Letters") -> Schema:
+    record = letters.of(record_pb2.Record)
+    received = _record(
+        {
+            "event": {"const": "received"},
+            "kind": TEXT,
+            "member_id": HEX,
+            "member_name": TEXT,
+            "object_id": HEX,
+            "entry": HEX,
+            "exercise": FLAG,
+            "urgent": FLAG,
+            "created_ms": NUMBER,
+            "expires_ms": NUMBER,
+            "received_ms": NUMBER,
+            "cursor": letters.of(tools_pb2.Cursor),
+            "record": {"oneOf": [record, {"type": "null"}], "description": "Absent in statements."},
+        }
+    )
+    # Digests are shown one by one, not end to end.
+    items = letters.found["Items"]["properties"]
+    items["digests"] = {**items["digests"], **_many(HEX)}
+    items["digests"].pop("pattern", None)
+    others = _record({"event": {"enum": ["caught_up", "interrupted", "reset"]}})
+    return {"description": "A document on each line.", "oneOf": [received, others]}
+
+
+def _record(properties: Mapping[str, Schema]) -> Schema:
+    return {"type": "object", "properties": dict(properties), "required": sorted(properties)}
+
+
+def _many(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+# ---- Letters
+
+
+class Letters:
+    """Schemas of letters by name, each with what protos/ says of its fields."""
+
+    def __init__(self, comments: Mapping[str, str]) -> None:
+        self.found: dict[str, Schema] = {}
+        self._comments = comments
+
+    def of(self, letter: type[Message]) -> Schema:
+        """A reference to the letter."""
+        return self._named(letter.DESCRIPTOR)
+
+    def spread(
+        self,
+        letter: type[Message],
+        more: Mapping[str, Schema],
+        without: Collection[str] = (),
+        description: str = "",
+    ) -> Schema:
+        """The letter's own fields with some more, or others in their place."""
+        made = self._letter(letter.DESCRIPTOR)
+        kept = {name: one for name, one in made["properties"].items() if name not in without}
+        required = [name for name in made["required"] if name not in without]
+        described = {"description": description} if description else {}
+        return {**made, **described, "properties": {**kept, **more}, "required": sorted({*required, *more})}
+
+    def _named(self, descriptor: Any) -> Schema:
+        if descriptor.name not in self.found:
+            self.found[descriptor.name] = {}  # one that has itself inside
+            self.found[descriptor.name] = self._letter(descriptor)
+        return {"$ref": f"#/$defs/{descriptor.name}"}
+
+    def _letter(self, descriptor: Any) -> Schema:
+        required = [field.name for field in descriptor.fields if not field.containing_oneof]
+        made: Schema = {
+            "type": "object",
+            "properties": {field.name: self._field(field) for field in descriptor.fields},
+            "required": sorted(required),
+        }
+        comment = self._comments.get(descriptor.full_name)
+        return {"description": comment, **made} if comment else made
+
+    def _field(self, field: FieldDescriptor) -> Schema:
+        schema = self._type(field)
+        comment = self._comments.get(field.full_name)
+        return {**schema, "description": comment} if comment else schema
+
+    def _type(self, field: FieldDescriptor) -> Schema:
+        kind = field.message_type
+        if kind is not None and kind.GetOptions().map_entry:
+            return {"type": "object", "additionalProperties": self._type(kind.fields_by_name["value"])}
+        one = self._named(kind) if kind is not None else SCALARS.get(field.type, NUMBER)
+        if field.is_repeated:
+            return _many(one)
+        absent = kind is not None and not field.containing_oneof
+        return {"oneOf": [one, {"type": "null"}]} if absent else dict(one)
+
+
+def _comments() -> dict[str, str]:
+    """What stands above each letter and field in protos/."""
+    files = sorted(str(path.relative_to(ROOT / "protos")) for path in (ROOT / "protos").glob("node/v1/*.proto"))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "protos"
+        command = [sys.executable, "-m", "grpc_tools.protoc", "-Iprotos", "--include_source_info"]
+        subprocess.run([*command, f"--descriptor_set_out={made}", *files], check=True, cwd=ROOT)
+        described = FileDescriptorSet.FromString(made.read_bytes())
+    found: dict[str, str] = {}
+    for file in described.file:
+        for place in file.source_code_info.location:
+            if place.leading_comments and (name := _place(file, tuple(place.path))):
+                found[name] = " ".join(place.leading_comments.split())
+    return found
+
+
+def _place(file: Any, path: tuple[int, ...]) -> str:
+    """The full name of a letter or of a field: 4 is a file's letters, 3 its inner ones, 2 a letter's fields."""
+    if path[:1] != (4,):
+        return ""
+    letter, name = file.message_type[path[1]], f"{file.package}.{file.message_type[path[1]].name}"
+    for kind, number in zip(path[2::2], path[3::2], strict=False):
+        if kind == 2:
+            return f"{name}.{letter.field[number].name}"
+        if kind != 3:
+            return ""
+        letter = letter.nested_type[number]
+        name += f".{letter.name}"
+    return name
+
+
+if __name__ == "__main__":
+    main()
