@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from node.cli import lists, lookup, printing, times
+from node.cli import lists, printing, times
 from node.cli.main import tocsin
-from node.exchange import consult, drafts
+from node.exchange import drafts
 from node.v1 import record_pb2, tools_pb2
 from tests.cli.terminal import Terminal
 from tests.federation import Node, Result, environment, federation, make, program
@@ -493,4 +493,3 @@ def test_an_end_is_typed_in_one_way() -> None:
 
 def test_what_the_commands_offer_is_what_the_node_takes() -> None:
     assert lists.ADVICE == drafts.ADVICE
-    assert lookup.VALUES_MAX == consult.VALUES_PER_LOOK_UP_MAX

@@ -18,8 +18,10 @@ from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.statements import Bound
 from node.policy import parameters
-from node.store import index, stores
+from node.policy.following import Choice, Follows, State
+from node.store import index, restrictions, stores
 from node.store.index import Record
+from node.store.restrictions import Replacement, Withdrawal
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 from tests.simulator.members import BASE_MS, Member, federation
@@ -35,14 +37,16 @@ class Lists:
 
     def __init__(self, folder: Path) -> None:
         self.stores: Stores = stores.open_folder(folder)
+        self._reader = stores.open_to_read(folder)
         charter = replace(WORLD.trust.charter, document=parameters.TEMPLATE.encode())
         self.trust = replace(WORLD.trust, charter=charter)
         self.now_ms = BASE_MS
+        self.follows = Follows(WORLD.members[24].member_id)
         self._count = 0
 
     @property
     def seen(self) -> View:
-        return consult.view(self.trust, self.now_ms)
+        return consult.view(self.trust, self.follows, self.now_ms)
 
     def head(self, author: Member, object_id: ObjectId, letter: record_pb2.HashList) -> None:
         self._put(author, record_pb2.Record(kind=Kind.LIST, object_id=object_id, list=letter), 0, exercise=False)
@@ -88,8 +92,25 @@ class Lists:
         return row.hash, index.put_record(self.stores.index, row, shown=True)
 
     def look_up(self, kind: str, *values: bytes | str) -> Sequence[tools_pb2.Match]:
-        found = matching.find(self.stores, matching.ask(question(kind, *values)))
-        return matching.tell(self.stores, self.seen, found)
+        return list(matching.look_up(self.reader, self.seen, matching.ask(question(kind, *values))))
+
+    @property
+    def reader(self) -> Stores:
+        """Everything that was written, as look-ups see it."""
+        self.stores.commit("digests")
+        self.stores.commit("index")
+        return self._reader
+
+    def close(self) -> None:
+        self._reader.close()
+        self.stores.close()
+
+    def withdraw(self, author: Member, target: bytes, *positions: int) -> None:
+        self._count += 1
+        bits = sum(1 << position for position in positions).to_bytes(2, "little") if positions else b""
+        hash_ = HeaderHash(sha256(b"entry %d" % self._count).digest())
+        said = Withdrawal(hash_, target, author.member_id, feed_of(author), self._count + 1, BASE_MS, 4, bits)
+        restrictions.withdraw(self.stores.index, said)
 
 
 def feed_of(author: Member) -> FeedId:
@@ -112,7 +133,7 @@ def digest(number: int) -> bytes:
 def _lists(tmp_path: Path) -> Iterator[Lists]:
     made = Lists(tmp_path)
     yield made
-    made.stores.close()
+    made.close()
 
 
 def sha256_items() -> record_pb2.Items:
@@ -146,8 +167,8 @@ def test_a_match_says_all_that_is_known_of_it(lists: Lists) -> None:
     assert match.crisis.startswith("c-")
     assert len(match.crisis) == len("c-4k7q")
     assert match.item.startswith("member-0/halle/")
-    assert matching.resolve(lists.stores, lists.seen, match.item) == (entry, 7)
-    assert matching.resolve(lists.stores, lists.seen, match.item.upper()) == (entry, 7)
+    assert matching.resolve(lists.reader, lists.seen, match.item) == (entry, 7)
+    assert matching.resolve(lists.reader, lists.seen, match.item.upper()) == (entry, 7)
 
 
 @pytest.mark.parametrize(
@@ -196,10 +217,10 @@ def test_records_that_begin_alike_have_longer_references(lists: Lists) -> None:
     entries = [lists.items(FIRST, sha256_items(), [digest(i)]) for i in range(300)]
     items = [lists.look_up("sha256", digest(i))[0].item for i in range(300)]
     assert len(set(items)) == 300
-    assert [matching.resolve(lists.stores, lists.seen, item)[0] for item in items] == entries
+    assert [matching.resolve(lists.reader, lists.seen, item)[0] for item in items] == entries
     record = items[0].split("/")[2].partition(":")[0]
     with pytest.raises(Refused, match="is no item"):
-        matching.resolve(lists.stores, lists.seen, f"member-0/{LIST.hex()}/{record}")
+        matching.resolve(lists.reader, lists.seen, f"member-0/{LIST.hex()}/{record}")
 
 
 def test_a_quality_is_told_where_it_is_known_and_bad_ones_match_nothing(lists: Lists) -> None:
@@ -252,6 +273,40 @@ def test_what_stands_above_the_end_of_its_feed_matches_nothing(lists: Lists) -> 
     assert lists.look_up("sha256", digest(1)) == []
 
 
+def test_items_that_their_author_took_back_match_nothing(lists: Lists) -> None:
+    values = [digest(i) for i in range(12)]
+    entry = lists.items(FIRST, sha256_items(), values)
+    lists.withdraw(FIRST, entry, 0, 9)
+    assert [one.index for one in lists.look_up("sha256", *values)] == [1, 2, 3, 4, 5, 6, 7, 8, 10, 11]
+    lists.withdraw(FIRST, entry)
+    assert lists.look_up("sha256", *values) == []
+
+
+def test_a_list_that_its_author_took_back_matches_nothing_and_anothers_word_changes_nothing(lists: Lists) -> None:
+    lists.items(FIRST, sha256_items(), [digest(1)])
+    lists.withdraw(SECOND, LIST)
+    assert len(lists.look_up("sha256", digest(1))) == 1
+    lists.withdraw(FIRST, LIST)
+    assert lists.look_up("sha256", digest(1)) == []
+
+
+def test_a_record_that_another_took_the_place_of_is_no_second_match(lists: Lists) -> None:
+    before = lists.items(FIRST, sha256_items(), [digest(1), digest(2)])
+    after = lists.items(FIRST, sha256_items(), [digest(2)])
+    said = Replacement(after, before, FIRST.member_id, LIST, feed_of(FIRST), 3)
+    restrictions.replace(lists.stores.index, [said])
+    assert [(one.entry, one.position) for one in lists.look_up("sha256", digest(1), digest(2))] == [(after, 0)]
+
+
+@pytest.mark.parametrize("state", [State.OFFERED, State.PREVIEWED, State.DROPPED])
+def test_a_list_that_is_not_followed_matches_nothing_and_is_no_source(lists: Lists, state: State) -> None:
+    lists.items(FIRST, sha256_items(), [digest(1)])
+    lists.items(SECOND, sha256_items(), [digest(1)])
+    lists.follows = replace(lists.follows, choices={(FIRST.member_id, LIST): Choice(state)})
+    (match,) = lists.look_up("sha256", digest(1))
+    assert (match.member_id, match.sources) == (SECOND.member_id, 1)
+
+
 def test_a_record_that_is_not_whole_yet_matches_nothing(lists: Lists) -> None:
     lists.items(FIRST, sha256_items(), [digest(1)])
     lists.stores.index.exec_driver_sql("UPDATE record SET shown = 0")
@@ -301,4 +356,4 @@ def test_what_names_no_item_is_refused(lists: Lists, typed: str) -> None:
     lists.head(FIRST, LIST, record_pb2.HashList(name="halle"))
     lists.items(FIRST, sha256_items(), [digest(1)])
     with pytest.raises(Refused):
-        matching.resolve(lists.stores, lists.seen, typed)
+        matching.resolve(lists.reader, lists.seen, typed)
