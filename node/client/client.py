@@ -202,7 +202,7 @@ class Client:
             await self._checking.check_match(match, kind, values)
         return answer.matches
 
-    async def look_up_stream(self, kind: str, batches: Batches) -> AsyncIterator[Sequence[tools_pb2.Match]]:
+    async def look_up_stream(self, kind: str, batches: Batches) -> AsyncGenerator[Sequence[tools_pb2.Match], None]:
         """As `look_up`, of one batch after the other, each answered in its turn while the next are under way.
 
         Batches are taken as there is room for them, so an endless source is answered as it comes. Raises
