@@ -287,3 +287,16 @@ async def test_the_first_answer_after_a_kill_amid_projecting_is_right(tmp_path: 
             if behind:
                 return
         raise AssertionError("no round was cut off amid projecting")
+
+
+async def test_nobody_is_answered_before_everything_that_arrived_is_projected(tmp_path: Path) -> None:
+    values = sorted(digest(i) for i in range(5 * COUNT))
+    with federation(tmp_path, 1) as (node,):
+        async with client_of(node) as client:
+            await client.publish_list(draft("long"), values)
+        node.kill()
+        for path in [*node.config.data_folder.glob("index.db*"), *node.config.data_folder.glob("digests.db*")]:
+            path.unlink()
+        node.start()
+        async with client_of(node) as client:
+            assert len(await client.look_up("sha256", values[-1000:])) == 1000
