@@ -21,7 +21,8 @@ MATCHING = 0.01  # of the values in the last comparison; in the others none is l
 DRAWN = 200_000  # values of a comparison, used again and again: more than a processor's caches hold
 ROUNDS = 5  # of all ways in turn; the median counts
 AIM = {1000: "200,000 /s"}
-PLAIN, HELD = "SELECT for each in sqlite3", "a set in memory"
+PLAIN, TOGETHER, HELD = "SELECT for each in sqlite3", "SELECT for all of them in sqlite3", "a set in memory"
+CALLS, STREAM = OURS = "a call for each batch", "one stream"
 
 Batch = Sequence[bytes]
 Way = Callable[[Iterable[Batch]], Awaitable[int]]  # how many of them match
@@ -55,7 +56,7 @@ def _measures(rates: dict[str, float], size: int, matching: float, count: int) -
     plain = Reference(rates.pop(PLAIN), PLAIN)
     about = f"look-ups among {count:,} SHA-256, {size:,} at a time, {matching:.0%} listed"
     return [
-        Measure(f"{about}: {name}", rate, "/s", "" if name == HELD else AIM.get(size, ""), plain)
+        Measure(f"{about}: {name}", rate, "/s", AIM.get(size, "") if name in OURS else "", plain)
         for name, rate in rates.items()
     ]
 
@@ -111,7 +112,15 @@ def _ways(client: Client, plain: sqlite3.Connection, held: frozenset[bytes]) -> 
             len(plain.execute(statement, (SHA256.number, value)).fetchall()) for batch in batches for value in batch
         )
 
+    async def select_together(batches: Iterable[Batch]) -> int:
+        count = 0
+        for batch in batches:
+            marks = ",".join("?" * len(batch))
+            statement = f"SELECT record, position FROM digest WHERE kind = ? AND value IN ({marks})"
+            count += len(plain.execute(statement, (SHA256.number, *batch)).fetchall())
+        return count
+
     async def look(batches: Iterable[Batch]) -> int:
         return sum(value in held for batch in batches for value in batch)
 
-    return {PLAIN: select, HELD: look, "a call for each batch": unary, "one stream": stream}
+    return {PLAIN: select, TOGETHER: select_together, HELD: look, CALLS: unary, STREAM: stream}
