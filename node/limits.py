@@ -36,6 +36,11 @@ STALL_S = 5.0  # a want without progress moves to another peer
 MESH_PEERS = 8  # above twelve peers; isolation 1.4e-4 with a third of them silent
 FLOOD_PEERS_MAX = 12
 
+# ---- In-house tools.
+
+VALUES_PER_LOOK_UP_MAX = 1000  # 2 ms of one thread; larger ones would make all others wait longer, and gain nothing
+QUESTIONS_UNDER_WAY_MAX = 64  # of one stream of look-ups: what it may make us hold, and what one answer waits for
+
 # ---- The stores.
 
 DIGESTS_PER_TRANSACTION_MAX = 2000  # bounds how long bulk keeps the index from the urgent

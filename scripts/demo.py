@@ -173,7 +173,7 @@ async def look_up(federation: Federation, digests: Sequence[str]) -> None:
     """Every node must find each of the digests in the list; raises Failed for one that does not."""
     answers = await federation.each("lookup", *digests, "--json")
     for node, answer in zip(federation.nodes.values(), answers, strict=True):
-        found = {one["digest"] for one in json.loads(answer) if one["list"] == f"{PUBLISHER}/samples"}
+        found = {one["value"] for one in json.loads(answer) if one["list"] == f"{PUBLISHER}/samples"}
         if missing := set(digests) - found:
             raise Failed(f"{node.name} does not find {', '.join(sorted(missing))} in {PUBLISHER}/samples")
 

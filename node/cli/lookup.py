@@ -1,4 +1,4 @@
-"""Looking digests up in all lists."""
+"""Looking values up in all lists: digests, URLs, files of them, and media files."""
 
 import os
 import sys
@@ -10,76 +10,122 @@ from typing import TYPE_CHECKING
 
 import click
 
+from node import limits
 from node.cli import calling, digests, errors, options, printing
-from node.content import formats, hashes, lines
-from node.content.hashes import HashKind
-from node.content.lines import Bad, Item, Layout
+from node.content import detection, formats, hashes, lines
+from node.content.hashes import Item
+from node.content.lines import Bad, Layout
 from node.errors import NodeError
 
 if TYPE_CHECKING:
     from node.client import Client
     from node.v1 import tools_pb2
 
-VALUES_MAX = 1000  # a node answers so many at a time
 WINDOW_MAX = 50_000  # of a file at once: sorted, neighbours stand in one record, which is checked once
 COMPLAINTS_MAX = 20  # so many bad lines are named, the others counted
 MATCH, NONE, ERROR = 0, 1, 2  # exit codes, as grep has them
 
-Found = tuple[Item, "tools_pb2.Match"]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A value that is looked up: the line, argument or file it comes from, and what that is called."""
+
+    number: int
+    item: Item
+    name: str = ""
+
+    @property
+    def written(self) -> str:
+        """The value as it is typed."""
+        return hashes.write(self.item.kind, self.item.value)
+
+
+Found = tuple[Asked, "tools_pb2.Match"]
 
 
 @dataclass
 class Count:
     """What came of a look-up."""
 
-    items: int = 0
+    asked: int = 0
     matching: int = 0
     bad: int = 0
 
     @property
     def exit_code(self) -> int:
-        """A line that could not be read might have matched, so nothing is claimed then."""
+        """What could not be read might have matched, so nothing is claimed then."""
         return ERROR if self.bad else MATCH if self.matching else NONE
 
 
 @click.command(
     epilog=options.examples(
         "tocsin lookup 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        "tocsin lookup --from digests.txt --json",
+        "tocsin lookup --from digests.csv --column sha256 --json",
         "sha256sum uploads/* | tocsin lookup --from -",
+        "tocsin lookup --file upload.mp4 --file other.mp4",
     )
     + "\n\n\b\nExit codes: 0 some match, 1 none, 2 an error, as with grep."
 )
-@click.argument("written", nargs=-1, metavar="[DIGEST]...")
+@click.argument("written", nargs=-1, metavar="[VALUE]...")
 @click.option(
     "--from",
     "file",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE|-",
-    help="Look up a file's digests, one a line; with --json each match is a document on a line.",
+    help="Look up the values in a file: a value a line, CSV or JSON Lines.",
 )
-@click.option("--kind", type=click.Choice(list(hashes.KINDS)), help="The kind of hash. Default: by its length.")
+@click.option(
+    "--file",
+    "media",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="MEDIA",
+    help="Hash this file by every exact kind and look those up; may be given several times.",
+)
+@click.option(
+    "--kind", type=click.Choice(list(hashes.KINDS)), help="The kind of the values. Default: by how each is written."
+)
+@click.option("--format", "format_", type=click.Choice(formats.FORMATS), help="Of --from. Default: by name or content.")
+@click.option("--column", default="", metavar="NAME|NUMBER", help="Of --from: where the value stands.")
+@click.option("--kind-column", default="", metavar="NAME|NUMBER", help="Of --from: where its kind stands.")
 @options.folder
 @options.as_json
 @click.pass_context
 def lookup(
-    ctx: click.Context, written: tuple[str, ...], file: Path | None, kind: str | None, folder: Path, as_json: bool
+    ctx: click.Context,
+    written: tuple[str, ...],
+    file: Path | None,
+    media: tuple[Path, ...],
+    kind: str | None,
+    format_: str | None,
+    column: str,
+    kind_column: str,
+    folder: Path,
+    as_json: bool,
 ) -> None:
-    """Say in which lists digests stand, and what is advised."""
-    if bool(written) == bool(file):
-        raise click.UsageError("Give digests, or --from FILE.")
+    """Say in which lists values stand, and what is advised.
+
+    Where 64 digits may be SHA-256 or PDQ and nothing says which, they are looked up as both. With --json,
+    each match of a file is a document on a line.
+    """
+    if [bool(written), bool(file), bool(media)].count(True) != 1:
+        raise click.UsageError("Give values, or --from FILE, or --file MEDIA.")
+    if media and kind:
+        raise click.UsageError("A file is hashed by every exact kind: leave out --kind.")
+    if not file and (format_ or column or kind_column):
+        raise click.UsageError("--format, --column and --kind-column are for --from.")
+    # A picture of low quality is looked up all the same: the lists' own floors decide what matches.
+    layout = Layout(hashes.KINDS[kind] if kind else None, column, kind_column, quality_floor=0)
     try:
         place = calling.find(folder)
-        wanted = hashes.KINDS[kind] if kind else None
-        if file is None:
-            asked = _parse(written, wanted)
-            found = calling.ask(place, lambda node: _look_up(node, asked))
-            _print(found, len(asked), as_json=as_json)
-            code = MATCH if found else NONE
+        if file:
+            count = calling.ask(place, lambda node: _scan(node, file, layout, format_ or "", as_json=as_json))
+        elif media:
+            count = calling.ask(place, lambda node: _hash(node, media, as_json=as_json))
         else:
-            count = calling.ask(place, lambda node: _scan(node, file, wanted, as_json=as_json))
-            click.echo(f"{count.matching:,} of {count.items:,} match", err=True)
-            code = count.exit_code
+            asked = _parse(written, layout)
+            count = calling.ask(place, lambda node: _ask(node, asked, as_json=as_json))
+        code = count.exit_code
     except NodeError as error:
         errors.show(error)
         code = ERROR
@@ -89,92 +135,143 @@ def lookup(
     ctx.exit(code)
 
 
-# ---- Digests on the command line
+# ---- Values on the command line
 
 
-def _parse(written: Sequence[str], kind: HashKind | None) -> list[Item]:
+def _parse(written: Sequence[str], layout: Layout) -> list[Asked]:
     found = []
     for number, text in enumerate(written, 1):
         try:
-            found.append(lines.item(Layout(kind), number, text))
+            found.append(Asked(number, lines.item(layout, number, text.strip())))
         except ValueError as error:
             raise click.UsageError(f"{printing.shortened(text)}: {error}") from None
-    return found
+    return _with_twins(found, layout)
 
 
-def _print(found: Sequence[Found], asked: int, *, as_json: bool) -> None:
+async def _ask(node: "Client", asked: Sequence[Asked], *, as_json: bool) -> Count:
+    found = await _look_up(node, asked)
+    count = Count(asked[-1].number, len({one.number for one, _ in found}))
     if as_json:
-        printing.print_json([_plain(item, match) for item, match in found])
-        return
-    for item, match in found:
-        click.echo(_line(item, match, alone=asked == 1))
+        printing.print_json([_plain(one, match) for one, match in found])
+        return count
+    for one, match in found:
+        click.echo(_line(match, "" if count.asked == 1 else one.written))
     if not found:
         click.echo("no match")
-
-
-# ---- Digests in a file
-
-
-async def _scan(node: "Client", file: Path, kind: HashKind | None, *, as_json: bool) -> Count:
-    """Part by part; a pipe, which may have no end, is answered as it comes."""
-    count = Count()
-    with digests.opened(file) as (text, raw):
-        size_max = VALUES_MAX if digests.size_of(raw) is None else WINDOW_MAX
-        name = digests.name_of(file)
-        good = _good(formats.read(lines.cut(text.read1), Layout(kind), name), name, count)
-        while batch := list(islice(good, size_max)):
-            found = await _look_up(node, batch)
-            count.items += len(batch)
-            count.matching += len({item.number for item, _ in found})
-            for item, match in found:
-                if as_json:
-                    printing.print_json_line({"line": item.number, **_plain(item, match)})
-                else:
-                    click.echo(_line(item, match, alone=False))
-    if count.bad > COMPLAINTS_MAX:
-        click.echo(f"{digests.name_of(file)}: {count.bad:,} lines in all are no digest", err=True)
     return count
 
 
-def _good(read: Iterable[Item | Bad], source: str, count: Count) -> Iterator[Item]:
+# ---- Values in a file
+
+
+async def _scan(node: "Client", file: Path, layout: Layout, format_: str, *, as_json: bool) -> Count:
+    """Part by part; a pipe, which may have no end, is answered as it comes."""
+    count, name = Count(), digests.name_of(file)
+    with digests.opened(file) as (text, raw):
+        size_max = limits.VALUES_PER_LOOK_UP_MAX if digests.size_of(raw) is None else WINDOW_MAX
+        good = _good(formats.read(lines.cut(text.read1), layout, name, format_), name, count)
+        while batch := list(islice(good, size_max)):
+            found = await _look_up(node, _with_twins(batch, layout))
+            count.asked += len(batch)
+            count.matching += len({one.number for one, _ in found})
+            for one, match in found:
+                if as_json:
+                    printing.print_json_line({"line": one.number, **_plain(one, match)})
+                else:
+                    click.echo(_line(match, one.written))
+    if count.bad > COMPLAINTS_MAX:
+        click.echo(f"{name}: {count.bad:,} lines in all are no value", err=True)
+    click.echo(f"{count.matching:,} of {count.asked:,} match", err=True)
+    return count
+
+
+def _good(read: "Iterable[lines.Item | Bad]", source: str, count: Count) -> Iterator[Asked]:
     """One bad line stops nothing, and is not passed over in silence."""
     for found in read:
         match found:
-            case Item():
-                yield found
             case Bad():
                 count.bad += 1
                 if count.bad <= COMPLAINTS_MAX:
                     click.echo(f"{source}:{found.number}: {printing.plain(found.reason)}", err=True)
+            case _:
+                yield Asked(found.number, found)
+
+
+# ---- Media files
+
+
+async def _hash(node: "Client", paths: Sequence[Path], *, as_json: bool) -> Count:
+    """One after the other; one that cannot be read stops none of the others."""
+    from node.cli import media
+
+    count = Count()
+    for number, path in enumerate(paths, 1):
+        try:
+            asked = [Asked(number, item, str(path)) for item in media.items_of(path)]
+        except NodeError as error:
+            errors.show(error)
+            count.bad += 1
+            continue
+        found = await _look_up(node, asked)
+        count.asked += 1
+        count.matching += bool(found)
+        for one, match in found:
+            if as_json:
+                printing.print_json_line({"file": one.name, **_plain(one, match)})
+            else:
+                click.echo(_line(match, f"{printing.plain(one.name)} ({one.item.kind.name})"))
+    click.echo(f"{count.matching:,} of {count.asked:,} {'files match' if len(paths) > 1 else 'file matches'}", err=True)
+    return count
 
 
 # ---- Inside
 
 
-async def _look_up(node: "Client", asked: Sequence[Item]) -> list[Found]:
-    """All matches, in the order in which they were asked for; one question for each kind and thousand."""
+def _with_twins(asked: list[Asked], layout: Layout) -> list[Asked]:
+    """What was guessed may be of another kind that is written alike."""
+    if layout.kind or layout.kind_column:
+        return asked
+    alike = detection.LOOKS_ALIKE
+    return asked + [
+        Asked(one.number, Item(alike[one.item.kind], one.item.value), one.name)
+        for one in asked
+        if one.item.kind in alike
+    ]
+
+
+async def _look_up(node: "Client", asked: Sequence[Asked]) -> list[Found]:
+    """All matches, in the order in which they were asked for; a stream of questions for each kind."""
     found: list[Found] = []
-    for kind in hashes.KINDS.values():
-        same = sorted((item for item in asked if item.kind == kind), key=lambda item: hashes.key(item.value))
-        for start in range(0, len(same), VALUES_MAX):
-            part = same[start : start + VALUES_MAX]
-            matches = await node.look_up(kind.name, [hashes.key(item.value) for item in part])
-            found += [(part[match.index], match) for match in matches]
+    by_kind: dict[str, list[Asked]] = {}
+    for one in asked:
+        by_kind.setdefault(one.item.kind.name, []).append(one)
+    for kind, same in by_kind.items():
+        same.sort(key=lambda one: one.item.value)
+        step = limits.VALUES_PER_LOOK_UP_MAX
+        parts = [same[start : start + step] for start in range(0, len(same), step)]
+        batches = ([one.item.value for one in part] for part in parts)
+        number = 0
+        async for matches in node.look_up_stream(kind, batches):
+            found += [(parts[number][match.index], match) for match in matches]
+            number += 1
     return sorted(found, key=lambda one: (one[0].number, one[1].list, one[1].entry, one[1].position))
 
 
-def _line(item: Item, match: "tools_pb2.Match", *, alone: bool) -> str:
+def _line(match: "tools_pb2.Match", about: str) -> str:
     parts = [
         f"MATCH {printing.plain(match.list)}",
         printing.plain(", ".join(match.labels)),
         f"advice: {match.advice}{f' ({printing.plain(match.reason)})' if match.reason else ''}",
         f"until {printing.day(match.expires_ms)}",
-        "" if alone else hashes.write(item.kind, item.value),
+        printing.plain(match.item),
+        match.crisis,
+        f"listed by {match.sources} members" if match.sources > 1 else "",
+        about,
     ]
     return "  ".join(part for part in parts if part)
 
 
-def _plain(item: Item, match: "tools_pb2.Match") -> dict[str, object]:
+def _plain(asked: Asked, match: "tools_pb2.Match") -> dict[str, object]:
     letter = printing.fields_of(match)
     del letter["index"]
-    return {"digest": hashes.write(item.kind, item.value), "kind": item.kind.name, **letter}
+    return {"value": asked.written, "kind": asked.item.kind.name, **letter}

@@ -6,6 +6,7 @@ from node.client.connection import Connection
 from node.client.events import Received
 from node.client.records import Kept, Records
 from node.content import hashes
+from node.content.hashes import Value
 from node.errors import NodeError, PeerFault
 from node.exchange import trust as trusts
 from node.exchange import verification
@@ -35,10 +36,10 @@ class Checking:
         self._identities: set[HeaderHash] = set()
         self._records = Records()
 
-    async def check_match(self, match: tools_pb2.Match, values: Sequence[bytes]) -> None:
+    async def check_match(self, match: tools_pb2.Match, kind: str, values: Sequence[Value]) -> None:
         """Raise Unverified unless the value that matched stands in the signed record, at that position."""
         kept = await self._record(HeaderHash(match.entry))
-        if not 0 <= match.index < len(values) or not _stands(match, values[match.index], kept):
+        if not 0 <= match.index < len(values) or not _stands(match, kind, values[match.index], kept):
             raise Unverified(
                 "the node names a match that does not stand in the signed record",
                 next_step="Do not act on it. Compare with another node of your member, and check this one.",
@@ -148,11 +149,11 @@ class Checking:
         return self._records.put(hash_, verified.member_id, self._opened(verified, delivery))
 
 
-def _stands(match: tools_pb2.Match, value: bytes, kept: Kept) -> bool:
-    record = kept.record
-    kind = hashes.KINDS.get(record.items.kind)
-    if kind is None or kept.member_id != match.member_id or record.object_id != match.list_id:
+def _stands(match: tools_pb2.Match, kind: str, value: Value, kept: Kept) -> bool:
+    if kept.kind != kind or kept.member_id != match.member_id or kept.object_id != match.list_id:
         return False
+    if isinstance(value, str):
+        return match.position < len(kept.texts) and kept.texts[match.position] == value
     # One value of thousands: splitting the record for each match would take most of a large look-up.
-    packed, start = record.items.digests, match.position * kind.digest_bytes
-    return len(value) == kind.digest_bytes and packed[start : start + len(value)] == value
+    start = match.position * len(value)
+    return len(value) == hashes.KINDS[kind].digest_bytes and kept.digests[start : start + len(value)] == value

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from node.client import asking
+from node.client.asking import Asking, Batches
 from node.client.checking import Checking
 from node.client.connection import TIMEOUT_S, Connection
 from node.client.events import CaughtUp, Interrupted, Received, Reset
@@ -188,17 +190,32 @@ class Client:
         request = tools_pb2.ListListsRequest(list=named, exercises=exercises)
         return (await self._asked(lambda tools: tools.ListLists(request))).lists
 
-    async def look_up(self, kind: str, values: Sequence[bytes]) -> Sequence[tools_pb2.Match]:
+    async def look_up(self, kind: str, values: Sequence[Value]) -> Sequence[tools_pb2.Match]:
         """Which of the values (at most 1,000) stand in a list. Every match is checked in its signed record.
 
         That a value stands in no list is the node's word: only what is there can be proven. Raises
         Refused, and Unverified where a match is not in the record it names.
         """
-        request = tools_pb2.LookUpRequest(kind=kind, values=values)
+        request = asking.question(kind, values)
         answer = await self._asked(lambda tools: tools.LookUp(request))
         for match in answer.matches:
-            await self._checking.check_match(match, values)
+            await self._checking.check_match(match, kind, values)
         return answer.matches
+
+    async def look_up_stream(self, kind: str, batches: Batches) -> AsyncGenerator[Sequence[tools_pb2.Match], None]:
+        """As `look_up`, of one batch after the other, each answered in its turn while the next are under way.
+
+        Batches are taken as there is room for them, so an endless source is answered as it comes. Raises
+        what they raise, Refused, which ends it, and Unavailable where it breaks off.
+        """
+        sent = Asking(kind, batches)
+        async with aclosing(self._streamed(lambda tools: tools.LookUpStream(sent.requests()))) as answers:
+            async for answer in answers:
+                values = sent.answered(answer.id)
+                for match in answer.response.matches:
+                    await self._checking.check_match(match, kind, values)
+                yield answer.response.matches
+        sent.finish()
 
     # ---- Subscriptions
 

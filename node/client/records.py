@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from node.feed.keys import HeaderHash, MemberId
 from node.v1 import record_pb2
 
-KEPT_MAX = 128  # of digests at most 131 kB each
-BYTES_MAX = 32 << 20  # of the largest that there can be: two
+KEPT_MAX = 512  # of digests at most 131 kB each: two million SHA-256
+BYTES_MAX = 64 << 20  # of the largest that there can be: four
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A record, and who signed it. What it was opened from is not kept."""
+    """The values of a record, and who signed it. What it was opened from is not kept."""
 
     member_id: MemberId
-    record: record_pb2.Record
+    object_id: bytes
+    kind: str
+    digests: bytes
+    texts: tuple[str, ...]
     size: int
 
 
@@ -38,7 +41,8 @@ class Records:
 
     def put(self, entry: HeaderHash, member_id: MemberId, record: record_pb2.Record) -> Kept:
         """Keep one more, and no longer what it leaves no room for; itself it stays, whatever its size."""
-        kept = Kept(member_id, record, record.ByteSize())
+        items = record.items
+        kept = Kept(member_id, record.object_id, items.kind, items.digests, tuple(items.values), record.ByteSize())
         self._kept[entry] = kept
         self.size += kept.size
         while len(self._kept) > 1 and (len(self._kept) > self._kept_max or self.size > self._bytes_max):

@@ -22,19 +22,30 @@ def slug(name: str) -> str:
 
 def reference(prefix: str, object_id: bytes, rising: Sequence[bytes]) -> str:
     """The shortest reference that tells an object from all others, whose ids are given rising: ``c-4k7q``."""
-    whole = _readable(object_id)
-    at = bisect_left(rising, object_id)
-    beside = (other for other in rising[max(at - 1, 0) : at + 2] if other != object_id)
-    shared = max((_shared(whole, _readable(other)) for other in beside), default=0)
-    return f"{prefix}-{whole[: max(shared + 1, REFERENCE_CHARACTERS_MIN)]}"
+    return f"{prefix}-{shortest(object_id, rising)}"
 
 
-def _readable(object_id: bytes) -> str:
-    return keys.readable(object_id, len(object_id) * 8 // 5).lower()
+def shortest(id_: bytes, rising: Sequence[bytes]) -> str:
+    """The shortest beginning that tells an id from all others, which are given rising: ``4k7q``."""
+    at = bisect_left(rising, id_)
+    beside = (other for other in rising[max(at - 1, 0) : at + 2] if other != id_)
+    shared = max((_shared(id_, other) for other in beside), default=0)
+    return keys.readable(id_, min(max(shared + 1, REFERENCE_CHARACTERS_MIN), _characters(id_))).lower()
 
 
-def _shared(one: str, other: str) -> int:
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def whole(id_: bytes) -> str:
+    """An id as all its references begin."""
+    return keys.readable(id_, _characters(id_)).lower()
+
+
+def _characters(id_: bytes) -> int:
+    return len(id_) * 8 // 5
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """How many characters the two have in common at the beginning: five bits each."""
+    differing = int.from_bytes(one) ^ int.from_bytes(other)
+    return (len(one) * 8 - differing.bit_length()) // 5
 
 
 def resolve(typed: str, what: str, named: Mapping[bytes, Sequence[str]]) -> bytes:

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeVar
 
-from node.content import hashes, names
+from node.content import names
 from node.crisis import lifecycle
 from node.crisis.lifecycle import Declared
-from node.errors import Refused
 from node.exchange import records, standing
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
@@ -22,15 +21,13 @@ from node.policy.effect import Right
 from node.policy.following import Follows, State
 from node.store import arrivals, index, ledger, payloads
 from node.store.arrivals import Arrival, Cursor
-from node.store.index import Count, Found, Record
+from node.store.index import Count, Record
 from node.store.ledger import Row
 from node.store.stores import Stores
 from node.v1 import header_pb2, record_pb2, tools_pb2
 
-VALUES_PER_LOOK_UP_MAX = 1000
 ANSWER_BYTES_MAX = 8 << 20
 
-REVIEW = "review"
 OVER = frozenset({"ended", "expired"})  # states of a crisis
 
 List = tuple[MemberId, ObjectId]
@@ -218,99 +215,6 @@ def publisher_obstacle(member_id: MemberId, seen: View) -> str:
 def list_name(trust: Trust, member_id: MemberId, name: str) -> str:
     """owner/name, as it is typed."""
     return f"{names.slug(member_name(trust, member_id)) or keys.readable(member_id, 5).lower()}/{name}"
-
-
-# ---- Look-ups
-
-
-def look_up(stores: Stores, seen: View, kind_name: str, values: Sequence[bytes]) -> list[tools_pb2.Match]:
-    """Every place at which one of the values stands and counts; raises Refused for values that cannot be."""
-    kind = hashes.KINDS.get(kind_name)
-    if kind is None:
-        raise Refused(
-            f"there is no kind {kind_name!r}", next_step=f"Use one of {', '.join(hashes.KINDS)}.", field="kind"
-        )
-    if len(values) > VALUES_PER_LOOK_UP_MAX:
-        raise Refused(
-            f"{len(values)} values at a time; at most {VALUES_PER_LOOK_UP_MAX}",
-            next_step="Ask in parts.",
-            field="values",
-        )
-    asked: dict[bytes, list[int]] = {}
-    for i, value in enumerate(values):
-        if len(value) != kind.digest_bytes:
-            raise Refused(
-                f"value {i}: {kind.name} has {kind.digest_bytes} bytes, got {len(value)}",
-                next_step="Send the digest itself, not its text.",
-                field="values",
-            )
-        asked.setdefault(value, []).append(i)
-    found = index.find(stores.digests, kind.number, list(asked))
-    if not found:
-        return []
-    by_number = index.records(stores.index, sorted({one.record for one in found}))
-    weighed = {
-        number: _weigh(stores, record, seen) for number, record in by_number.items() if _counts(stores, record, seen)
-    }
-    restricted = {number: standing.restriction(stores, by_number[number], seen.trust) for number in weighed}
-    return [
-        _match(i, one, by_number[one.record], weighed[one.record])
-        for one in found
-        if one.record in weighed and not restricted[one.record].covers(one.position)
-        for i in asked[one.value]
-    ]
-
-
-def _counts(stores: Stores, record: Record, seen: View) -> bool:
-    """Drills, what is past its end, and what stands above the end of its feed match nothing."""
-    if record.exercise or seen.now_ms >= record.expires_ms:
-        return False
-    if not seen.follows.matches(record.member_id, record.object_id):
-        return False
-    return standing.standing_of(stores, record.feed_id, record.seq, seen.trust) is not Standing.SUPERSEDED
-
-
-@dataclass(frozen=True, slots=True)
-class _Weighed:
-    """A record with what all its matches share."""
-
-    list: str
-    labels: Sequence[str]
-    advice: str
-    reason: str
-    crisis_id: bytes
-
-
-def _weigh(stores: Stores, record: Record, seen: View) -> _Weighed:
-    letter = record_pb2.Record.FromString(record.content)
-    about = index.newest(stores.index, Kind.LIST, record.member_id, record.object_id)
-    name = record_pb2.Record.FromString(about.content).list.name if about else record.object_id.hex()
-    obstacle = effect.obstacle(Right.PUBLISH, record.member_id, seen.roster, seen.trust.charter)
-    if not obstacle and standing.standing_of(stores, record.feed_id, record.seq, seen.trust) is Standing.CONTESTED:
-        obstacle = "its author's feed has forked"
-    return _Weighed(
-        list=list_name(seen.trust, record.member_id, name),
-        labels=list(letter.items.labels),
-        advice=REVIEW if obstacle else letter.items.advice or REVIEW,
-        reason=obstacle,
-        crisis_id=letter.crisis_id,
-    )
-
-
-def _match(i: int, found: Found, record: Record, weighed: _Weighed) -> tools_pb2.Match:
-    return tools_pb2.Match(
-        index=i,
-        entry=record.hash,
-        position=found.position,
-        member_id=record.member_id,
-        list_id=record.object_id,
-        list=weighed.list,
-        labels=weighed.labels,
-        advice=weighed.advice,
-        expires_ms=record.expires_ms,
-        crisis_id=weighed.crisis_id,
-        reason=weighed.reason,
-    )
 
 
 def values(stores: Stores, trust: Trust) -> Iterator[tuple[int, bytes]]:

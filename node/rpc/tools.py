@@ -1,6 +1,7 @@
 """Service Tools: what in-house tools ask. Thin: parse, call one thing, answer."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -14,6 +15,7 @@ from node.rpc import gate, status
 from node.rpc.gate import Access, ToolCaller
 from node.runtime.following import Following
 from node.runtime.listing import Listing
+from node.runtime.matching import Matching
 from node.runtime.publishing import Publishing
 from node.runtime.saying import Saying
 from node.runtime.staging import Staged, Staging
@@ -62,6 +64,7 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
         self._staging, self._saying = staging, saying
         self._reading, self._writer = saying.reading, saying.writer
         self._tail = Tail(saying.reading, saying.writer)
+        self._matching = Matching(saying)
 
     @status.answers
     async def Declare(self, request: tools_pb2.DeclareRequest, _: _Context) -> tools_pb2.DeclareResponse:  # noqa: N802
@@ -149,19 +152,15 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
     @status.answers
     async def LookUp(self, request: tools_pb2.LookUpRequest, _: _Context) -> tools_pb2.LookUpResponse:  # noqa: N802
         """Which of these values stand in a list."""
-        seen = self._view()
-        values = list(request.values)
-        found = await self._reading.run(lambda stores: consult.look_up(stores, seen, request.kind, values))
-        return tools_pb2.LookUpResponse(matches=found)
+        return await self._matching.look_up(request)
 
     async def LookUpStream(  # noqa: N802
         self, request_iterator: AsyncIterator[tools_pb2.LookUpStreamRequest], context: _Context
     ) -> AsyncIterator[tools_pb2.LookUpStreamResponse]:
-        """Look-ups, each answered in its turn."""
-        async with status.told(context):
-            async for asked in request_iterator:
-                answer = await self.LookUp(asked.request, context)
-                yield tools_pb2.LookUpStreamResponse(id=asked.id, response=answer)
+        """Each question answered, in order."""
+        async with status.told(context), aclosing(self._matching.answer(request_iterator)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def Subscribe(  # noqa: N802
         self, request: tools_pb2.SubscribeRequest, context: _Context

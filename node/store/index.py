@@ -173,23 +173,6 @@ def put_digests(
     )
 
 
-def find(digests: sa.Connection, kind: int, values: Sequence[bytes]) -> list[Found]:
-    """Where these values stand. One statement for any number of them.
-
-    CROSS JOIN keeps SQLite from reading the whole table to have the order for nothing.
-    """
-    if not values:
-        return []
-    rows = driver.rows(
-        digests,
-        f"WITH wanted(value) AS (VALUES {','.join(['(?)'] * len(values))})"
-        " SELECT d.value, d.record, d.position FROM wanted w CROSS JOIN digest d"
-        f" WHERE d.kind = {int(kind)} AND d.value = w.value",
-        tuple(values),
-    )
-    return sorted((Found(kind, *row) for row in rows), key=lambda one: (one.value, one.record, one.position))
-
-
 def records(index: sa.Connection, numbers: Sequence[int]) -> dict[int, Record]:
     """Records by number."""
     found = {}

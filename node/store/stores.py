@@ -15,6 +15,7 @@ NAMES = ("ledger", "keys", "index", "digests")
 PROJECTED = ("index", "digests")
 _METADATA = {name: getattr(schema, name) for name in NAMES}
 
+MAPPED_BYTES_MAX = 2 << 30  # of the digests, read in place: ten million SHA-256 have half of it
 _CACHE_KIB = {"ledger": 16384, "keys": 4096, "index": 8192, "digests": 65536}
 
 
@@ -67,6 +68,22 @@ def projecting_stores(stores: Stores, folder: Path) -> Stores:
     """For a thread that writes index and digests while another owns ledger and keys."""
     beside = {name: connect(_reader(folder / f"{name}.db")) for name in ("ledger", "keys")}
     return Stores(**beside, index=stores.index, digests=stores.digests)
+
+
+def open_to_read(folder: Path) -> Stores:
+    """One read-only connection with all four files attached; each statement sees what is committed then."""
+    first, *others = NAMES
+
+    def create() -> sqlite3.Connection:
+        opened = sqlite3.connect(read_only(folder / f"{first}.db"), uri=True, check_same_thread=False)
+        opened.isolation_level = None
+        for name in others:
+            opened.execute(f"ATTACH DATABASE ? AS {name}_file", (read_only(folder / f"{name}.db"),))
+        # A connection's own cache is empty again after every commit of the writer; the kernel's is not.
+        opened.execute(f"PRAGMA digests_file.mmap_size = {MAPPED_BYTES_MAX}")
+        return opened
+
+    return Stores(**dict.fromkeys(NAMES, connect(create)))
 
 
 def _reader(path: Path) -> Callable[[], sqlite3.Connection]:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from tests.bench import comparison, declarations, lists, results
+from tests.bench import comparison, declarations, lists, lookups, results
 from tests.bench.results import Measure, Stopwatch
 
-NAMES = ("declare", "list", "memory", "sync")
+NAMES = ("declare", "list", "memory", "lookup", "sync")
 SECONDS_MAX = 600  # what hangs ends by then, daemons and all
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
@@ -33,6 +33,9 @@ def main() -> int:
     if "list" in wanted or "memory" in wanted:
         _say(f"two daemons: {digest_count:,} SHA-256 published on one")
         measures += _in_folder(lambda folder: lists.measure(folder, digest_count, wanted))
+    if "lookup" in wanted:
+        _say(f"one daemon: {digest_count:,} SHA-256, looked up over TLS")
+        measures += _in_folder(lambda folder: lookups.measure(folder, digest_count, 0.5 if arguments.quick else 3.0))
     if "sync" in wanted:
         measures += comparison.measure()
     show = results.print_json if arguments.json else results.print_table

@@ -9,7 +9,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK, URGENT
 from node.feed.kinds import Kind
-from node.store import index, payloads
+from node.store import index, lookup, payloads
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.test_bad_input import exchange_in
 from tests.runtime.lines import RealClock, Running, join
@@ -81,8 +81,9 @@ async def test_a_list_travels_over_bulk_and_every_digest_is_found_at_the_end(nod
     join(middle, last)
     await first.peering.publish(hash_list())
     await until(last, Kind.ITEMS)
-    found = await last.writer.run(lambda exchange: index.find(exchange.stores.digests, 3, DIGESTS[:100]))
-    assert {one.value for one in found} == set(DIGESTS[:100])
+    packed = b"".join(DIGESTS[:100])
+    found = await last.writer.run(lambda exchange: lookup.find(exchange.stores.digests, 3, 32, packed))
+    assert [one.asked for one in found] == list(range(100))
     wants = await last.writer.run(lambda exchange: payloads.want_count(exchange.stores.ledger))
     assert wants == 0
 

@@ -6,7 +6,7 @@ from sqlalchemy.exc import OperationalError
 
 from node.errors import ConfigError
 from node.feed.keys import FeedId, HeaderHash
-from node.store import arrivals, index, ledger, payloads, stores
+from node.store import arrivals, index, ledger, lookup, payloads, stores
 from node.store.arrivals import Cursor
 from node.store.payloads import State
 
@@ -88,10 +88,23 @@ def test_digests_of_a_record_that_is_not_shown_yet_are_not_found(tmp_path: Path)
     record = index.Record(b"h" * 32, b"f" * 32, 1, b"m" * 32, b"o" * 16, 98, False, 1, 2, 1, 1, b"")  # type: ignore[arg-type]
     number = index.put_record(opened.index, record, shown=False)
     index.put_digests(opened.digests, 3, 32, number, b"d" * 32, 0, 1)
-    assert [found.record for found in index.find(opened.digests, 3, [b"d" * 32, b"e" * 32])] == [number]
+    assert [found.record for found in lookup.find(opened.digests, 3, 32, b"d" * 32 + b"e" * 32)] == [number]
     assert not index.records(opened.index, [number])
     index.show(opened.index, number)
     assert list(index.records(opened.index, [number])) == [number]
+    opened.close()
+
+
+def test_a_snapshot_stays_as_it_was_when_it_was_taken(tmp_path: Path) -> None:
+    opened = stores.open_folder(tmp_path)
+    reader = stores.open_to_read(tmp_path)
+    with lookup.snapshot(reader.index):
+        record = index.Record(b"h" * 32, b"f" * 32, 1, b"m" * 32, b"o" * 16, 98, False, 1, 2, 1, 1, b"")  # type: ignore[arg-type]
+        index.put_record(opened.index, record, shown=True)
+        opened.commit("index")
+        assert index.record_total(reader.index) == 0
+    assert index.record_total(reader.index) == 1
+    reader.close()
     opened.close()
 
 
@@ -105,5 +118,5 @@ def test_digests_of_records_that_the_index_lost_are_never_read_as_anothers(tmp_p
     )
     assert index.drop_beyond(opened.index, opened.digests)
     assert not index.drop_beyond(opened.index, opened.digests)
-    assert [one.record for one in index.find(opened.digests, 3, [b"\x01" * 32, b"\x02" * 32])] == [1]
+    assert [one.record for one in lookup.find(opened.digests, 3, 32, b"\x01" * 32 + b"\x02" * 32)] == [1]
     opened.close()

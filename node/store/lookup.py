@@ -1,0 +1,63 @@
+"""Looking up: where values stand, and what tells records from each other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from node.feed.keys import HeaderHash
+from node.store import driver
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the values that were asked for, by number, stands here."""
+
+    asked: int
+    record: int
+    position: int
+
+
+@contextmanager
+def snapshot(reader: sa.Connection) -> Iterator[None]:
+    """Let all statements within see one state of each file, for a reader that has all of them.
+
+    Of the index first: then a record that takes the place of another cannot be shown by it while its
+    digests are still missing.
+    """
+    driver.execute(reader, "BEGIN")
+    try:
+        driver.row(reader, "SELECT 1 FROM record LIMIT 1")
+        yield
+    finally:
+        driver.execute(reader, "ROLLBACK")
+
+
+def find(digests: sa.Connection, kind: int, key_bytes: int, packed: bytes) -> list[Place]:
+    """Where the keys stand that lie end to end, in the order in which they lie. One statement for any number of them.
+
+    SQLite cuts them out by itself, so nothing is done for each in Python. CROSS JOIN keeps it from
+    reading the whole table to have the order for nothing.
+    """
+    if not packed:
+        return []
+    rows = driver.rows(
+        digests,
+        "WITH RECURSIVE asked(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM asked WHERE i + 1 < ?1)"
+        " SELECT i, d.record, d.position FROM asked CROSS JOIN digest d"
+        " WHERE d.kind = ?2 AND d.value = substr(?3, i * ?4 + 1, ?4)",
+        (len(packed) // key_bytes, kind, packed, key_bytes),
+    )
+    return sorted((Place(*row) for row in rows), key=lambda one: (one.asked, one.record, one.position))
+
+
+def neighbours(index: sa.Connection, hash_: HeaderHash) -> list[bytes]:
+    """The header hash of a record and those right below and above it, rising."""
+    rows = driver.rows(
+        index,
+        "SELECT * FROM (SELECT hash FROM record WHERE hash < ?1 ORDER BY hash DESC LIMIT 1)"
+        " UNION ALL SELECT ?1 UNION ALL SELECT * FROM (SELECT hash FROM record WHERE hash > ?1 ORDER BY hash LIMIT 1)",
+        (hash_,),
+    )
+    return [row[0] for row in rows]
