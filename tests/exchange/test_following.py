@@ -52,7 +52,7 @@ def arrived(node: Exchange) -> int:
 
 def chunks(node: Exchange, letter: header_pb2.SignedEntry) -> Sequence[peer_pb2.Chunk]:
     """As its author serves them."""
-    hash_, found = hash_of(node, letter), []
+    hash_, found = hash_of(node, letter), list[peer_pb2.Chunk]()
     while frame := node.serve_chunk(hash_, len(found), BASE_MS):
         found.append(frame.chunk)
     return found
