@@ -11,17 +11,15 @@ import pytest
 
 from node import daemon
 from node.client import CaughtUp, Client, Received, Reset, Unverified
-from node.custody import charters, folder, joining
-from node.daemon import Daemon
 from node.exchange import project
 from node.feed import box, payload
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.rpc.tools import ToolsServicer
 from node.v1 import record_pb2, tools_pb2
-from tests.federation import GUARD_S, Node, make
+from tests.client.inside import GREEN, draft, inside, on_socket
+from tests.federation import GUARD_S, Node
 
-GREEN = record_pb2.Handling(tlp=2)
 DIGESTS = [i.to_bytes(32) for i in range(1, 501)]
 
 
@@ -30,35 +28,16 @@ async def node_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, servicer: type[ToolsServicer]
 ) -> AsyncIterator[Node]:
     """A whole node in this process, with this service for its tools, and one list on it."""
-    (made,) = make(tmp_path, 1)
-    monkeypatch.setattr(daemon, "ToolsServicer", servicer)
-    keys, charter = folder.read_keys(made.config.data_folder), joining.read_charter(made.config)
-    cards = charters.read(made.config.data_folder / folder.CHARTER)[2]
-    exchange = joining.open_exchange(made.config, keys, charter)
-    exchange.start(daemon.RealClock().now_ms())
-    running = Daemon(made.config, keys, exchange, list(cards))
-    task = asyncio.create_task(running.run())
-    try:
-        async with asyncio.timeout(GUARD_S):
-            await running.ready.wait()
-            honest = Client.on_socket(made.config.socket, charter.federation_id)
-            async with honest:
-                draft = tools_pb2.ListDraft(name="one", kind="sha256", labels=["x"], handling=GREEN)
-                await honest.publish_list(draft, DIGESTS)
-        yield made
-    finally:
-        running.stopping.set()
-        await task
-
-
-def client(node: Node) -> Client:
-    return Client.on_socket(node.config.socket, joining.read_charter(node.config).federation_id)
+    async with inside(tmp_path, monkeypatch, servicer) as made:
+        async with asyncio.timeout(GUARD_S), made.on_socket() as honest:
+            await honest.publish_list(draft("one"), DIGESTS)
+        yield made.node
 
 
 async def everything(node: Node) -> list[Received]:
     """All that a subscription brings until it has caught up."""
     found: list[Received] = []
-    async with asyncio.timeout(GUARD_S), client(node) as opened:
+    async with asyncio.timeout(GUARD_S), on_socket(node) as opened:
         async for event in opened.subscribe("all"):
             if isinstance(event, CaughtUp):
                 return found
@@ -114,7 +93,7 @@ def swap_key(delivery: tools_pb2.Delivery) -> None:
 
 
 async def test_what_an_honest_node_hands_out_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with node_of(tmp_path, monkeypatch, ToolsServicer) as node, client(node) as opened:
+    async with node_of(tmp_path, monkeypatch, ToolsServicer) as node, on_socket(node) as opened:
         matches = await opened.look_up("sha256", [DIGESTS[0], bytes(32), DIGESTS[-1]])
         assert [match.index for match in matches] == [0, 2]
         kinds = [one.kind for one in await everything(node)]
@@ -126,7 +105,7 @@ async def test_what_an_honest_node_hands_out_is_believed(tmp_path: Path, monkeyp
 async def test_a_node_that_alters_one_digest_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[tools_pb2.Delivery], None]
 ) -> None:
-    async with node_of(tmp_path, monkeypatch, lying(change)) as node, client(node) as opened:
+    async with node_of(tmp_path, monkeypatch, lying(change)) as node, on_socket(node) as opened:
         with pytest.raises(Unverified):
             await opened.look_up("sha256", [DIGESTS[0]])
         with pytest.raises(Unverified):
@@ -140,7 +119,7 @@ async def test_a_match_that_the_record_does_not_have_is_caught(tmp_path: Path, m
             answer: tools_pb2.LookUpResponse = await super().LookUp(honest, context)
             return answer
 
-    async with node_of(tmp_path, monkeypatch, Inventive) as node, client(node) as opened:
+    async with node_of(tmp_path, monkeypatch, Inventive) as node, on_socket(node) as opened:
         with pytest.raises(Unverified, match="does not stand in the signed record"):
             await opened.look_up("sha256", [bytes(32)])
 
@@ -154,7 +133,7 @@ async def test_governance_with_a_gap_certifies_nothing(tmp_path: Path, monkeypat
                 if number != 2:  # the certificate of the node's feed
                     yield response
 
-    async with node_of(tmp_path, monkeypatch, Forgetful) as node, client(node) as opened:
+    async with node_of(tmp_path, monkeypatch, Forgetful) as node, on_socket(node) as opened:
         with pytest.raises(Unverified, match="nothing in this federation certifies"):
             await opened.look_up("sha256", [DIGESTS[0]])
 
@@ -171,7 +150,7 @@ async def test_a_node_of_another_federation_is_caught(tmp_path: Path, monkeypatc
 async def test_a_cursor_of_another_store_begins_again_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with node_of(tmp_path, monkeypatch, ToolsServicer) as node, client(node) as opened:
+    async with node_of(tmp_path, monkeypatch, ToolsServicer) as node, on_socket(node) as opened:
         elsewhere = tools_pb2.Cursor(store_id=b"another store", urgent=5, bulk=5)
         events: list[object] = []
         async with asyncio.timeout(GUARD_S):
@@ -191,10 +170,9 @@ async def test_a_declaration_waits_for_no_bulk_of_its_own_node(tmp_path: Path, m
         may_write.wait(GUARD_S)
         write(*arguments)
 
-    async with node_of(tmp_path, monkeypatch, ToolsServicer) as node, client(node) as opened:
+    async with node_of(tmp_path, monkeypatch, ToolsServicer) as node, on_socket(node) as opened:
         monkeypatch.setattr(project, "write_keys", held_up)
-        draft = tools_pb2.ListDraft(name="slow", kind="sha256", handling=GREEN)
-        publishing = asyncio.create_task(opened.publish_list(draft, DIGESTS))
+        publishing = asyncio.create_task(opened.publish_list(draft("slow"), DIGESTS))
         await asyncio.to_thread(entered.wait, GUARD_S)
         said = record_pb2.Crisis(
             framework=record_pb2.Reference(name="eu-ocrf"),

@@ -12,7 +12,7 @@ from node.client.asking import Asking, Batches
 from node.client.checking import Checking
 from node.client.connection import TIMEOUT_S, Connection
 from node.client.events import CaughtUp, Interrupted, Received, Reset
-from node.client.items import Progress, Sending
+from node.client.items import Progress, requests
 from node.client.opening import BundleOpening, Opening, SocketOpening
 from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
@@ -104,17 +104,14 @@ class Client:
         here. A list is a set: what is published twice stands once. So where Unavailable is raised, do it again;
         by itself it is not tried again, for the items that were sent are gone.
         """
-        sending = Sending(
+        sending = requests(
             tools_pb2.PublishListRequest(list=draft),
             lambda values: tools_pb2.PublishListRequest(values=values),
             items,
             progress,
         )
-        with sending.raising():
-            return await self._connection.sent(
-                lambda tools: tools.PublishList(sending.requests()),
-                lost=f"All of {draft.name} is published or nothing. Publish it again: what stands is not said twice.",
-            )
+        lost = f"All of {draft.name} is published or nothing. Publish it again: what stands is not said twice."
+        return await self._connection.sent(lambda tools: tools.PublishList(), sending, lost=lost)
 
     async def remove_items(
         self, removal: tools_pb2.Removal, items: Iterable[Value | Item], progress: Progress = lambda _: None
@@ -123,17 +120,14 @@ class Client:
 
         As with `publish_list`: not tried again, and harmless the second time.
         """
-        sending = Sending(
+        sending = requests(
             tools_pb2.RemoveItemsRequest(removal=removal),
             lambda values: tools_pb2.RemoveItemsRequest(values=values),
             items,
             progress,
         )
-        with sending.raising():
-            return await self._connection.sent(
-                lambda tools: tools.RemoveItems(sending.requests()),
-                lost=f"Items of {removal.list} may be gone. Remove them again: what no longer stands is passed over.",
-            )
+        lost = f"Items of {removal.list} may be gone. Remove them again: what no longer stands is passed over."
+        return await self._connection.sent(lambda tools: tools.RemoveItems(), sending, lost=lost)
 
     async def withdraw_list(self, named: str, reason: int) -> tools_pb2.ListView:
         """Say of our list that none of it stands, for good; raises Refused. Not tried again."""
@@ -168,15 +162,14 @@ class Client:
         self, comparison: tools_pb2.Comparison, items: Iterable[Value | Item]
     ) -> AsyncIterator[tools_pb2.CompareListResponse]:
         """Our items beside those of a list: progress, values as asked for, and at last the counts; raises Refused."""
-        sending = Sending(
+        sending = requests(
             tools_pb2.CompareListRequest(comparison=comparison),
             lambda values: tools_pb2.CompareListRequest(values=values),
             items,
         )
-        with sending.raising():
-            async with aclosing(self._streamed(lambda tools: tools.CompareList(sending.requests()))) as responses:
-                async for response in responses:
-                    yield response
+        async with aclosing(self._connection.exchanged(lambda tools: tools.CompareList(), sending)) as responses:
+            async for response in responses:
+                yield response
 
     async def export_list(self, named: str) -> AsyncIterator[tools_pb2.ListRecord]:
         """What stands in a list, record by record; raises Refused, and Unavailable where it breaks off."""

@@ -13,10 +13,11 @@ of the one before go on until the node ends them.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
@@ -54,7 +55,10 @@ RETRY_POLICY = {
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
 
+Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+Sending: TypeAlias = "grpc.aio.StreamUnaryCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]"
+Streaming: TypeAlias = "grpc.aio.UnaryStreamCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]"
 
 
 def _options() -> channel.Options:
@@ -157,30 +161,56 @@ class Connection:
         except grpc.aio.AioRpcError as error:
             raise _error_of(error, lost) from error
 
-    async def sent(self, send: "Callable[[ToolsAsyncStub], Awaitable[Answer]]", *, lost: str) -> Answer:
+    async def sent(
+        self,
+        begin: "Callable[[ToolsAsyncStub], grpc.aio.StreamUnaryCall[Request, Answer]]",
+        requests: Iterable[Request],
+        *,
+        lost: str,
+    ) -> Answer:
         """The answer to a stream of requests, which takes as long as it takes and is sent once."""
         opened = await self._ready_in_time()
-        try:
-            return await send(opened.tools)
-        except grpc.aio.AioRpcError as error:
-            raise _error_of(error, lost) from error
+        call = begin(opened.tools)
+        with self._telling(opened, call, lost):
+            async with _writing(call, requests):
+                return await call
 
     async def streamed(
-        self, ask: "Callable[[ToolsAsyncStub], AsyncIterable[Answer]]", *, patient: bool = False
+        self, begin: "Callable[[ToolsAsyncStub], Streaming[Request, Answer]]", *, patient: bool = False
     ) -> AsyncGenerator[Answer, None]:
-        """Each answer, until the node ends them; raises Unavailable where the connection did. ``patient`` has time."""
+        """Each answer, until the node ends them; raises Unavailable where the connection did.
+
+        ``patient`` waits for a connection without a limit.
+        """
         opened = await (self.ready() if patient else self._ready_in_time())
-        call = ask(opened.tools)
-        try:
+        call = begin(opened.tools)
+        with self._telling(opened, call, "Ask again."):
             async for answer in call:
                 yield answer
+
+    async def exchanged(
+        self,
+        begin: "Callable[[ToolsAsyncStub], grpc.aio.StreamStreamCall[Request, Answer]]",
+        requests: Iterable[Request],
+    ) -> AsyncGenerator[Answer, None]:
+        """Each answer while the requests are sent; raises Unavailable where the connection ended."""
+        opened = await self._ready_in_time()
+        call = begin(opened.tools)
+        with self._telling(opened, call, "Ask again."):
+            async with _writing(call, requests):
+                async for answer in call:
+                    yield answer
+
+    @contextmanager
+    def _telling(self, opened: Opened, call: grpc.aio.Call, lost: str) -> Iterator[None]:
+        try:
+            yield
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAUTHENTICATED and self._has_successor(opened):
-                raise Unavailable("the certificate has been renewed", next_step="Ask again.") from error
-            raise _error_of(error, "Ask again.") from error
+                raise Unavailable("the certificate has been renewed", next_step=lost) from error
+            raise _error_of(error, lost) from error
         finally:
-            if isinstance(call, grpc.aio.Call):
-                call.cancel()
+            call.cancel()
 
     def _has_successor(self, opened: Opened) -> bool:
         return self.renew() or self._opened is not opened
@@ -201,6 +231,40 @@ class Connection:
             said = error.details() or ""
             return "nothing answers" if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED else _last(said)
         return "it came too late"
+
+
+@asynccontextmanager
+async def _writing(call: "Sending[Request, Answer]", requests: Iterable[Request]) -> AsyncIterator[None]:
+    """Write the requests beside what is done with the call, and raise what they raise."""
+    writing = asyncio.create_task(_write(call, requests))
+
+    def stop(_: object) -> None:
+        # A write that fails because the node has answered already would put gRPC's own INTERNAL in the
+        # place of the answer (grpc/grpc#36066): it must not get as far.
+        writing.cancel()
+
+    call.add_done_callback(stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if writing.done() and not writing.cancelled() and (error := writing.exception()):
+            raise error from None
+        raise
+    finally:
+        writing.cancel()
+
+
+async def _write(call: "Sending[Request, Answer]", requests: Iterable[Request]) -> None:
+    try:
+        for request in requests:
+            try:
+                await call.write(request)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                return  # it is over, and says itself why
+        await call.done_writing()
+    except Exception:
+        call.cancel()
+        raise
 
 
 def _error_of(error: grpc.aio.AioRpcError, lost: str) -> NodeError:

@@ -1,10 +1,7 @@
 """Items on their way to the node, in messages of a bounded size."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from node.content import hashes
 from node.content.hashes import Item, Value
@@ -16,37 +13,17 @@ Progress = Callable[[int], None]
 Request = TypeVar("Request")
 
 
-@dataclass
-class Sending(Generic[Request]):
+def requests(
+    first: Request,
+    wrap: Callable[[tools_pb2.Values], Request],
+    items: Iterable[Value | Item],
+    progress: Progress = lambda _: None,
+) -> Iterator[Request]:
     """A stream of requests: the first says what they are about, all others bring items."""
-
-    first: Request
-    wrap: Callable[[tools_pb2.Values], Request]
-    items: Iterable[Value | Item]
-    progress: Progress = lambda _: None
-    error: Exception | None = None
-
-    async def requests(self) -> AsyncIterator[Request]:
-        """Each request, made when gRPC has room for it."""
-        yield self.first
-        try:
-            for count, values in messages(self.items):
-                yield self.wrap(values)
-                self.progress(count)
-        except Exception as error:
-            self.error = error
-            raise
-
-    @contextmanager
-    def raising(self) -> Iterator[None]:
-        """Around the call: raise what the items raised. gRPC only says that the call was cancelled."""
-        try:
-            yield
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self.error is None or (task is not None and task.cancelling()):
-                raise
-            raise self.error from None
+    yield first
+    for count, values in messages(items):
+        yield wrap(values)
+        progress(count)
 
 
 def messages(items: Iterable[Value | Item]) -> Iterator[tuple[int, tools_pb2.Values]]:
