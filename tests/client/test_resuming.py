@@ -2,21 +2,16 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from node import daemon
 from node.client import CaughtUp, Client, Interrupted, Received
-from node.errors import ConfigError, Refused
+from node.errors import ConfigError, Refused, Unavailable
 from node.feed.kinds import Kind
-from node.rpc import server
-from node.rpc.gate import Access
-from node.rpc.tools import ToolsServicer
-from node.v1 import tools_pb2
 from tests.client.inside import GREEN, Inside, crisis, draft, federation_id, inside, issue, on_socket
 from tests.client.relay import Relay
 from tests.federation import GUARD_S, Node, federation
@@ -184,18 +179,8 @@ async def test_a_bundle_of_another_member_does_not_take_the_place(tmp_path: Path
                 await client.lists()
 
 
-class Watching(ToolsServicer):
-    """Shows the list once, and then only what the test wants."""
-
-    async def WatchList(self, request: Any, context: Any) -> AsyncIterator[tools_pb2.WatchListResponse]:  # noqa: N802
-        found = await self.ListLists(tools_pb2.ListListsRequest(list=request.list), context)
-        yield tools_pb2.WatchListResponse(list=found.lists[0])
-        await asyncio.Event().wait()
-
-
 async def test_a_list_is_watched_over_a_connection_that_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(server.OURS, "/tocsin.v1.Tools/WatchList", Access(scope="read"))
-    async with inside(tmp_path, monkeypatch, Watching) as made, made.on_socket() as owner:
+    async with inside(tmp_path, monkeypatch) as made, made.on_socket() as owner:
         await owner.publish_list(draft("one"), [bytes(32)])
         bundle = issue(made.node, tmp_path / "tool.pem", "read")
         async with (
@@ -205,6 +190,22 @@ async def test_a_list_is_watched_over_a_connection_that_breaks(tmp_path: Path, m
         ):
             views = client.watch_list("ministry-a/one")
             assert (await anext(views)).items == 1
-            await owner.publish_list(draft("one"), [bytes([1] * 32)])
             relay.cut()
-            assert (await anext(views)).items == 2
+            await owner.publish_list(draft("one"), [bytes([1] * 32)])
+            while (await anext(views)).items < 2:
+                pass
+            assert relay.connections > 1
+
+
+async def test_a_list_whose_node_does_not_come_back_is_watched_no_longer(node: Node) -> None:
+    bundle = issue(node, node.folder / "tool.pem", "read")
+    async with (
+        on_socket(node) as owner,
+        Client.with_bundle(node.config.tools_listen, bundle, federation_id(node), timeout_s=0.5) as client,
+    ):
+        await owner.publish_list(draft("one"), [bytes(32)])
+        views = client.watch_list("ministry-a/one")
+        assert (await anext(views)).items == 1
+        await asyncio.to_thread(node.kill)
+        with pytest.raises(Unavailable, match=r"no connection to .* within 0.5 s"):
+            await anext(views)
