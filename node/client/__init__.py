@@ -11,12 +11,44 @@ What does not verify raises Unverified and is not handed on.
                 handle(event)
                 await node.acknowledge("scanner", event.cursor)
 
-The id is the SHA-256 of the charter; `tocsin status --json` has it as federation_id, in hex.
+The id is the SHA-256 of the charter; `tocsin status --json` has it as federation_id, in hex:
+FederationId(bytes.fromhex(...)). Whole programs are in scripts/examples/.
+
+What fails, by whose fault: Refused (the request; it says what to change), Unavailable (not now), ConfigError
+(this machine: the bundle), Unverified (the node). Each has a reason and a next_step.
+
+How long, and how often. A request is answered within the client's timeout_s or raises Unavailable; a shorter
+one is asyncio.timeout around it. In that time it waits for a node that is away, and is asked again when the
+connection breaks, if that does no harm: all reads, acknowledge, follow_list, and declare, which is one crisis
+for one object_id however often it is said. Asked once only: end_crisis and withdraw_list; publish_list,
+remove_items and compare_list, whose items are gone when they are sent; export_list. Unavailable then says what
+is known and what to do. To publish or remove the same again is harmless: a list is a set.
+
+Streams go on. subscribe comes back behind the last entry it yielded, for as long as it takes, and watch_list
+within timeout_s: over a break, the node's restart, its new certificate, and another bundle in the place of the
+old one, which every later call uses too. What is not read is not fetched: a client holds one event, what its
+connection reads ahead (128 KiB and one message), and the last verified records up to 32 MiB.
 """
 
 from node.client.checking import Unverified
 from node.client.client import Client
 from node.client.events import CaughtUp, Interrupted, Received, Reset
 from node.client.items import Progress
+from node.errors import ConfigError, Refused, Unavailable
+from node.feed.kinds import Kind
+from node.feed.pae import FederationId
 
-__all__ = ["CaughtUp", "Client", "Interrupted", "Progress", "Received", "Reset", "Unverified"]
+__all__ = [
+    "CaughtUp",
+    "Client",
+    "ConfigError",
+    "FederationId",
+    "Interrupted",
+    "Kind",
+    "Progress",
+    "Received",
+    "Refused",
+    "Reset",
+    "Unavailable",
+    "Unverified",
+]

@@ -223,7 +223,7 @@ class Client:
         """Everything from the cursor on, or from what was acknowledged under this name, for ever.
 
         Goes on behind the last one received when the node restarts or the bundle is renewed. Whoever takes
-        their time slows the node down: it sends no more than half a megabyte ahead. Raises Refused and
+        their time is waited for: the node sends no more than 128 KiB and a message ahead. Raises Refused and
         Unverified, and ConfigError when the bundle's certificate has ended and the file is still the same.
         """
         while True:
