@@ -17,6 +17,7 @@ from node.client.opening import BundleOpening, Opening, SocketOpening
 from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
 from node.feed.pae import FederationId
+from node.rpc import bundle
 from node.v1 import record_pb2, tools_pb2
 
 if TYPE_CHECKING:
@@ -41,13 +42,24 @@ class Client:
         return cls(SocketOpening(socket), federation_id, timeout_s=timeout_s)
 
     @classmethod
+    def as_tool(cls, path: Path, *, timeout_s: float = TIMEOUT_S) -> Self:
+        """As a tool, with the file that `tocsin tool issue` made; raises ConfigError for another one.
+
+        It says where the node is and of which federation. Another one in its place is used from the next call on.
+        """
+        read = bundle.read_bundle(path)
+        if read.federation_id is None or not read.address:
+            raise ConfigError(
+                f"{path} does not say {'where its node is' if read.federation_id else 'of which federation it is'}",
+                next_step="Issue another one with `tocsin tool issue --node HOST:PORT`, or use Client.with_bundle.",
+            )
+        return cls.with_bundle(read.address, path, read.federation_id, timeout_s=timeout_s)
+
+    @classmethod
     def with_bundle(
         cls, address: str, path: Path, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S
     ) -> Self:
-        """As a tool, with the file that `tocsin tool issue` made; raises ConfigError for another one.
-
-        Another bundle in the place of the file is used from the next call on.
-        """
+        """As `as_tool`, where the address or the federation id are known from elsewhere."""
         return cls(BundleOpening(address, path), federation_id, timeout_s=timeout_s)
 
     @property

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Protocol
 
 import grpc.aio
-from cryptography import x509
 
 from node.errors import ConfigError
 from node.rpc import bundle, channel
-from node.rpc.bundle import Bundle
 
 
 class Opening(Protocol):
@@ -55,7 +53,6 @@ class BundleOpening:
         self._path = path
         self._stamp = _stamp(path)
         self._bundle = bundle.read_bundle(path)
-        self._ends = _ends(self._bundle)
 
     def changed(self) -> bool:
         """Whether the file is another one than when it was read."""
@@ -76,14 +73,14 @@ class BundleOpening:
                 f"{self._path} has become a bundle of another member",
                 next_step="Give each member's tools files of their own.",
             )
-        self._stamp, self._bundle, self._ends = stamp, read, _ends(read)
+        self._stamp, self._bundle = stamp, read
 
     def ended(self) -> ConfigError | None:
         """That the certificate has ended, if it has."""
-        if datetime.now(UTC) < self._ends:  # noqa: TID251 - the client's own
+        if datetime.now(UTC) < self._bundle.ends:  # noqa: TID251 - the client's own
             return None
         return ConfigError(
-            f"the certificate in {self._path} ended at {self._ends:%Y-%m-%d %H:%M} UTC",
+            f"the certificate in {self._path} ended at {self._bundle.ends:%Y-%m-%d %H:%M} UTC",
             next_step="Have `tocsin tool issue` make another file and move it into the place of this one: "
             "tools that run take it from there.",
         )
@@ -96,7 +93,3 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _ends(read: Bundle) -> datetime:
-    return x509.load_pem_x509_certificate(read.leaf.certificate_pem).not_valid_after_utc

@@ -3,7 +3,7 @@
 What was printed is acknowledged, so a restart goes on behind it and repeats at most the last line. That
 the node does not answer is printed too: silence must not look like peace.
 
-    $ python scripts/examples/duty_desk.py --node 127.0.0.1:7444 --as desk.pem --federation ID
+    $ python scripts/examples/duty_desk.py desk.pem
     2026-11-24 03:10 UTC  DECLARED  Ministry A: Shooting, livestream (eu-ocrf), until 2026-11-26 03:10 UTC
     2026-11-24 03:10 UTC  exercise  Ministry A: Autumn drill (eu-ocrf), until 2026-11-26 03:10 UTC
     nothing more for now; listening
@@ -17,7 +17,7 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from pathlib import Path
 
-from node.client import CaughtUp, Client, FederationId, Interrupted, Kind, Received
+from node.client import CaughtUp, Client, Interrupted, Kind, Received
 from node.errors import NodeError
 
 NAME = "duty-desk"
@@ -65,11 +65,9 @@ def moment(ms: int) -> str:
 async def main() -> None:
     """Read the arguments and watch until interrupted."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--node", required=True, help="HOST:PORT of tools.listen in node.toml")
-    parser.add_argument("--as", required=True, dest="bundle", type=Path, help="what `tocsin tool issue` made")
-    parser.add_argument("--federation", required=True, help="federation_id of `tocsin status --json`")
+    parser.add_argument("bundle", type=Path, help="what `tocsin tool issue` made")
     given = parser.parse_args()
-    async with Client.with_bundle(given.node, given.bundle, FederationId(bytes.fromhex(given.federation))) as node:
+    async with Client.as_tool(given.bundle) as node:
         await watch(node)
 
 

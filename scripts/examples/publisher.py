@@ -5,8 +5,7 @@ more than half of the list would go, the node refuses. The file is read while it
 a bad line stops the publication, and then nothing of it stands. Run again after a failure: what stands
 already is not said twice.
 
-    $ python scripts/examples/publisher.py --node 127.0.0.1:7444 --as publisher.pem --federation ID \\
-          --list halle --label attack-footage hashes.csv
+    $ python scripts/examples/publisher.py publisher.pem hashes.csv --list halle --label attack-footage
     halle: 3 added, 0 unchanged, 0 removed; 3 items
 """
 
@@ -18,7 +17,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 
-from node.client import Client, FederationId
+from node.client import Client
 from node.errors import NodeError
 from node.v1 import record_pb2, tools_pb2
 
@@ -40,9 +39,7 @@ def digests(path: Path) -> Iterator[bytes]:
 async def main() -> None:
     """Read the arguments and publish."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--node", required=True, help="HOST:PORT of tools.listen in node.toml")
-    parser.add_argument("--as", required=True, dest="bundle", type=Path, help="what `tocsin tool issue` made")
-    parser.add_argument("--federation", required=True, help="federation_id of `tocsin status --json`")
+    parser.add_argument("bundle", type=Path, help="what `tocsin tool issue` made")
     parser.add_argument("--list", required=True, dest="name")
     parser.add_argument("--label", action="append", default=[], dest="labels")
     parser.add_argument("file", type=Path)
@@ -56,7 +53,7 @@ async def main() -> None:
         replace=True,
         removed_percent_max=50,
     )
-    async with Client.with_bundle(given.node, given.bundle, FederationId(bytes.fromhex(given.federation))) as node:
+    async with Client.as_tool(given.bundle) as node:
         done = await node.publish_list(draft, digests(given.file))
     print(
         f"{given.name}: {done.added} added, {done.unchanged} unchanged, {done.removed} removed; {done.list.items} items"

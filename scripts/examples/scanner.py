@@ -4,7 +4,7 @@ The file has one SHA-256 a line. What the subscription brings is looked at with 
 no list is searched twice; look_up has what stands there already. Listening begins before looking up: what
 is listed in between is said twice rather than never.
 
-    $ python scripts/examples/scanner.py --node 127.0.0.1:7444 --as scanner.pem --federation ID digests.txt
+    $ python scripts/examples/scanner.py scanner.pem digests.txt
     9f86d081884c  listed      ministry-a/halle: attack-footage, advice block
     60303ae22b99  not listed
     watching 2 digests
@@ -17,7 +17,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from node.client import CaughtUp, Client, FederationId, Kind, Received
+from node.client import CaughtUp, Client, Kind, Received
 from node.errors import NodeError
 
 NAME = "scanner"  # under which the node keeps how far we are
@@ -69,13 +69,11 @@ def report(event: Received, digests: Sequence[bytes]) -> None:
 async def main() -> None:
     """Read the arguments and scan until interrupted."""
     parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--node", required=True, help="HOST:PORT of tools.listen in node.toml")
-    parser.add_argument("--as", required=True, dest="bundle", type=Path, help="what `tocsin tool issue` made")
-    parser.add_argument("--federation", required=True, help="federation_id of `tocsin status --json`")
+    parser.add_argument("bundle", type=Path, help="what `tocsin tool issue` made")
     parser.add_argument("digests", type=Path)
     given = parser.parse_args()
     digests = [bytes.fromhex(line) for line in given.digests.read_text().split()]
-    async with Client.with_bundle(given.node, given.bundle, FederationId(bytes.fromhex(given.federation))) as node:
+    async with Client.as_tool(given.bundle) as node:
         await scan(node, digests)
 
 

@@ -78,11 +78,19 @@ def on_socket(node: Node) -> Client:
 
 
 def issue(
-    node: Node, path: Path, *scopes: str, ago: timedelta = timedelta(), life: timedelta = timedelta(days=30)
+    node: Node,
+    path: Path,
+    *scopes: str,
+    ago: timedelta = timedelta(),
+    life: timedelta = timedelta(days=30),
+    says: bool = True,
 ) -> Path:
     """As `tocsin tool issue`, into the place of what was there."""
     now = datetime.now(UTC) - ago  # noqa: TID251 - gRPC has the real clock
-    files.replace_secret(path, tools.issue(node.config.data_folder, path.stem, scopes, now, life))
+    federation, address = (federation_id(node), node.config.tools_listen) if says else (None, "")
+    folder_ = node.config.data_folder
+    pem = tools.issue(folder_, path.stem, scopes, now, life, federation_id=federation, address=address)
+    files.replace_secret(path, pem)
     return path
 
 

@@ -1,5 +1,6 @@
 """The programs that we tell others to begin with: each prints what its head says."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -8,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from node.custody import joining
+import node.client as node_client
 from tests.client.inside import issue
 from tests.federation import GUARD_S, Lines, Node, environment, federation
 
@@ -61,9 +63,7 @@ def running(command: list[str]) -> Iterator[Program]:
 
 def python(name: str, node: Node, *scopes: str) -> list[str]:
     bundle = issue(node, node.folder / f"{name.replace('_', '-')}.pem", *scopes)
-    federation_id = joining.read_charter(node.config).federation_id.hex()
-    program = [sys.executable, str(EXAMPLES / f"{name}.py")]
-    return [*program, "--node", node.config.tools_listen, "--as", str(bundle), "--federation", federation_id]
+    return [sys.executable, str(EXAMPLES / f"{name}.py"), str(bundle)]
 
 
 def said(path: Path) -> list[str]:
@@ -157,6 +157,27 @@ def test_the_duty_desk_prints_what_is_declared_and_ended_and_that_the_node_is_aw
         assert again.end()[1] == ["nothing more for now; listening"]
 
 
+async def test_the_example_in_the_clients_own_manual_runs(node: Node) -> None:
+    assert node_client.__doc__
+    lines = [line for line in node_client.__doc__.splitlines() if line.startswith("    ")]
+    heard: list[node_client.Received] = []
+
+    class Enough(Exception):
+        pass
+
+    def handle(event: node_client.Received) -> None:
+        heard.append(event)
+        if len(heard) == 3:
+            raise Enough
+
+    bundle = issue(node, node.folder / "scanner.pem", "match", "read")
+    names: dict[str, Any] = {**vars(node_client), "Path": lambda _: bundle, "digests": [bytes(32)], "handle": handle}
+    exec("async def example():\n" + "\n".join(lines), names)  # noqa: S102 - our own
+    async with asyncio.timeout(GUARD_S):
+        with pytest.raises(Enough):
+            await names["example"]()
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The JavaScript example beside the protos, with what it needs; the checkout stays as it is."""
@@ -172,9 +193,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "lookup.mjs"
 
 
-def javascript(program: Path, node: Node, bundle: Path) -> list[str]:
-    federation_id = joining.read_charter(node.config).federation_id.hex()
-    return ["node", str(program), node.config.tools_listen, str(bundle), federation_id, LISTED, NEVER]
+def javascript(program: Path, bundle: Path) -> list[str]:
+    return ["node", str(program), str(bundle), LISTED, NEVER]
 
 
 @WITH_NODE_JS
@@ -182,7 +202,7 @@ def test_the_javascript_example_looks_up_and_prints_a_declaration(node: Node, in
     publisher = [*python("publisher", node, "share"), "--list", "halle", "--label", "attack-footage"]
     subprocess.run([*publisher, str(write_csv(tmp_path / "a.csv", LISTED, NEW))], check=True, env=environment())
     bundle = issue(node, tmp_path / "javascript.pem", "match", "read")
-    with running(javascript(installed, node, bundle)) as program:
+    with running(javascript(installed, bundle)) as program:
         program.until("waiting")
         declare(node, "Shooting, livestream")
         code, output, errors = program.end()
@@ -193,18 +213,18 @@ def test_the_javascript_example_looks_up_and_prints_a_declaration(node: Node, in
 @WITH_NODE_JS
 def test_the_javascript_example_takes_no_other_node_for_its_own(node: Node, installed: Path, tmp_path: Path) -> None:
     with federation(tmp_path, 2) as (_, other):
-        ours, theirs = (
-            issue(node, tmp_path / "ours.pem", "match", "read"),
-            issue(other, tmp_path / "theirs.pem", "read"),
-        )
-        with running(javascript(installed, other, ours)) as pinned:
+        ours, theirs = (issue(one, tmp_path / f"{i}.pem", "read") for i, one in enumerate((node, other)))
+        elsewhere = f"Node: {other.config.tools_listen}\n"
+        ours.write_text(re.sub(r"Node: .*\n", elsewhere, ours.read_text()))
+        with running(javascript(installed, ours)) as pinned:
             code, output, errors = pinned.end()
         assert (code, output) == (1, [])
         assert "certificate" in errors
         # Under a root that it is told to trust, and with another name.
-        parts = [re.findall(r"-----BEGIN.*?-----END[^\n]*\n", path.read_text(), re.DOTALL) for path in (ours, theirs)]
-        ours.write_text("".join([*parts[0][:2], parts[1][2]]))
-        with running(javascript(installed, other, ours)) as named:
+        blocks = re.compile(r"-----BEGIN.*?-----END[^\n]*\n", re.DOTALL)
+        root = blocks.findall(theirs.read_text())[2]
+        ours.write_text(ours.read_text().replace(blocks.findall(ours.read_text())[2], root))
+        with running(javascript(installed, ours)) as named:
             code, output, errors = named.end()
         assert (code, output) == (1, [])
         assert "does not match certificate's altnames" in errors

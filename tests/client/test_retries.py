@@ -198,6 +198,13 @@ async def test_a_bundle_that_others_may_read_is_refused_before_anything_is_sent(
         Client.with_bundle(node.config.tools_listen, bundle, federation_id(node))
 
 
+async def test_a_bundle_says_where_its_node_is_and_of_which_federation(node: Node) -> None:
+    async with Client.as_tool(issue(node, node.folder / "tool.pem", "read")) as tool:
+        assert await tool.crises() == await tool.crises()
+    with pytest.raises(ConfigError, match="does not say of which federation it is"):
+        Client.as_tool(issue(node, node.folder / "tool.pem", "read", says=False))
+
+
 async def test_the_node_itself_saying_not_now_is_passed_on_with_its_reason(node: Node) -> None:
     async with on_socket(node) as owner:
         with pytest.raises(Refused) as told:

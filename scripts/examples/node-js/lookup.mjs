@@ -3,7 +3,7 @@
 // What it prints is its own node's word, apart from the hash of the declaration's header. A program that
 // has to prove what it is told checks signatures and payloads too: protos/README.md, section 11.3.
 //
-//     $ node lookup.mjs 127.0.0.1:7444 scanner.pem FEDERATION_ID DIGEST...
+//     $ node lookup.mjs scanner.pem DIGEST...
 //     9f86d081884c  listed      ministry-a/halle: attack-footage, advice block
 //     60303ae22b99  not listed
 //     waiting for a declaration
@@ -41,19 +41,23 @@ const SERVICE_CONFIG = {
   ],
 };
 
-/** The three parts of the file that `tocsin tool issue` made: key, leaf, and the issuer of the node. */
+/** What `tocsin tool issue` wrote: which federation and where the node is; key, leaf, and the node's issuer. */
 function readBundle(path) {
   if (statSync(path).mode & 0o077) throw new Error(`${path} holds a key and others may read it: chmod 600 ${path}`);
-  const blocks = readFileSync(path, 'utf8').match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----\n/g) ?? [];
+  const text = readFileSync(path, 'utf8');
+  const federationId = /^Federation: ([0-9a-f]{64})$/m.exec(text)?.[1];
+  const address = /^Node: (\S+)$/m.exec(text)?.[1];
+  if (!federationId || !address) throw new Error(`${path} does not say which federation and where: issue another one`);
+  const blocks = text.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----\n/g) ?? [];
   if (blocks.length !== 3) throw new Error(`${path} is no tool's bundle: it has ${blocks.length} parts, not 3`);
   const [key, leaf, issuer] = blocks;
   const uri = /URI:spiffe:\/\/([0-9a-f]{64})\/tool\//.exec(new X509Certificate(leaf).subjectAltName ?? '');
   if (!uri) throw new Error(`${path}: its certificate is not a tool's`);
-  return { key, leaf, issuer, memberId: uri[1] };
+  return { address, federationId: Buffer.from(federationId, 'hex'), key, leaf, issuer, memberId: uri[1] };
 }
 
 /** A client of the member's own node: one pinned issuer, one name, TLS 1.3 and nothing else. */
-function connect(address, { key, leaf, issuer, memberId }) {
+function connect({ address, key, leaf, issuer, memberId }) {
   const options = { includeDirs: [PROTOS], keepCase: true, longs: Number, defaults: true, oneofs: true };
   const loaded = protoLoader.loadSync('node/v1/tools.proto', options);
   const { Tools } = grpc.loadPackageDefinition(loaded).tocsin.v1;
@@ -107,9 +111,10 @@ async function printDeclaration(tools, federationId, delivery) {
   await ask(tools, 'Acknowledge', { name: NAME, cursor: delivery.cursor });
 }
 
-async function main([address, bundle, federation, ...digests]) {
-  if (!digests.length) throw new Error('usage: node lookup.mjs HOST:PORT BUNDLE FEDERATION_ID DIGEST...');
-  const tools = connect(address, readBundle(bundle));
+async function main([path, ...digests]) {
+  if (!digests.length) throw new Error('usage: node lookup.mjs BUNDLE DIGEST...');
+  const bundle = readBundle(path);
+  const tools = connect(bundle);
   const events = tools.Subscribe({ name: NAME, kinds: [DECLARATION], from_now: true });
   try {
     let lookedUp = false;
@@ -121,7 +126,7 @@ async function main([address, bundle, federation, ...digests]) {
         console.log('waiting for a declaration');
       }
       if (event.delivery) {
-        await printDeclaration(tools, Buffer.from(federation, 'hex'), event.delivery);
+        await printDeclaration(tools, bundle.federationId, event.delivery);
         return;
       }
     }
