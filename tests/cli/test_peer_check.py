@@ -239,7 +239,7 @@ def test_another_federation_is_named_with_both_ids(tmp_path: Path) -> None:
     """Two members that signed two charters, each of both."""
     ports = free_ports(4)
     pair = [
-        federations._create(tmp_path / name, i, NOW, *ports[2 * i : 2 * i + 2], hidden=False)
+        federations._create(tmp_path / name, i, NOW, *ports[2 * i : 2 * i + 2], hidden=False, follow="all")
         for i, name in enumerate("xy")
     ]
     cards = [charters.read_card(node.made.card_path) for node in pair]
