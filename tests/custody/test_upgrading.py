@@ -52,7 +52,7 @@ def test_with_nothing_to_do_nothing_is_done(settings: Config) -> None:
     found = upgrading.plan(settings)
     assert not found.is_needed
     assert found.seconds == found.room_bytes == 0
-    assert upgrading.upgrade(settings) == found
+    assert upgrading.upgrade(settings).steps == found.steps
     assert content(settings.data_folder) == before
 
 
