@@ -178,11 +178,6 @@ class AdminServicer(LevelServicer):
         """What only the running node knows of its own health."""
         return admin_pb2.ExamineResponse(findings=await self._examination.examine())
 
-    @status.answers
-    async def SetLogLevel(self, request: admin_pb2.SetLogLevelRequest, _: _Context) -> admin_pb2.SetLogLevelResponse:  # noqa: N802
-        """Not here yet."""
-        raise NotImplementedError
-
     # ---- Inside
 
     def _named(self, typed: str) -> Peer:

@@ -6,6 +6,7 @@ index     plaintext projection of records; made anew by ``tocsin index rebuild``
 digests   the projection's values, in a file of their own so that bulk never holds up the rest
 
 migrations  an older version's files become this version's; another's are refused by name
+version_2   what the second version needed
 
 Functions here take a connection and run few statements each. Whoever calls owns the transaction:
 the commit order keys, ledger, index is the exchange's business. Rejected: one file (bulk would hold

@@ -1,6 +1,6 @@
 """Migrations: a store of an older version becomes one of this version whole, or stays as it was.
 
-A short list of statements and no alembic. Alembic keeps its version in a table of its own, beside the
+A short list and no alembic. Alembic keeps its version in a table of its own, beside the
 PRAGMA user_version that an older program must be able to read before it knows any table; four files
 would be four environments of it; and it would be imported by every start to find that there is
 nothing to do. Ledger and keys are migrated, each in one transaction with its new version. Index and
@@ -12,6 +12,7 @@ compares what comes out with a new store.
 """
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -19,11 +20,11 @@ from importlib import metadata
 from pathlib import Path
 
 from node.errors import ConfigError, Unavailable
-from node.store import schema
+from node.store import schema, version_2
 
 NAMES = ("ledger", "keys", "index", "digests")
 PROJECTED = ("index", "digests")
-PROJECTED_IN = 1  # the version in which a table of index or digests last changed
+PROJECTED_IN = 2  # the version in which a table of index or digests last changed
 PROGRAM = "program"  # the name in the ledger's table meta: which program gave the stores their version
 PUT_PROGRAM = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
 
@@ -35,10 +36,11 @@ class Migration:
     store: str
     version: int  # of the store when it is through
     statements: tuple[str, ...]
+    fill: Callable[[sqlite3.Connection], None] | None = None  # what no statement can say
     rewrites: bool = False  # copies what the file holds: takes time, and room as large as the file
 
 
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (Migration("ledger", 2, version_2.TABLES, version_2.fill),)
 
 
 @cache
@@ -125,6 +127,8 @@ def _migrate(connection: sqlite3.Connection, name: str) -> None:
         for migration in pending(name, version):
             for statement in migration.statements:
                 connection.execute(statement)
+            if migration.fill:
+                migration.fill(connection)
         if name == "ledger":
             connection.execute(PUT_PROGRAM, (PROGRAM, program().encode()))
         connection.execute(f"PRAGMA user_version = {schema.VERSION}")
