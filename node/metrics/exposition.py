@@ -53,7 +53,7 @@ def expose(address: str, looking: Looking, data_folder: Path) -> Exposition:
     ProcessCollector(registry=registry)
     host, _, port = address.rpartition(":")
     try:
-        server = _server_class(host)((host.strip("[]"), int(port)), _Request)
+        server = (_Server6 if ":" in host else _Server)((host.strip("[]"), int(port)), _Request)
     except OSError as error:
         raise ConfigError(
             f"metrics.listen: {address} cannot be listened on: {error.strerror}",
@@ -78,9 +78,14 @@ def _guarded(app: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _server_class(host: str) -> type[WSGIServer]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return type("MetricsServer", (WSGIServer,), {"address_family": family})
+class _Server(WSGIServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's words
+        """A caller that goes away in the middle, most of all; the library would write it past the log."""
+        _log.debug("metrics call broke off", exc_info=True)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Request(WSGIRequestHandler):
