@@ -26,17 +26,19 @@ WORDS = {
         "tocsin upgrade --check",
         "systemctl stop tocsin && tocsin upgrade && systemctl start tocsin",
     )
-    + "\n\n\b\nExit codes: 0 done or nothing to do, 1 with --check: there is something to do,\n"
-    "3 a newer program's store, no room for it, or the node runs, 4 the disk failed: as it was."
+    + options.exit_codes(
+        "0 done or nothing to do, 1 with --check: there is something to do,\n"
+        "3 a newer program's store, no room for it, or the node runs, 4 the disk failed: as it was."
+    )
 )
 @click.option("--check", is_flag=True, help="Change nothing: say what would be done, how long it may take, what room.")
-@options.folder
+@options.own_folder
 @options.as_json
 @click.pass_context
 def upgrade(context: click.Context, check: bool, folder: Path, as_json: bool) -> None:
-    """Bring the stores to the version that this program reads; the node must be stopped.
+    """Bring the stores to this program's version.
 
-    A store never goes back to an older version. --check may run beside the node.
+    The node must be stopped; --check may run beside it. A store never goes back to an older version.
     """
     from node import config as configs
     from node.custody import upgrading

@@ -17,7 +17,9 @@ from node.feed.statements import Open
 
 TABLES = (
     "ALTER TABLE payload ADD COLUMN list_id BLOB",
+    "ALTER TABLE payload ADD COLUMN relay_until_ms INTEGER NOT NULL DEFAULT '0'",
     "ALTER TABLE payload ADD COLUMN elsewhere BOOLEAN NOT NULL DEFAULT '0'",
+    "CREATE INDEX payload_relayed ON payload (relay_until_ms) WHERE relay_until_ms > 0",
     "CREATE INDEX payload_list ON payload (list_id) WHERE list_id IS NOT NULL",
     (
         "CREATE TABLE following (member_id BLOB NOT NULL, object_id BLOB NOT NULL, state TEXT NOT NULL,"
