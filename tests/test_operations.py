@@ -223,8 +223,7 @@ def test_the_unit_starts_the_node_of_the_folder_it_may_write_to() -> None:
     found = unit()["Service"]
     program, *arguments = found["ExecStart"].split()
     assert program == "/opt/tocsin/bin/tocsin"
-    assert arguments == ["run"]
-    assert found["Environment"] == "TOCSIN_CONFIG=/etc/tocsin"
+    assert arguments == ["run", "--folder", "/etc/tocsin"]
     assert found["ReadWritePaths"] == found["WorkingDirectory"] == "/etc/tocsin"
     assert "ln -sfn /opt/tocsin-0.1.0 /opt/tocsin" in GUIDE
     assert found["RestartPreventExitStatus"] == "3", "what the operator must mend"
