@@ -3,7 +3,7 @@
 cli          commands: parse, call, print
 daemon       puts the parts together, runs them, stops
 client       what in-house tools import
-logs         how the daemon writes what happened
+logs | metrics | systemd     what the daemon tells people, Prometheus and systemd
 custody      acts on a folder without a daemon: init, charter, join
 config       TOML to one frozen Config
 rpc          gRPC in and out: who calls, may they, parse, call one thing, answer

@@ -1,6 +1,7 @@
 """Configuration: one TOML file to one frozen Config. An unknown or impossible value is named, never guessed."""
 
 import difflib
+import ipaddress
 import json
 import os
 import re
@@ -38,6 +39,7 @@ class Config:
     tools_listen: str
     socket: Path
     lists_follow: Follow
+    metrics_listen: str  # empty: nobody measures
     log_format: LogFormat
     log_level: LogLevel
 
@@ -63,6 +65,11 @@ class _Lists(_Table, frozen=True):
     follow: Follow = "chosen"
 
 
+class _Metrics(_Table, frozen=True):
+    listen: str = ""
+    allow_remote: bool = False
+
+
 class _Log(_Table, frozen=True):
     format: LogFormat = "console"
     level: LogLevel = "info"
@@ -75,6 +82,7 @@ class _File(_Table, frozen=True):
     tools: _Tools = _Tools()
     admin: _Admin = _Admin()
     lists: _Lists = _Lists()
+    metrics: _Metrics = _Metrics()
     log: _Log = _Log()
 
 
@@ -164,10 +172,11 @@ def _settle(path: Path, file: _File) -> Config:
         tools_listen=file.tools.listen,
         socket=folder / Path(file.admin.socket).expanduser() if file.admin.socket else data_folder / "admin.sock",
         lists_follow=file.lists.follow,
+        metrics_listen=file.metrics.listen,
         log_format=file.log.format,
         log_level=file.log.level,
     )
-    for key, reason in _faults(config):
+    for key, reason in [*_faults(config), *_metrics_faults(config, file.metrics)]:
         raise _wrong(path, key, reason)
     return config
 
@@ -182,6 +191,29 @@ def _faults(config: Config) -> list[tuple[str, str]]:
     if config.peers_listen == config.tools_listen and not config.peers_listen.endswith(":0"):
         found.append(("tools.listen", f"{config.tools_listen} is where peers are listened for"))
     return [(key, reason) for key, reason in found if reason]
+
+
+def _metrics_faults(config: Config, metrics: _Metrics) -> list[tuple[str, str]]:
+    listen = metrics.listen
+    if not listen:
+        return []
+    fault = address_fault(listen, listening=True)
+    if not fault and not listen.endswith(":0") and listen in (config.peers_listen, config.tools_listen):
+        fault = f"{listen} is where others are listened for already"
+    if not fault and not metrics.allow_remote and not _is_loopback(listen):
+        fault = (
+            f"{listen} can be reached from outside, and the figures have no password;"
+            " use 127.0.0.1 or [::1], or set metrics.allow_remote = true"
+        )
+    return [("metrics.listen", fault)] if fault else []
+
+
+def _is_loopback(address: str) -> bool:
+    """Only what says so itself: a name is what a resolver makes of it."""
+    try:
+        return ipaddress.ip_address(address.rpartition(":")[0].strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _socket_fault(socket: Path) -> str:
@@ -251,6 +283,12 @@ socket = "data/admin.sock"
 [lists]
 # "chosen": items of lists that `tocsin list follow` names are fetched and matched; "all": those of every list.
 follow = {follow}
+
+[metrics]
+# Where Prometheus is answered, as "127.0.0.1:7445". Empty: nowhere, and nothing is counted.
+listen = ""
+# Whether that may be an address that other machines reach. Anybody who does may read the figures.
+allow_remote = false
 
 [log]
 # "console" for people, "json" for programs.

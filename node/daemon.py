@@ -5,16 +5,17 @@ import os
 import resource
 import secrets
 import signal
-import socket
 import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 import structlog
 
+from node import systemd
 from node.config import Config
 from node.custody import charters, files, folder, issuer, joining
 from node.custody.folder import NodeKeys
@@ -22,6 +23,7 @@ from node.errors import ConfigError
 from node.exchange import project
 from node.exchange.exchange import Exchange
 from node.feed.identity import Card
+from node.metrics.look import Looking
 from node.protocol.dialing import Dialing
 from node.protocol.fetch import Fetch
 from node.protocol.gossip import Gossip
@@ -46,6 +48,9 @@ from node.runtime.staging import Staging
 from node.runtime.writer import Writer
 from node.store import ledger, stores
 from node.v1 import admin_pb2
+
+if TYPE_CHECKING:
+    from node.metrics.exposition import Exposition
 
 SWEEP_EVERY_S = 60.0  # open calls whose certificate ran out in between end by then
 SWITCH_INTERVAL_S = 0.0005  # a thread that has something urgent waits so long for one that computes
@@ -104,6 +109,14 @@ class Daemon:
         self.approval = Approval(
             self.writer, self.peering, self.peers_tls, lambda: self.leaf, self.clock, cards=self.cards
         )
+        self.looking = self._look() if self.config.metrics_listen else None
+        self.exposition: Exposition | None = None
+
+    def _look(self) -> Looking:
+        program = self._self().program
+        return Looking(
+            self.peering, self.approval, self.writer, self.reading, self.clock, program, lambda: self.leaf_ends
+        )
 
     def _self(self) -> Self:
         return Self(
@@ -133,6 +146,7 @@ class Daemon:
             self.approval.gate = listeners[0].gate
             for one in listeners:
                 await one.server.start()
+            self._expose()
             self._say_ready(listeners)
             await self._serve(listeners)
         finally:
@@ -151,15 +165,23 @@ class Daemon:
                     self._follow_logs(),
                     self._sweep([one.gate for one in listeners]),
                     self._renew(),
+                    self._ping(),
                 )
             ]
             await self.stopping.wait()
-            _notify("STOPPING=1")
+            systemd.notify(systemd.STOPPING)
             for peer in self.peering.connected:
                 self.peering.hang_up(peer, "the node stops")
             await asyncio.gather(*(one.server.stop(server.STOP_S) for one in listeners))
             for task in running:
                 task.cancel()
+
+    async def _ping(self) -> None:
+        """Tell systemd that the event loop still turns, if it wants to hear that."""
+        every_s = systemd.watchdog_s(os.environ)
+        while every_s:
+            systemd.notify(systemd.ALIVE)
+            await asyncio.sleep(every_s)
 
     def _listen(self) -> list[Listener]:
         staging = Staging(self.config.data_folder)
@@ -175,13 +197,23 @@ class Daemon:
             self._self(),
         )
         peers = PeerServicer(self.peering.serve)
+        meters = (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(
-                self.config.peers_listen, peers, self.peers_tls, self.clock.now, self.approval.turn_away
+                self.config.peers_listen, peers, self.peers_tls, self.clock.now, self.approval.turn_away, meters
             ),
-            server.listen_for_tools(self.config.tools_listen, (tools, admin), self.tools_tls, self.clock.now),
-            server.listen_on_socket(self.config.socket, (tools, admin), self.clock.now),
+            server.listen_for_tools(self.config.tools_listen, (tools, admin), self.tools_tls, self.clock.now, meters),
+            server.listen_on_socket(self.config.socket, (tools, admin), self.clock.now, meters),
         ]
+
+    def _expose(self) -> None:
+        if self.looking is None:
+            return
+        from node.metrics import exposition  # noqa: PLC0415 - 75 ms and 5 MB that most nodes do not need
+
+        address = self.config.metrics_listen
+        self.exposition = exposition.expose(address, self.looking, self.config.data_folder)
+        _log.info("metrics", listen=_with_port(address, self.exposition.port))
 
     def _say_ready(self, listeners: list[Listener]) -> None:
         peers, tools, _ = listeners
@@ -194,10 +226,12 @@ class Daemon:
             tools=self.tools_listen,
             socket=str(self.config.socket),
         )
-        _notify("READY=1")
+        systemd.notify(systemd.READY)
         self.ready.set()
 
     async def _close(self) -> None:
+        if self.exposition is not None:
+            await asyncio.to_thread(self.exposition.close)  # an answer under way still needs this loop
         self.projecting.close()
         await self.reading.close()
         await self.writer.run(joining.close_exchange)
@@ -275,12 +309,3 @@ def _with_port(address: str, port: int) -> str:
 
 def _resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _notify(state: str) -> None:
-    """Tell systemd, if it asked: one datagram (sd_notify(3))."""
-    path = os.environ.get("NOTIFY_SOCKET")
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifying:
-        notifying.sendto(state.encode(), f"\0{path[1:]}" if path.startswith("@") else path)

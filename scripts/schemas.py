@@ -76,6 +76,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                     "peers.address",
                     "tools.listen",
                     "admin.socket",
+                    "metrics.listen",
                     "log.format",
                     "log.level",
                     "member",
@@ -86,6 +87,17 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
             )
         ),
         "charter show": _charter(),
+        "upgrade": _record(
+            {
+                "version": NUMBER,
+                "needed": FLAG,
+                "seconds": NUMBER,
+                "room_bytes": NUMBER,
+                "free_bytes": NUMBER,
+                "stores": _many(_record({"path": TEXT, "version": NUMBER, "action": TEXT})),
+            }
+        ),
+        "log level": _record({"level": TEXT, "before": TEXT}),
         "status": status,
         "member": _many(member),
         "peer list": _many(peer),

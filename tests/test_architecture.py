@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("cli",),
     ("interop",),
-    ("daemon", "client", "logs"),
+    ("daemon", "client"),
+    ("logs", "metrics", "systemd"),
     ("custody",),
     ("config",),
     ("rpc",),

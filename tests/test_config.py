@@ -91,6 +91,12 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(tmp_path: Path, text
         ('[peers]\naddress = "2001:db8::1:7443"', "peers.address", "is no host:port"),
         ('[tools]\nlisten = "unix:/x"', "tools.listen", "is no host:port"),
         ('[tools]\nlisten = "[::]:7443"', "tools.listen", "where peers are listened for"),
+        ('[metrics]\nlisten = "7445"', "metrics.listen", "is no host:port"),
+        ('[metrics]\nlisten = "127.0.0.1:7444"', "metrics.listen", "listened for already"),
+        ('[metrics]\nlisten = "0.0.0.0:7445"', "metrics.listen", "metrics.allow_remote"),
+        ('[metrics]\nlisten = "[::]:7445"', "metrics.listen", "metrics.allow_remote"),
+        ('[metrics]\nlisten = "localhost:7445"', "metrics.listen", "use 127.0.0.1"),
+        ("[metrics]\nallow_remote = 1", "metrics.allow_remote", "Expected `bool`"),
         (f'[admin]\nsocket = "/{"x" * 107}"', "admin.socket", "at most 107"),
     ],
 )
@@ -114,6 +120,18 @@ def test_these_are_addresses(text: str) -> None:
 )
 def test_these_are_not(text: str) -> None:
     assert "is no host:port" in config.address_fault(text, listening=True)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:7445", "127.1.2.3:1", "[::1]:7445", "127.0.0.1:0"])
+def test_metrics_are_for_this_machine(tmp_path: Path, listen: str) -> None:
+    assert config.load(write(tmp_path, f'[metrics]\nlisten = "{listen}"')).metrics_listen == listen
+
+
+def test_metrics_are_for_others_only_where_a_second_key_says_so(tmp_path: Path) -> None:
+    text = '[metrics]\nlisten = "metrics.example:7445"\nallow_remote = '
+    assert config.load(write(tmp_path, f"{text}true")).metrics_listen == "metrics.example:7445"
+    with pytest.raises(ConfigError, match="can be reached from outside"):
+        config.load(write(tmp_path, f"{text}false"))
 
 
 def test_any_free_port_is_for_listening_only() -> None:

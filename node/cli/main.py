@@ -16,6 +16,8 @@ COMMANDS = {  # name: module, attribute
     "config": ("node.cli.configuration", "config"),
     "tool": ("node.cli.tool", "tool"),
     "run": ("node.cli.run", "run"),
+    "upgrade": ("node.cli.upgrade", "upgrade"),
+    "log": ("node.cli.log", "log"),
     "index": ("node.cli.index", "index"),
     "status": ("node.cli.status", "status"),
     "doctor": ("node.cli.doctor", "doctor"),

@@ -12,4 +12,5 @@ charters     the charter file: made of the text and cards, read whole or not at 
 joining      a member's log and feed begin under a charter; opening the exchange over a folder
 tools        key and certificate for a program of the member's own
 rebuilding   the index anew from the files that hold it
+upgrading    an older program's stores become this one's
 """

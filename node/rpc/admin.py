@@ -21,6 +21,7 @@ from node.rpc.approval import Approval
 from node.rpc.checking import Checking
 from node.rpc.examination import Examination
 from node.rpc.gate import Access
+from node.rpc.levels import LevelServicer
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.reading import Reading
@@ -28,7 +29,7 @@ from node.runtime.writer import Writer
 from node.store import index, ledger, payloads
 from node.store.peers import APPROVED, Peer
 from node.store.stores import Stores
-from node.v1 import admin_pb2, admin_pb2_grpc
+from node.v1 import admin_pb2
 
 _ADMIN = Access(scope="admin", administrator=True)
 ACCESS = {
@@ -49,7 +50,7 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Own = Callable[[], admin_pb2.GetStatusResponse]  # what only the daemon knows: listeners, certificate, memory
 
 
-class AdminServicer(admin_pb2_grpc.AdminServicer):
+class AdminServicer(LevelServicer):
     """The node as its administrator sees it. ``cards`` are those that came with the charter."""
 
     def __init__(
@@ -176,11 +177,6 @@ class AdminServicer(admin_pb2_grpc.AdminServicer):
     async def Examine(self, _request: admin_pb2.ExamineRequest, _: _Context) -> admin_pb2.ExamineResponse:  # noqa: N802
         """What only the running node knows of its own health."""
         return admin_pb2.ExamineResponse(findings=await self._examination.examine())
-
-    @status.answers
-    async def SetLogLevel(self, request: admin_pb2.SetLogLevelRequest, _: _Context) -> admin_pb2.SetLogLevelResponse:  # noqa: N802
-        """Not here yet."""
-        raise NotImplementedError
 
     # ---- Inside
 

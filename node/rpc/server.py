@@ -1,10 +1,11 @@
 """Listeners: one for peers, one for tools, and the administrator's socket; each with its own gate."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import grpc
 import grpc.aio
@@ -14,9 +15,10 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, peer, tools
+from node.rpc import admin, channel, levels, peer, tools
 from node.rpc.admin import AdminServicer
 from node.rpc.gate import Access, Admits, Gate
+from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
 from node.rpc.tls import Pins, TlsState
 from node.rpc.tools import ToolsServicer
@@ -29,7 +31,8 @@ _BESIDE = {
     "/grpc.health.v1.Health/Watch": _ANYONE_OF_OURS,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _ANYONE_OF_OURS,
 }
-OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **_BESIDE}
+OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **levels.ACCESS, **_BESIDE}
+Meters: TypeAlias = Sequence[Meter]
 SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
 IDLE_S = 30.0  # a peer's streams stay open; a member that is told no keeps no connection either
 STOP_S = 0.5  # for answers under way when the node stops; streams never end by themselves
@@ -50,31 +53,36 @@ def listen_for_peers(
     state: TlsState,
     now: Callable[[], datetime],
     turned_away: Callable[[MemberId], None],
+    meters: Meters = (),
 ) -> Listener:
     """Peers, and no health or reflection for them; raises ConfigError where the address is taken."""
     admits = Admits(peers=lambda: state.pins, acquainted=lambda: state.acquainted, turned_away=turned_away)
     gate = Gate(admits=admits, access=peer.ACCESS, now=now)
-    server = _server(gate, (*channel.PEERS, ("grpc.max_connection_idle_ms", int(IDLE_S * 1000))))
+    server = _server(gate, (*channel.PEERS, ("grpc.max_connection_idle_ms", int(IDLE_S * 1000))), meters)
     peer_pb2_grpc.add_PeerServicer_to_server(servicer, server)
     return Listener(server, gate, _bind(server, address, "peers.listen", state))
 
 
 def listen_for_tools(
-    address: str, servicers: tuple[ToolsServicer, AdminServicer], state: TlsState, now: Callable[[], datetime]
+    address: str,
+    servicers: tuple[ToolsServicer, AdminServicer],
+    state: TlsState,
+    now: Callable[[], datetime],
+    meters: Meters = (),
 ) -> Listener:
     """Tools and people of our own member; raises ConfigError where the address is taken."""
     gate = Gate(admits=Admits(tools=lambda: state.pins), access=OURS, now=now)
-    server = _server(gate, channel.OURS)
+    server = _server(gate, channel.OURS, meters)
     _add(server, servicers)
     return Listener(server, gate, _bind(server, address, "tools.listen", state))
 
 
 def listen_on_socket(
-    path: Path, servicers: tuple[ToolsServicer, AdminServicer], now: Callable[[], datetime]
+    path: Path, servicers: tuple[ToolsServicer, AdminServicer], now: Callable[[], datetime], meters: Meters = ()
 ) -> Listener:
     """The administrator; raises ConfigError where the socket cannot be made. The data folder's lock is held."""
     gate = Gate(admits=Admits(administrator=True, tools=Pins), access=OURS, now=now)
-    server = _server(gate, channel.OURS)
+    server = _server(gate, channel.OURS, meters)
     _add(server, servicers)
     before = os.umask(SOCKET_MASK)
     try:
@@ -90,8 +98,9 @@ def listen_on_socket(
     return Listener(server, gate)
 
 
-def _server(gate: Gate, bounds: channel.Options) -> grpc.aio.Server:
-    return grpc.aio.server(interceptors=(gate,), options=(*channel.SERVER_OPTIONS, *bounds))
+def _server(gate: Gate, bounds: channel.Options, meters: Meters) -> grpc.aio.Server:
+    # The meter stands outside: what the gate turns away is counted too.
+    return grpc.aio.server(interceptors=(*meters, gate), options=(*channel.SERVER_OPTIONS, *bounds))
 
 
 def _add(server: grpc.aio.Server, servicers: tuple[ToolsServicer, AdminServicer]) -> None:

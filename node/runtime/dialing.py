@@ -59,6 +59,7 @@ async def _call(peering: Peering, dial: Dial, clock: Clock, peer: MemberId) -> N
                     if isinstance(fault, Exception):  # nothing that `serve` knows: a fault of ours
                         _log.error("link failed", peer=peer.hex(), exc_info=fault)
     except Unavailable as error:
+        _log.debug("call failed", peer=peer.hex(), reason=error.reason)
         if peer not in peering.connected:
             if error.reason != peering.ended.get(peer):  # a peer that is dialled in vain is dialled for days
                 _log.info("not connected", peer=peer.hex(), reason=error.reason)

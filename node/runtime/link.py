@@ -63,6 +63,11 @@ class Outbox:
             self._room.clear()
         self._queue.put_nowait(frame)
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many frames and bytes still have to be sent."""
+        return self._queue.qsize(), self._bytes
+
     async def room(self) -> None:
         """Wait until what was asked for may follow, or the link is over; what is urgent does not ask."""
         await self._room.wait()

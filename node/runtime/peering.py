@@ -1,13 +1,14 @@
 """Peering: links in, frames to the machines, effects out. One of the two matches over effects."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from node.errors import PeerFault, Unavailable
+from node.errors import Malformed, PeerFault, Unavailable
 from node.exchange import consult, verification
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
@@ -52,6 +53,7 @@ class Peering:
         self.links = News()
         self.heard: dict[MemberId, Heard] = {}
         self.ended: dict[MemberId, str] = {}  # why there is no link, in words
+        self.faults: Counter[str] = Counter()  # what peers sent and does not hold, by the rule it breaks
         self._frames = News()
         self._gossip, self._fetch = gossip, fetch
         self._writer, self._clock = writer, clock
@@ -89,6 +91,11 @@ class Peering:
     def behind(self, peer: MemberId) -> int:
         """How many entries the peer, when last compared, held that are not here."""
         return self._gossip.behind(peer)
+
+    def backlog(self, peer: MemberId, stream: Stream) -> tuple[int, int]:
+        """Frames and bytes that the peer has still to be sent over one of its streams."""
+        outbox = self._outboxes.get((peer, stream))
+        return outbox.waiting if outbox else (0, 0)
 
     async def compare(self) -> None:
         """Ask all peers whether they hold the same; over when all do, or when those that do had time to say so."""
@@ -214,6 +221,7 @@ class Peering:
     async def _listen(self, link: Link) -> None:
         machine = self._machine(link.stream)
         async for frame in link.frames():
+            _log.debug("heard", peer=link.peer.hex(), stream=link.stream.value, frame=frame.WhichOneof("body"))
             says_hello = link.stream is Stream.GOSSIP and frame.HasField("hello")
             if says_hello:
                 ahead_ms = max(-AHEAD_MS_MAX, min(frame.hello.now_ms - self._clock.now_ms(), AHEAD_MS_MAX))
@@ -253,6 +261,7 @@ class Peering:
     def _send(self, peer: MemberId, stream: Stream, frame: peer_pb2.Frame) -> None:
         outbox = self._outboxes.get((peer, stream))
         if outbox is not None:
+            _log.debug("said", peer=peer.hex(), stream=stream.value, frame=frame.WhichOneof("body"))
             outbox.put(frame)
 
     async def _ingest(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> None:
@@ -291,7 +300,7 @@ class Peering:
         if any(one.header.has_payload and not one.payload for one in admitted.entries):
             await self.refresh_wants()
         if found.fault is not None:
-            self.hang_up(peer, found.fault.reason)
+            self._convict(peer, found.fault)
         return {one.header.hash for one in found.entries}
 
     async def _verified_aside(self, letters: Sequence[header_pb2.SignedEntry], lane: int) -> Checked:
@@ -343,7 +352,7 @@ class Peering:
         try:
             complete = await self._writer.run(lambda exchange: exchange.keep_chunk(chunk, now_ms), BULK)
         except PeerFault as fault:
-            self.hang_up(peer, fault.reason)
+            self._convict(peer, fault)
             return
         await self._apply(self._fetch.kept(self._clock.monotonic_s(), peer, chunk, complete=complete))
         if complete:
@@ -365,10 +374,14 @@ class Peering:
         try:
             row = await self._writer.run(lambda exchange: exchange.take_fork(proof))
         except PeerFault as fault:
-            self.hang_up(peer, fault.reason)
+            self._convict(peer, fault)
             return
         if row is not None:
             await self._grown(growth.forked(row, peer))
+
+    def _convict(self, peer: MemberId, fault: PeerFault) -> None:
+        self.faults[fault.rule if isinstance(fault, Malformed) else "other"] += 1
+        self.hang_up(peer, fault.reason)
 
     async def _grown(self, news: Growth) -> None:
         await self._apply(self._gossip.grown(self._clock.monotonic_s(), news))

@@ -107,9 +107,15 @@ class Projecting:
             raise
 
     def close(self) -> None:
-        """Wait for the steps under way; what is not projected will be at the next start."""
+        """Wait for the steps under way; what is not projected will be at the next start.
+
+        Whoever closes a file last folds its log into it: that must be its writer, for a reader cannot.
+        """
         self._index.shutdown()
         self._digests.shutdown()
+        for reading in (self._stores.ledger, self._stores.keys):
+            reading.close()
+            reading.engine.dispose()
 
 
 def yield_to_others() -> None:

@@ -98,6 +98,11 @@ class Writer:
         """Which lists are followed as of now; a value, as well."""
         return self._exchange.follows
 
+    @property
+    def queue_length(self) -> int:
+        """How many operations wait for their turn."""
+        return sum(not turn.done() for _, _, turn in self._waiting)
+
     def pause_bulk(self) -> None:
         """Something urgent is under way: let it have the machine for a moment."""
         self._bulk.pause(asyncio.get_running_loop().time())

@@ -8,11 +8,11 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.pool import StaticPool
 
-from node.errors import ConfigError, Unavailable
-from node.store import schema
+from node.errors import Unavailable
+from node.store import driver, migrations, schema
 
-NAMES = ("ledger", "keys", "index", "digests")
-PROJECTED = ("index", "digests")
+NAMES = migrations.NAMES
+PROJECTED = migrations.PROJECTED
 _METADATA = {name: getattr(schema, name) for name in NAMES}
 
 MAPPED_BYTES_MAX = 2 << 30  # of the digests, read in place: ten million SHA-256 have half of it
@@ -60,8 +60,9 @@ def explain(error: BaseException) -> None:
 
 
 def open_folder(folder: Path) -> Stores:
-    """Open the files in a data folder, making what is not there."""
-    return Stores(**{name: _open_file(folder / f"{name}.db", name) for name in NAMES})
+    """Open the files in a data folder, making what is not there; raises ConfigError for another version's."""
+    migrations.check(folder)
+    return Stores(**{name: _open_file(migrations.path_of(folder, name), name) for name in NAMES})
 
 
 def projecting_stores(stores: Stores, folder: Path) -> Stores:
@@ -103,6 +104,8 @@ def connect(creator: Callable[[], sqlite3.Connection]) -> sa.Connection:
 def create(connection: sa.Connection, name: str) -> None:
     """Make the tables of one file."""
     _METADATA[name].create_all(connection)
+    if name == "ledger":
+        driver.execute(connection, migrations.PUT_PROGRAM, (migrations.PROGRAM, migrations.program().encode()))
     connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
     connection.commit()
 
@@ -111,11 +114,6 @@ def _open_file(path: Path, name: str) -> sa.Connection:
     connection = connect(lambda: sqlite3.connect(path, check_same_thread=False))
     path.chmod(0o600)
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if version > schema.VERSION:
-        raise ConfigError(
-            f"{path} was written by a newer Tocsin (store version {version}, this one knows {schema.VERSION})",
-            next_step="Install the newer version; a store never goes back.",
-        )
     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     # FULL where others were told what this file holds, so that a loss would be silent. The projection
     # tells of itself how far it is; what it loses in a power cut is made again at the next start.
@@ -123,7 +121,7 @@ def _open_file(path: Path, name: str) -> sa.Connection:
     connection.exec_driver_sql("PRAGMA secure_delete = ON")
     connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB[name]}")
     connection.exec_driver_sql("PRAGMA busy_timeout = 10000")
-    if version < schema.VERSION:
+    if version == 0:  # new, or never finished being made
         create(connection, name)
     connection.commit()
     return connection

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from node.errors import ConfigError
 from node.feed.keys import FeedId, HeaderHash
 from node.store import arrivals, index, ledger, lookup, payloads, stores
 from node.store.arrivals import Cursor
@@ -28,15 +27,6 @@ def test_what_is_committed_is_there_after_opening_again(tmp_path: Path) -> None:
     assert ledger.read_meta(again.ledger, "store_id") == b"kept"
     assert ledger.read_meta(again.ledger, "lost") is None
     again.close()
-
-
-def test_a_store_of_a_newer_program_is_refused_by_name_and_version(tmp_path: Path) -> None:
-    stores.open_folder(tmp_path).close()
-    with sqlite3.connect(tmp_path / "keys.db") as connection:
-        connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    with pytest.raises(ConfigError, match=r"keys\.db was written by a newer Tocsin \(store version 99"):
-        stores.open_folder(tmp_path)
 
 
 def test_a_full_disk_fails_the_write_and_loses_nothing_that_was_there(tmp_path: Path) -> None:

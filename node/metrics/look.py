@@ -1,0 +1,104 @@
+"""One look at the running node."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from node.exchange import consult
+from node.feed import keys
+from node.protocol.effects import Stream
+from node.rpc.approval import Approval
+from node.rpc.meter import LookUps, Meter
+from node.runtime.link import Clock
+from node.runtime.peering import Peering
+from node.runtime.reading import Reading
+from node.runtime.writer import Writer
+from node.store import figures
+from node.store import peers as stored
+from node.store.figures import Figures
+
+COMPARE_EVERY_S = 5.0  # peers are not asked more often whether they are in step, however often somebody looks
+MEMBER_CHARACTERS = 5  # of the fingerprint: two members may have one name
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One approved peer. ``backlog``: frames and bytes by stream."""
+
+    name: str
+    member: str
+    connected: bool
+    in_step: bool
+    lag: int
+    clock_ahead_s: float
+    backlog: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the running node."""
+
+    program: str
+    now_s: float
+    certificate_ends_s: float
+    peers: Sequence[Peer]
+    queue_length: int
+    calls: dict[tuple[str, str], int]
+    look_ups: LookUps
+    faults: dict[str, int]
+    figures: Figures
+
+
+class Looking:
+    """Looks when it is told to. Owned by the event loop."""
+
+    def __init__(
+        self,
+        peering: Peering,
+        approval: Approval,
+        writer: Writer,
+        reading: Reading,
+        clock: Clock,
+        program: str,
+        certificate_ends: Callable[[], datetime],
+    ) -> None:
+        self.meter = Meter(clock.monotonic_s)
+        self._peering, self._approval = peering, approval
+        self._writer, self._reading, self._clock = writer, reading, clock
+        self._program, self._certificate_ends = program, certificate_ends
+        self._compared_at = float("-inf")
+
+    async def look(self) -> Look:
+        """Ask peers and stores, then take it all down in one go."""
+        now = self._clock.monotonic_s()
+        if now >= self._compared_at + COMPARE_EVERY_S:
+            self._compared_at = now
+            await self._peering.compare()
+        found = await self._reading.run(figures.read)
+        return Look(
+            program=self._program,
+            now_s=self._clock.now_ms() / 1000,
+            certificate_ends_s=self._certificate_ends().timestamp(),
+            peers=self._peers(),
+            queue_length=self._writer.queue_length,
+            calls=dict(self.meter.calls),
+            look_ups=self.meter.look_ups.copy(),
+            faults=dict(self._peering.faults),
+            figures=found,
+        )
+
+    def _peers(self) -> list[Peer]:
+        connected, in_step = frozenset(self._peering.connected), frozenset(self._peering.in_step)
+        approved = [one.member_id for one in self._approval.every() if one.state == stored.APPROVED]
+        return [
+            Peer(
+                name=consult.member_name(self._writer.trust, member_id),
+                member=keys.fingerprint(member_id)[:MEMBER_CHARACTERS],
+                connected=member_id in connected,
+                in_step=member_id in in_step,
+                lag=self._peering.behind(member_id),
+                clock_ahead_s=self._peering.heard[member_id].clock_ahead_ms / 1000 if member_id in connected else 0,
+                backlog={stream.value: self._peering.backlog(member_id, stream) for stream in Stream},
+            )
+            for member_id in approved
+        ]
