@@ -1,5 +1,6 @@
 """Service Peer: either end of a gRPC stream becomes a link, and both look the same."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -83,6 +84,8 @@ class DialledLink:
             await self._call.write(_REQUESTS[self.stream](frame=frame))
         except grpc.aio.AioRpcError as error:
             raise Unavailable(describe(error)) from error
+        except asyncio.InvalidStateError as error:  # over before this was sent, which is no fault of ours
+            raise Unavailable("the connection broke before something was sent") from error
 
 
 class PeerServicer(peer_pb2_grpc.PeerServicer):
