@@ -39,7 +39,7 @@ FLOOD_PEERS_MAX = 12
 # ---- In-house tools.
 
 VALUES_PER_LOOK_UP_MAX = 1000  # 2 ms of one thread; larger ones would make all others wait longer, and gain nothing
-QUESTIONS_UNDER_WAY_MAX = 64  # of one stream of look-ups: what it may make us hold, and what one answer waits for
+QUESTIONS_UNDER_WAY_MAX = 64  # of one stream of look-ups: 64 kB each at most, and what is looked up together
 
 # ---- The stores.
 

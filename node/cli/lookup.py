@@ -105,8 +105,8 @@ def lookup(
 ) -> None:
     """Say in which lists values stand, and what is advised.
 
-    Where 64 digits may be SHA-256 or PDQ and nothing says which, they are looked up as both. With --json,
-    each match of a file is a document on a line.
+    Where 64 digits may be SHA-256 or PDQ and nothing says which, they are looked up as both, which takes
+    twice as long: say --kind where you know it. With --json, each match of a file is a document on a line.
     """
     if [bool(written), bool(file), bool(media)].count(True) != 1:
         raise click.UsageError("Give values, or --from FILE, or --file MEDIA.")
@@ -220,7 +220,9 @@ async def _hash(node: "Client", paths: Sequence[Path], *, as_json: bool) -> Coun
                 printing.print_json_line({"file": one.name, **_plain(one, match)})
             else:
                 click.echo(_line(match, f"{printing.plain(one.name)} ({one.item.kind.name})"))
-    click.echo(f"{count.matching:,} of {count.asked:,} {'files match' if len(paths) > 1 else 'file matches'}", err=True)
+    click.echo(
+        f"{count.matching:,} of {count.asked:,} {'file matches' if count.asked == 1 else 'files match'}", err=True
+    )
     return count
 
 

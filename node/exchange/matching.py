@@ -42,6 +42,11 @@ class Question:
     kind: HashKind
     packed: bytes
 
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return len(self.packed) // self.kind.key_bytes
+
 
 def ask(request: tools_pb2.LookUpRequest) -> Question:
     """What is asked; raises Refused for values that cannot be, and a kind that is not known here."""

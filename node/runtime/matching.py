@@ -6,6 +6,7 @@ values pays for its hops to a thread once for many of them.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
 
 from node import limits
 from node.errors import Refused
@@ -23,7 +24,7 @@ Asked = tools_pb2.LookUpStreamRequest
 
 
 class Matching:
-    """Everything in it but `_answer` belongs to the event loop's thread."""
+    """Everything in it belongs to the event loop's thread."""
 
     def __init__(self, saying: Saying) -> None:
         self._reading, self._writer, self._clock = saying.reading, saying.writer, saying.clock
@@ -40,11 +41,12 @@ class Matching:
         filling = asyncio.create_task(waiting.fill(asked))
         try:
             while part := await waiting.next_part():
-                ids, questions, fault = _read(part)
-                for id_, response in zip(ids, await self._look_up(questions), strict=True):
-                    yield tools_pb2.LookUpStreamResponse(id=id_, response=response)
-                if fault is not None:
-                    raise fault
+                good = [one for one in part if isinstance(one, _Good)]
+                responses = await self._look_up([one.question for one in good])
+                for one, response in zip(good, responses, strict=True):
+                    yield tools_pb2.LookUpStreamResponse(id=one.id, response=response)
+                if isinstance(part[-1], Refused):
+                    raise part[-1]
             await filling
         finally:
             filling.cancel()
@@ -66,39 +68,39 @@ def _answers(stores: Stores, seen: View, questions: Sequence[Question]) -> list[
         return [tools_pb2.LookUpResponse(matches=matching.look_up(stores, seen, one)) for one in questions]
 
 
-def _read(part: Sequence[Asked]) -> tuple[list[int], list[Question], Refused | None]:
-    """The questions before the first that cannot be, and why that cannot."""
-    questions: list[Question] = []
-    fault = None
-    for one in part:
-        try:
-            questions.append(matching.ask(one.request))
-        except Refused as refused:
-            reason = f"question {one.id}: {refused.reason}"
-            fault = Refused(reason, next_step=refused.next_step, field=refused.field)
-            break
-    return [one.id for one in part[: len(questions)]], questions, fault
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """A question that can be answered, which takes less room than its letter did."""
+
+    id: int
+    question: Question
 
 
 class _Waiting:
     """Questions of one stream that were read and not taken yet: at most so many, the rest waits in the network."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[Asked | None] = asyncio.Queue(limits.QUESTIONS_UNDER_WAY_MAX)
+        self._queue: asyncio.Queue[_Good | Refused | None] = asyncio.Queue(limits.QUESTIONS_UNDER_WAY_MAX)
 
     async def fill(self, asked: AsyncIterator[Asked]) -> None:
-        """Read all of them, as there is room."""
+        """Read all of them, as there is room, up to the first that cannot be."""
         try:
             async for one in asked:
-                await self._queue.put(one)
+                read = _read(one)
+                await self._queue.put(read)
+                if isinstance(read, Refused):
+                    return
         except Exception:  # not when cancelled: then nobody takes anything any more
             await self._queue.put(None)
             raise
         await self._queue.put(None)
 
-    async def next_part(self) -> list[Asked]:
-        """At least one question, and those that wait behind it, as many as one look-up has; empty at the end."""
-        part: list[Asked] = []
+    async def next_part(self) -> list[_Good | Refused]:
+        """At least one question, and those that wait behind it, as many as one look-up has; empty at the end.
+
+        A refusal is the last one there is.
+        """
+        part: list[_Good | Refused] = []
         values = 0
         while values < limits.VALUES_PER_LOOK_UP_MAX and not (part and self._queue.empty()):
             one = await self._queue.get()
@@ -107,5 +109,14 @@ class _Waiting:
                     self._queue.put_nowait(None)
                 break
             part.append(one)
-            values += len(one.request.values) + len(one.request.texts)
+            if isinstance(one, Refused):
+                break
+            values += one.question.count
         return part
+
+
+def _read(asked: Asked) -> _Good | Refused:
+    try:
+        return _Good(asked.id, matching.ask(asked.request))
+    except Refused as refused:
+        return Refused(f"question {asked.id}: {refused.reason}", next_step=refused.next_step, field=refused.field)
