@@ -36,7 +36,7 @@ ELSEWHERE = ("offered", "previewed")  # what is not here of these is fetched for
 @options.as_json
 @click.pass_context
 def diff(ctx: click.Context, name: str, file: Path, brief: bool, source: Source, folder: Path, as_json: bool) -> None:
-    """Show what a list has and a file has not (-), and what the file has and the list has not (+).
+    """Show what only a list has (-) and only a file (+).
 
     With --json each is a document on a line, and the last line has the numbers.
     """

@@ -53,9 +53,9 @@ def export(name: str, format_: str | None, output: Path | None, folder: Path, as
     chosen = formats.JSONL if as_json else format_ or (known_by if known_by in FORMATS else formats.TEXT)
     place = calling.find(folder)
     view = calling.ask(place, lambda node: naming.find(node, naming.require(name)))
-    with _opened(output) as file, digests.progress() as bars:
+    with opened(output) as file, digests.progress() as bars:
         bar = bars.add_task("writing", total=view.items, visible=output is not None)
-        write = _WRITERS[chosen](file)
+        write = WRITERS[chosen](file)
         marks = set[int]()
 
         async def receive(node: "Client") -> int:
@@ -79,8 +79,8 @@ def _warn(view: "tools_pb2.ListView", count: int, marks: set[int]) -> None:
         click.echo(f"warning: {name} was withdrawn: {printing.plain(view.withdrawn)}", err=True)
     elif count < view.list.items:
         click.echo(
-            f"warning: {name} has {items.counted(view.list.items, 'item')}; what is not here yet, withdrawn, restricted "
-            "or expired was left out",
+            f"warning: {name} has {items.counted(view.list.items, 'item')}; what is not here yet, withdrawn, "
+            "restricted or expired was left out",
             err=True,
         )
     if view.exercise:
@@ -144,14 +144,14 @@ def _item(record: "tools_pb2.ListRecord", at: int) -> str:
     return f"{record.entry.hex()}:{record.positions[at] if at < len(record.positions) else at}"
 
 
-_WRITERS: dict[str, Callable[[TextIO], Write]] = {formats.TEXT: _text, formats.CSV: _csv, formats.JSONL: _jsonl}
+WRITERS: dict[str, Callable[[TextIO], Write]] = {formats.TEXT: _text, formats.CSV: _csv, formats.JSONL: _jsonl}
 
 
 # ---- The file
 
 
 @contextmanager
-def _opened(path: Path | None) -> Iterator[TextIO]:
+def opened(path: Path | None) -> Iterator[TextIO]:
     """A draft beside it, which takes its place when it is whole: there is never half a file."""
     if path is None:
         yield sys.stdout

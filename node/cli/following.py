@@ -47,9 +47,8 @@ def follow(name: str, no_wait: bool, folder: Path, as_json: bool) -> None:
     if no_wait:
         click.echo(f"{named}: following, {items.counted(view.list.items, 'item')}")
     else:
-        click.echo(
-            f"{named}: following, {items.counted(view.items, 'item')} ... done {(clock.now_ms() - begun_ms) / 1000:.1f} s"
-        )
+        took_s = (clock.now_ms() - begun_ms) / 1000
+        click.echo(f"{named}: following, {items.counted(view.items, 'item')} ... done {took_s:.1f} s")
 
 
 async def _fetched(node: "Client", view: "tools_pb2.ListView") -> "tools_pb2.ListView":

@@ -225,14 +225,13 @@ class Reading:
         cells = [cell.strip('" ') for cell in _CELLS.split(bad.line.decode("utf-8", "replace").strip())]
         if layout.has_columns or bad.line.startswith(b"{"):
             return "Say what stands where with --kind, --column and --kind-column." if not self.good else ""
-        for number, cell in enumerate(cells, 1):
-            kind = _kind_of(cell)
-            if kind and (number > 1 or kind is not layout.kind):
-                column = f" --column {number}" if number > 1 else ""
-                return (
-                    f"{f'Column {number}' if number > 1 else 'It'} reads as {kind.name}: say --kind {kind.name}{column}, "
-                    f"or --detect{column} where there are several kinds."
-                )
+        read = [(kind, number) for number, cell in enumerate(cells, 1) if (kind := _kind_of(cell, layout.kind))]
+        for kind, number in sorted(read, key=lambda one: one[0] is not layout.kind):
+            if kind is layout.kind and number == 1:
+                continue  # something else is wrong with it
+            where, column = (f"Column {number}", f" --column {number}") if number > 1 else ("It", "")
+            say = f"say --kind {kind.name}{column}, or --detect{column} where there are several kinds."
+            return f"{where} reads as {kind.name}: {say}"
         return "" if self.good else "Say what stands where with --kind or --detect, --format and --column."
 
     def _nothing(self) -> Refused:
@@ -291,12 +290,14 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _kind_of(written: str) -> HashKind | None:
-    """What this would be if its kind were guessed."""
-    try:
-        return lines.item(Layout(quality_floor=0), 0, written).kind
-    except ValueError:
-        return None
+def _kind_of(written: str, wanted: HashKind | None) -> HashKind | None:
+    """What this would be: the kind that is wanted, or else a guess."""
+    for kind in (wanted, None) if wanted and wanted.is_fixed else (None,):
+        try:
+            return lines.item(Layout(kind, quality_floor=0), 0, written).kind
+        except ValueError:
+            continue
+    return None
 
 
 def _named(name: str, error: NodeError) -> NodeError:

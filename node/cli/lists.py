@@ -88,7 +88,10 @@ def _require_nothing_before(ctx: click.Context, subcommand: str) -> None:
 @options.folder
 @options.as_json
 def show(name: str, folder: Path, as_json: bool) -> None:
-    """Show one list, by its name, reference or id; one of ours by its name alone."""
+    """Show one list, by its name, reference or id.
+
+    One of ours is found by its name without the owner.
+    """
     naming.require(name)
     found = calling.ask(calling.find(folder), lambda node: naming.find(node, name))
     if as_json:

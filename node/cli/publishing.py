@@ -94,7 +94,7 @@ def _draft(command: Command) -> Command:
 @options.folder
 @options.as_json
 def create(name: str, draft: "tools_pb2.ListDraft", quality_floor: int | None, folder: Path, as_json: bool) -> None:
-    """Make an empty list, which `tocsin list add` and `publish` fill."""
+    """Make an empty list, to be added to."""
     draft.name = _own_name(name)
     _set_floor(draft, quality_floor)
     answer = calling.ask(calling.find(folder), lambda node: node.publish_list(draft, ()))
@@ -138,7 +138,7 @@ def publish(
     folder: Path,
     as_json: bool,
 ) -> None:
-    """Publish a file as a list to all members; where it is one already, what changed in the file.
+    """Publish a file as a list, or what changed in it.
 
     The file is the list: what it no longer has no longer stands, of the kinds that it has. It is text
     with a value a line, CSV or TSV, or JSON Lines, and may be compressed with gzip. A text has the

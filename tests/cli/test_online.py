@@ -1,20 +1,18 @@
 """The commands that ask a running node, as their users type them, with two real daemons."""
 
-import gzip
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from node.cli import lists, printing, times
+from node.cli import printing, publishing, times
 from node.cli.main import tocsin
 from node.exchange import drafts
 from node.v1 import record_pb2, tools_pb2
@@ -216,85 +214,11 @@ def test_a_declaration_that_cannot_be_is_refused(first: Node) -> None:
     refused(first.cli(*unknown, check=False), 1, "no framework 'none'", "Use one of eu-ocrf.")
 
 
-# ---- Lists
+# ---- Looking digests up
 
 
 def publish(node: Node, path: Path, *arguments: str) -> str:
     return node.cli("list", "publish", path, *arguments).stdout
-
-
-def test_a_list_is_published_matched_by_the_other_member_and_grown(first: Node, second: Node, tmp_path: Path) -> None:
-    path = tmp_path / "Halle 2026.csv"
-    path.write_text("# attack footage\n\n" + "".join(f"{digest_of(i)},film {i}\n" for i in range(5000)))
-    with second.command("watch", "--json", "--kind", "items") as watching:
-        watching.output.until(lambda line: json.loads(line)["event"] == "caught_up")
-        said = publish(first, path, "--label", "attack-footage", "--for", "90d")
-        expected = r"ministry-a/halle-2026: 5,000 items in 2 records \(\+5,000, 0 were there already\), until "
-        assert re.fullmatch(expected + BY_PEOPLE + "\n", said), said
-        received: list[str] = []
-        while len(received) < 5000:
-            record = json.loads(watching.output.until(lambda line: '"received"' in line))["record"]
-            received += record["items"]["digests"]
-        assert sorted(received) == sorted(digest_of(i) for i in range(5000))
-        assert record["items"]["labels"] == ["attack-footage"]
-        assert watching.interrupt() == 0
-
-    second.until(lambda found: found and found[0]["items"] == 5000, "list")
-    row = second.cli("list").stdout.splitlines()[1]
-    assert re.match(r"ministry-a/halle-2026  Ministry A  sha256  +5,000  +-  ", row), row
-    shown = second.json("list", "show", "ministry-a/halle-2026")
-    assert (shown["items"], shown["records"], shown["list"]["labels"]) == (5000, 2, ["attack-footage"])
-
-    until = datetime.fromtimestamp(shown["expires_ms"] / 1000, UTC)
-    match = f"MATCH ministry-a/halle-2026  attack-footage  advice: review  until {until:%Y-%m-%d}"
-    assert re.fullmatch(rf"{match}  ministry-a/halle-2026/\w{{4}}:\d+\n", second.cli("lookup", digest_of(7)).stdout)
-    several = second.cli("lookup", digest_of(8).upper(), digest_of(9999), "0" * 32)
-    assert re.fullmatch(rf"{match}  ministry-a/halle-2026/\w{{4}}:\d+  {digest_of(8)}\n", several.stdout)
-
-    with path.open("a") as file:
-        file.write(digest_of(5000))
-    assert "5,001 items in 3 records (+1, 5,000 were there already)" in publish(first, path)
-    packed = tmp_path / "odd name"
-    packed.write_bytes(gzip.compress(path.read_bytes()))
-    assert "5,001 items in 3 records (+0, 5,001 were there already)" in publish(first, packed, "--name", "halle-2026")
-
-
-def test_a_bad_line_stops_a_publication_and_nothing_is_published(first: Node, tmp_path: Path) -> None:
-    path = tmp_path / "bad.csv"
-    path.write_text(f"{digest_of(1)}\n{digest_of(2)[:-1]},x\nzz\n")
-    refused(
-        first.cli("list", "publish", path, check=False),
-        1,
-        f"{path}:2: sha256 needs 64 hex digits, got 63",
-        "Nothing was published.",
-    )
-    refused(first.cli("list", "show", "ministry-a/bad", check=False), 1, "there is no list")
-    said = publish(first, path, "--skip-bad")
-    assert "ministry-a/bad: 1 items in 1 records (+1, " in said
-    assert f"left out: 2 bad lines, see {path}.rejects" in said
-    assert (tmp_path / "bad.csv.rejects").read_text().splitlines() == [
-        f"2\tsha256 needs 64 hex digits, got 63\t{digest_of(2)[:-1]},x",
-        "3\tsha256 needs 64 hex digits, got 2\tzz",
-    ]
-    elsewhere = tmp_path / "elsewhere"
-    answer = first.json("list", "publish", path, "--skip-bad", "--rejects", elsewhere)
-    assert (answer["added"], answer["unchanged"], answer["rejected"]) == (0, 1, 2)
-    assert elsewhere.read_text().count("\n") == 2
-    misused(first.cli("list", "publish", path, "--skip-bad", "--rejects", path, check=False), "names the list itself")
-    assert path.read_text().startswith(digest_of(1))
-
-
-def test_a_list_that_cannot_be_is_refused(first: Node, tmp_path: Path) -> None:
-    refused(first.cli("list", "publish", tmp_path / "no.csv", check=False), 3, "cannot be read: No such file")
-    refused(first.cli("list", "publish", tmp_path, "--name", "x", check=False), 3, "cannot be read: Is a directory")
-    empty = tmp_path / "empty.csv"
-    empty.write_text("# nothing\n")
-    refused(first.cli("list", "publish", empty, check=False), 1, "has no digests")
-    cut = tmp_path / "cut.gz"
-    cut.write_bytes(gzip.compress(b"".join(digest_of(i).encode() + b"\n" for i in range(1000)))[:-9])
-    refused(first.cli("list", "publish", cut, check=False), 1, "cut.gz is damaged")
-    misused(first.cli("list", "publish", "-", input=digest_of(1), check=False), "stdin makes no name for a list")
-    misused(first.cli("list", "--json", "show", "x", check=False), "--json stands behind show")
 
 
 def test_digests_of_a_file_are_looked_up_in_batches(second: Node, first: Node, tmp_path: Path) -> None:
@@ -492,4 +416,4 @@ def test_an_end_is_typed_in_one_way() -> None:
 
 
 def test_what_the_commands_offer_is_what_the_node_takes() -> None:
-    assert lists.ADVICE == drafts.ADVICE
+    assert publishing.ADVICE == drafts.ADVICE
