@@ -81,7 +81,7 @@ def _compare(
         raise AssertionError  # the last part is what was compared
 
     with Reading(source, file, "Nothing was compared.") as reading:
-        found = calling.ask(place, lambda node: reading.told(compare(node)))
+        found = calling.ask(place, compare)
     _tell(found, reading, as_json=as_json)
     return found
 

@@ -129,7 +129,7 @@ def preview(name: str, file: Path, show: bool, source: Source, folder: Path, as_
         raise AssertionError  # the last part is what was compared
 
     with Reading(source, file, "Nothing was compared.") as reading:
-        found = calling.ask(place, lambda node: reading.told(compare(node)))
+        found = calling.ask(place, compare)
     if as_json:
         print_document = printing.print_json_line if show else printing.print_json
         print_document({**printing.fields_of(found), **reading.fields()})

@@ -4,7 +4,7 @@ import functools
 import os
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
@@ -32,7 +32,6 @@ OTHER = "other reasons"
 _CELLS = re.compile(r"[\t,;]|\s{2,}")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,6 @@ class Reading:
         self.bad = 0
         self.kinds: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
-        self.fault: NodeError | None = None
         self.rejects = _rejects(path, source) if source.skip_bad else None
         self._source, self._path, self._undone = source, path, undone
         self._values = _values(source, written)
@@ -167,8 +165,7 @@ class Reading:
                 raise self._nothing()
             self.show("waiting for the node")
         except NodeError as error:
-            self.fault = _named(self.name, error)
-            raise self.fault from error
+            raise _named(self.name, error) from error
 
     def _read(self) -> Iterator[Item | Bad]:
         source = self._source
@@ -180,17 +177,6 @@ class Reading:
                 yield found
                 if size and number % LINES_PER_LOOK == 0:
                     self._show(total=size, completed=raw.tell())
-
-    async def told(self, call: Awaitable[Answer]) -> Answer:
-        """The answer of a call that reads these items; where reading failed, that, not that the call was cancelled."""
-        import asyncio
-
-        try:
-            return await call
-        except (NodeError, asyncio.CancelledError):
-            if self.fault:
-                raise self.fault from None
-            raise
 
     def show(self, what: str, total: int | None = None, completed: int = 0) -> None:
         """Say on the bar what is being done now."""

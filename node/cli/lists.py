@@ -116,7 +116,7 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("quality floor", str(said.quality_floor) if "pdq" in said.kinds else ""),
             ("to come", f"{items.counted(found.missing, 'record')} of its owner" if found.missing else ""),
             ("not matched yet", items.counted(found.unprojected, "record") if found.unprojected else ""),
-            ("held elsewhere", publishing.elsewhere(found) if found.following == naming.OWN else ""),
+            ("held elsewhere", publishing.elsewhere(found) if found.following == naming.OWN and found.records else ""),
             ("updated", printing.moment(found.updated_ms)),
             ("ends", printing.moment(found.expires_ms)),
             ("id", found.object_id.hex()),

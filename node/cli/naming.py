@@ -21,18 +21,28 @@ def require(name: str) -> str:
 
 
 async def find(node: "Client", name: str) -> "tools_pb2.ListView":
-    """The one list that is meant; raises Refused for none and for several."""
-    mine = None if "/" in name else await find_mine(node, name)
-    if mine is not None:
-        return mine
-    (found,) = await node.lists(name, exercises=True)
-    return found
+    """The one list that is meant; raises Refused for none and for several.
+
+    One that was withdrawn does not stand in the way of another of its name.
+    """
+    found = await node.lists(exercises=True)
+    called = [one for one in found if name.lower() in _names(one) and not one.withdrawn]
+    if len(called) == 1:
+        return called[0]
+    (found_by_node,) = await node.lists(name, exercises=True)
+    return found_by_node
 
 
 async def find_mine(node: "Client", name: str) -> "tools_pb2.ListView | None":
-    """That of our lists which is called so, without its owner."""
+    """That of our lists which is called just so, without its owner."""
     found = await node.lists(exercises=True)
-    return next((one for one in found if one.following == OWN and one.list.name == name.lower()), None)
+    return next(
+        (one for one in found if one.following == OWN and one.list.name == name.lower() and not one.withdrawn), None
+    )
+
+
+def _names(view: "tools_pb2.ListView") -> tuple[str, ...]:
+    return (view.name, view.list.name) if view.following == OWN else (view.name,)
 
 
 async def find_own(node: "Client", name: str) -> "tools_pb2.ListView":
@@ -47,7 +57,7 @@ async def find_own(node: "Client", name: str) -> "tools_pb2.ListView":
             next_step=f"{error.next_step}\n`tocsin list create {name}` makes a list of ours.",
             field="list",
         ) from error
-    if found.following not in (OWN, ""):
+    if found.following != OWN:
         raise Refused(
             f"{found.name} is not ours: only {found.member_name} changes it",
             next_step="Say what is wrong with it to its owner.",

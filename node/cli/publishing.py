@@ -1,7 +1,7 @@
 """Publishing lists: make one, make a file one, add to one of ours."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -97,7 +97,14 @@ def create(name: str, draft: "tools_pb2.ListDraft", quality_floor: int | None, f
     """Make an empty list, to be added to."""
     draft.name = _own_name(name)
     _set_floor(draft, quality_floor)
-    answer = calling.ask(calling.find(folder), lambda node: node.publish_list(draft, ()))
+    place = calling.find(folder)
+    if known := calling.ask(place, lambda node: naming.find_mine(node, draft.name)):
+        raise Refused(
+            f"{known.name} is there already",
+            next_step=f"`tocsin list add {draft.name} FILE` adds to it, `tocsin list publish` replaces it.",
+            field="name",
+        )
+    answer = calling.ask(place, lambda node: node.publish_list(draft, ()))
     if as_json:
         printing.print_json(printing.fields_of(answer))
         return
@@ -148,7 +155,7 @@ def publish(
     """
     draft.name = _own_name(name) if name else _name(file)
     draft.replace, draft.dry_run = True, dry_run
-    draft.removed_percent_max = 0 if yes else REMOVED_PERCENT_MAX
+    draft.removed_percent_max = 0 if yes or dry_run else REMOVED_PERCENT_MAX
     _set_floor(draft, quality_floor)
     place = calling.find(folder)
     known = calling.ask(place, lambda node: naming.find_mine(node, draft.name))
@@ -234,11 +241,7 @@ def _publish(
     place: Place, draft: "tools_pb2.ListDraft", source: Source, reading: Reading
 ) -> "tools_pb2.PublishListResponse":
     draft.kind = source.kind_name
-
-    async def send(node: "Client") -> "tools_pb2.PublishListResponse":
-        return await reading.told(node.publish_list(draft, reading.items()))
-
-    return calling.ask(place, send)
+    return calling.ask(place, lambda node: node.publish_list(draft, reading.items()))
 
 
 def _tell(
@@ -255,8 +258,9 @@ def _tell(
         version = f", version {printing.plain(made.list.version)}" if made.list.version else ""
         numbers = f"+{answer.added:,} -{answer.removed:,}, {answer.unchanged:,} unchanged"
         ends = f", until {printing.moment(made.expires_ms)}"
-        click.echo(f"{printing.plain(made.name)}: {'would be ' if dry_run else ''}{numbers}{version}{ends}")
-        for line in reading.summary():
+        named = printing.plain(made.name) or "a new list"
+        click.echo(f"{named}: {f'would be {numbers}' if dry_run else f'{numbers}{version}{ends}'}")
+        for line in (*_repeated(answer, reading), *reading.summary()):
             click.echo(line)
     if wait and not dry_run:
         made = _wait(place, made, as_json=as_json)
@@ -270,8 +274,17 @@ def _tell(
         click.echo(f"{where}, {elsewhere(made)}")
 
 
+def _repeated(answer: "tools_pb2.PublishListResponse", reading: Reading) -> Iterator[str]:
+    """So that the numbers add up: a list has each value once."""
+    more = reading.good - answer.added - answer.unchanged
+    if more > 0:
+        yield f"{items.counted(more, 'line')} repeated what stood in another one"
+
+
 def elsewhere(view: "tools_pb2.ListView") -> str:
     """Who holds our list besides us."""
+    if not view.records:
+        return "nothing to hold"
     if view.records_elsewhere >= view.records:
         return "all held by other members"
     if not view.records_elsewhere:
@@ -293,9 +306,11 @@ def _wait(place: Place, made: "tools_pb2.ListView", *, as_json: bool) -> "tools_
                     return view
         raise AssertionError  # it ends with an answer or an error
 
+    if made.records_elsewhere < made.records:
+        click.echo("Waiting until other members hold all of it. Ctrl-C leaves; it is published either way.", err=True)
     try:
         return calling.ask(place, watch)
     except KeyboardInterrupt:
         if not as_json:
-            click.echo("Left before all of it was held elsewhere; it is published, and goes on.", err=True)
+            click.echo("Left before all of it was held elsewhere.", err=True)
         return made

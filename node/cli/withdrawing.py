@@ -10,7 +10,6 @@ from node.cli.items import Reading, Source
 from node.errors import Refused
 
 if TYPE_CHECKING:
-    from node.client import Client
     from node.v1 import tools_pb2
 
 REASONS = (  # by number, from 1: protos/README.md section 4
@@ -56,11 +55,8 @@ def remove(
     known = calling.ask(place, lambda node: naming.find_own(node, naming.require(name)))
     source = source.of_list(known.list.kinds)
     with Reading(source, file or digests.STDIN, "Nothing was removed.", written) as reading:
-
-        async def send(node: "Client") -> "tools_pb2.RemoveItemsResponse":
-            return await reading.told(node.remove_items(_removal(known, reason, source), reading.items()))
-
-        answer = calling.ask(place, send)
+        removal = _removal(known, reason, source)
+        answer = calling.ask(place, lambda node: node.remove_items(removal, reading.items()))
     if as_json:
         printing.print_json({**printing.fields_of(answer), **reading.fields()})
         return
@@ -109,7 +105,8 @@ def _confirm(known: "tools_pb2.ListView", reason: str) -> None:
     """Have its name typed: no habit and no slip does that."""
     if not asking.is_terminal():
         raise click.UsageError(f"There is no terminal to confirm on that {known.name} goes. Give --yes if so.")
-    click.echo(f"WITHDRAW {printing.plain(known.name)}, {known.items:,} items, from all members, for good: {reason}.")
+    what = f"{printing.plain(known.name)}, {items.counted(known.items, 'item')}"
+    click.echo(f"WITHDRAW {what}, from all members, for good: {reason}.")
     for _ in range(asking.TRIES):
         typed = str(click.prompt("Type the list's name to confirm", default="", show_default=False)).strip().lower()
         if typed in (known.name, known.list.name):
