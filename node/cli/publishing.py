@@ -158,7 +158,7 @@ def publish(
     draft.removed_percent_max = 0 if yes or dry_run else REMOVED_PERCENT_MAX
     _set_floor(draft, quality_floor)
     place = calling.find(folder)
-    known = calling.ask(place, lambda node: naming.find_mine(node, draft.name))
+    known = calling.ask(place, lambda node: _known(node, draft.name))
     source = source.of_list(known.list.kinds, known.list.quality_floor) if known else source.of_list()
     with Reading(source, file, UNDONE) as reading:
         answer = _publish(place, draft, source, reading)
@@ -230,6 +230,14 @@ def _name(file: Path) -> str:
     if not found:
         raise click.UsageError(f"{digests.name_of(file)} makes no name for a list: give --name.")
     return found
+
+
+async def _known(node: "Client", name: str) -> "tools_pb2.ListView | None":
+    """Our list of this name; none for a tool that may share lists and not read them."""
+    try:
+        return await naming.find_mine(node, name)
+    except Refused:
+        return None
 
 
 def _set_floor(draft: "tools_pb2.ListDraft", quality_floor: int | None) -> None:
