@@ -88,9 +88,12 @@ def local(folder: Path) -> Place:
     from node.custody import charters
     from node.custody import folder as folders
 
-    config = configs.load(options.config_file(folder))
+    file = options.config_file(folder)
+    _require_allowed(file)
+    config = configs.load(file)
     path = config.data_folder / folders.CHARTER
-    if config.data_folder.exists() and not _is_there(path):
+    _require_allowed(path)
+    if config.data_folder.exists() and not path.exists():
         raise ConfigError(
             f"{config.folder} has not joined a federation",
             next_step="Run `tocsin join CHARTER` with the file you were sent.",
@@ -99,11 +102,23 @@ def local(folder: Path) -> Place:
     return Place(charter.federation_id, config, charter)
 
 
-def _is_there(path: Path) -> bool:
+def _require_allowed(path: Path) -> None:
+    """Raise ConfigError where another user's folder stands in the way; whatever else is wrong, its reader says."""
     try:
-        return path.exists()
+        with path.open("rb"):
+            return
     except PermissionError:
-        return True  # whoever reads it says why it cannot
+        raise _forbidden(path) from None
+    except OSError:
+        return
+
+
+def _forbidden(path: Path) -> ConfigError:
+    return ConfigError(
+        f"{path} may not be opened by this user",
+        next_step=f"Run the command as the user that the node runs as, with `sudo -u {_owner(path)}`; or as a person "
+        "of its member, with --as FILE.",
+    )
 
 
 def ask(place: Place, work: Work[Answer]) -> Answer:
@@ -190,10 +205,7 @@ def _require_socket(config: "Config") -> None:
                 f"the node of {config.folder} is not running", next_step=how_to_start(config.folder)
             ) from None
         except PermissionError:
-            raise ConfigError(
-                f"{config.socket} may not be opened by this user",
-                next_step=f"Run the command as the user that the node runs as, with `sudo -u {_owner(config)}`.",
-            ) from None
+            raise _forbidden(config.socket) from None
         except OSError as error:
             raise Unavailable(
                 f"{config.socket} does not answer: {error.strerror or error}",
@@ -201,11 +213,14 @@ def _require_socket(config: "Config") -> None:
             ) from error
 
 
-def _owner(config: "Config") -> str:
-    try:
-        return config.data_folder.owner()
-    except (OSError, KeyError):
-        return "USER"
+def _owner(path: Path) -> str:
+    """Whose it is, or the folder that is closed to us."""
+    for place in (path, *path.absolute().parents):
+        try:
+            return place.owner()
+        except (OSError, KeyError):
+            continue
+    return "USER"
 
 
 def how_to_start(folder: Path) -> str:

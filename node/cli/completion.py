@@ -23,17 +23,17 @@ Names = Sequence[tuple[str, str]]  # what is typed, and what it is
 
 @click.command(
     epilog=options.examples(
-        'eval "$(tocsin completion bash)"                  (in ~/.bashrc)',
-        'eval "$(tocsin completion zsh)"                   (in ~/.zshrc)',
         "tocsin completion fish > ~/.config/fish/completions/tocsin.fish",
+        'eval "$(tocsin completion bash)"         (in ~/.bashrc)',
+        'eval "$(tocsin completion zsh)"          (in ~/.zshrc, behind compinit)',
     )
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes commands, options and names in a shell.
+    """Print what makes a shell complete commands and names.
 
-    Names of peers, crises and lists are asked of the running node.
+    The names are those of peers, crises and lists, as the running node knows them.
     """
     from node.cli.main import COMPLETE
 

@@ -93,7 +93,7 @@ def _folder(command: Command, default: Callable[[], Path], found: str) -> Comman
         "--config",
         "folder",
         envvar="TOCSIN_CONFIG",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),  # whoever reads it says more than "not readable"
         metavar="PATH",
         default=default,
         help=f"The node's folder, or its configuration file. Default: TOCSIN_CONFIG, or {found}.",
@@ -131,7 +131,10 @@ def config_file(folder: Path) -> Path:
         raise click.UsageError(
             "This works on a node's own folder, on its machine: leave out --node (or TOCSIN_NODE), or give --folder."
         )
-    return folder if folder.suffix == ".toml" or folder.is_file() else folder / FILE_NAME
+    try:
+        return folder if folder.suffix == ".toml" or folder.is_file() else folder / FILE_NAME
+    except PermissionError:
+        return folder / FILE_NAME
 
 
 def said() -> Said:

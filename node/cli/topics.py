@@ -16,7 +16,10 @@ from node.cli import errors, options, printing, schemas
 @click.argument("words", nargs=-1, metavar="[COMMAND|TOPIC]...")
 @click.pass_context
 def help_(ctx: click.Context, words: tuple[str, ...]) -> None:
-    """Explain a command, or what is true of all: exit-codes, node, environment, json."""
+    """Explain a command, or what is true of all of them.
+
+    The topics are exit-codes, node, environment and json.
+    """
     root = ctx.find_root()
     if words and words[0] in TOPICS:
         TOPICS[words[0]](words[1:])

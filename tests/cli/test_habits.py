@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ import pytest
 from node.cli import calling, countries, crisis, errors, printing, schemas, tool
 from node.cli.main import tocsin
 from node.crisis.lifecycle import State
+from node.custody import files, tools
 from node.errors import NodeError
 from node.rpc import tls
 from tests.cli.script import Said
@@ -187,6 +189,32 @@ def test_ctrl_c_twice_leaves_in_peace_while_the_node_is_down(node: Node, json_: 
 def _interrupt_often(running: Command) -> None:
     for _ in range(5):
         os.kill(running.pid, signal.SIGINT)
+
+
+# ---- Another person
+
+
+def test_a_file_that_has_ended_is_named_before_anything_is_asked(node: Node, tmp_path: Path) -> None:
+    path, data = tmp_path / "old.pem", node.config.data_folder
+    begun = datetime.now(UTC) - timedelta(days=2)  # noqa: TID251 - the command has the real clock
+    files.create_secret(path, tools.issue(data, "old", ["read"], begun, timedelta(days=1)))
+    done = node.cli("crisis", "list", "--as", path, check=False)
+    assert done.returncode == 3
+    assert re.match(rf"tocsin: {path} ended 20\S+ \S+ \(.* UTC\)\n  Issue one on the node's machine", done.stderr)
+
+
+def test_a_watch_by_another_person_goes_on_when_the_node_restarts(node: Node, tmp_path: Path) -> None:
+    path = tmp_path / "watcher.pem"
+    node.cli("tool", "issue", "watcher", "--scope", "read", "--output", path)
+    with Command("watch", "--as", str(path), "--kind", "declaration") as running:
+        running.errors.until(lambda line: "Watching" in line)
+        assert node.stop() == 0
+        running.errors.until(lambda line: "does not answer" in line)
+        node.start()
+        running.errors.until(lambda line: "Watching" in line)
+        node.cli(*DRILL, "--title", "Drill after the restart")
+        running.output.until(lambda line: "Drill after the restart" in line)
+        assert running.interrupt() == 0
 
 
 # ---- Colour

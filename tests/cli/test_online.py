@@ -268,7 +268,7 @@ def test_a_match_that_nobody_reads_is_an_error(first: Node, tmp_path: Path) -> N
 
 def test_a_subscription_goes_on_behind_what_it_acknowledged(first: Node) -> None:
     def declare(title: str) -> str:
-        entry: str = first.json(*DECLARE, title, "--for", "1h", "--exercise", "--yes")["entry"]
+        entry: str = first.json(*DECLARE, title, "--for", "1h", "--exercise", "--yes", "--again")["entry"]
         return entry
 
     wanted = declare("Drill to be acknowledged")
