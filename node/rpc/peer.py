@@ -86,6 +86,8 @@ class DialledLink:
             await self._call.write(_REQUESTS[self.stream](frame=frame))
         except grpc.aio.AioRpcError as error:
             raise Unavailable(describe(error)) from error
+        except asyncio.InvalidStateError as error:  # over before this was sent, which is no fault of ours
+            raise Unavailable("the connection broke before something was sent") from error
 
 
 class PeerServicer(peer_pb2_grpc.PeerServicer):
