@@ -16,7 +16,7 @@ from node.rpc import tls
 from node.rpc.tls import Leaf
 
 KEEPALIVE_S = 30.0  # a link that is cut without a word is noticed after this and the next
-KEEPALIVE_TIMEOUT_S = 10.0
+KEEPALIVE_TIMEOUT_S = 10.0  # gRPC gives a ping a minute, whatever its option for keep-alives says
 HANDSHAKE_TIMEOUT_S = 10.0  # a stranger that connects and says nothing holds a socket so long
 MESSAGE_BYTES_MAX = limits.FRAME_BYTES_MAX + (64 << 10)  # a frame, and the message and oneof around it
 # To our own tools: a whole payload with its header and box, which no frame between peers ever is.
@@ -31,6 +31,7 @@ Options = tuple[tuple[str, str | int], ...]
 _BOTH_SIDES: Options = (
     ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
     ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
+    ("grpc.http2.ping_timeout_ms", int(KEEPALIVE_TIMEOUT_S * 1000)),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.bdp_probe", 0),
