@@ -200,7 +200,7 @@ def _faults(kind: str, random: Random, nodes: int, publisher: int) -> list[Fault
         case _:
             # Not the publisher: everyone waits for a slow one that alone has the list.
             victim = random.choice([one for one in range(nodes) if one != publisher])
-            return [Slow(victim, random.choice((128, 256, 512)) << 10, random.uniform(0.02, 0.2))]
+            return [Slow(victim, random.choice((64, 128, 256)) << 10, random.uniform(0.02, 0.2))]
 
 
 def _moment(random: Random) -> Moment:

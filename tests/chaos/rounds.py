@@ -78,7 +78,10 @@ async def _play(folder: Path, outcome: Outcome, tell: Tell) -> None:
             outcome.restarts = sum(world.restarts.values())
             if reference_s:
                 outcome.slow_ratio = travelled_s / reference_s
-                tell(f"the list reached the others in {travelled_s:.1f} s, without the slow one in {reference_s:.1f} s")
+                tell(
+                    f"the list reached the others in {travelled_s:.1f} s, {outcome.slow_ratio:.1f} times the"
+                    f" {reference_s:.1f} s that as long a list took before"
+                )
             _compare(said, faults, quiet, tell)
             tell(
                 f"agreement {outcome.agreed_s:.1f} s after the last fault: {len(said.standing):,} digests and"
