@@ -46,10 +46,11 @@ def run(plan: Plan, tell: Tell) -> Outcome:
         outcome.fault = "; ".join(str(one) for one in _leaves(errors))
     except* Exception as errors:  # noqa: BLE001 - whatever it is, the next round can be played
         outcome.fault = "; ".join(repr(one) for one in _leaves(errors))
-    if outcome.fault:
-        outcome.folder = folder
-    else:
-        shutil.rmtree(folder)
+    finally:
+        if outcome.fault:
+            outcome.folder = folder
+        else:
+            shutil.rmtree(folder)
     return outcome
 
 
