@@ -76,16 +76,17 @@ class Outbox:
     async def drain(self) -> None:
         """Send whatever comes, until the link is to end; what waited then may still leave."""
         sending = asyncio.create_task(self._send_all())
-        ended = asyncio.create_task(self._ended.wait())
+        waiting: list[asyncio.Task[object]] = [asyncio.create_task(self._ended.wait())]
         try:
-            await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, *waiting}, return_when=asyncio.FIRST_COMPLETED)
             if not sending.done() and self._bytes:
-                await asyncio.wait({sending, asyncio.create_task(self._queue.join())}, timeout=FAREWELL_S)
+                waiting.append(asyncio.create_task(self._queue.join()))
+                await asyncio.wait({sending, waiting[-1]}, timeout=FAREWELL_S)
             if sending.done():
                 sending.result()
         finally:
-            sending.cancel()
-            ended.cancel()
+            for task in (sending, *waiting):
+                task.cancel()
 
     async def _send_all(self) -> None:
         while True:
