@@ -139,7 +139,9 @@ class Fetch:
             case "chunk":
                 return self._on_chunk(peer, frame.chunk)
             case "chunk_ack":
-                link.unacknowledged = max(link.unacknowledged - 1, 0)
+                if not link.unacknowledged:
+                    return [Hangup(peer, "acknowledges a chunk that it was not sent")]
+                link.unacknowledged -= 1
                 return self._pump(peer, link)
             case "absent":
                 return self._on_absent(now, peer, link, HeaderHash(frame.absent.entry))
