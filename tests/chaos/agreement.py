@@ -70,6 +70,11 @@ async def _digests_are_found(world: World, said: Said, node: int) -> None:
         missing = [value for i, value in enumerate(asked) if i not in found]
         if missing:
             raise Lost(f"n{node + 1} does not find {len(missing)} of {len(asked)} digests, as {missing[0].hex()}")
+    removed = sorted(said.digests[: said.removed])
+    for first in range(0, len(removed), LOOK_UP_MAX):
+        found = {match.index for match in await world.clients[node].look_up(SHA256.name, removed[first:][:LOOK_UP_MAX])}
+        if found:
+            raise Lost(f"n{node + 1} still finds {len(found)} digests that were removed")
 
 
 async def _crises_stand_once(world: World, said: Said, node: int) -> None:

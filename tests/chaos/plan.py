@@ -124,6 +124,7 @@ class Plan:
     digest_count: int
     parts: int  # calls that the list is published by
     publishes_again: bool  # a call that a fault ended is made once more
+    removed: float  # share of what was published that is taken out again, by one call
     declarers: Sequence[int]  # who declares, one after the other
     pause_s: float  # between two declarations
     faults: Sequence[Fault]
@@ -145,9 +146,10 @@ class Plan:
     def __str__(self) -> str:
         calls = f"{self.parts} call{'s' if self.parts > 1 else ''}"
         again = "" if self.publishes_again else " (not made again)"
+        removes = f", removes {self.removed:.1%}" if self.removed else ""
         return (
             f"a {self.shape} of {self.nodes}; n{self.publisher + 1} publishes {self.digest_count:,} digests"
-            f" by {calls}{again}; {len(self.declarers)} declarations"
+            f" by {calls}{again}{removes}; {len(self.declarers)} declarations"
         )
 
 
@@ -168,6 +170,7 @@ def draw(seed: int, number: int, only: Sequence[str] = (), digest_count: int = 1
         digest_count=digest_count,
         parts=random.choice((1, 1, 2, 3)),
         publishes_again=random.random() < 0.75,
+        removed=random.choice((0.0, 0.0, 0.001, 0.2)),
         declarers=[random.randrange(DECLARERS) for _ in range(random.randint(6, 14))],
         pause_s=random.uniform(0.02, 0.4),
         faults=[fault for kind in kinds for fault in _faults(kind, random, nodes, publisher)],

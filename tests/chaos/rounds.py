@@ -130,7 +130,7 @@ async def _strike(said: Said, faults: Faults) -> float:
         faults.published.set()
         if said.published < len(said.digests):
             return 0.0
-        await _held(said, faults.calm, said.referred + said.published)
+        await _held(said, faults.calm, len(said.standing))
         return asyncio.get_running_loop().time() - since
 
     async with asyncio.TaskGroup() as tasks:

@@ -16,6 +16,7 @@ from tests.chaos.plan import Plan
 from tests.chaos.world import LOOK_AGAIN_S, Lost, World
 
 HANDLING = record_pb2.Handling(tlp=GREEN)
+OUTDATED = 4  # of the withdrawal reasons
 LIST, REFERENCE = "travelling", "reference"
 
 
@@ -39,7 +40,7 @@ class Said:
     seen_s: dict[tuple[int, bytes], float] = field(default_factory=dict)  # by node and object: the first time
     sent: int = 0  # digests that the publisher's node was sent
     published: int = 0  # of the first so many it was confirmed that they stand in the list
-    times_called: int = 0
+    removed: int = 0  # of the first so many it was confirmed that they do not
     referred: int = 0  # digests of the list that was published before, for reference
 
     def __post_init__(self) -> None:
@@ -49,7 +50,7 @@ class Said:
     def standing(self) -> list[bytes]:
         """Digests that have to be found everywhere."""
         before = digests(self.world.plan, REFERENCE) if self.referred else []
-        return before + self.digests[: self.published]
+        return before + self.digests[self.removed : self.published]
 
     # ---- Declarations
 
@@ -98,6 +99,17 @@ class Said:
                 self.published = last
             else:
                 return  # what came of it is for the nodes to agree on
+        await self._remove(int(total * plan.removed))
+
+    async def _remove(self, count: int) -> None:
+        """The first so many no longer stand; called for until it is confirmed."""
+        removal = tools_pb2.Removal(list=LIST, reason=OUTDATED, kind=SHA256.name)
+        while self.removed < count:
+            try:
+                await self.world.clients[self.world.plan.publisher].remove_items(removal, self.digests[:count])
+                self.removed = count
+            except Unavailable:
+                await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _publish(self, first: int, last: int) -> bool:
         client = self.world.clients[self.world.plan.publisher]
@@ -106,7 +118,6 @@ class Said:
             self.sent = max(self.sent, first + count)
 
         while True:
-            self.times_called += 1
             try:
                 answer = await client.publish_list(draft(LIST), self.digests[first:last], progress)
             except Unavailable:
