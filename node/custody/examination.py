@@ -219,12 +219,12 @@ def _try(address: str) -> None:
 
 
 def _backup(config: Config) -> Finding:
-    kept = [config.folder / "node.toml", config.data_folder / folder.CHARTER]
+    kept = [config.folder / "node.toml", config.data_folder / folder.CHARTER, *sorted(config.folder.glob("*.card"))]
     return finding.ok(
         "backup",
-        f"back up {' and '.join(str(path) for path in kept if path.exists())}, and nothing else of this folder: keys "
-        "never leave this machine, and stores that come back sign twice and bring back what was erased. A new node "
-        "makes new keys and fetches the rest from its peers",
+        f"back up {', '.join(str(path) for path in kept if path.exists())}, and the list of peers. Never "
+        f"{config.data_folder / 'sign'} and {config.data_folder / 'node'}: their keys never leave this machine, and "
+        "an older copy signs one place twice. A copy of the stores brings back what was erased: see configs/README.md",
     )
 
 

@@ -56,11 +56,13 @@ def test_a_folder_in_order_has_no_trouble_and_is_left_as_it_was(founder: Founder
 
 def test_what_is_to_be_backed_up_is_named_and_keys_are_not(founder: Founder) -> None:
     (found,) = examined(founder)["backup"]
-    kept, _, never = found.found.partition("nothing else")
+    kept, _, never = found.found.partition("Never")
     assert str(founder.folder / "node.toml") in kept
     assert str(founder.data / folder.CHARTER) in kept
-    assert "keys never leave this machine" in never
-    assert ".key" not in kept
+    assert str(founder.made.card_path) in kept
+    for secret in ("sign", "node"):
+        assert str(founder.data / secret) in never
+        assert str(founder.data / secret) not in kept
 
 
 def test_a_file_that_others_may_read_is_a_fault_with_the_command_that_mends_it(founder: Founder) -> None:

@@ -46,3 +46,19 @@ def test_a_link_that_stood_is_dialled_again_soon_whoever_opened_it() -> None:
     assert dialing.wake_at < 1001
     dialing.drop(SMALLER)
     assert dialing.due(2000) == []
+
+
+def test_somebody_in_a_hurry_waits_for_no_retry_and_makes_no_second_call() -> None:
+    dialing = Dialing(ME, Random(1))
+    dialing.add(0, LARGER)
+    assert dialing.due(0) == [LARGER]
+    dialing.hurry(1, LARGER)
+    assert dialing.due(1) == []  # a call is under way
+    for _ in range(9):
+        dialing.link_down(1, LARGER)
+        assert dialing.due(1000) == [LARGER]
+    dialing.link_down(1000, LARGER)
+    assert dialing.due(1000) == []
+    dialing.hurry(1000, LARGER)
+    dialing.hurry(1000, SMALLER)  # whom nobody knows here
+    assert dialing.due(1000) == [LARGER]
