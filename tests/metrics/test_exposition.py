@@ -108,10 +108,8 @@ async def test_the_table_says_what_the_node_says_and_nothing_else(two: Sequence[
     assert value(families, "tocsin_peer_connected", peer="Ministry A") == 1
     assert value(families, "tocsin_peer_in_step", peer="Ministry A") == 1
     assert value(families, "tocsin_items") == len(DIGESTS)
-    calls = value(families, "tocsin_calls_total", method="LookUp", code="OK")  # one for each kind it may be
-    assert calls >= 1
-    assert value(families, "tocsin_lookup_values_total") == calls
-    assert value(families, "tocsin_lookup_duration_seconds_count") == calls
+    answered = value(families, "tocsin_lookup_duration_seconds_count")
+    assert value(families, "tocsin_lookup_values_total") >= answered >= 1  # one for each kind it may be
     assert value(families, "tocsin_store_bytes", store="digests") > 32 * len(DIGESTS)
     for family in families.values():
         for sample in family.samples:
