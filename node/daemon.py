@@ -39,12 +39,14 @@ from node.rpc.tools import ToolsServicer
 from node.runtime import dialing
 from node.runtime.following import Following
 from node.runtime.listing import Listing
+from node.runtime.matching import Matching
 from node.runtime.peering import Peering
 from node.runtime.projecting import Projecting
 from node.runtime.publishing import Publishing
 from node.runtime.reading import Reading
 from node.runtime.saying import Saying
 from node.runtime.staging import Staging
+from node.runtime.threads import ReadingThreads
 from node.runtime.writer import Writer
 from node.store import ledger, stores
 from node.v1 import admin_pb2
@@ -97,6 +99,7 @@ class Daemon:
         self.writer = Writer(self.exchange)
         self.peering = Peering(gossip, Fetch(me, chance), Dialing(self.keys.member_id, chance), self.writer, self.clock)
         self.reading = Reading(self.config.data_folder)
+        self.threads = ReadingThreads(self.config.data_folder)
         beside = stores.projecting_stores(self.exchange.stores, self.config.data_folder)
         self.projecting = Projecting(beside, self.writer)
         self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock)
@@ -141,6 +144,7 @@ class Daemon:
         """Serve until told to stop; raises ConfigError for an address that cannot be listened on."""
         try:
             await self.reading.open()
+            await self.threads.open()
             await self.approval.load()
             listeners = self._listen()
             self.approval.gate = listeners[0].gate
@@ -185,7 +189,8 @@ class Daemon:
 
     def _listen(self) -> list[Listener]:
         staging = Staging(self.config.data_folder)
-        tools = ToolsServicer(Publishing(self.saying), self.listing, self.following, staging, self.saying)
+        matching = Matching(self.threads, self.writer, self.clock)
+        tools = ToolsServicer(Publishing(self.saying), self.listing, self.following, matching, staging, self.saying)
         admin = AdminServicer(
             self.approval,
             self.peering,
@@ -234,6 +239,7 @@ class Daemon:
             await asyncio.to_thread(self.exposition.close)  # an answer under way still needs this loop
         self.projecting.close()
         await self.reading.close()
+        await self.threads.close()
         await self.writer.run(joining.close_exchange)
         self.writer.close()
         _log.info("stopped")
@@ -281,9 +287,8 @@ async def serve(config: Config) -> None:
     """Run the node of a folder until SIGTERM or SIGINT; raises ConfigError for what keeps it from starting."""
     os.umask(0o077)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    os.environ["SQLITE_TMPDIR"] = str(
-        config.data_folder
-    )  # what is sorted there may be larger than memory, as /tmp may be
+    # What is sorted there may be larger than memory, where /tmp often lies.
+    os.environ["SQLITE_TMPDIR"] = str(config.data_folder)
     with files.locked(config.data_folder):
         folder.check_modes(config.data_folder)
         keys, charter = folder.read_keys(config.data_folder), joining.read_charter(config)

@@ -1,5 +1,6 @@
 """Standing: whether a record, or an item of it, still counts, by forks, ends and what its author took back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +10,7 @@ from node.feed.keys import FeedId
 from node.feed.marks import Standing
 from node.store import index, ledger, restrictions
 from node.store.index import Record
+from node.store.restrictions import Said
 from node.store.stores import Stores
 
 WITHDRAWN, REPLACED = "withdrawn by its author", "replaced by a later record"
@@ -39,27 +41,34 @@ def standing_of(stores: Stores, feed_id: FeedId, seq: int, trust: Trust) -> Stan
 
 def restriction(stores: Stores, record: Record, trust: Trust) -> Restriction:
     """What its author took back of a record of a list, or of the list it is of."""
-    positions, since_ms = 0, 0
-    for said in restrictions.withdrawals(stores.index, record.member_id, record.hash, record.object_id):
-        if standing_of(stores, said.feed_id, said.seq, trust) is Standing.SUPERSEDED:
-            continue
-        since_ms = since_ms or said.created_ms
-        if not said.positions:
-            return Restriction(WITHDRAWN, since_ms=since_ms)
-        positions |= int.from_bytes(said.positions, "little")
-    for one in restrictions.replacements(stores.index, record.member_id, record.hash):
-        if (
-            one.object_id == record.object_id
-            and standing_of(stores, one.feed_id, one.seq, trust) is not Standing.SUPERSEDED
-        ):
-            return Restriction(REPLACED, since_ms=since_ms)
-    return Restriction(positions=positions & ((1 << record.items) - 1), since_ms=since_ms)
+    said = restrictions.said_of(stores.index, record.member_id, record.hash, record.object_id)
+    return _weigh(stores, record, [said], trust)
 
 
 def restricted(stores: Stores, kind: int, trust: Trust) -> dict[int, Restriction]:
     """All records of a kind that are restricted, by number: few among many."""
-    numbers = [number for number, _ in restrictions.touched(stores.index, kind)]
-    found = {
-        number: restriction(stores, record, trust) for number, record in index.records(stores.index, numbers).items()
-    }
-    return {number: one for number, one in found.items() if one.reason or one.positions}
+    said = restrictions.all_said(stores.index)
+    numbers = [number for number, _ in restrictions.touched(stores.index, kind)] if said else []
+    found = {}
+    for number, record in index.records(stores.index, numbers).items():
+        about = [(record.hash, record.member_id), (record.object_id, record.member_id)]
+        weighed = _weigh(stores, record, [said[one] for one in about if one in said], trust)
+        if weighed.reason or weighed.positions:
+            found[number] = weighed
+    return found
+
+
+def _weigh(stores: Stores, record: Record, said: Sequence[Said], trust: Trust) -> Restriction:
+    positions, since_ms = 0, 0
+    for withdrawal in sorted((one for part in said for one in part.withdrawals), key=lambda one: one.created_ms):
+        if standing_of(stores, withdrawal.feed_id, withdrawal.seq, trust) is Standing.SUPERSEDED:
+            continue
+        since_ms = since_ms or withdrawal.created_ms
+        if not withdrawal.positions:
+            return Restriction(WITHDRAWN, since_ms=since_ms)
+        positions |= int.from_bytes(withdrawal.positions, "little")
+    for one in (one for part in said for one in part.replacements):
+        is_of_list = one.object_id == record.object_id
+        if is_of_list and standing_of(stores, one.feed_id, one.seq, trust) is not Standing.SUPERSEDED:
+            return Restriction(REPLACED, since_ms=since_ms)
+    return Restriction(positions=positions & ((1 << record.items) - 1), since_ms=since_ms)

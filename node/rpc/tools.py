@@ -58,13 +58,18 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
     """The node as its own member's tools see it."""
 
     def __init__(
-        self, publishing: Publishing, listing: Listing, following: Following, staging: Staging, saying: Saying
+        self,
+        publishing: Publishing,
+        listing: Listing,
+        following: Following,
+        matching: Matching,
+        staging: Staging,
+        saying: Saying,
     ) -> None:
         self._publishing, self._listing, self._following = publishing, listing, following
-        self._staging, self._saying = staging, saying
+        self._matching, self._staging, self._saying = matching, staging, saying
         self._reading, self._writer = saying.reading, saying.writer
         self._tail = Tail(saying.reading, saying.writer)
-        self._matching = Matching(saying)
 
     @status.answers
     async def Declare(self, request: tools_pb2.DeclareRequest, _: _Context) -> tools_pb2.DeclareResponse:  # noqa: N802

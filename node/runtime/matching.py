@@ -13,7 +13,9 @@ from node.errors import Refused
 from node.exchange import consult, matching
 from node.exchange.consult import View
 from node.exchange.matching import Question
-from node.runtime.saying import Saying
+from node.runtime.link import Clock
+from node.runtime.threads import ReadingThreads
+from node.runtime.writer import Writer
 from node.store import lookup
 from node.store.stores import Stores
 from node.v1 import tools_pb2
@@ -26,8 +28,8 @@ Asked = tools_pb2.LookUpStreamRequest
 class Matching:
     """Everything in it belongs to the event loop's thread."""
 
-    def __init__(self, saying: Saying) -> None:
-        self._reading, self._writer, self._clock = saying.reading, saying.writer, saying.clock
+    def __init__(self, reading: ReadingThreads, writer: Writer, clock: Clock) -> None:
+        self._reading, self._writer, self._clock = reading, writer, clock
         self._seen: View | None = None
 
     async def look_up(self, request: tools_pb2.LookUpRequest) -> tools_pb2.LookUpResponse:

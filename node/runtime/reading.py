@@ -1,51 +1,68 @@
-"""Reading: the stores beside their writers, over read-only connections, one to each of a few threads.
+"""Reading: the stores beside their writers, over read-only aiosqlite connections.
 
-An operation is a synchronous function of the stores, the same that a writer's thread would run. It
-runs whole in one thread, so it costs two hops however many statements it has. A reader has all four
-files attached to one connection, so one statement may join them.
+An operation is a synchronous function of the stores, the same that a writer's thread would run; few
+statements each, because every statement is a hop to a thread. A reader has all four files attached
+to one connection, so one statement may join them.
 """
 
 import asyncio
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from node.store import stores
-from node.store.stores import Stores
+import aiosqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from node.store.stores import NAMES, Stores
 
 Result = TypeVar("Result")
 
-READERS = 3  # threads: as many reads run at a time, the others wait
+READERS = 3  # sets of connections: as many reads run at a time, the others wait
 
 
 class Reading:
-    """A few threads, each with a connection of its own."""
+    """A few connections, each with all four files."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reading")
-        self._own = threading.local()
-        self._opened: list[Stores] = []
+        self._connections: list[AsyncConnection] = []
+        self._free: asyncio.Queue[tuple[AsyncConnection, Stores]] = asyncio.Queue()
 
     async def open(self) -> None:
-        """Open the first connection: files that cannot be read should be found out at the start."""
-        await self.run(lambda _: None)
+        """Open all connections; the files are there already."""
+        for _ in range(READERS):
+            connection = await self._connect()
+            found = connection.sync_connection
+            assert found is not None  # noqa: S101 - it was opened in the line before
+            self._free.put_nowait((connection, Stores(**dict.fromkeys(NAMES, found))))
 
     async def run(self, operation: Callable[[Stores], Result]) -> Result:
-        """Run one operation; each of its statements sees what was committed when it began."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, operation)
+        """Run one operation over what is committed now."""
+        connection, stores = await self._free.get()
+        try:
+            return await connection.run_sync(lambda _: operation(stores))
+        finally:
+            self._free.put_nowait((connection, stores))
 
     async def close(self) -> None:
-        """Close all connections, after the reads under way."""
-        await asyncio.to_thread(self._threads.shutdown)
-        for opened in self._opened:
-            opened.close()
+        """Close all connections; their threads would keep the process alive."""
+        for connection in self._connections:
+            await connection.close()
+            await connection.engine.dispose()
 
-    def _read(self, operation: Callable[[Stores], Result]) -> Result:
-        held: Stores | None = getattr(self._own, "stores", None)
-        if held is None:
-            held = self._own.stores = stores.open_to_read(self._folder)
-            self._opened.append(held)
-        return operation(held)
+    async def _connect(self) -> AsyncConnection:
+        engine = create_async_engine("sqlite+aiosqlite://", async_creator=self._create, poolclass=StaticPool)
+        connection = await engine.connect()
+        self._connections.append(connection)
+        for name in NAMES[1:]:
+            await connection.exec_driver_sql(f"ATTACH DATABASE ? AS {name}_file", (_uri(self._folder, name),))
+        return connection
+
+    def _create(self) -> aiosqlite.Connection:
+        # Each statement sees what was committed when it began: there is no transaction around them.
+        return aiosqlite.connect(_uri(self._folder, NAMES[0]), uri=True, isolation_level=None)
+
+
+def _uri(folder: Path, name: str) -> str:
+    return f"{(folder / name).absolute().as_uri()}.db?mode=ro"
