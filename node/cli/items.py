@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LINES_PER_LOOK = 1 << 14  # between two steps of the bar
 REASONS_MAX = 20  # told apart in the summary
 OTHER = "other reasons"
+SENDING = "sending"
 
 _CELLS = re.compile(r"[\t,;]|\s{2,}")
 
@@ -140,10 +141,11 @@ class Reading:
         self._rejected: BinaryIO | None = None
         self._bars: Progress | None = None
         self._bar: TaskID | None = None
+        self._doing = SENDING
 
     def __enter__(self) -> Self:
         self._bars = self._open.enter_context(digests.progress())
-        self._bar = self._bars.add_task("sending", total=None)
+        self._bar = self._bars.add_task(SENDING, total=None)
         return self
 
     def __exit__(
@@ -176,15 +178,17 @@ class Reading:
             ):
                 yield found
                 if size and number % LINES_PER_LOOK == 0:
-                    self._show(total=size, completed=raw.tell())
+                    self.show(SENDING, size, raw.tell())
 
     def show(self, what: str, total: int | None = None, completed: int = 0) -> None:
         """Say on the bar what is being done now."""
-        self._show(description=what, total=total, completed=completed)
-
-    def _show(self, **how: Any) -> None:
-        if self._bars is not None and self._bar is not None:
-            self._bars.update(self._bar, **how)
+        if self._bars is None or self._bar is None:
+            return
+        if what != self._doing:  # a bar that has an end keeps it
+            self._bars.remove_task(self._bar)
+            self._bar = self._bars.add_task(what, total=total)
+            self._doing = what
+        self._bars.update(self._bar, total=total, completed=completed)
 
     def _reject(self, bad: Bad) -> None:
         self.bad += 1
