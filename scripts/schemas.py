@@ -62,10 +62,15 @@ def written() -> Schema:
 
 def _commands(letters: "Letters") -> dict[str, Schema]:
     crisis = letters.of(tools_pb2.CrisisView)
-    match = letters.spread(tools_pb2.Match, {"digest": HEX, "kind": TEXT}, without={"index"})
+    match = letters.spread(tools_pb2.Match, {"value": TEXT, "kind": TEXT}, without={"index"})
     member = letters.spread(admin_pb2.MemberView, {"role": ROLE})
     peer = letters.spread(admin_pb2.PeerView, {"role": ROLE})
-    status = letters.spread(admin_pb2.GetStatusResponse, {"role": ROLE, "lists": NUMBER, "crises": NUMBER})
+    waited = _record(dict.fromkeys(("name", "fingerprint", "reason"), TEXT))
+    status = letters.spread(
+        admin_pb2.GetStatusResponse,
+        {"role": ROLE, "lists": NUMBER, "crises": NUMBER, "not_connected": _many(waited)},
+    )
+    status["required"].remove("index_digest")
     return {
         "config check": _record(
             dict.fromkeys(
@@ -102,14 +107,22 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         "member": _many(member),
         "peer list": _many(peer),
         "peer show": peer,
+        "peer check": letters.spread(admin_pb2.CheckPeerResponse, {"peer": peer}),
+        "doctor": _record(
+            {
+                "summary": _record(dict.fromkeys(("ok", "warning", "fault", "unknown"), NUMBER)),
+                "findings": _many(letters.of(admin_pb2.Finding)),
+            }
+        ),
         "crisis declare": crisis,
         "crisis list": _many(crisis),
         "crisis show": crisis,
         "crisis end": crisis,
         **_lists(letters),
         "lookup": {
-            "description": "Of digests on the command line one array. With --from each match is a document on a line.",
-            "oneOf": [_many(match), {**match, "properties": {"line": NUMBER, **match["properties"]}}],
+            "description": "Of values on the command line one array. With --from or --file each match is a "
+            "document on a line.",
+            "oneOf": [_many(match), _with(match, {"line": NUMBER}), _with(match, {"file": TEXT})],
         },
         "watch": _arrivals(letters),
         "subscribe": _arrivals(letters),
@@ -186,6 +199,10 @@ def _arrivals(letters: "Letters") -> Schema:
 
 def _record(properties: Mapping[str, Schema]) -> Schema:
     return {"type": "object", "properties": dict(properties), "required": sorted(properties)}
+
+
+def _with(made: Schema, more: Mapping[str, Schema]) -> Schema:
+    return {**made, "properties": {**more, **made["properties"]}, "required": sorted({*more, *made["required"]})}
 
 
 def _many(items: Schema) -> Schema:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     + "\n\n\b\nExit codes: 0 no fault, though there may be warnings; 3 something to mend on this machine."
 )
 @click.option("--deep", is_flag=True, help="Check the stores whole, however long it takes.")
-@options.folder
+@options.own_folder
 @options.as_json
 def doctor(deep: bool, folder: Path, as_json: bool) -> None:
     """Examine the whole node, whether it runs or not.

@@ -105,10 +105,9 @@ def unconnected(one: "admin_pb2.PeerView", own_fingerprint: str) -> str:
 
 
 def _own_fingerprint(place: Place) -> str:
-    from node.custody import folder
     from node.feed import keys
 
-    return keys.fingerprint(folder.read_member(place.config.data_folder))
+    return keys.fingerprint(place.member_id)
 
 
 # ---- Looking
