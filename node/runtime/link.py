@@ -81,7 +81,7 @@ class Outbox:
     async def drain(self) -> None:
         """Send whatever comes, until the link is to end; what waited then may still leave."""
         sending = asyncio.create_task(self._send_all())
-        waiting = [asyncio.create_task(self._ended.wait())]
+        waiting: list[asyncio.Task[object]] = [asyncio.create_task(self._ended.wait())]
         try:
             await asyncio.wait({sending, *waiting}, return_when=asyncio.FIRST_COMPLETED)
             if not sending.done() and self._bytes:
