@@ -219,8 +219,11 @@ class Peering:
         return consult.member_name(self._writer.trust, peer)
 
     async def _listen(self, link: Link) -> None:
-        machine = self._machine(link.stream)
+        machine, place = self._machine(link.stream), (link.peer, link.stream)
         async for frame in link.frames():
+            standing = self._outboxes.get(place)
+            if standing is None or standing.link is not link:
+                return  # replaced by a newer one: the machine would take this frame as said over that
             _log.debug("heard", peer=link.peer.hex(), stream=link.stream.value, frame=frame.WhichOneof("body"))
             says_hello = link.stream is Stream.GOSSIP and frame.HasField("hello")
             if says_hello:

@@ -33,7 +33,7 @@ async def reached(world: World) -> float:
 
 
 def _agree(answers: Sequence[admin_pb2.GetStatusResponse | None]) -> bool:
-    views = {(one.heads_digest, one.index_digest, one.items, one.payloads_wanted) if one else None for one in answers}
+    views = {(one.heads_digest, one.index_digest, one.payloads_wanted) if one else None for one in answers}
     return len(views) == 1 and None not in views and all(one and not one.payloads_wanted for one in answers)
 
 

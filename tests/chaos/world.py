@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import queue
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -171,7 +172,10 @@ async def _stop(nodes: Sequence[Node]) -> None:
 async def _end(nodes: Sequence[Node], folder: Path) -> None:
     """Whatever still runs is killed, and what they logged is kept beside their data."""
     for i, node in enumerate(nodes):
+        lines = node._lines
         if node.runs:
             node.signal(signal.SIGCONT)
-            await asyncio.to_thread(node.kill)
-        (folder / f"n{i + 1}.log").write_text("".join(node.log))
+            with suppress(queue.Empty):  # its last words were read already, by whoever waited for others
+                await asyncio.to_thread(node.kill)
+        log = node.log if lines is None else [*node.log, *lines.read]
+        (folder / f"n{i + 1}.log").write_text("".join(log if node.runs else node.log))

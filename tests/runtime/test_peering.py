@@ -9,10 +9,11 @@ from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK, URGENT
 from node.feed.kinds import Kind
+from node.protocol.effects import Stream
 from node.store import index, lookup, payloads
-from node.v1 import header_pb2, record_pb2
+from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.test_bad_input import exchange_in
-from tests.runtime.lines import RealClock, Running, join
+from tests.runtime.lines import MemoryLink, RealClock, Running, join
 from tests.simulator.members import BASE_MS, federation
 
 GUARD_S = 30
@@ -141,3 +142,28 @@ async def test_a_copy_that_came_while_a_forged_one_was_in_hand_is_taken_after_it
         node.peering._ingest(other.member_id, [forged], 0), node.peering._ingest(author.member_id, [letter], 0)
     )
     await until(node, Kind.DECLARATION)
+
+
+class Stuck(MemoryLink):
+    """A link over which nothing leaves; what the peer said before still comes."""
+
+    async def send(self, frame: peer_pb2.Frame) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_what_still_comes_over_a_link_that_was_replaced_is_not_held_against_the_newer_one(
+    nodes: list[Running],
+) -> None:
+    node, peer = nodes[0], nodes[1].member_id
+    old, new = Stuck(peer, Stream.GOSSIP, peer), MemoryLink(peer, Stream.GOSSIP, peer)
+    new.other = MemoryLink(node.member_id, Stream.GOSSIP, peer)
+    first = asyncio.create_task(node.peering.serve(old))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(node.peering.serve(new))
+    async with asyncio.timeout(GUARD_S):
+        await new.other.inbox.get()  # its hello
+        await old.inbox.put(peer_pb2.Frame(digest=peer_pb2.Digest(hash=bytes(32))).SerializeToString())
+        await first
+    assert not second.done()
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
