@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
 from node.client import Client
@@ -12,7 +13,8 @@ from node.content import hashes
 from node.content.hashes import Item
 from node.custody import joining
 from node.errors import Refused
-from node.v1 import admin_pb2, record_pb2, tools_pb2
+from node.rpc import channel
+from node.v1 import admin_pb2, record_pb2, tools_pb2, tools_pb2_grpc
 from tests.federation import GUARD_S, Node, federation
 from tests.test_federation import approve, in_force
 
@@ -210,8 +212,10 @@ async def test_a_withdrawn_list_matches_nowhere_and_its_name_is_free_again(pair:
         assert seen.withdrawn
         assert not await matching(follower, values)
         with pytest.raises(Refused, match="withdrawn already"):
-            await owner.withdraw_list(view.object_id.hex(), 1)
-        assert (await publish(owner, "taken-back", values)).list.object_id != view.object_id
+            await owner.withdraw_list("taken-back", 1)
+        again = (await publish(owner, "taken-back", values)).list
+        assert again.object_id != view.object_id
+        assert (await owner.lists("taken-back"))[0].object_id == again.object_id
         assert await matching(owner, values) == set(values)
 
 
@@ -297,3 +301,19 @@ async def test_a_list_is_on_its_own_node_only_until_another_member_has_every_rec
             assert next(iter(await owner.lists(name))).records_elsewhere == 0
             await follow(follower, f"ministry-a/{name}")
             await until(owner, name, records_elsewhere=records)
+
+
+async def test_a_call_that_breaks_off_changes_nothing_even_where_it_looks_like_one_that_ends(
+    pair: Sequence[Node],
+) -> None:
+    """Whatever the reason that the last message did not come."""
+    async with clients(pair[:1]) as (owner,), channel.open_to_administrator(pair[0].config.socket) as opened:
+        await publish(owner, "broken-off", digests(0, 10))
+        tools = tools_pb2_grpc.ToolsStub(opened)
+        letter = tools_pb2.PublishListRequest
+        draft = tools_pb2.ListDraft(name="broken-off", kind="sha256", handling=GREEN, replace=True)
+        values = tools_pb2.Values(digests=b"".join(digests(0, 3)))
+        for last in ([], [letter(total=tools_pb2.Total(items=4))]):
+            with pytest.raises(grpc.aio.AioRpcError, match="broke off"):
+                await tools.PublishList(iter([letter(list=draft), letter(values=values), *last]))
+        assert await exported(owner, "broken-off") == digests(0, 10)

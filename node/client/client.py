@@ -117,8 +117,8 @@ class Client:
         by itself it is not tried again, for the items that were sent are gone.
         """
         sending = requests(
+            tools_pb2.PublishListRequest,
             tools_pb2.PublishListRequest(list=draft),
-            lambda values: tools_pb2.PublishListRequest(values=values),
             items,
             progress,
         )
@@ -133,8 +133,8 @@ class Client:
         As with `publish_list`: not tried again, and harmless the second time.
         """
         sending = requests(
+            tools_pb2.RemoveItemsRequest,
             tools_pb2.RemoveItemsRequest(removal=removal),
-            lambda values: tools_pb2.RemoveItemsRequest(values=values),
             items,
             progress,
         )
@@ -175,8 +175,8 @@ class Client:
     ) -> AsyncIterator[tools_pb2.CompareListResponse]:
         """Our items beside those of a list: progress, values as asked for, and at last the counts; raises Refused."""
         sending = requests(
+            tools_pb2.CompareListRequest,
             tools_pb2.CompareListRequest(comparison=comparison),
-            lambda values: tools_pb2.CompareListRequest(values=values),
             items,
         )
         async with aclosing(self._connection.exchanged(lambda tools: tools.CompareList(), sending)) as responses:

@@ -14,16 +14,18 @@ Request = TypeVar("Request")
 
 
 def requests(
+    letter: Callable[..., Request],
     first: Request,
-    wrap: Callable[[tools_pb2.Values], Request],
     items: Iterable[Value | Item],
     progress: Progress = lambda _: None,
 ) -> Iterator[Request]:
-    """A stream of requests: the first says what they are about, all others bring items."""
+    """A stream of requests: the first says what for, then come the items, and the last says that was all."""
     yield first
+    count = 0  # where there are none
     for count, values in messages(items):
-        yield wrap(values)
+        yield letter(values=values)
         progress(count)
+    yield letter(total=tools_pb2.Total(items=count))
 
 
 def messages(items: Iterable[Value | Item]) -> Iterator[tuple[int, tools_pb2.Values]]:

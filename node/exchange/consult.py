@@ -1,6 +1,6 @@
 """What tools ask: crises, lists, look-ups and single entries, as this node holds them now. Reads only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeVar
@@ -131,15 +131,23 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
         if exercises or named or not one.exercise
     ]
     if named:
-        wanted = names.resolve(named, "list", {one.object_id: _names_of(one, seen) for one in found})
+        taken = {one.name for one in found if not one.withdrawn}
+        wanted = names.resolve(named, "list", {one.object_id: _names_of(one, taken, seen) for one in found})
         found = [one for one in found if one.object_id == wanted]
     return _bounded(sorted(found, key=lambda one: (one.name, one.object_id)))
 
 
-def _names_of(one: tools_pb2.ListView, seen: View) -> tuple[str, ...]:
-    """Our own are also called without their owner."""
+def _names_of(one: tools_pb2.ListView, taken: Collection[str], seen: View) -> tuple[str, ...]:
+    """Our own are also called without their owner; a name that was withdrawn goes to whoever has it now."""
+    if one.withdrawn and one.name in taken:
+        return (one.reference,)
     own = (one.list.name,) if one.member_id == seen.follows.me else ()
     return (one.name, one.reference, *own)
+
+
+def item_total(stores: Stores, seen: View) -> int:
+    """Items that stand here in all lists."""
+    return sum(one.items for one in _counted(stores, seen).values())
 
 
 def _counted(stores: Stores, seen: View) -> dict[List, Count]:

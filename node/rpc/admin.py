@@ -10,6 +10,7 @@ import grpc.aio
 from node.content import names
 from node.errors import Refused
 from node.exchange import consult
+from node.exchange.consult import View
 from node.exchange.trust import Trust
 from node.feed import identity, keys
 from node.feed.identity import Card
@@ -26,7 +27,7 @@ from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
-from node.store import index, ledger, payloads
+from node.store import ledger, payloads
 from node.store.peers import APPROVED, Peer
 from node.store.stores import Stores
 from node.v1 import admin_pb2
@@ -76,10 +77,10 @@ class AdminServicer(LevelServicer):
         """Everything at a glance."""
         await self._peering.compare()
         trust, me = self._writer.trust, self._writer.reader.member_id
-        roster = trust.roster(self._clock.now_ms())
-        seat = roster.seats.get(me)
+        seen = consult.view(trust, self._writer.follows, self._clock.now_ms())
+        seat = seen.roster.seats.get(me)
         accepted = sum(founder.member_id in trust.logs for founder in trust.charter.founders)
-        answer = await self._reading.run(_counts)
+        answer = await self._reading.run(lambda stores: _counts(stores, seen))
         if request.index_digest:
             answer.index_digest = await self._reading.run(lambda stores: _index_digest(stores, trust))
         answer.MergeFrom(self._own())
@@ -92,7 +93,7 @@ class AdminServicer(LevelServicer):
                 federation_id=trust.federation_id,
                 founders=len(trust.charter.founders),
                 accepted=accepted,
-                charter_in_force=roster.in_force,
+                charter_in_force=seen.roster.in_force,
                 peers_approved=sum(one.state == APPROVED for one in self._approval.every()),
                 peers_connected=len(self._peering.connected),
                 peers_in_step=len(self._peering.in_step),
@@ -216,11 +217,11 @@ class AdminServicer(LevelServicer):
         )
 
 
-def _counts(stores: Stores) -> admin_pb2.GetStatusResponse:
+def _counts(stores: Stores, seen: View) -> admin_pb2.GetStatusResponse:
     return admin_pb2.GetStatusResponse(
         payloads_wanted=payloads.want_count(stores.ledger),
         entries=ledger.entry_count(stores.ledger),
-        items=index.item_total(stores.index),
+        items=consult.item_total(stores, seen),
     )
 
 

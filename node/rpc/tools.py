@@ -234,16 +234,22 @@ def _reader(name: str) -> str:
 
 
 async def _received(requests: AsyncIterator[Any], staged: Staged, first: str) -> Any:
-    """What the first message says; the items of all others are staged. Raises Refused."""
-    said = None
+    """What the first message says; the items of all others are staged, up to the one that says that was all.
+
+    A call that breaks off may look here like one that ends. Raises Refused.
+    """
+    said, whole = None, False
     async for request in requests:
         if request.HasField(first):
             said = getattr(request, first)
+        elif request.HasField("total"):
+            whole = request.total.items == staged.sent
         elif said is not None:
             await staged.add(request.values, said.kind)
-    if said is None:
+    if said is None or not whole:
         raise Refused(
-            f"the first message has no {first}", next_step="Say there what the items are for, and send them behind it."
+            f"the call has no {first} first, or no total of its {staged.sent:,} items last: it broke off",
+            next_step="Nothing was done. Say first what the items are for, then send them, then how many they were.",
         )
     await staged.settle()
     return said

@@ -32,14 +32,14 @@ class Staged:
 
     def __init__(self, connection: sa.Connection, thread: ThreadPoolExecutor) -> None:
         self.counts: dict[HashKind, int] = {}  # once settled
+        self.sent = 0  # items, as often as they came
         self._connection, self._thread = connection, thread
-        self._items = 0
 
     async def add(self, values: tools_pb2.Values, kind_name: str) -> None:
         """Take some items, of the kind they name or of this one; raises Refused for what cannot be."""
         kind = drafts.kind_named(values.kind or kind_name)
-        self._items += _count(kind, values)
-        if self._items > ITEMS_MAX:
+        self.sent += _count(kind, values)
+        if self.sent > ITEMS_MAX:
             raise Refused(f"more than {ITEMS_MAX:,} items", next_step="Publish them as several lists.", field="values")
         if kind.is_fixed and not values.qualities:
             await self.run(lambda connection: staging.add_packed(connection, kind, values.digests))

@@ -230,21 +230,25 @@ class PublishListRequest(_message.Message):
 
     LIST_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def list(self) -> Global___ListDraft: ...
     @_builtins.property
     def values(self) -> Global___Values: ...
+    @_builtins.property
+    def total(self) -> Global___Total: ...
     def __init__(
         self,
         *,
         list: Global___ListDraft | None = ...,
         values: Global___Values | None = ...,
+        total: Global___Total | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "part", b"part", "values", b"values"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "part", b"part", "total", b"total", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "part", b"part", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list", b"list", "part", b"part", "total", b"total", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["list", "values"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["list", "values", "total"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -361,6 +365,28 @@ class Values(_message.Message):
 Global___Values: _TypeAlias = Values  # noqa: Y015
 
 @_typing.final
+class Total(_message.Message):
+    """Total is the last message of a call that brings items. Without it the call broke off, and nothing is done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    items: _builtins.int
+    """How many items went before it."""
+    def __init__(
+        self,
+        *,
+        items: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Total: _TypeAlias = Total  # noqa: Y015
+
+@_typing.final
 class PublishListResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -404,21 +430,25 @@ class RemoveItemsRequest(_message.Message):
 
     REMOVAL_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def removal(self) -> Global___Removal: ...
     @_builtins.property
     def values(self) -> Global___Values: ...
+    @_builtins.property
+    def total(self) -> Global___Total: ...
     def __init__(
         self,
         *,
         removal: Global___Removal | None = ...,
         values: Global___Values | None = ...,
+        total: Global___Total | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "removal", b"removal", "values", b"values"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "removal", b"removal", "total", b"total", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "removal", b"removal", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "removal", b"removal", "total", b"total", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["removal", "values"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["removal", "values", "total"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
@@ -613,21 +643,25 @@ class CompareListRequest(_message.Message):
 
     COMPARISON_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def comparison(self) -> Global___Comparison: ...
     @_builtins.property
     def values(self) -> Global___Values: ...
+    @_builtins.property
+    def total(self) -> Global___Total: ...
     def __init__(
         self,
         *,
         comparison: Global___Comparison | None = ...,
         values: Global___Values | None = ...,
+        total: Global___Total | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "part", b"part", "values", b"values"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "part", b"part", "total", b"total", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "part", b"part", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "part", b"part", "total", b"total", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["comparison", "values"]  # noqa: Y015
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["comparison", "values", "total"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
