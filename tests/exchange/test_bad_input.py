@@ -16,7 +16,7 @@ from node.feed.pae import FederationId, Purpose
 from node.store import ledger, payloads, stores
 from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.simulator.disk import MemoryJournal, Power
-from tests.simulator.members import BASE_MS, Federation, Member, federation
+from tests.simulator.members import BASE_MS, Federation, Member
 
 MINUTE_MS = 60_000
 
@@ -36,11 +36,6 @@ def exchange_in(folder: Path, world: Federation, member: Member) -> Exchange:
     made.start(BASE_MS)
     made.admit(made.verify(world.letters), BASE_MS)
     return made
-
-
-@pytest.fixture(name="world")
-def _world() -> Federation:
-    return federation(25)
 
 
 @pytest.fixture(name="node")

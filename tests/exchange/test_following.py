@@ -13,21 +13,12 @@ from node.policy.following import Choice, Follows, State
 from node.store import arrivals, payloads
 from node.store.payloads import State as PayloadState
 from node.v1 import header_pb2, peer_pb2
-from tests.exchange.test_odd_order import hash_of, items_draft, node_in, said, take, without
-from tests.simulator.members import BASE_MS, Federation, federation
+from tests.exchange.conftest import node_in
+from tests.exchange.test_odd_order import hash_of, items_draft, said, take, without
+from tests.simulator.members import BASE_MS, Federation
 
 LIST = ObjectId(b"l" * 16)
 FOLLOWED, PREVIEWED, DROPPED = (Choice(state) for state in (State.FOLLOWED, State.PREVIEWED, State.DROPPED))
-
-
-@pytest.fixture(name="world")
-def _world() -> Federation:
-    return federation(25)
-
-
-@pytest.fixture(name="author")
-def _author(tmp_path: Path, world: Federation) -> Exchange:
-    return node_in(tmp_path / "author", world, 1)
 
 
 @pytest.fixture(name="node")

@@ -15,32 +15,12 @@ from node.feed.kinds import Kind
 from node.store import arrivals, index, ledger, payloads
 from node.store.payloads import State
 from node.v1 import header_pb2, record_pb2
-from tests.exchange.test_bad_input import exchange_in
+from tests.exchange.conftest import node_in
 from tests.simulator.members import BASE_MS, Federation, federation
 
 DAY_MS = 86_400_000
 ENDS_MS = BASE_MS + 30 * DAY_MS
 Letter = header_pb2.SignedEntry
-
-
-@pytest.fixture(name="world")
-def _world() -> Federation:
-    return federation(25)
-
-
-@pytest.fixture(name="author")
-def _author(tmp_path: Path, world: Federation) -> Exchange:
-    return node_in(tmp_path / "author", world, 1)
-
-
-@pytest.fixture(name="node")
-def _node(tmp_path: Path, world: Federation) -> Exchange:
-    return node_in(tmp_path / "node", world, 0)
-
-
-def node_in(folder: Path, world: Federation, number: int) -> Exchange:
-    folder.mkdir()
-    return exchange_in(folder, world, world.members[number])
 
 
 def said(author: Exchange, *drafts: Draft, now_ms: int = BASE_MS) -> list[Letter]:

@@ -17,21 +17,12 @@ from node.feed.marks import Marks
 from node.feed.statements import Bound
 from node.store import index
 from node.v1 import header_pb2, record_pb2
-from tests.exchange.test_odd_order import ENDS_MS, hash_of, node_in, said, take
-from tests.simulator.members import Federation, federation
+from tests.exchange.conftest import node_in
+from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+from tests.simulator.members import Federation
 
 LIST = b"l" * 16
 Letter = header_pb2.SignedEntry
-
-
-@pytest.fixture(name="world")
-def _world() -> Federation:
-    return federation(25)
-
-
-@pytest.fixture(name="author")
-def _author(tmp_path: Path, world: Federation) -> Exchange:
-    return node_in(tmp_path / "author", world, 1)
 
 
 def items_of(numbers: range, replaces: list[bytes] | None = None, list_id: bytes = LIST) -> Draft:
