@@ -1,12 +1,13 @@
 """Listing: publish lists of our own, change them, take them back.
 
-One change at a time, compared on disk with what stands, and decided before anything is said. What is
+Of each list one change at a time, compared on disk with what stands, and decided before anything is said. What is
 taken out is said first, in the urgent lane; what is left of records that lost much is written anew.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from weakref import WeakValueDictionary
 
 from node.content import items, names
 from node.exchange import changes, consult, drafts, holdings
@@ -32,13 +33,13 @@ REWRITE_EVERY_S = 60.0
 
 
 class Listing:
-    """Our own lists, one change at a time."""
+    """Our own lists: of each, one change at a time."""
 
     def __init__(self, saying: Saying, randomness: Randomness) -> None:
         self._saying = saying
         self._randomness = randomness
         self._work = Work()
-        self._one = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by the name of the list
 
     async def publish(self, draft: tools_pb2.ListDraft, staged: Staged) -> tools_pb2.PublishListResponse:
         """Publish a list, or a change of one of ours; raises Refused.
@@ -48,7 +49,7 @@ class Listing:
         return await self._work.through(self._publish(draft, staged))
 
     async def _publish(self, draft: tools_pb2.ListDraft, staged: Staged) -> tools_pb2.PublishListResponse:
-        async with self._one:
+        async with self._lock(draft.name):
             saying, seen = self._saying, self._saying.view_of(Right.PUBLISH)
             drafts.check_list(draft, seen.now_ms)
             await saying.caught_up(bulk=True)
@@ -108,11 +109,12 @@ class Listing:
         return await self._work.through(self._remove(removal, staged))
 
     async def _remove(self, removal: tools_pb2.Removal, staged: Staged) -> tools_pb2.RemoveItemsResponse:
-        async with self._one:
+        named = await self._own(removal.list, self._saying.view())
+        async with self._lock(named.list.name):
             saying, seen = self._saying, self._saying.view()
             drafts.check_reason(removal.reason)
             await saying.caught_up(bulk=True)
-            view = await self._own(removal.list, seen)
+            view = await self._own(named.object_id.hex(), seen)
             before = await self._holding(ObjectId(view.object_id), seen)
             await _compare_with(staged, before)
             found = 0
@@ -136,12 +138,12 @@ class Listing:
         return await self._work.through(self._withdraw(request))
 
     async def _withdraw(self, request: tools_pb2.WithdrawListRequest) -> tools_pb2.WithdrawListResponse:
-        async with self._one:
-            drafts.check_reason(request.reason)
-            view = await self._own(request.list, self._saying.view())
-            await self._saying.say([drafts.list_withdrawal(view.object_id, request.reason)], URGENT)
-            await self._saying.caught_up(bulk=False)
-            return tools_pb2.WithdrawListResponse(list=await self._listed(view.object_id))
+        """At once, even while the list is being published: what is said of it later stands no more either."""
+        drafts.check_reason(request.reason)
+        view = await self._own(request.list, self._saying.view())
+        await self._saying.say([drafts.list_withdrawal(view.object_id, request.reason)], URGENT)
+        await self._saying.caught_up(bulk=False)
+        return tools_pb2.WithdrawListResponse(list=await self._listed(view.object_id))
 
     async def rewrite(self) -> None:
         """Write anew what lost items half an hour ago, for ever."""
@@ -151,14 +153,18 @@ class Listing:
 
     async def rewrite_due(self) -> int:
         """Write anew what is due now; how many records that made."""
-        async with self._one:
-            seen, made = self._saying.view(), 0
-            await self._saying.caught_up(bulk=True)
-            for view in await self._saying.reading.run(lambda stores: consult.lists(stores, seen, "", exercises=True)):
-                if view.member_id == seen.follows.me and not view.withdrawn:
-                    before = await self._holding(ObjectId(view.object_id), seen)
+        seen, made = self._saying.view(), 0
+        await self._saying.caught_up(bulk=True)
+        for view in await self._saying.reading.run(lambda stores: consult.lists(stores, seen, "", exercises=True)):
+            if view.member_id == seen.follows.me and not view.withdrawn:
+                async with self._lock(view.list.name):
+                    before = await self._holding(ObjectId(view.object_id), self._saying.view())
                     made += await self._rewrite(changes.groups(before, {}, seen.now_ms), None)
-            return made
+        return made
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        """A long publication of one list keeps nobody from changing another."""
+        return self._locks.setdefault(name, asyncio.Lock())
 
     # ---- Saying
 
