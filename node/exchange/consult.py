@@ -73,8 +73,7 @@ def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[t
     rising = index.object_ids(stores.index)
     found = [crisis_view(stores, one, ends.get(key, []), rising, seen) for key, one in first.items()]
     if named:
-        wanted = names.resolve(named, "crisis", {one.object_id: (one.reference, one.crisis.title) for one in found})
-        found = [one for one in found if one.object_id == wanted]
+        found = _meant(named, "crisis", [(one, (one.reference, one.crisis.title)) for one in found])
     return _bounded(sorted(found, key=lambda one: (-one.declared_ms, one.entry)))
 
 
@@ -132,8 +131,7 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
     ]
     if named:
         taken = {one.name for one in found if not one.withdrawn}
-        wanted = names.resolve(named, "list", {one.object_id: _names_of(one, taken, seen) for one in found})
-        found = [one for one in found if one.object_id == wanted]
+        found = _meant(named, "list", [(one, _names_of(one, taken, seen)) for one in found])
     return _bounded(sorted(found, key=lambda one: (one.name, one.object_id)))
 
 
@@ -177,6 +175,17 @@ def _arriving(stores: Stores, seen: View) -> dict[List, tuple[int, int]]:
             missing, present = found.get((feed.member_id, held.list_id), (0, 0))
             found[feed.member_id, held.list_id] = (missing + held.missing, present + held.present)
     return found
+
+
+def _meant(typed: str, what: str, called: Sequence[tuple[Shown, Sequence[str]]]) -> list[Shown]:
+    """What was meant: one, or all that share an id, which anyone may take; raises Refused where it is none."""
+    by_id: dict[bytes, list[str]] = {}
+    for view, also in called:
+        by_id.setdefault(view.object_id, []).extend(also)
+    wanted = names.resolve(typed, what, by_id)
+    found = [(view, also) for view, also in called if view.object_id == wanted]
+    named = [view for view, also in found if any(name.lower().startswith(typed.strip().lower()) for name in also)]
+    return named or [view for view, _ in found]
 
 
 def _bounded(views: Sequence[Shown]) -> list[Shown]:

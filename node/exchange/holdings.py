@@ -110,10 +110,20 @@ def own_list(stores: Stores, seen: View, name: str, *, exercise: bool) -> Record
 
 
 def named(stores: Stores, seen: View, typed: str) -> tools_pb2.ListView:
-    """The list that is meant; raises Refused where it is none."""
+    """The list that is meant; raises Refused where it is none.
+
+    Another member may have taken an id of ours, which says nothing: each owns its own.
+    """
     if not typed:
         raise Refused("which list?", next_step="Name it, as europol/halle: `tocsin list` has all.", field="list")
-    return consult.lists(stores, seen, typed, exercises=True)[0]
+    found = consult.lists(stores, seen, typed, exercises=True)
+    return next((one for one in found if one.member_id == seen.follows.me), found[0])
+
+
+def again(stores: Stores, seen: View, view: tools_pb2.ListView) -> tools_pb2.ListView:
+    """The same list as it is now."""
+    found = consult.lists(stores, seen, view.object_id.hex(), exercises=True)
+    return next((one for one in found if one.member_id == view.member_id), view)
 
 
 def require_ours(view: tools_pb2.ListView, seen: View) -> None:

@@ -49,7 +49,7 @@ class Following:
                 field="list",
             )
         await self._work.through(self._choose(view, State.FOLLOWED if request.follow else State.DROPPED))
-        return tools_pb2.FollowListResponse(list=await self._named(request.list))
+        return tools_pb2.FollowListResponse(list=await self._again(view))
 
     async def _choose(self, view: tools_pb2.ListView, state: State) -> None:
         writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
@@ -64,11 +64,15 @@ class Following:
 
     async def watch(self, typed: str) -> AsyncIterator[tools_pb2.ListView]:
         """A list as it is, and again whenever that changes."""
+        async for view in self._watch(await self._named(typed)):
+            yield view
+
+    async def _watch(self, view: tools_pb2.ListView) -> AsyncIterator[tools_pb2.ListView]:
         last = None
         while True:
             news = (self._saying.writer.news, self._saying.projecting.news)
             seen = [one.version for one in news]
-            view = await self._named(typed if last is None else last.object_id.hex())
+            view = await self._again(view)
             if view != last:
                 yield view
                 last = view
@@ -119,7 +123,7 @@ class Following:
         """The list until all of it is here, for a day if nobody follows it."""
         if view.following == State.OFFERED:
             await self._work.through(self._choose(view, State.PREVIEWED))
-        async for now in self.watch(view.object_id.hex()):
+        async for now in self._watch(view):
             yield now
             if not now.missing and not now.unprojected:
                 return
@@ -190,6 +194,10 @@ class Following:
     async def _named(self, typed: str) -> tools_pb2.ListView:
         seen = self._saying.view()
         return await self._saying.reading.run(lambda stores: holdings.named(stores, seen, typed))
+
+    async def _again(self, view: tools_pb2.ListView) -> tools_pb2.ListView:
+        seen = self._saying.view()
+        return await self._saying.reading.run(lambda stores: holdings.again(stores, seen, view))
 
     async def _holding(self, view: tools_pb2.ListView) -> Holding:
         seen, about = self._saying.view(), (MemberId(view.member_id), ObjectId(view.object_id))
