@@ -7,6 +7,7 @@ from node.feed.keys import MemberId
 
 RETRY_S_MIN = 0.25
 RETRY_S_MAX = 30.0  # a peer that was off for a day is found again within half a minute
+STEADY_S = 10.0  # a link that lasted so long was one; one that ends sooner is a call that failed
 COURTESY_S = 1.0  # of two that can dial each other, the one with the larger id waits so long
 
 _NEVER = float("inf")
@@ -16,6 +17,7 @@ _NEVER = float("inf")
 class _Dialled:
     due_at: float
     failures: int = 0
+    up_since: float = _NEVER  # both said hello
 
 
 class Dialing:
@@ -52,16 +54,20 @@ class Dialing:
             self._peers[peer].due_at = _NEVER
         return due
 
-    def link_up(self, peer: MemberId) -> None:
+    def link_up(self, now: float, peer: MemberId) -> None:
         """Both said hello: nothing to do until the link is down."""
         if peer in self._peers:
-            self._peers[peer] = _Dialled(_NEVER)
+            dialled = self._peers[peer]
+            dialled.due_at, dialled.up_since = _NEVER, min(dialled.up_since, now)
 
     def link_down(self, now: float, peer: MemberId) -> None:
         """The link ended: try again, soon at first and then more and more rarely."""
         dialled = self._peers.get(peer)
         if dialled is None or dialled.due_at != _NEVER:
             return
+        if now >= dialled.up_since + STEADY_S:
+            dialled.failures = 0
+        dialled.up_since = _NEVER
         longest = min(RETRY_S_MIN * 2.0**dialled.failures, RETRY_S_MAX)
         dialled.due_at = now + longest * (0.5 + 0.5 * self._random.random())
         dialled.failures += 1

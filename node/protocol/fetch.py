@@ -5,7 +5,7 @@ the store's list; here is only who was asked for what, and when it last moved.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -22,6 +22,8 @@ PATIENT = float("-inf")  # waited long enough
 PATIENCE_S = 1.0  # before peers are asked that did not say they have it: most would say no
 ASK_AGAIN_S, ASK_AGAIN_S_MAX = 2.0, 3600.0  # who has our records, later and later: perhaps nobody follows the list
 UNDER_WAY_PER_PEER_MAX = 2  # the second is asked for while the first still comes
+LATE_S = 1.0  # a want under way for so long is asked of a second peer that has nothing else to give
+ASKED_AT_A_TIME_MAX = 2  # so of one payload at most one copy travels in vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,36 @@ class Wanted:
 
 @dataclass(slots=True)
 class _Asked:
-    peer: MemberId
+    """Of one peer: when it last moved, and the chunk that comes next."""
+
     since: float
     next: int
 
 
 @dataclass(slots=True)
+class _UnderWay:
+    """A payload that is asked for: of one peer, or of two where the first took long."""
+
+    since: float
+    held: int
+    asked: dict[MemberId, _Asked]
+    is_late: bool = False
+
+
+@dataclass(slots=True)
 class _Peer:
     state: State = State.HELLO
-    absent: dict[HeaderHash, float] = field(default_factory=dict)  # asked in vain, until when
+    absent: dict[HeaderHash, float] = field(default_factory=dict)  # it said so: not asked again until then
+    stalled: dict[HeaderHash, float] = field(default_factory=dict)  # not asked again until then, whatever it says
     has: dict[HeaderHash, None] = field(default_factory=dict)  # said so, of what we want
     serving: deque[tuple[HeaderHash, int]] = field(default_factory=deque)
     unacknowledged: int = 0
+    ask_at: float = float("inf")  # who has our records
+    ask_after_s: float = ASK_AGAIN_S
+
+    def may_have(self, hash_: HeaderHash) -> bool:
+        """Whether it is worth asking."""
+        return hash_ not in self.absent and hash_ not in self.stalled
 
 
 class Fetch:
@@ -60,23 +80,24 @@ class Fetch:
         self._peers: dict[MemberId, _Peer] = {}
         self._wanted: dict[HeaderHash, Wanted] = {}  # in the store's order
         self._since: dict[HeaderHash, float] = {}
-        self._asked: dict[HeaderHash, _Asked] = {}
+        self._under_way: dict[HeaderHash, _UnderWay] = {}
         self._own: dict[HeaderHash, None] = {}  # ours, and nobody else is known to have them
-        self._ask_at, self._ask_after_s = float("inf"), ASK_AGAIN_S
 
     @property
     def wake_at(self) -> float:
         """When `wakeup` has something to do."""
-        if not self._wanted:
-            return self._ask_at
-        stalls = [asked.since + limits.STALL_S for asked in self._asked.values()]
-        if len(self._asked) < len(self._wanted):
-            waiting = self._wanted.keys() - self._asked.keys()
-            stalls += [self._since[hash_] + PATIENCE_S for hash_ in waiting if self._since[hash_] != PATIENT]
-            stalls += [
-                until for peer in self._peers.values() for hash_, until in peer.absent.items() if hash_ in waiting
-            ]
-        return min([*stalls, self._ask_at])
+        times = [link.ask_at for link in self._peers.values()] if self._own else []
+        for one in self._under_way.values():
+            times += [asked.since + limits.STALL_S for asked in one.asked.values()]
+            if not one.is_late:
+                times.append(one.since + LATE_S)
+        if len(self._under_way) < len(self._wanted):
+            waiting = self._wanted.keys() - self._under_way.keys()
+            times += [self._since[hash_] + PATIENCE_S for hash_ in waiting if self._since[hash_] != PATIENT]
+            for link in self._peers.values():
+                refusals = (*link.absent.items(), *link.stalled.items())
+                times += [until for hash_, until in refusals if hash_ in waiting]
+        return min(times, default=float("inf"))
 
     @property
     def is_idle(self) -> bool:
@@ -85,17 +106,27 @@ class Fetch:
 
     # ---- Verbs
 
-    def link_up(self, _now: float, peer: MemberId, now_ms: int) -> list[Effect]:
-        """A bulk stream is open."""
+    def link_up(self, now: float, peer: MemberId, now_ms: int) -> list[Effect]:
+        """A bulk stream is open; of one before it, which may not be known to have ended, nothing comes any more."""
+        self._forget(peer)
         self._peers[peer] = _Peer()
-        return [Send(peer, Stream.BULK, session.hello(self._me, now_ms))]
+        return [Send(peer, Stream.BULK, session.hello(self._me, now_ms)), *self._ask(now)]
 
     def link_down(self, now: float, peer: MemberId) -> list[Effect]:
         """A bulk stream ended."""
+        self._forget(peer)
         self._peers.pop(peer, None)
-        for hash_ in [hash_ for hash_, asked in self._asked.items() if asked.peer == peer]:
-            del self._asked[hash_]
         return self._ask(now)
+
+    def _forget(self, peer: MemberId) -> None:
+        for hash_ in [hash_ for hash_, one in self._under_way.items() if peer in one.asked]:
+            self._let_go(hash_, peer)
+
+    def _let_go(self, hash_: HeaderHash, peer: MemberId) -> None:
+        one = self._under_way[hash_]
+        del one.asked[peer]
+        if not one.asked:
+            del self._under_way[hash_]
 
     def wanted(self, now: float, wants: Sequence[Wanted]) -> list[Effect]:
         """The store's list, the most urgent first; it replaces the one before."""
@@ -103,22 +134,26 @@ class Fetch:
         self._since = {want.hash: self._since.get(want.hash, now) for want in wants}
         for link in self._peers.values():
             link.has = {hash_: None for hash_ in link.has if hash_ in self._wanted}
-        for hash_ in [hash_ for hash_ in self._asked if hash_ not in self._wanted]:
-            del self._asked[hash_]
+        for hash_ in [hash_ for hash_ in self._under_way if hash_ not in self._wanted]:
+            del self._under_way[hash_]
         return self._ask(now)
 
     def unconfirmed(self, now: float, hashes: Sequence[HeaderHash]) -> list[Effect]:
         """The store's list of our records that nobody else is known to have; it replaces the one before."""
         fresh = [hash_ for hash_ in hashes if hash_ not in self._own]
         self._own = dict.fromkeys(hashes)
-        if fresh:
-            self._ask_after_s = ASK_AGAIN_S
-        self._ask_at = now + self._ask_after_s if self._own else float("inf")
-        return self._ask_all(fresh)
+        return self._ask_who_has(now, self._ready(), fresh) if fresh else []
 
-    def _ask_all(self, hashes: Sequence[HeaderHash]) -> list[Effect]:
-        ready = sorted(peer for peer, link in self._peers.items() if link.state is State.READY)
-        return [effect for peer in ready for effect in _ask_who_has(peer, hashes)]
+    def _ready(self) -> list[MemberId]:
+        return sorted(peer for peer, link in self._peers.items() if link.state is State.READY)
+
+    def _ask_who_has(self, now: float, peers: Sequence[MemberId], hashes: Sequence[HeaderHash]) -> list[Effect]:
+        """Ask now, and again soon: they may be about to get it."""
+        for peer in peers:
+            link = self._peers[peer]
+            link.ask_after_s = ASK_AGAIN_S
+            link.ask_at = min(link.ask_at, now + ASK_AGAIN_S)
+        return [effect for peer in peers for effect in _who_has(peer, hashes)]
 
     def frame(self, now: float, peer: MemberId, frame: peer_pb2.Frame) -> list[Effect]:
         """The peer said something."""
@@ -133,11 +168,13 @@ class Fetch:
             case "hello":
                 reason = session.check_hello(self._me, peer, frame.hello)
                 link.state = State.READY
-                return [Hangup(peer, reason)] if reason else [*self._ask(now), *_ask_who_has(peer, list(self._own))]
+                if reason:
+                    return [Hangup(peer, reason)]
+                return [*self._ask(now), *self._ask_who_has(now, [peer], list(self._own))]
             case "want_payload":
                 return self._on_want(peer, link, frame.want_payload)
             case "chunk":
-                return self._on_chunk(peer, frame.chunk)
+                return self._on_chunk(now, peer, frame.chunk)
             case "chunk_ack":
                 if not link.unacknowledged:
                     return [Hangup(peer, "acknowledges a chunk that it was not sent")]
@@ -157,13 +194,15 @@ class Fetch:
         hash_ = HeaderHash(chunk.entry)
         acknowledgement = peer_pb2.ChunkAck(entry=chunk.entry, number=chunk.number)
         effects: list[Effect] = [Send(peer, Stream.BULK, peer_pb2.Frame(chunk_ack=acknowledgement))]
-        asked = self._asked.get(hash_)
-        if asked is not None:
-            asked.since, asked.next = now, chunk.number + 1
+        one = self._under_way.get(hash_)
+        if one is not None:
+            one.held = max(one.held, chunk.number + 1)
+            if peer in one.asked:
+                one.asked[peer] = _Asked(now, chunk.number + 1)
         if complete:
             want = self._wanted.pop(hash_, None)
             self._since.pop(hash_, None)
-            self._asked.pop(hash_, None)
+            self._under_way.pop(hash_, None)
             effects += self._say_have(hash_, peer, want.originator if want and not want.for_peer else None)
         return effects + self._ask(now)
 
@@ -177,26 +216,30 @@ class Fetch:
         return self._pump(peer, link)
 
     def wakeup(self, now: float) -> list[Effect]:
-        """Time has passed: what stalls goes to another peer."""
-        for hash_, asked in sorted(self._asked.items()):
-            if now >= asked.since + limits.STALL_S:
-                del self._asked[hash_]
-                if asked.peer in self._peers:
-                    self._peers[asked.peer].absent[hash_] = now + RETRY_S
+        """Time has passed: what stalls goes to another peer, what takes long to a second one."""
+        for hash_, one in sorted(self._under_way.items()):
+            one.is_late = one.is_late or now >= one.since + LATE_S
+            for peer in [peer for peer, asked in one.asked.items() if now >= asked.since + limits.STALL_S]:
+                self._let_go(hash_, peer)
+                self._peers[peer].stalled[hash_] = now + RETRY_S
         for hash_, since in self._since.items():
             if now >= since + PATIENCE_S:
                 self._since[hash_] = PATIENT
         for link in self._peers.values():
             link.absent = {hash_: until for hash_, until in link.absent.items() if until > now}
+            link.stalled = {hash_: until for hash_, until in link.stalled.items() if until > now}
         return [*self._ask(now), *self._ask_again(now)]
 
     def _ask_again(self, now: float) -> list[Effect]:
         """What came to a peer with its header, or to one that follows only now, nobody told us of."""
-        if now < self._ask_at:
-            return []
-        self._ask_after_s = min(self._ask_after_s * 2, ASK_AGAIN_S_MAX)
-        self._ask_at = now + self._ask_after_s if self._own else float("inf")
-        return self._ask_all(list(self._own))
+        effects: list[Effect] = []
+        for peer in self._ready():
+            link = self._peers[peer]
+            if now >= link.ask_at:
+                link.ask_after_s = min(link.ask_after_s * 2, ASK_AGAIN_S_MAX)
+                link.ask_at = now + link.ask_after_s
+                effects += _who_has(peer, list(self._own))
+        return effects
 
     # ---- Giving
 
@@ -226,19 +269,22 @@ class Fetch:
 
     # ---- Taking
 
-    def _on_chunk(self, peer: MemberId, chunk: peer_pb2.Chunk) -> list[Effect]:
-        asked = self._asked.get(HeaderHash(chunk.entry))
-        if asked is None or asked.peer != peer or chunk.number != asked.next:
+    def _on_chunk(self, now: float, peer: MemberId, chunk: peer_pb2.Chunk) -> list[Effect]:
+        one = self._under_way.get(HeaderHash(chunk.entry))
+        asked = one.asked.get(peer) if one else None
+        if one is None or asked is None or chunk.number != asked.next or chunk.number < one.held:
+            if asked is not None and chunk.number == asked.next:  # the other peer was first
+                asked.since, asked.next = now, chunk.number + 1
             acknowledgement = peer_pb2.ChunkAck(entry=chunk.entry, number=chunk.number)
             return [Send(peer, Stream.BULK, peer_pb2.Frame(chunk_ack=acknowledgement))]  # late: came from elsewhere
         return [Keep(peer, chunk)]
 
     def _on_absent(self, now: float, peer: MemberId, link: _Peer, hash_: HeaderHash) -> list[Effect]:
-        asked = self._asked.get(hash_)
-        if asked is None or asked.peer != peer:
+        one = self._under_way.get(hash_)
+        if one is None or peer not in one.asked:
             return []  # nobody asked, or not any more
         link.absent[hash_] = now + RETRY_S
-        del self._asked[hash_]
+        self._let_go(hash_, peer)
         return self._ask(now)
 
     def _on_have(self, now: float, peer: MemberId, link: _Peer, have: peer_pb2.Have) -> list[Effect]:
@@ -256,31 +302,38 @@ class Fetch:
         return confirmed + self._ask(now)
 
     def _ask(self, now: float) -> list[Effect]:
-        """Give free peers the next wants."""
-        if len(self._asked) == len(self._wanted):
-            return []  # everything wanted was asked for
+        """Give free peers the next wants; when they are all given out, those that take long."""
+        free = dict.fromkeys(self._ready(), UNDER_WAY_PER_PEER_MAX)
+        for one in self._under_way.values():
+            for peer in one.asked:
+                free[peer] -= 1
+        free = {peer: count for peer, count in free.items() if count > 0}
+        fresh = [hash_ for hash_ in self._wanted if hash_ not in self._under_way] if free else []
+        late = [hash_ for hash_, one in self._under_way.items() if one.is_late and len(one.asked) < ASKED_AT_A_TIME_MAX]
         effects: list[Effect] = []
-        free = {peer: UNDER_WAY_PER_PEER_MAX for peer, link in self._peers.items() if link.state is State.READY}
-        for asked in self._asked.values():
-            if asked.peer in free:
-                free[asked.peer] -= 1
-        for hash_, want in self._wanted.items():
-            if not any(count > 0 for count in free.values()):
+        for hash_ in (*fresh, *late):
+            if not free:
                 break
-            if hash_ in self._asked:
+            chosen = self._choose(self._wanted[hash_], free)
+            if chosen is None:
                 continue
-            peer = self._choose(want, free)
-            if peer is None:
-                continue
-            free[peer] -= 1
-            self._asked[hash_] = _Asked(peer, now, want.first)
-            message = peer_pb2.WantPayload(entry=hash_, first=want.first)
-            effects.append(Send(peer, Stream.BULK, peer_pb2.Frame(want_payload=message)))
+            free[chosen] -= 1
+            if not free[chosen]:
+                del free[chosen]
+            effects.append(self._ask_for(now, self._wanted[hash_], chosen))
         return effects
 
-    def _choose(self, want: Wanted, free: dict[MemberId, int]) -> MemberId | None:
+    def _ask_for(self, now: float, want: Wanted, peer: MemberId) -> Effect:
+        one = self._under_way.setdefault(want.hash, _UnderWay(now, want.first, {}))
+        one.asked[peer] = _Asked(now, one.held)
+        message = peer_pb2.WantPayload(entry=want.hash, first=one.held)
+        return Send(peer, Stream.BULK, peer_pb2.Frame(want_payload=message))
+
+    def _choose(self, want: Wanted, free: Iterable[MemberId]) -> MemberId | None:
         """A peer that said it has it, else the originator, else after a while any that did not say no."""
-        able = sorted(peer for peer, count in free.items() if count > 0 and want.hash not in self._peers[peer].absent)
+        one = self._under_way.get(want.hash)
+        asked = one.asked if one else {}
+        able = sorted(peer for peer in free if peer not in asked and self._peers[peer].may_have(want.hash))
         holders = [peer for peer in able if want.hash in self._peers[peer].has]
         if not holders and want.originator in able:
             return want.originator
@@ -289,7 +342,7 @@ class Fetch:
         return self._random.choice(holders) if holders else None
 
 
-def _ask_who_has(peer: MemberId, hashes: Sequence[HeaderHash]) -> list[Effect]:
+def _who_has(peer: MemberId, hashes: Sequence[HeaderHash]) -> list[Effect]:
     step = limits.RANGES_PER_FRAME_MAX
     parts = [peer_pb2.Have(entries=hashes[i : i + step], ask=True) for i in range(0, len(hashes), step)]
     return [Send(peer, Stream.BULK, peer_pb2.Frame(have=part)) for part in parts]

@@ -14,9 +14,10 @@ from node.protocol.effects import Stream
 from node.rpc import channel, gate
 from node.rpc.gate import Access, PeerCaller
 from node.rpc.tls import Leaf
-from node.runtime.link import Link
+from node.runtime.link import CUT, HUNG_UP, UNSURE, Link
 from node.v1 import peer_pb2, peer_pb2_grpc
 
+BREAKING_S = 0.2  # a connection that breaks says first that no more comes, and then ends the call
 ADMISSION_S = 5.0  # an implementation that sends no headers before its first message is spoken to after that
 
 ACCESS = {
@@ -50,6 +51,7 @@ class AcceptedLink:
         while True:
             request: Any = await self._context.read()
             if request is grpc.aio.EOF:
+                await asyncio.sleep(BREAKING_S)
                 return
             yield request.frame
 
@@ -58,7 +60,7 @@ class AcceptedLink:
         try:
             await self._context.write(_RESPONSES[self.stream](frame=frame))
         except (grpc.RpcError, grpc.aio.UsageError) as error:
-            raise Unavailable("the connection broke while something was sent") from error
+            raise Unavailable(CUT) from error
 
 
 class DialledLink:
@@ -78,16 +80,16 @@ class DialledLink:
                     return
                 yield response.frame
         except grpc.aio.AioRpcError as error:
-            raise Unavailable(describe(error)) from error
+            raise Unavailable(_end(error.code(), error.details())) from error
 
     async def send(self, frame: peer_pb2.Frame) -> None:
         """Say something; waits while the transport is full."""
         try:
             await self._call.write(_REQUESTS[self.stream](frame=frame))
         except grpc.aio.AioRpcError as error:
-            raise Unavailable(describe(error)) from error
+            raise Unavailable(_end(error.code(), error.details())) from error
         except asyncio.InvalidStateError as error:  # over before this was sent, which is no fault of ours
-            raise Unavailable("the connection broke before something was sent") from error
+            raise Unavailable(_end(await self._call.code(), await self._call.details())) from error
 
 
 class PeerServicer(peer_pb2_grpc.PeerServicer):
@@ -163,18 +165,31 @@ _CAUSES = (
     ("Hostname Verification", "another member's node answers at this address"),
     ("Connection refused", "nothing listens at this address"),
     ("DNS resolution failed", "the host name cannot be resolved"),
-    ("Socket closed", f"{NOT_APPROVED}, or not with our present card"),
-    ("Connection reset", f"{NOT_APPROVED}, or not with our present card"),
+    ("Socket closed", UNSURE),
+    ("Connection reset", UNSURE),
     ("Cancelling all calls", "the node stops"),
     ("No route to host", "there is no route to this address"),
     ("timed out", "no answer from this address"),
 )
 
 
+_CUTS = ("Socket closed", "Connection reset", "Broken pipe", "ping timeout", "timed out", "Stream removed")
+
+
+def _end(code: grpc.StatusCode, details: str | None) -> str:
+    """Why a link ended that stood, for people."""
+    if code is grpc.StatusCode.OK:
+        return HUNG_UP
+    return CUT if any(sign in (details or "") for sign in _CUTS) else _cause(code, details)
+
+
 def describe(error: grpc.aio.AioRpcError) -> str:
-    """Why a link ended, for people. TLS 1.3 does not tell a client that its certificate was refused."""
-    details = error.details() or ""
+    """Why there is no link, for people. TLS 1.3 does not tell a client that its certificate was refused."""
+    return _cause(error.code(), error.details())
+
+
+def _cause(code: grpc.StatusCode, details: str | None) -> str:
     for sign, cause in _CAUSES:
-        if sign in details:
+        if sign in (details or ""):
             return cause
-    return details.partition("\n")[0] or f"gRPC says {error.code().name}"
+    return (details or "").partition("\n")[0] or f"gRPC says {code.name}"

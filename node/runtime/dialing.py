@@ -9,7 +9,7 @@ import structlog
 
 from node.errors import Unavailable
 from node.feed.keys import MemberId
-from node.runtime.link import Clock, Link
+from node.runtime.link import CUT, UNSURE, Clock, Link
 from node.runtime.peering import Peering
 
 _log = structlog.get_logger()
@@ -30,7 +30,7 @@ async def dial_all(peering: Peering, dial: Dial, clock: Clock) -> None:
             seen = peering.links.version
             for peer in peering.dialing.due(clock.monotonic_s()):
                 if peer in peering.connected:
-                    peering.dialing.link_up(peer)
+                    peering.dialing.link_up(clock.monotonic_s(), peer)
                 else:
                     calls.create_task(_call(peering, dial, clock, peer))
             await _until(peering, seen, clock)
@@ -59,10 +59,11 @@ async def _call(peering: Peering, dial: Dial, clock: Clock, peer: MemberId) -> N
                     if isinstance(fault, Exception):  # nothing that `serve` knows: a fault of ours
                         _log.error("link failed", peer=peer.hex(), exc_info=fault)
     except Unavailable as error:
-        _log.debug("call failed", peer=peer.hex(), reason=error.reason)
+        reason = CUT if error.reason == UNSURE and peer in peering.heard else error.reason  # it let us in before
+        _log.debug("call failed", peer=peer.hex(), reason=reason)
         if peer not in peering.connected:
-            if error.reason != peering.ended.get(peer):  # a peer that is dialled in vain is dialled for days
-                _log.info("not connected", peer=peer.hex(), reason=error.reason)
-            peering.ended[peer] = error.reason
+            if reason != peering.ended.get(peer):  # a peer that is dialled in vain is dialled for days
+                _log.info("not connected", peer=peer.hex(), reason=reason)
+            peering.ended[peer] = reason
     peering.dialing.link_down(clock.monotonic_s(), peer)
     peering.links.tell()

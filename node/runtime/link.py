@@ -2,14 +2,33 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 from node import limits
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.v1 import peer_pb2
 
+HUNG_UP, CUT = "the peer hung up", "no answer: the connection was cut"
+UNSURE = "not approved there yet, or not with our present card"  # TLS 1.3 does not tell which, nor a cut from either
+PROGRAM_CHARACTERS_MAX = 64
+AHEAD_MS_MAX = 10**12  # thirty years: a clock that is further off says nothing more by it
 FAREWELL_S = 1.0  # how long a peer that we hang up on may take to read why
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a peer said of itself, and how far its clock was ahead of ours then."""
+
+    program: str
+    clock_ahead_ms: int
+
+    @classmethod
+    def of(cls, hello: peer_pb2.Hello, now_ms: int) -> Self:
+        """Bounded, as it is shown to people."""
+        ahead_ms = max(-AHEAD_MS_MAX, min(hello.now_ms - now_ms, AHEAD_MS_MAX))
+        return cls(hello.program[:PROGRAM_CHARACTERS_MAX], ahead_ms)
 
 
 class Clock(Protocol):

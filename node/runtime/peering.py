@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -23,26 +22,16 @@ from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.runtime import growth
 from node.runtime.copies import Copies
-from node.runtime.link import Clock, Link, Outbox
+from node.runtime.link import CUT, FAREWELL_S, HUNG_UP, Clock, Heard, Link, Outbox
 from node.runtime.work import Work
 from node.runtime.writer import News, Writer
 from node.v1 import header_pb2, peer_pb2
 
 _log = structlog.get_logger()
 
-PROGRAM_CHARACTERS_MAX = 64
-AHEAD_MS_MAX = 10**12  # thirty years: a clock that is further off says nothing more by it
 COMPARISON_S = 0.5  # a round trip over the world takes less
 INLINE_BOXES_BYTES_MAX = 8192  # a hundred wraps take 6 ms to try
 INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a peer said of itself, and how far its clock was ahead of ours then."""
-
-    program: str
-    clock_ahead_ms: int
 
 
 class Peering:
@@ -126,6 +115,9 @@ class Peering:
             told = outbox.reason
         except Unavailable as error:  # ours to know: a peer is not told about our disk
             outbox.end(error.reason)
+        except asyncio.CancelledError:  # so gRPC ends what the other side opened, whatever broke it
+            outbox.end(CUT)
+            raise
         finally:
             if self._outboxes.get(place) is outbox:
                 await self._leave(link, outbox)
@@ -191,9 +183,12 @@ class Peering:
         tasks = [asyncio.create_task(self._listen(link)), asyncio.create_task(outbox.drain())]
         try:
             await self._apply(machine.link_up(self._clock.monotonic_s(), link.peer, self._clock.now_ms()))
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if not outbox.reason:  # nothing can be sent: why may still come, and it is the better reason
+                await asyncio.wait(tasks[:1], timeout=FAREWELL_S)
+            for task in tasks:
+                if task.done():
+                    task.result()
         finally:
             for task in tasks:
                 task.cancel()
@@ -205,11 +200,12 @@ class Peering:
         now, was_up = self._clock.monotonic_s(), link.peer in self.connected
         await self._apply(self._machine(link.stream).link_down(now, link.peer))
         if link.stream is Stream.BULK:
-            if link.dialler != link.peer and outbox.reason:  # one call of two: both end, for one reason
-                self.hang_up(link.peer, outbox.reason)
+            beside = self._outboxes.get((link.peer, Stream.GOSSIP))
+            if beside and beside.link.dialler == link.dialler != link.peer:  # one call of two: both end, for one reason
+                self.hang_up(link.peer, outbox.reason or HUNG_UP)
             return
         before = self.ended.get(link.peer)
-        self.ended[link.peer] = reason = outbox.reason or "the peer hung up"
+        self.ended[link.peer] = reason = outbox.reason or HUNG_UP
         self.dialing.link_down(now, link.peer)
         self.links.tell()
         if was_up or reason != before:  # a peer that is dialled in vain is dialled for days
@@ -227,13 +223,12 @@ class Peering:
             _log.debug("heard", peer=link.peer.hex(), stream=link.stream.value, frame=frame.WhichOneof("body"))
             says_hello = link.stream is Stream.GOSSIP and frame.HasField("hello")
             if says_hello:
-                ahead_ms = max(-AHEAD_MS_MAX, min(frame.hello.now_ms - self._clock.now_ms(), AHEAD_MS_MAX))
-                self.heard[link.peer] = Heard(frame.hello.program[:PROGRAM_CHARACTERS_MAX], ahead_ms)
+                self.heard[link.peer] = Heard.of(frame.hello, self._clock.now_ms())
             await self._work.through(self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame)))
             self._frames.tell()
             if says_hello and link.peer in self._gossip.ready():
                 self.ended.pop(link.peer, None)
-                self.dialing.link_up(link.peer)
+                self.dialing.link_up(self._clock.monotonic_s(), link.peer)
                 self.links.tell()
                 _log.info(
                     "link up", name=self._name(link.peer), peer=link.peer.hex(), program=self.heard[link.peer].program

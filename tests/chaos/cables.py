@@ -74,6 +74,7 @@ class Cable:
 
     ways: dict[int, Direction]  # by the node that the bytes go to
     is_cut: bool = False  # connections are reset
+    refused: int = 0  # so many, because it was cut
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def reset(self) -> None:
@@ -116,6 +117,7 @@ class Cables:
             return
         cable = self.between(caller, node)
         if cable.is_cut:
+            cable.refused += 1
             _reset(dialler[1])
             return
         try:

@@ -1,7 +1,7 @@
 from random import Random
 
 from node.feed.keys import MemberId
-from node.protocol.dialing import COURTESY_S, RETRY_S_MAX, Dialing
+from node.protocol.dialing import COURTESY_S, RETRY_S_MAX, STEADY_S, Dialing
 
 ME, SMALLER, LARGER = (MemberId(letter * 32) for letter in (b"m", b"a", b"z"))
 
@@ -40,7 +40,7 @@ def test_a_peer_that_does_not_answer_is_tried_more_and_more_rarely_and_never_giv
 def test_a_link_that_stood_is_dialled_again_soon_whoever_opened_it() -> None:
     dialing = Dialing(ME, Random(1))
     dialing.add(0, SMALLER)
-    dialing.link_up(SMALLER)
+    dialing.link_up(0, SMALLER)
     assert dialing.due(1000) == []
     dialing.link_down(1000, SMALLER)
     assert dialing.wake_at < 1001
@@ -62,3 +62,20 @@ def test_somebody_in_a_hurry_waits_for_no_retry_and_makes_no_second_call() -> No
     dialing.hurry(1000, LARGER)
     dialing.hurry(1000, SMALLER)  # whom nobody knows here
     assert dialing.due(1000) == [LARGER]
+
+
+def test_a_link_that_ends_as_soon_as_it_stands_is_tried_more_and_more_rarely() -> None:
+    dialing, now, calls = Dialing(ME, Random(1)), 0.0, 0
+    dialing.add(now, LARGER)
+    while now < 60:
+        assert dialing.due(now) == [LARGER]
+        calls += 1
+        dialing.link_up(now + 0.01, LARGER)
+        dialing.link_down(now + 0.02, LARGER)
+        now = dialing.wake_at
+    assert calls <= 9
+    dialing.due(now)
+    dialing.link_up(now, LARGER)
+    dialing.link_up(now + STEADY_S - 1, LARGER)  # a second look at what stands already
+    dialing.link_down(now + STEADY_S, LARGER)
+    assert dialing.wake_at < now + STEADY_S + 0.3

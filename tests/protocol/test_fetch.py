@@ -55,6 +55,27 @@ def test_nobody_is_asked_for_ever_at_the_same_pace() -> None:
     assert pauses == sorted(pauses)
 
 
+def test_a_peer_that_comes_back_is_asked_again_soon_however_rarely_the_others_are_asked_by_then() -> None:
+    machine, now = linked(PEER, OTHER), 0.0
+    machine.unconfirmed(0.0, [FIRST])
+    while now < 10_000:
+        now = machine.wake_at
+        machine.wakeup(now)
+    machine.link_down(now, OTHER)
+    machine.link_up(now, OTHER, 0)
+    assert asked(machine.frame(now, OTHER, session.hello(myself(OTHER), 0))) == [(OTHER, [FIRST])]
+    assert machine.wake_at == now + fetch.ASK_AGAIN_S  # its sync takes a moment
+    assert asked(machine.wakeup(machine.wake_at)) == [(OTHER, [FIRST])]
+
+
+def test_the_same_list_again_does_not_put_off_when_peers_are_asked_again() -> None:
+    machine = linked(PEER)
+    machine.unconfirmed(0.0, [FIRST])
+    for tenth in range(1, 20):
+        assert machine.unconfirmed(tenth / 10, [FIRST]) == []
+    assert asked(machine.wakeup(fetch.ASK_AGAIN_S)) == [(PEER, [FIRST])]
+
+
 def test_what_a_peer_says_it_has_of_ours_is_kept_and_not_asked_again() -> None:
     machine = linked(PEER)
     machine.unconfirmed(0.0, [FIRST, SECOND])
