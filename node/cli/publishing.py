@@ -314,9 +314,11 @@ def _wait(place: Place, made: "tools_pb2.ListView", *, as_json: bool) -> "tools_
                     return view
         raise AssertionError  # it ends with an answer or an error
 
-    if made.records_elsewhere < made.records:
-        click.echo("Waiting until other members hold all of it. Ctrl-C leaves; it is published either way.", err=True)
     try:
+        if made.records_elsewhere < made.records:
+            click.echo(
+                "Waiting until other members hold all of it. Ctrl-C leaves; it is published either way.", err=True
+            )
         return calling.ask(place, watch)
     except KeyboardInterrupt:
         if not as_json:
