@@ -19,6 +19,7 @@ from node.store.arrivals import Cursor
 from node.store.ledger import ForkRow
 from node.store.payloads import State
 from node.store.peers import Peer
+from node.store.restrictions import Replacement
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
 
@@ -117,10 +118,13 @@ class Exchange:
         payloads.drop_chunks(self.stores.ledger, hashes)
         self.stores.commit("ledger")
 
-    def spare(self, hashes: Sequence[HeaderHash]) -> None:
-        """Other records took the place of these: they are not fetched any more."""
-        for hash_ in hashes:
-            payloads.spare(self.stores.ledger, hash_)
+    def spare(self, replacements: Sequence[Replacement]) -> None:
+        """Records of the same list took the place of others, which are not fetched any more."""
+        for one in replacements:
+            row = ledger.entry(self.stores.ledger, one.target)
+            feed = self.trust.feeds.get(row.feed_id) if row else None
+            if feed is not None and feed.member_id == one.member_id:  # nobody speaks for another's records
+                payloads.spare(self.stores.ledger, one.target, one.object_id)
         self.stores.commit("ledger")
 
     def confirm(self, hashes: Sequence[HeaderHash]) -> None:

@@ -194,12 +194,12 @@ def move_list(
     ).rowcount
 
 
-def spare(connection: sa.Connection, hash_: HeaderHash) -> None:
-    """A record of a list that has not come is not wanted any more."""
+def spare(connection: sa.Connection, hash_: HeaderHash, list_id: ObjectId | None = None) -> None:
+    """A record of a list, of this one if it is named, that has not come is not wanted any more."""
     driver.execute(
         connection,
-        "UPDATE payload SET state = ? WHERE hash = ? AND state = ? AND list_id IS NOT NULL",
-        (State.UNWANTED, hash_, State.MISSING),
+        "UPDATE payload SET state = ? WHERE hash = ? AND state = ? AND list_id = coalesce(?, list_id)",
+        (State.UNWANTED, hash_, State.MISSING, list_id),
     )
 
 

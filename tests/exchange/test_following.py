@@ -12,6 +12,7 @@ from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows, State
 from node.store import arrivals, payloads
 from node.store.payloads import State as PayloadState
+from node.store.restrictions import Replacement
 from node.v1 import header_pb2, peer_pb2
 from tests.exchange.test_odd_order import hash_of, items_draft, node_in, said, take, without
 from tests.simulator.members import BASE_MS, Federation, federation
@@ -178,4 +179,22 @@ def test_what_its_author_took_back_as_a_whole_is_not_fetched(
     take(node, [without(letter, "payload")])
     assert node.wants(BASE_MS)
     take(node, withdrawn)
+    assert not node.wants(BASE_MS)
+
+
+def test_what_another_member_claims_to_replace_is_fetched_all_the_same(
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange, letter: header_pb2.SignedEntry
+) -> None:
+    """Else one member's record could keep another's list from everyone who has not fetched it yet."""
+    stranger = node_in(tmp_path / "stranger", world, 2)
+    choose(node, author, FOLLOWED)
+    take(node, [without(letter, "payload")])
+    hash_ = hash_of(node, letter)
+    about = (MemberId(stranger.reader.member_id), LIST, stranger.author.feed_id, 2)
+    node.spare([Replacement(HeaderHash(bytes(32)), hash_, *about)])
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == [hash_]
+    own = MemberId(author.reader.member_id), ObjectId(b"o" * 16), author.author.feed_id, 3
+    node.spare([Replacement(HeaderHash(bytes(32)), hash_, *own)])
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == [hash_]
+    node.spare([Replacement(HeaderHash(bytes(32)), hash_, own[0], LIST, *own[2:])])
     assert not node.wants(BASE_MS)
