@@ -111,12 +111,9 @@ class Exchange:
         about = member_id, object_id
         self.follows = following.choose(self.stores, self.trust, self.reader, self.follows, about, choice, now_ms)
 
-    def let_go(self, hashes: Sequence[HeaderHash]) -> None:
-        """Records of lists that are not followed, and have left the index, are not kept."""
-        for hash_ in hashes:
-            payloads.set_state(self.stores.ledger, hash_, State.UNWANTED)
-        payloads.drop_chunks(self.stores.ledger, hashes)
-        self.stores.commit("ledger")
+    def let_go(self, hashes: Sequence[HeaderHash], now_ms: int) -> None:
+        """Records of lists that have left the index are not kept, unless they are followed again by now."""
+        following.let_go(self.stores, self.trust, self.follows, hashes, now_ms)
 
     def spare(self, replacements: Sequence[Replacement]) -> None:
         """Records of the same list took the place of others, which are not fetched any more."""

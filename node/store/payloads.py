@@ -169,15 +169,13 @@ def held_of_lists(connection: sa.Connection) -> list[Held]:
     return [Held(*row) for row in rows]
 
 
-def of_list(
-    connection: sa.Connection, feeds: Sequence[FeedId], list_id: ObjectId, state: State, limit: int
-) -> list[HeaderHash]:
-    """Records of a list, said in these feeds, that are in this state."""
+def of_list(connection: sa.Connection, feeds: Sequence[FeedId], list_id: ObjectId, limit: int = -1) -> list[HeaderHash]:
+    """Records of a list, said in these feeds, that are here and read; all of them, or so many."""
     rows = driver.rows(
         connection,
         "SELECT p.hash FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id = ? AND p.state = ?"
         f" AND e.feed_id IN ({','.join('?' * len(feeds))}) ORDER BY p.rowid LIMIT ?",
-        (list_id, state, *feeds, limit),
+        (list_id, State.PRESENT, *feeds, limit),
     )
     return [row[0] for row in rows]
 
