@@ -45,7 +45,7 @@ class Listing:
 
         What stands in it already is not said again. All of it is said, even where the caller leaves.
         """
-        return await self._work.through(self._publish(draft, staged))
+        return await self._work.through(staged.held_by(self._publish(draft, staged)))
 
     async def _publish(self, draft: tools_pb2.ListDraft, staged: Staged) -> tools_pb2.PublishListResponse:
         async with self._one:
@@ -105,7 +105,7 @@ class Listing:
 
     async def remove(self, removal: tools_pb2.Removal, staged: Staged) -> tools_pb2.RemoveItemsResponse:
         """Take items out of a list of ours; raises Refused."""
-        return await self._work.through(self._remove(removal, staged))
+        return await self._work.through(staged.held_by(self._remove(removal, staged)))
 
     async def _remove(self, removal: tools_pb2.Removal, staged: Staged) -> tools_pb2.RemoveItemsResponse:
         async with self._one:
