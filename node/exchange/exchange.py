@@ -19,6 +19,7 @@ from node.store.arrivals import Cursor
 from node.store.ledger import ForkRow
 from node.store.payloads import State
 from node.store.peers import Peer
+from node.store.restrictions import Replacement
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
 
@@ -110,17 +111,17 @@ class Exchange:
         about = member_id, object_id
         self.follows = following.choose(self.stores, self.trust, self.reader, self.follows, about, choice, now_ms)
 
-    def let_go(self, hashes: Sequence[HeaderHash]) -> None:
-        """Records of lists that are not followed, and have left the index, are not kept."""
-        for hash_ in hashes:
-            payloads.set_state(self.stores.ledger, hash_, State.UNWANTED)
-        payloads.drop_chunks(self.stores.ledger, hashes)
-        self.stores.commit("ledger")
+    def let_go(self, hashes: Sequence[HeaderHash], now_ms: int) -> None:
+        """Records of lists that have left the index are not kept, unless they are followed again by now."""
+        following.let_go(self.stores, self.trust, self.follows, hashes, now_ms)
 
-    def spare(self, hashes: Sequence[HeaderHash]) -> None:
-        """Other records took the place of these: they are not fetched any more."""
-        for hash_ in hashes:
-            payloads.spare(self.stores.ledger, hash_)
+    def spare(self, replacements: Sequence[Replacement]) -> None:
+        """Records of the same list took the place of others, which are not fetched any more."""
+        for one in replacements:
+            row = ledger.entry(self.stores.ledger, one.target)
+            feed = self.trust.feeds.get(row.feed_id) if row else None
+            if feed is not None and feed.member_id == one.member_id:  # nobody speaks for another's records
+                payloads.spare(self.stores.ledger, one.target, one.object_id)
         self.stores.commit("ledger")
 
     def confirm(self, hashes: Sequence[HeaderHash]) -> None:

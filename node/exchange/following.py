@@ -1,13 +1,17 @@
 """Following lists: what was decided, and what of them is wanted therefore."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from node.exchange import ingest
+from node.exchange import admission, ingest
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
-from node.feed.keys import FeedId, MemberId, ObjectId
+from node.feed import entry
+from node.feed.header import Header
+from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows
-from node.store import following, ledger, payloads
+from node.store import arrivals, following, ledger, payloads
+from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
 
@@ -43,11 +47,41 @@ def choose(
     else:
         following.put(stores.ledger, *about, choice)
         choices[about] = choice
-    follows = replace(follows, choices=choices)
+    before, follows = follows, replace(follows, choices=choices)
     _carry_out(stores, trust, follows, about)
+    if follows.fetches(*about) and not before.fetches(*about):
+        # Still here from before, and perhaps out of the index already, or passed over by it.
+        _arrive_again(stores, trust, payloads.of_list(stores.ledger, feeds_of(trust, about[0]), about[1]), now_ms)
     ingest.settle_whole(stores, trust, reader, now_ms)
     stores.commit("ledger")
     return follows
+
+
+def let_go(stores: Stores, trust: Trust, follows: Follows, hashes: Sequence[HeaderHash], now_ms: int) -> None:
+    """Records that have left the index are not kept; those of a list that is followed again come back into it."""
+    again, gone = list[HeaderHash](), list[HeaderHash]()
+    for hash_ in hashes:
+        row = ledger.entry(stores.ledger, hash_)
+        feed = trust.feeds.get(row.feed_id) if row else None
+        list_id = admission.list_of(_header(row, trust)) if row else None
+        is_wanted = feed is not None and list_id is not None and follows.fetches(feed.member_id, list_id)
+        (again if is_wanted else gone).append(hash_)
+    for hash_ in gone:
+        payloads.set_state(stores.ledger, hash_, State.UNWANTED)
+    payloads.drop_chunks(stores.ledger, gone)
+    _arrive_again(stores, trust, again, now_ms)
+    stores.commit("ledger")
+
+
+def _arrive_again(stores: Stores, trust: Trust, hashes: Sequence[HeaderHash], now_ms: int) -> None:
+    for hash_ in hashes:
+        row = ledger.entry(stores.ledger, hash_)
+        if row is not None:
+            arrivals.add(stores.ledger, admission.arrival(stores, _header(row, trust), now_ms))
+
+
+def _header(row: Row, trust: Trust) -> Header:
+    return entry.decode(row.body, row.signature, trust.federation_id).header
 
 
 def _carry_out(stores: Stores, trust: Trust, follows: Follows, about: List) -> None:

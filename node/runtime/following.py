@@ -59,6 +59,7 @@ class Following:
             choice = None
         about = MemberId(view.member_id), ObjectId(view.object_id)
         await writer.run(lambda exchange: exchange.choose(*about, choice, now_ms))
+        writer.arrived()  # what was here for peers, or is still here
         await self._saying.peering.refresh_wants()
         self._changed.tell()
 
@@ -177,17 +178,20 @@ class Following:
                 await writer.run(partial(_forget, about=about, now_ms=now_ms))
         await writer.run(lambda exchange: exchange.end_relays(now_ms), BULK)
         for held in await self._saying.reading.run(lambda stores: payloads.held_of_lists(stores.ledger)):
-            feed = writer.trust.feeds.get(held.feed_id)
-            if held.present and feed is not None and not writer.follows.fetches(feed.member_id, held.list_id):
+            if held.present:
                 await self._let_go(held)
 
     async def _let_go(self, held: payloads.Held) -> None:
         """Out of the index first, then the payloads: a stop in between begins again."""
-        find = partial(_present, held=held)
-        while hashes := await self._saying.reading.run(find):
+        find, writer = partial(_present, held=held), self._saying.writer
+        while not self._is_followed(held) and (hashes := await self._saying.reading.run(find)):
             await self._saying.projecting.drop(hashes)
-            await self._saying.writer.run(partial(_drop, hashes=hashes), BULK)
-            self._saying.writer.news.tell()
+            await writer.run(partial(_drop, hashes=hashes, now_ms=self._saying.clock.now_ms()), BULK)
+            writer.arrived()  # where it is followed again by now
+
+    def _is_followed(self, held: payloads.Held) -> bool:
+        feed = self._saying.writer.trust.feeds.get(held.feed_id)
+        return feed is None or self._saying.writer.follows.fetches(feed.member_id, held.list_id)
 
     # ---- Looking
 
@@ -212,12 +216,12 @@ def _forget(exchange: Exchange, about: tuple[MemberId, ObjectId], now_ms: int) -
     exchange.choose(*about, None, now_ms)
 
 
-def _drop(exchange: Exchange, hashes: Sequence[HeaderHash]) -> None:
-    exchange.let_go(hashes)
+def _drop(exchange: Exchange, hashes: Sequence[HeaderHash], now_ms: int) -> None:
+    exchange.let_go(hashes, now_ms)
 
 
 def _present(stores: Stores, held: payloads.Held) -> list[HeaderHash]:
-    return payloads.of_list(stores.ledger, [held.feed_id], held.list_id, payloads.State.PRESENT, RECORDS_PER_STEP)
+    return payloads.of_list(stores.ledger, [held.feed_id], held.list_id, RECORDS_PER_STEP)
 
 
 async def _pages(staged: Staged, *, standing: bool) -> AsyncIterator[tools_pb2.Values]:

@@ -9,7 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from weakref import WeakValueDictionary
 
+import structlog
+
 from node.content import items, names
+from node.errors import NodeError
 from node.exchange import changes, consult, drafts, holdings
 from node.exchange.changes import Change, Group
 from node.exchange.drafts import Sharing
@@ -31,6 +34,8 @@ WITHDRAWALS_PER_WRITE = 32
 OUTDATED = 4  # the withdrawal reason of what a newer file does not have
 REWRITE_EVERY_S = 60.0
 
+_log = structlog.get_logger()
+
 
 class Listing:
     """Our own lists: of each, one change at a time."""
@@ -46,7 +51,7 @@ class Listing:
 
         What stands in it already is not said again. All of it is said, even where the caller leaves.
         """
-        return await self._work.through(self._publish(draft, staged))
+        return await self._work.through(staged.held_by(self._publish(draft, staged)))
 
     async def _publish(self, draft: tools_pb2.ListDraft, staged: Staged) -> tools_pb2.PublishListResponse:
         async with self._lock(draft.name):
@@ -106,7 +111,7 @@ class Listing:
 
     async def remove(self, removal: tools_pb2.Removal, staged: Staged) -> tools_pb2.RemoveItemsResponse:
         """Take items out of a list of ours; raises Refused."""
-        return await self._work.through(self._remove(removal, staged))
+        return await self._work.through(staged.held_by(self._remove(removal, staged)))
 
     async def _remove(self, removal: tools_pb2.Removal, staged: Staged) -> tools_pb2.RemoveItemsResponse:
         named = await self._own(removal.list, self._saying.view())
@@ -149,7 +154,10 @@ class Listing:
         """Write anew what lost items half an hour ago, for ever."""
         while True:
             await asyncio.sleep(REWRITE_EVERY_S)
-            await self._work.through(self.rewrite_due())
+            try:
+                await self._work.through(self.rewrite_due())
+            except NodeError as error:  # a full disk, or a list that ended meanwhile: the node goes on
+                _log.error("lists not written anew", reason=error.reason)
 
     async def rewrite_due(self) -> int:
         """Write anew what is due now; how many records that made."""
@@ -209,7 +217,7 @@ class Listing:
         return await self._say_all(made()) if groups else 0
 
     async def _rewritten(self, group: Group, sharing: Sharing | None) -> Draft | None:
-        """What is left of a group in one record; None where a payload has gone meanwhile."""
+        """What is left of a group in one record; None where a payload, or its time, has gone meanwhile."""
         first = group.parts[0]
         left: list[list[items.Row]] = []
         for part, bits in zip(group.parts, group.dropped, strict=True):
@@ -222,6 +230,8 @@ class Listing:
         if sharing is not None:
             sharing.say_in(said)
             ends_ms = sharing.ends_ms
+        if ends_ms <= self._saying.clock.now_ms():
+            return None  # it ended while the others were written
         return drafts.rewritten(said, holdings.merged(left), [part.hash for part in group.parts], ends_ms)
 
     async def _say_all(self, made: AsyncIterator[Draft]) -> int:

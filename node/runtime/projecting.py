@@ -74,8 +74,8 @@ class Projecting:
             await self._run(self._digests, lambda: project.write_keys(self._stores, step))
             await self._run(self._index, lambda: project.finish(self._stores, step))
         if step.replaces:
-            targets = [one.target for one in step.replaces]
-            await self._writer.run(lambda exchange: exchange.spare(targets), BULK)
+            replaces = step.replaces
+            await self._writer.run(lambda exchange: exchange.spare(replaces), BULK)
         return True
 
     async def drop(self, hashes: Sequence[HeaderHash]) -> None:

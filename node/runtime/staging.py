@@ -5,7 +5,7 @@ it sorts and compares, so a list of ten million delays nobody.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +34,7 @@ class Staged:
         self.counts: dict[HashKind, int] = {}  # once settled
         self.sent = 0  # items, as often as they came
         self._connection, self._thread = connection, thread
+        self._holders = 1  # the call, and whatever goes on without it
 
     async def add(self, values: tools_pb2.Values, kind_name: str) -> None:
         """Take some items, of the kind they name or of this one; raises Refused for what cannot be."""
@@ -68,6 +69,25 @@ class Staged:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, whole)
 
+    def held_by(self, work: Coroutine[object, object, Result]) -> Coroutine[object, object, Result]:
+        """The same work; the items are here until its end, even where the call ends before."""
+        self._holders += 1
+
+        async def whole() -> Result:
+            try:
+                return await work
+            finally:
+                self.let_go()
+
+        return whole()
+
+    def let_go(self) -> None:
+        """One that needed the items is done; with the last one they go."""
+        self._holders -= 1
+        if not self._holders:
+            self._thread.submit(_close, self._connection)
+            self._thread.shutdown(wait=False)
+
 
 class Staging:
     """Where calls that bring items keep them meanwhile."""
@@ -82,12 +102,11 @@ class Staging:
         async with self._places:
             thread = ThreadPoolExecutor(1, thread_name_prefix="staging", initializer=yield_to_others)
             loop = asyncio.get_running_loop()
-            connection = await loop.run_in_executor(thread, staging.open_staging, self._folder)
+            staged = Staged(await loop.run_in_executor(thread, staging.open_staging, self._folder), thread)
             try:
-                yield Staged(connection, thread)
+                yield staged
             finally:
-                thread.submit(_close, connection)
-                thread.shutdown(wait=False)
+                staged.let_go()
 
 
 def _close(connection: sa.Connection) -> None:

@@ -169,15 +169,13 @@ def held_of_lists(connection: sa.Connection) -> list[Held]:
     return [Held(*row) for row in rows]
 
 
-def of_list(
-    connection: sa.Connection, feeds: Sequence[FeedId], list_id: ObjectId, state: State, limit: int
-) -> list[HeaderHash]:
-    """Records of a list, said in these feeds, that are in this state."""
+def of_list(connection: sa.Connection, feeds: Sequence[FeedId], list_id: ObjectId, limit: int = -1) -> list[HeaderHash]:
+    """Records of a list, said in these feeds, that are here and read; all of them, or so many."""
     rows = driver.rows(
         connection,
         "SELECT p.hash FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id = ? AND p.state = ?"
         f" AND e.feed_id IN ({','.join('?' * len(feeds))}) ORDER BY p.rowid LIMIT ?",
-        (list_id, state, *feeds, limit),
+        (list_id, State.PRESENT, *feeds, limit),
     )
     return [row[0] for row in rows]
 
@@ -194,12 +192,12 @@ def move_list(
     ).rowcount
 
 
-def spare(connection: sa.Connection, hash_: HeaderHash) -> None:
-    """A record of a list that has not come is not wanted any more."""
+def spare(connection: sa.Connection, hash_: HeaderHash, list_id: ObjectId | None = None) -> None:
+    """A record of a list, of this one if it is named, that has not come is not wanted any more."""
     driver.execute(
         connection,
-        "UPDATE payload SET state = ? WHERE hash = ? AND state = ? AND list_id IS NOT NULL",
-        (State.UNWANTED, hash_, State.MISSING),
+        "UPDATE payload SET state = ? WHERE hash = ? AND state = ? AND list_id = coalesce(?, list_id)",
+        (State.UNWANTED, hash_, State.MISSING, list_id),
     )
 
 

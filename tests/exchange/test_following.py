@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from node.exchange import drafts
+from node.exchange import drafts, project
 from node.exchange.exchange import RELAYED_MS, Exchange
 from node.exchange.following import load
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows, State
-from node.store import arrivals, payloads
+from node.store import arrivals, index, ledger, payloads
 from node.store.payloads import State as PayloadState
+from node.store.restrictions import Replacement
 from node.v1 import header_pb2, peer_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import hash_of, items_draft, said, take, without
@@ -70,7 +71,7 @@ def test_records_of_a_list_are_wanted_from_the_moment_it_is_followed(
     assert state(node, hash_) == PayloadState.PRESENT
     choose(node, author, None)
     assert state(node, hash_) == PayloadState.PRESENT  # it leaves the index first
-    node.let_go([hash_])
+    node.let_go([hash_], BASE_MS)
     assert state(node, hash_) == PayloadState.UNWANTED
     assert not payloads.ciphertext(node.stores.ledger, hash_)
 
@@ -170,3 +171,62 @@ def test_what_its_author_took_back_as_a_whole_is_not_fetched(
     assert node.wants(BASE_MS)
     take(node, withdrawn)
     assert not node.wants(BASE_MS)
+
+
+def test_what_another_member_claims_to_replace_is_fetched_all_the_same(
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange, letter: header_pb2.SignedEntry
+) -> None:
+    """Else one member's record could keep another's list from everyone who has not fetched it yet."""
+    stranger = node_in(tmp_path / "stranger", world, 2)
+    choose(node, author, FOLLOWED)
+    take(node, [without(letter, "payload")])
+    hash_ = hash_of(node, letter)
+    about = (MemberId(stranger.reader.member_id), LIST, stranger.author.feed_id, 2)
+    node.spare([Replacement(HeaderHash(bytes(32)), hash_, *about)])
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == [hash_]
+    own = MemberId(author.reader.member_id), ObjectId(b"o" * 16), author.author.feed_id, 3
+    node.spare([Replacement(HeaderHash(bytes(32)), hash_, *own)])
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == [hash_]
+    node.spare([Replacement(HeaderHash(bytes(32)), hash_, own[0], LIST, *own[2:])])
+    assert not node.wants(BASE_MS)
+
+
+def test_a_list_that_is_followed_again_while_it_is_let_go_is_whole_again(
+    node: Exchange, author: Exchange, letter: header_pb2.SignedEntry
+) -> None:
+    choose(node, author, FOLLOWED)
+    take(node, [without(letter, "payload")])
+    bring(node, author, letter)
+    hash_ = hash_of(node, letter)
+    project_all(node)
+    choose(node, author, None)
+    number = project.hide(node.stores, hash_)
+    assert number is not None
+    choose(node, author, FOLLOWED)
+    row = ledger.entry(node.stores.ledger, hash_)
+    assert row
+    project.erase_keys(node.stores, row, number, node.trust, node.reader)
+    project.forget(node.stores, number)
+    node.let_go([hash_], BASE_MS)
+    assert state(node, hash_) == PayloadState.PRESENT
+    project_all(node)
+    assert index.item_total(node.stores.index) == 4096
+    assert sum(1 for _ in index.places(node.stores.digests)) == 4096
+
+
+def test_what_was_passed_over_while_a_list_was_not_followed_counts_once_it_is(
+    node: Exchange, author: Exchange, letter: header_pb2.SignedEntry
+) -> None:
+    choose(node, author, FOLLOWED)
+    take(node, [without(letter, "payload")])
+    bring(node, author, letter)
+    choose(node, author, None)
+    project_all(node)
+    choose(node, author, FOLLOWED)
+    project_all(node)
+    assert index.item_total(node.stores.index) == 4096
+
+
+def project_all(node: Exchange) -> None:
+    while node.project():
+        pass

@@ -14,6 +14,7 @@ from node.protocol.effects import Stream
 from node.protocol.fetch import Fetch
 from node.protocol.gossip import Gossip
 from node.protocol.session import Self
+from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.projecting import Projecting
 from node.runtime.writer import Writer
@@ -54,11 +55,11 @@ class MemoryLink:
 class Running:
     """A node that runs."""
 
-    def __init__(self, exchange: Exchange, number: int, folder: Path) -> None:
+    def __init__(self, exchange: Exchange, number: int, folder: Path, clock: Clock | None = None) -> None:
         self.exchange, self.folder = exchange, folder
         self.member_id = exchange.reader.member_id
         me = Self(exchange.trust.federation_id, self.member_id, seed(f"node {number}")[:16], bytes(16), "test")
-        clock = RealClock()
+        clock = clock or RealClock()
         founders = [founder.member_id for founder in exchange.trust.charter.founders]
         heads = ledger.heads(exchange.stores.ledger)
         random = Random(number)

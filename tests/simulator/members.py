@@ -103,14 +103,14 @@ def member(number: int) -> Member:
 
 
 @cache
-def federation(count: int) -> Federation:
+def federation(count: int, document: bytes = b"") -> Federation:
     """A federation of so many members; above 25 the others are endorsed by the first three."""
     members = tuple(member(number) for number in range(count))
     cards = [Card(one.inception, b"", "") for one in members[:FOUNDERS]]
     few = Quorum(3, 2, frozenset({Role.AUTHORITY, Role.EUROPOL}))
     quorums: dict[tuple[int, int], Quorum] = {(act, 0): few for act in Act if act != Act.ADMIT}
     quorums |= {(Act.ADMIT, role): few for role in Role}
-    charter = charters.create("simulated", cards, quorums, b"")
+    charter = charters.create("simulated", cards, quorums, document)
     letters = tuple(_genesis(charter, members))
     disk = empty_disk()
     empty = disk.image()
