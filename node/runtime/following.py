@@ -30,6 +30,8 @@ WATCH_EVERY_S = 0.2  # a list that is being fetched changes a hundred times a se
 
 _log = structlog.get_logger()
 
+List = tuple[MemberId, ObjectId]
+
 
 class Following:
     """What this node's people have of other members' lists."""
@@ -53,12 +55,14 @@ class Following:
 
     async def _choose(self, view: tools_pb2.ListView, state: State) -> None:
         writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
-        until_ms = now_ms + PREVIEW_MS if state is State.PREVIEWED else 0
-        choice: Choice | None = Choice(state, until_ms)
-        if state is State.DROPPED and not writer.follows.everything:
-            choice = None
         about = MemberId(view.member_id), ObjectId(view.object_id)
-        await writer.run(lambda exchange: exchange.choose(*about, choice, now_ms))
+        match state:
+            case State.PREVIEWED:
+                await writer.run(partial(_preview, about=about, now_ms=now_ms))
+            case State.DROPPED:
+                await writer.run(partial(_unfollow, about=about, now_ms=now_ms))
+            case _:
+                await writer.run(lambda exchange: exchange.choose(*about, Choice(state), now_ms))
         writer.arrived()  # what was here for peers, or is still here
         await self._saying.peering.refresh_wants()
         self._changed.tell()
@@ -118,16 +122,28 @@ class Following:
         if asked.send_only_listed:
             async for values in self._only_listed(holding, staged):
                 yield tools_pb2.CompareListResponse(only_listed=values)
-        yield tools_pb2.CompareListResponse(compared=await self._compared(view, holding, staged))
+        compared = await self._compared(view, holding, staged)
+        self._require_fetched(view)
+        yield tools_pb2.CompareListResponse(compared=compared)
 
     async def _fetched(self, view: tools_pb2.ListView) -> AsyncIterator[tools_pb2.ListView]:
         """The list until all of it is here, for a day if nobody follows it."""
-        if view.following == State.OFFERED:
+        if view.following in (State.OFFERED, State.PREVIEWED):
             await self._work.through(self._choose(view, State.PREVIEWED))
         async for now in self._watch(view):
+            self._require_fetched(view)
             yield now
             if not now.missing and not now.unprojected:
                 return
+
+    def _require_fetched(self, view: tools_pb2.ListView) -> None:
+        """Raise Refused where the list is let go meanwhile: what is left of it answers nothing."""
+        if not self._saying.writer.follows.fetches(MemberId(view.member_id), ObjectId(view.object_id)):
+            raise Refused(
+                f"{view.name} was let go while it was compared",
+                next_step="Ask again: it is fetched once more, or is to be followed first.",
+                field="list",
+            )
 
     async def _only_listed(self, holding: Holding, staged: Staged) -> AsyncIterator[tools_pb2.Values]:
         for part in holding.parts.values():
@@ -175,7 +191,8 @@ class Following:
         writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
         for about, choice in writer.follows.choices.items():
             if choice.state is State.PREVIEWED and choice.until_ms <= now_ms:
-                await writer.run(partial(_forget, about=about, now_ms=now_ms))
+                await writer.run(partial(_end_preview, about=about, now_ms=now_ms))
+                writer.arrived()  # whoever waits for the rest of it hears that it does not come
         await writer.run(lambda exchange: exchange.end_relays(now_ms), BULK)
         for held in await self._saying.reading.run(lambda stores: payloads.held_of_lists(stores.ledger)):
             if held.present:
@@ -212,8 +229,22 @@ class Following:
         return await self._saying.reading.run(lambda stores: holdings.opened(stores, hash_, trust, reader))
 
 
-def _forget(exchange: Exchange, about: tuple[MemberId, ObjectId], now_ms: int) -> None:
-    exchange.choose(*about, None, now_ms)
+def _preview(exchange: Exchange, about: List, now_ms: int) -> None:
+    """A day from now on; who followed it meanwhile has decided more than this."""
+    if exchange.follows.state(*about) is not State.FOLLOWED:
+        exchange.choose(*about, Choice(State.PREVIEWED, now_ms + PREVIEW_MS), now_ms)
+
+
+def _unfollow(exchange: Exchange, about: List, now_ms: int) -> None:
+    # Against a configuration that follows all, only a decision that is kept holds.
+    exchange.choose(*about, Choice(State.DROPPED) if exchange.follows.everything else None, now_ms)
+
+
+def _end_preview(exchange: Exchange, about: List, now_ms: int) -> None:
+    """Unless it was followed, or previewed again, since somebody looked."""
+    choice = exchange.follows.choices.get(about)
+    if choice is not None and choice.state is State.PREVIEWED and choice.until_ms <= now_ms:
+        _unfollow(exchange, about, now_ms)
 
 
 def _drop(exchange: Exchange, hashes: Sequence[HeaderHash], now_ms: int) -> None:

@@ -2,23 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from node.content import hashes
+from node.errors import Refused
 from node.exchange import consult
 from node.exchange.changes import REWRITTEN_AFTER_MS
+from node.exchange.exchange import Exchange
 from node.policy import parameters
-from node.runtime.following import Following
+from node.policy.following import Follows
+from node.runtime.following import PREVIEW_MS, Following
+from node.runtime.link import Clock
 from node.runtime.listing import Listing
 from node.runtime.reading import Reading
 from node.runtime.saying import Saying
 from node.runtime.staging import Staging
 from node.v1 import record_pb2, tools_pb2
 from tests.exchange.test_bad_input import exchange_in
-from tests.runtime.lines import RealClock, Running
+from tests.runtime.lines import RealClock, Running, join
 from tests.simulator.members import federation
 
 GUARD_S = 30
@@ -56,16 +61,49 @@ def _clock() -> MovedClock:
     return MovedClock()
 
 
-@pytest.fixture(name="node")
-async def _node(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Lists]:
+def exchange_of(folder: Path, number: int) -> Exchange:
+    folder.mkdir()
     world = federation(25, parameters.TEMPLATE.encode())
-    running = Running(exchange_in(tmp_path, world, world.members[0]), 0, tmp_path, clock)
-    reading = Reading(tmp_path)
+    return exchange_in(folder, world, world.members[number])
+
+
+@asynccontextmanager
+async def lists_of(folder: Path, number: int, clock: Clock, *, follow_all: bool = True) -> AsyncIterator[Lists]:
+    exchange = exchange_of(folder, number)
+    exchange.follows = Follows(exchange.reader.member_id, everything=follow_all)
+    running, reading = Running(exchange, number, folder, clock), Reading(folder)
     await reading.open()
     saying = Saying(running.peering, running.writer, reading, running.projecting, clock)
-    yield Lists(running, saying, Listing(saying, lambda count: b"r" * count), Following(saying), Staging(tmp_path))
+    yield Lists(running, saying, Listing(saying, lambda count: b"r" * count), Following(saying), Staging(folder))
     await reading.close()
     await running.stop()
+
+
+@pytest.fixture(name="node")
+async def _node(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Lists]:
+    async with lists_of(tmp_path / "node", 0, clock) as node:
+        yield node
+
+
+@pytest.fixture(name="other")
+async def _other(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Lists]:
+    """One that follows what it chose."""
+    async with lists_of(tmp_path / "other", 1, clock, follow_all=False) as other:
+        yield other
+
+
+async def heard(node: Lists, other: Lists) -> str:
+    """The other knows a list and has nothing of it: its owner has gone since. What the list is called."""
+    await publish(node, 3000)
+    join(node.running, other.running)
+    assert await other.running.peering.linked(node.running.member_id, GUARD_S)
+    async with asyncio.timeout(GUARD_S):
+        while other.running.peering.digest != node.running.peering.digest:
+            await other.running.peering.compare()
+        await other.saying.caught_up(bulk=True)
+    node.running.peering.hang_up(other.running.member_id, "gone")
+    (view,) = await other.all()
+    return view.name
 
 
 async def test_a_publication_goes_through_where_its_caller_leaves_once_all_items_are_there(node: Lists) -> None:
@@ -110,3 +148,49 @@ async def test_a_list_that_ends_just_when_what_is_left_of_it_is_written_anew_sto
         await node.listing.remove(tools_pb2.Removal(list="halle", reason=4), staged)
     clock.ahead_ms, clock.step_ms = ends_ms - clock.now_ms() - 1500, 1000  # it ends at the second look
     assert await node.listing.rewrite_due() == 0
+
+
+async def test_a_list_that_is_let_go_while_it_is_compared_is_not_said_to_have_nothing_in_common(
+    node: Lists, other: Lists
+) -> None:
+    name = await heard(node, other)
+    async with asyncio.timeout(GUARD_S), other.staging.open() as staged:
+        await staged.settle()
+        answers = other.following.compare(tools_pb2.Comparison(list=name, fetch=True), staged)
+        first = await anext(answers)
+        assert (first.progress.following, first.progress.missing) == ("previewed", 1)
+        await other.following.follow(tools_pb2.FollowListRequest(list=name, follow=False))
+        with pytest.raises(Refused, match="let go while it was compared"):
+            async for _ in answers:
+                pass
+
+
+async def test_a_preview_overrules_no_decision(node: Lists, other: Lists) -> None:
+    name = await heard(node, other)
+    async with asyncio.timeout(GUARD_S), other.staging.open() as staged:
+        await staged.settle()
+        preview = other.following.compare(tools_pb2.Comparison(list=name, fetch=True), staged)
+        await asyncio.gather(
+            other.following.follow(tools_pb2.FollowListRequest(list=name, follow=True)), anext(preview)
+        )
+    assert [one.following for one in await other.all()] == ["followed"]
+
+
+async def test_a_list_that_was_let_go_against_a_configuration_that_follows_all_stays_so_after_a_preview(
+    node: Lists, other: Lists, clock: MovedClock
+) -> None:
+    other.running.exchange.follows = Follows(other.running.member_id, everything=True)
+    name = await heard(node, other)
+    await other.following.follow(tools_pb2.FollowListRequest(list=name, follow=False))
+    async with other.staging.open() as staged:
+        await staged.settle()
+        await anext(other.following.compare(tools_pb2.Comparison(list=name, fetch=True), staged))
+    assert [one.following for one in await other.all()] == ["previewed"]
+    clock.ahead_ms += 2 * PREVIEW_MS
+    tidying = asyncio.create_task(other.following.tidy())
+    async with asyncio.timeout(GUARD_S):
+        async for view in other.following.watch(name):
+            if view.following != "previewed":
+                break
+    tidying.cancel()
+    assert [one.following for one in await other.all()] == ["offered"]
