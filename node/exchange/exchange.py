@@ -25,7 +25,7 @@ from node.v1 import header_pb2, peer_pb2
 
 SERVED_PAYLOADS_MAX = 64  # of which the leaf hashes are remembered: 8 KiB each at most
 UNCONFIRMED_AT_A_TIME = 1024  # asked of peers at once; a list of four million
-RELAYED_MAX = 8192  # records that are here for peers alone: a gigabyte
+RELAYED_CHUNKS_MAX = 16384  # that are here for peers alone: a gigabyte, whatever size their records have
 RELAYED_MS = 3_600_000
 WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
 
@@ -182,7 +182,7 @@ class Exchange:
         """A peer wants what nobody here does: get it, if it is for all and there is room; whether that is new."""
         if payloads.state(self.stores.ledger, hash_) != State.UNWANTED:
             return False
-        if payloads.relay_count(self.stores.ledger) >= RELAYED_MAX or not disclose.may_relay(
+        if payloads.relayed_chunks(self.stores.ledger) >= RELAYED_CHUNKS_MAX or not disclose.may_relay(
             self.stores, hash_, self.trust.federation_id, now_ms
         ):
             return False

@@ -215,9 +215,9 @@ def is_relayed(connection: sa.Connection, hash_: HeaderHash) -> bool:
     return bool(driver.scalar(connection, "SELECT relay_until_ms FROM payload WHERE hash = ?", (hash_,)))
 
 
-def relay_count(connection: sa.Connection) -> int:
-    """How many are here, or on their way, for peers alone."""
-    count: int = driver.scalar(connection, "SELECT count(*) FROM payload WHERE relay_until_ms > 0")
+def relayed_chunks(connection: sa.Connection) -> int:
+    """How many chunks are here, or on their way, for peers alone."""
+    count: int = driver.scalar(connection, "SELECT coalesce(sum(chunks), 0) FROM payload WHERE relay_until_ms > 0")
     return count
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.exchange import drafts, project
-from node.exchange.exchange import RELAYED_MS, Exchange
+from node.exchange.exchange import RELAYED_CHUNKS_MAX, RELAYED_MS, Exchange
 from node.exchange.following import load
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows, State
@@ -225,6 +225,19 @@ def test_what_was_passed_over_while_a_list_was_not_followed_counts_once_it_is(
     choose(node, author, FOLLOWED)
     project_all(node)
     assert index.item_total(node.stores.index) == 4096
+
+
+def test_what_is_kept_for_peers_is_bounded_by_its_size(node: Exchange, author: Exchange) -> None:
+    """A record may have 16 MiB, and thousands of them are no gigabyte any more."""
+    letters = said(author, items_draft(), items_draft(first=5000))
+    take(node, [without(letter, "payload") for letter in letters])
+    large, other = (hash_of(node, letter) for letter in letters)
+    resize = "UPDATE payload SET chunks = ? WHERE hash = ?"
+    node.stores.ledger.exec_driver_sql(resize, (RELAYED_CHUNKS_MAX, large))
+    assert node.relay(large, BASE_MS)
+    assert not node.relay(other, BASE_MS)
+    node.end_relays(BASE_MS + RELAYED_MS)
+    assert node.relay(other, BASE_MS)
 
 
 def project_all(node: Exchange) -> None:
