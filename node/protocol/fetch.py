@@ -62,7 +62,8 @@ class _Peer:
     stalled: dict[HeaderHash, float] = field(default_factory=dict)  # not asked again until then, whatever it says
     has: dict[HeaderHash, None] = field(default_factory=dict)  # said so, of what we want
     serving: deque[tuple[HeaderHash, int]] = field(default_factory=deque)
-    unacknowledged: int = 0
+    unacknowledged: int = 0  # chunks sent
+    keeping: int = 0  # chunks received, and not durable yet
     ask_at: float = float("inf")  # who has our records
     ask_after_s: float = ASK_AGAIN_S
 
@@ -174,7 +175,7 @@ class Fetch:
             case "want_payload":
                 return self._on_want(peer, link, frame.want_payload)
             case "chunk":
-                return self._on_chunk(now, peer, frame.chunk)
+                return self._on_chunk(now, peer, link, frame.chunk)
             case "chunk_ack":
                 if not link.unacknowledged:
                     return [Hangup(peer, "acknowledges a chunk that it was not sent")]
@@ -192,8 +193,10 @@ class Fetch:
     def kept(self, now: float, peer: MemberId, chunk: peer_pb2.Chunk, *, complete: bool) -> list[Effect]:
         """A chunk is durable: acknowledge it, and go on."""
         hash_ = HeaderHash(chunk.entry)
-        acknowledgement = peer_pb2.ChunkAck(entry=chunk.entry, number=chunk.number)
-        effects: list[Effect] = [Send(peer, Stream.BULK, peer_pb2.Frame(chunk_ack=acknowledgement))]
+        link, effects = self._peers.get(peer), list[Effect]()
+        if link is not None and link.keeping:  # else it came over a link before this one
+            link.keeping -= 1
+            effects.append(_acknowledge(peer, chunk))
         one = self._under_way.get(hash_)
         if one is not None:
             one.held = max(one.held, chunk.number + 1)
@@ -269,14 +272,14 @@ class Fetch:
 
     # ---- Taking
 
-    def _on_chunk(self, now: float, peer: MemberId, chunk: peer_pb2.Chunk) -> list[Effect]:
+    def _on_chunk(self, now: float, peer: MemberId, link: _Peer, chunk: peer_pb2.Chunk) -> list[Effect]:
         one = self._under_way.get(HeaderHash(chunk.entry))
         asked = one.asked.get(peer) if one else None
         if one is None or asked is None or chunk.number != asked.next or chunk.number < one.held:
             if asked is not None and chunk.number == asked.next:  # the other peer was first
                 asked.since, asked.next = now, chunk.number + 1
-            acknowledgement = peer_pb2.ChunkAck(entry=chunk.entry, number=chunk.number)
-            return [Send(peer, Stream.BULK, peer_pb2.Frame(chunk_ack=acknowledgement))]  # late: came from elsewhere
+            return [_acknowledge(peer, chunk)]  # late: came from elsewhere
+        link.keeping += 1
         return [Keep(peer, chunk)]
 
     def _on_absent(self, now: float, peer: MemberId, link: _Peer, hash_: HeaderHash) -> list[Effect]:
@@ -346,3 +349,8 @@ def _who_has(peer: MemberId, hashes: Sequence[HeaderHash]) -> list[Effect]:
     step = limits.RANGES_PER_FRAME_MAX
     parts = [peer_pb2.Have(entries=hashes[i : i + step], ask=True) for i in range(0, len(hashes), step)]
     return [Send(peer, Stream.BULK, peer_pb2.Frame(have=part)) for part in parts]
+
+
+def _acknowledge(peer: MemberId, chunk: peer_pb2.Chunk) -> Send:
+    message = peer_pb2.ChunkAck(entry=chunk.entry, number=chunk.number)
+    return Send(peer, Stream.BULK, peer_pb2.Frame(chunk_ack=message))

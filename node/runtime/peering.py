@@ -334,8 +334,10 @@ class Peering:
                 outbox.put(peer_pb2.Frame(entries=peer_pb2.Entries(entries=answer, lane=HISTORY)))
 
     async def _serve_chunk(self, peer: MemberId, entry: HeaderHash, number: int) -> None:
-        now_ms = self._clock.now_ms()
+        now_ms, outbox = self._clock.now_ms(), self._outboxes.get((peer, Stream.BULK))
         frame = await self._writer.run(lambda exchange: exchange.serve_chunk(entry, number, now_ms), BULK)
+        if outbox is not self._outboxes.get((peer, Stream.BULK)):
+            return  # it was asked over a link before this one
         if frame is not None:
             self._send(peer, Stream.BULK, frame)
             if frame.HasField("absent") and await self._writer.run(

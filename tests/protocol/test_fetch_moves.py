@@ -151,3 +151,15 @@ def test_what_a_peer_was_asked_before_it_was_restarted_is_asked_again_though_nob
     machine.link_down(0.5, QUICK)
     effects = up(machine, SLOW, now=0.6)
     assert asked([*effects, *says_have(machine, 0.7, SLOW)]) == [(SLOW, 0)]
+
+
+def test_a_chunk_is_acknowledged_only_over_the_link_that_brought_it() -> None:
+    machine = of_slow()
+    (kept,) = machine.frame(0.1, SLOW, peer_pb2.Frame(chunk=chunk(0)))
+    assert kept == Keep(SLOW, chunk(0))
+    up(machine, SLOW, now=0.2)  # before it is durable
+    effects = machine.kept(0.3, SLOW, chunk(0), complete=False)
+    assert not [one for one in effects if isinstance(one, Send) and one.frame.HasField("chunk_ack")]
+    (late,) = machine.frame(0.4, SLOW, peer_pb2.Frame(chunk=chunk(3)))
+    assert isinstance(late, Send)
+    assert late.frame.HasField("chunk_ack")

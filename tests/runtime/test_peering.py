@@ -10,6 +10,7 @@ from node.exchange.publish import Draft
 from node.feed.header import BULK, URGENT
 from node.feed.kinds import Kind
 from node.protocol.effects import Stream
+from node.runtime.link import CUT, HUNG_UP
 from node.store import index, lookup, payloads
 from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.test_bad_input import exchange_in
@@ -167,3 +168,52 @@ async def test_what_still_comes_over_a_link_that_was_replaced_is_not_held_agains
     assert not second.done()
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
+
+
+def ends(node: Running, peer: Running, dialler: Running) -> dict[Stream, MemoryLink]:
+    """Both streams of a call, as the node has them."""
+    links = {stream: MemoryLink(peer.member_id, stream, dialler.member_id) for stream in Stream}
+    for stream, link in links.items():
+        link.other = MemoryLink(node.member_id, stream, dialler.member_id)
+    return links
+
+
+async def served(node: Running, link: MemoryLink) -> asyncio.Task[str]:
+    """Once it has said hello."""
+    task = asyncio.create_task(node.peering.serve(link))
+    async with asyncio.timeout(GUARD_S):
+        await link.other.inbox.get()
+    return task
+
+
+async def test_a_call_that_ends_leaves_the_link_alone_that_took_the_place_of_its_other_half(
+    nodes: list[Running],
+) -> None:
+    small, large = sorted(nodes[:2], key=lambda one: one.member_id)
+    ours, theirs = ends(large, small, large), ends(large, small, small)
+    bulk = await served(large, ours[Stream.BULK])
+    gossip = await served(large, ours[Stream.GOSSIP])
+    newer = await served(large, theirs[Stream.GOSSIP])
+    async with asyncio.timeout(GUARD_S):
+        await gossip
+        bulk.cancel()
+        await asyncio.gather(bulk, return_exceptions=True)
+    assert large.peering.hang_up(small.member_id, "over") == 1
+    async with asyncio.timeout(GUARD_S):
+        assert await newer == "over"
+
+
+async def test_a_link_that_the_transport_ends_was_cut_and_one_that_the_peer_ends_was_hung_up(
+    nodes: list[Running],
+) -> None:
+    node, peer = nodes[:2]
+    for cut, reason in ((True, CUT), (False, HUNG_UP)):
+        link = ends(node, peer, peer)[Stream.GOSSIP]
+        task = await served(node, link)
+        if cut:
+            task.cancel()
+        else:
+            await link.inbox.put(b"")
+        async with asyncio.timeout(GUARD_S):
+            await asyncio.gather(task, return_exceptions=True)
+        assert node.peering.ended[peer.member_id] == reason
