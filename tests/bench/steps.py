@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 
 from node import limits
 from node.client import Client
+from node.content import items
+from node.content.hashes import QUALITY_UNKNOWN, SHA256
 from node.v1 import tools_pb2
 from tests.bench import nodes
 from tests.bench.results import Stopwatch
+
+RECORD_ITEMS = len(next(items.cut((bytes(SHA256.digest_bytes), QUALITY_UNKNOWN) for _ in range(limits.ITEMS_MAX))))
 
 
 @dataclass(slots=True)
@@ -30,7 +34,7 @@ async def watch(client: Client, count: int, since: Stopwatch, pause_s: float = n
 
 
 def _note(reached: Steps, view: tools_pb2.ListView, count: int, elapsed_s: float) -> None:
-    records = -(-count // limits.ITEMS_MAX)
+    records = -(-count // RECORD_ITEMS)
     if view.list.items == count:
         reached.announced_s = reached.announced_s or elapsed_s
     if view.records + view.unprojected >= records and not view.missing:
