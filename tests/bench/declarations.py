@@ -47,7 +47,7 @@ async def _declare(
         sightings = Sightings(len(others))
         following = [tasks.create_task(sightings.follow(i, client)) for i, client in enumerate(others)]
         await sightings.ready.wait()
-        declaring_one = _Declaring(declaring, sightings)
+        declaring_one = Declaring(declaring, sightings)
         await declaring_one.repeat(WARM_UP, lambda: True)
         idle_s = await declaring_one.repeat(count, lambda: True)
         sent = asyncio.Event()
@@ -94,11 +94,11 @@ class Sightings:
             self._complete[object_id].set_result(time.perf_counter())
 
 
-class _Declaring:
+class Declaring:
     """One after the other on one node."""
 
-    def __init__(self, client: Client, sightings: Sightings) -> None:
-        self._client, self._sightings = client, sightings
+    def __init__(self, client: Client, sightings: Sightings, pause_s: float = PAUSE_S) -> None:
+        self._client, self._sightings, self._pause_s = client, sightings, pause_s
         self._random = Random(0)
 
     async def repeat(self, count: int, goes_on: Callable[[], bool]) -> list[float]:
@@ -106,7 +106,7 @@ class _Declaring:
         found: list[float] = []
         while len(found) < count and goes_on():
             found.append(await self._once())
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self._pause_s)
         return found
 
     async def _once(self) -> float:

@@ -1,8 +1,9 @@
 """Daemons that know each other: every member approved by every other, and all in step."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from node.client import Client
@@ -41,8 +42,50 @@ async def _settled(client: Client, peers: int) -> None:
         await asyncio.sleep(LOOK_AGAIN_S)
 
 
-def resident_mib(node: Node) -> float:
-    """What a daemon keeps in memory now."""
-    lines = Path(f"/proc/{node.pid}/status").read_text().splitlines()
-    kib = next(line.split()[1] for line in lines if line.startswith("VmRSS:"))
-    return int(kib) / 1024
+@contextmanager
+def ending(nodes: Sequence[Node]) -> Iterator[None]:
+    """Whichever of them was started meanwhile has ended behind this."""
+    try:
+        yield
+        for node in nodes:
+            if node.runs:
+                node.stop()
+    finally:
+        for node in nodes:
+            if node.runs:
+                node.kill()
+
+
+# ---- Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a process has in memory. Pages of mapped files are the kernel's to take back."""
+
+    anonymous_mib: float
+    file_mib: float
+    peak_mib: float  # of both, since it started
+
+
+def memory(node: Node) -> Memory:
+    """A daemon's, now."""
+    found = dict(line.split(":", 1) for line in Path(f"/proc/{node.pid}/status").read_text().splitlines())
+    anonymous, file, peak = (int(found[name].split()[0]) / 1024 for name in ("RssAnon", "RssFile", "VmHWM"))
+    return Memory(anonymous, file, peak)
+
+
+class Peaks:
+    """The most anonymous memory that daemons had while this ran: the kernel keeps no record of it."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.mib = [0.0] * len(nodes)
+        self._nodes = nodes
+
+    async def watch(self) -> None:
+        """Look again and again, for ever."""
+        while True:
+            self.mib = [
+                max(before, memory(node).anonymous_mib) for before, node in zip(self.mib, self._nodes, strict=True)
+            ]
+            await asyncio.sleep(LOOK_AGAIN_S)

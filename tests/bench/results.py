@@ -4,8 +4,11 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from node.cli import printing
+
+Loads: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]  # of the machine, before and after
 
 HEADINGS = ("measured", "value", "reference of this run", "ratio", "aim")
 
@@ -50,13 +53,14 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return sorted(values)[max(math.ceil(len(values) * percent / 100), 1) - 1]
 
 
-def print_table(measures: Sequence[Measure], elapsed_s: float) -> None:
+def print_table(measures: Sequence[Measure], elapsed_s: float, loads: Loads) -> None:
     """All of it on one screen."""
     printing.print_table(HEADINGS, [_row(one) for one in measures], numbers=("value", "ratio"))
-    print(f"took {elapsed_s:.0f} s")
+    before, after = (" ".join(f"{value:.1f}" for value in load) for load in loads)
+    print(f"took {elapsed_s:.0f} s; load average before it {before}, after it {after}")
 
 
-def print_json(measures: Sequence[Measure], elapsed_s: float) -> None:
+def print_json(measures: Sequence[Measure], elapsed_s: float, loads: Loads) -> None:
     """All of it for programs."""
     found = [
         {
@@ -70,7 +74,7 @@ def print_json(measures: Sequence[Measure], elapsed_s: float) -> None:
         }
         for one in measures
     ]
-    printing.print_json({"measures": found, "took_s": elapsed_s})
+    printing.print_json({"measures": found, "took_s": elapsed_s, "load_before": loads[0], "load_after": loads[1]})
 
 
 def _row(one: Measure) -> Sequence[str]:
