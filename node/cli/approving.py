@@ -55,8 +55,12 @@ def _approve(
     for one in members:
         click.echo(f"{printing.plain(one.name)}  {one.fingerprint}")
     if members:
-        which = "it" if len(members) == 1 else f"these {len(members)}"
-        asking.confirm(f"Approve {which} as peers, as the charter has them?", yes=yes)
+        which = (
+            "it as a peer, as the charter has it"
+            if len(members) == 1
+            else (f"these {len(members)} as peers, as the charter has them")
+        )
+        asking.confirm(f"Approve {which}?", yes=yes)
 
     async def ask(node: "Client") -> "Sequence[admin_pb2.PeerView]":
         from node.v1 import admin_pb2

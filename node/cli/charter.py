@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, options, printing
+from node.cli import asking, errors, options, printing
 from node.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,7 +75,18 @@ def create(file: Path, cards: tuple[Path, ...], output: Path, yes: bool) -> None
         f"{output}   federation id {charters.readable_id(made)}   "
         f"in force after {needed} of {len(made.founders)} acceptances"
     )
+    if _is_dead_end(charters.describe(made)):
+        errors.warn(
+            "with these founders nobody can ever be let in, and nothing amended: each takes more members than they are",
+            f"`tocsin charter show {output}` has it in words. If that is not meant, lower the counts and make it again.",
+        )
     click.echo("Next: send it to every founder; each runs `tocsin join`, you too.")
+
+
+def _is_dead_end(rules: "Sequence[str]") -> bool:
+    """Whether the founders can neither let a further member in nor change what that takes."""
+    doors = [rule for rule in rules if "admitted by" in rule or rule.startswith("Amending")]
+    return all("more than the founders are" in rule for rule in doors)
 
 
 def _text(file: Path) -> str:

@@ -15,7 +15,9 @@ def now_ms() -> int:
 
 
 def readable(moment: datetime) -> str:
-    """As in "2026-11-25 03:10 (02:10 UTC)"; with UTC's own date where it is another day."""
+    """As in "2026-11-25 03:10 (02:10 UTC)", with UTC's own date where it is another day; once where they are one."""
     local, utc = moment.astimezone(), moment.astimezone(UTC)
+    if not local.utcoffset():
+        return f"{utc:%Y-%m-%d %H:%M} UTC"
     beside = f"{utc:%H:%M}" if utc.date() == local.date() else f"{utc:%Y-%m-%d %H:%M}"
     return f"{local:%Y-%m-%d %H:%M} ({beside} UTC)"

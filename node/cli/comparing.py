@@ -73,8 +73,10 @@ def _compare(
                 case "progress":
                     reading.show("fetching", part.progress.records + part.progress.missing, part.progress.records)
                 case "only_sent":
+                    reading.hide()
                     _print("+", source, part.only_sent, as_json=as_json)
                 case "only_listed":
+                    reading.hide()
                     _print("-", source, part.only_listed, as_json=as_json)
                 case "compared":
                     return part.compared

@@ -51,6 +51,7 @@ def _look(settings: "Config") -> dict[str, str]:
         "peers.address": settings.peers_address,
         "tools.listen": settings.tools_listen,
         "admin.socket": str(settings.socket),
+        "lists.follow": settings.lists_follow,
         "metrics.listen": settings.metrics_listen,
         "log.format": settings.log_format,
         "log.level": settings.log_level,

@@ -166,6 +166,7 @@ def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool) -> No
         typed = str(click.prompt("Type the title's first word to confirm", default="", show_default=False))
         if typed.strip().casefold() == word.casefold():
             return
+        click.echo(f"Not confirmed: the title's first word is {word}.", err=True)
     raise Refused("it was not confirmed, so nothing was declared", next_step=f"Type {word} when you mean it.")
 
 
@@ -195,6 +196,9 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
             for one in found
         ],
         wrapped=("title", "by", "state"),
+        without="No crisis is or was declared."
+        if exercises
+        else "No crisis is or was declared; --exercises has drills.",
     )
 
 
@@ -240,7 +244,9 @@ def end(reference: str, text: str, folder: Path, as_json: bool, yes: bool) -> No
     """End a crisis of our own now, before its time."""
     place = calling.find(folder)
     found = _named(place, reference)
-    asking.confirm(f"End {_line(found)} now, for all members?", yes=yes)
+    if found.state in OVER:
+        raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.")
+    asking.confirm(f"End {found.reference}, {_title(found)}, now, for all members?", yes=yes)
     ended = calling.ask(place, lambda node: node.end_crisis(found.object_id.hex(), text))
     if as_json:
         printing.print_json(printing.fields_of(ended))
@@ -264,10 +270,12 @@ def _named(place: Place, reference: str) -> "tools_pb2.CrisisView":
 
 def _line(found: "tools_pb2.CrisisView") -> str:
     """A crisis in one line."""
-    kind = "EXERCISE " if found.exercise else ""
-    title = printing.shortened(found.crisis.title)
-    verb = "ended" if found.state in OVER else "ends"
-    return f"{found.reference}  {kind}{title}  {_state(found)}, {verb} {printing.moment(found.ends_ms)}"
+    ends = "" if found.state in OVER else ", ends"
+    return f"{found.reference}  {_title(found)}  {_state(found)}{ends} {printing.moment(found.ends_ms)}"
+
+
+def _title(found: "tools_pb2.CrisisView") -> str:
+    return f"{'EXERCISE ' if found.exercise else ''}{printing.shortened(found.crisis.title)}"
 
 
 def _state(found: "tools_pb2.CrisisView") -> str:

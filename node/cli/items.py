@@ -190,6 +190,11 @@ class Reading:
             self._doing = what
         self._bars.update(self._bar, total=total, completed=completed)
 
+    def hide(self) -> None:
+        """Take the bar away: what is written now may be on the same terminal."""
+        if self._bars is not None:
+            self._bars.stop()
+
     def _reject(self, bad: Bad) -> None:
         self.bad += 1
         cause = bad.reason.partition(", got ")[0]

@@ -47,11 +47,10 @@ def list_(ctx: click.Context, exercises: bool, folder: Path, as_json: bool) -> N
         printing.print_json([printing.fields_of(one) for one in found])
         return
     printing.print_table(
-        ("name", "by", "kind", "items", "version", "following", "to come", "updated", "ends"),
+        ("name", "kind", "items", "version", "following", "to come", "updated", "ends"),
         [
             (
                 printing.shortened(f"EXERCISE {one.name}" if one.exercise else one.name),
-                one.member_name,
                 ", ".join(one.list.kinds) or "-",
                 f"{_items(one):,}",
                 one.list.version or "-",
@@ -63,7 +62,8 @@ def list_(ctx: click.Context, exercises: bool, folder: Path, as_json: bool) -> N
             for one in found
         ],
         numbers=("items", "version", "to come"),
-        wrapped=("by", "kind"),
+        wrapped=("kind",),
+        without="No member has published a list yet.",
     )
 
 

@@ -12,6 +12,7 @@ import click
 
 from node import limits
 from node.cli import calling, digests, errors, options, printing
+from node.cli.calling import Place
 from node.content import detection, formats, hashes, lines
 from node.content.hashes import Item
 from node.content.lines import Bad, Layout
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 WINDOW_MAX = 50_000  # of a file at once: sorted, neighbours stand in one record, which is checked once
 COMPLAINTS_MAX = 20  # so many bad lines are named, the others counted
 MATCH, NONE, ERROR = 0, 1, 2  # exit codes, as grep has them
+MATCHED = ("own", "followed")  # the lists that look-ups reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ def lookup(
             asked = _parse(written, layout)
             count = calling.ask(place, lambda node: _ask(node, asked, as_json=as_json))
         code = count.exit_code
+        if code == NONE and sys.stderr.isatty():
+            _tell_if_nothing_can_match(place)
     except NodeError as error:
         errors.show(error)
         code = ERROR
@@ -133,6 +137,19 @@ def lookup(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ERROR
     ctx.exit(code)
+
+
+def _tell_if_nothing_can_match(place: Place) -> None:
+    """Where no list is matched at all, "no match" would be taken for good news."""
+    try:
+        lists = calling.ask(place, lambda node: node.lists())
+    except NodeError:
+        return  # whoever may only match does not see the lists
+    if not any(one.following in MATCHED and not one.withdrawn for one in lists):
+        errors.warn(
+            "nothing can match here: no list is followed, and none is our own",
+            "`tocsin list` has those of all members, `tocsin list follow NAME` begins to match one.",
+        )
 
 
 # ---- Values on the command line

@@ -104,7 +104,7 @@ class Commands(click.Group):
         'tocsin init --name "Acme Video" --role platform --country IE',
         "tocsin join charter.tocsin",
         "tocsin status",
-        "tocsin status --node node.acme.example:7444 --as officer.pem",
+        "tocsin crisis list --node node.acme.example:7444 --as officer.pem",
         'eval "$(tocsin completion bash)"',
     )
     + "\n\n\b\nExit codes:"

@@ -89,8 +89,8 @@ def init(
     click.echo(f"Made {folder}. Fingerprint  {made.fingerprint}")
     click.echo(f"Wrote {made.card_path} (public): send it to whoever writes the charter.")
     click.echo(
-        f"Next: move {member.ROOT_KEY} and {member.NEXT_ROOT_KEY} to offline media, each to its own; "
-        "then `tocsin join CHARTER` when you get it."
+        f"Next: move {member.ROOT_KEY} and {member.NEXT_ROOT_KEY} to offline media, each to its own.\n"
+        "When the charter comes: `tocsin join CHARTER --root-key PATH`, with the root key where it lies then."
     )
 
 
@@ -145,7 +145,10 @@ def _unlock(
     from node.custody import charters, passphrase
 
     if not path.exists():
-        raise ConfigError(f"{path} is not there", next_step="Name where the root key is: --root-key PATH.")
+        raise ConfigError(
+            f"{path} is not there",
+            next_step="Name where the root key lies now, as in --root-key /media/stick/root.key.",
+        )
     click.echo(
         f"{charters.founder_words(inception)}\n  accepts the charter of {charter.name}, "
         f"federation id {charters.readable_id(charter)}."

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 10.0
 LOOK_EVERY_S = 0.2
+HOW_TO_ADD = "`tocsin peer add --founders`, or a card"
 
 
 @click.group(
@@ -126,6 +127,7 @@ def list_(folder: Path, as_json: bool) -> None:
         ("name", "role", "fingerprint", "address", "state", "connection"),
         [(one.name, _role(one), one.fingerprint, one.address or "-", one.state, _connection(one)) for one in found],
         wrapped=("name", "role", "connection"),
+        without=f"No peers yet: {HOW_TO_ADD}.",
     )
 
 

@@ -1,6 +1,7 @@
 """Answers as tables for people and as JSON for programs. What others wrote cannot steer a terminal."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 COLUMNS_MAX = 4096  # where there is no terminal whose width a table has to fit
 WRAPPED_COLUMNS_MIN = 16
 GAP = 2  # between columns
+_TRAILING = re.compile(r"\s+(\x1b\[0m)?\s*$")  # bold headings too have blanks, on which a narrow terminal would break
 
 
 def plain(text: str) -> str:
@@ -45,14 +47,25 @@ def seconds(difference_ms: int) -> str:
 
 
 def print_table(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = (), wrapped: Sequence[str] = ()
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[str] = (),
+    wrapped: Sequence[str] = (),
+    without: str = "",
 ) -> None:
-    """A table. Columns of ``numbers`` stand to the right; those ``wrapped`` give way on a narrow terminal."""
+    """A table. Columns of ``numbers`` stand to the right; those ``wrapped`` give way on a narrow terminal.
+
+    Where there is no row, a terminal is told ``without`` instead.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     cells = [[Text(plain(cell)) for cell in row] for row in rows]
+    if not cells and without and sys.stdout.isatty():
+        click.echo(without)
+        return
     columns = zip(*([Text(heading) for heading in headings], *cells), strict=True)
     widths = {heading: max(cell.cell_len for cell in column) for heading, column in zip(headings, columns, strict=True)}
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
@@ -65,12 +78,12 @@ def print_table(
     for row in cells:
         table.add_row(*row)
     # What is to be copied is never cut: where it does not fit, the terminal breaks the line.
-    least = sum(column.min_width or 0 for column in table.columns) + GAP * len(headings)
+    least = sum(column.min_width or 0 for column in table.columns) + GAP * (len(headings) - 1)
     width = max(Console().width, least) if sys.stdout.isatty() else COLUMNS_MAX
     console = Console(width=width, highlight=False)
     with console.capture() as captured:
         console.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    click.echo("\n".join(_TRAILING.sub(r"\1", line) for line in captured.get().splitlines()))
 
 
 def print_fields(fields: Sequence[tuple[str, str]]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 MISSING_SHOWN = 5  # of the peers that are not connected
+CLOCKS_AGREE_MS = 50  # what would be shown as no difference
 
 
 @click.command(
@@ -73,8 +74,10 @@ def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
     parts = [f"charter in force ({accepted})" if found.charter_in_force else f"charter not in force yet ({accepted})"]
     if found.peers_connected < found.peers_approved:
         parts.append(f"{found.peers_connected} of {found.peers_approved} peers connected")
+    elif found.peers_approved:
+        parts.append(f"{found.peers_approved} peer{'' if found.peers_approved == 1 else 's'}")
     else:
-        parts.append(f"{found.peers_approved or 'no'} peer{'' if found.peers_approved == 1 else 's'}")
+        parts.append(f"no peers: {peer.HOW_TO_ADD}")
     if found.peers_connected:
         all_of_them = found.peers_in_step == found.peers_connected
         parts.append("in step" if all_of_them else f"in step with {found.peers_in_step} of {found.peers_connected}")
@@ -107,6 +110,8 @@ def _details(found: "admin_pb2.GetStatusResponse", lists: int, active: int) -> l
 def _clock(found: "admin_pb2.GetStatusResponse") -> str:
     if not found.clock_known:
         return ""
+    if abs(found.clock_ahead_ms) < CLOCKS_AGREE_MS:
+        return "agrees with the peers'"
     where = "ahead of" if found.clock_ahead_ms > 0 else "behind"
     return f"the peers' is {abs(found.clock_ahead_ms) / 1000:.1f} s {where} this machine's"
 

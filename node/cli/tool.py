@@ -85,7 +85,11 @@ def issue(name: str, scopes: tuple[str, ...], days: int, address: str, output: P
     if federation_id is None:
         click.echo("This node has not joined yet, so the file does not say the federation: issue it after `join`.")
     if address and _is_loopback(settings.tools_listen) and not _is_loopback(address):
-        click.echo(f"Other machines cannot connect while tools.listen in node.toml is {settings.tools_listen}.")
+        port = settings.tools_listen.rpartition(":")[2]
+        click.echo(
+            f"Other machines cannot connect while tools.listen in node.toml is {settings.tools_listen}: set it to "
+            f'"[::]:{port}" or to\none address of this machine, and start the node anew.'
+        )
     elif not address:
         click.echo("The node listens on any free port, so the file does not say where: give --node with it.")
 

@@ -168,7 +168,7 @@ async def _show(node: "Client", kinds: Sequence[int], *, from_now: bool) -> None
 
 
 async def _line(node: "Client", event: "Received", lists: dict[bytes, str]) -> str:
-    kind = kind_names.name(event.kind).upper().replace("_", " ")
+    kind = "CRISIS" if event.kind == Kind.CRISIS_ACT else kind_names.name(event.kind).upper().replace("_", " ")
     what = [kind, *await _what(node, event, lists), f"by {printing.plain(event.member_name)}"]
     if event.record and event.record.HasField("crisis"):
         what[-1] += f", ends {printing.moment(event.record.crisis.ends_ms)}"

@@ -7,7 +7,7 @@ import click
 
 from node.cli import asking, calling, digests, items, naming, options, printing, publishing
 from node.cli.items import Reading, Source
-from node.errors import Refused
+from node.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
     from node.v1 import tools_pb2
@@ -51,6 +51,8 @@ def remove(
     not have are counted, and harm nothing.
     """
     publishing.require_one(file, written)
+    if file and file != digests.STDIN and not file.exists():
+        raise ConfigError(f"{file} is not there", next_step="Check the path; an item itself is given by --value ITEM.")
     place = calling.find(folder)
     known = calling.ask(place, lambda node: naming.find_own(node, naming.require(name)))
     source = source.of_list(known.list.kinds)

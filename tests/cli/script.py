@@ -25,7 +25,7 @@ from pathlib import Path
 from tests.federation import GUARD_S, environment
 
 PATTERNS = {
-    "time": r"20\d\d-\d\d-\d\d \d\d:\d\d \(\d\d:\d\d UTC\)",
+    "time": r"20\d\d-\d\d-\d\d \d\d:\d\d (?:UTC|\(\d\d:\d\d UTC\))",
     "day": r"20\d\d-\d\d-\d\d",
     "ref": r"[a-z]-[0-9a-z]{4,}",
     "hex": r"[0-9a-f]+",
