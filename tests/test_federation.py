@@ -187,7 +187,8 @@ async def test_a_tool_may_do_what_its_scopes_say_and_no_more(five: Sequence[Node
         assert await opened.look_up("sha256", [bytes(32)]) == []
         with pytest.raises(Refused, match=r"may not call /tocsin\.v1\.Tools/Declare"):
             await opened.declare(crisis("by a scanner", 1), GREEN)
-    async with Client.with_bundle(five[1].config.tools_listen, tmp_path / "matcher.pem", federation_id) as opened:
+    elsewhere = five[1].config.tools_listen
+    async with Client.with_bundle(elsewhere, tmp_path / "matcher.pem", federation_id, timeout_s=3) as opened:
         with pytest.raises(Unavailable):
             await opened.look_up("sha256", [bytes(32)])
 

@@ -17,8 +17,8 @@ THIRD = [i.to_bytes(32) for i in range(9000, 9500)]
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[Sequence[Node]]:
     with federation(tmp_path, 2) as nodes:
-        for node in nodes:
-            node.cli("peer", "add", "--founders", "--yes")
+        nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
+        nodes[1].cli("peer", "add", "--founders", "--yes")
         in_step(nodes[0])
         yield nodes
 

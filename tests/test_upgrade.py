@@ -36,8 +36,8 @@ def upgrade(node: Node, *options: str) -> Result:
 
 async def test_a_node_of_the_first_version_is_upgraded_and_matches_what_it_matched(tmp_path: Path) -> None:
     with federation(tmp_path, 2, choosing=1) as (publisher, node):
-        for each in (publisher, node):
-            each.cli("peer", "add", "--founders", "--yes")
+        publisher.cli("peer", "add", "--founders", "--yes", "--no-wait")
+        node.cli("peer", "add", "--founders", "--yes")
         node.until(lambda status: status["peers_in_step"] == 1, "status")
         await publish(publisher, "halle", DIGESTS)
         (found,) = node.until(lambda lists: len(lists) == 1, "list")
