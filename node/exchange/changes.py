@@ -1,6 +1,6 @@
 """Changes of a list: what a publication adds, takes out and says anew, decided before anything is said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from node import limits
@@ -87,6 +87,15 @@ def withdrawals(before: Holding, removed: Mapping[int, int], reason: int) -> lis
         whole = (bits | part.restriction.positions).bit_count() == part.row.items
         made.append(drafts.withdrawal(part.hash, 0 if whole else bits, reason))
     return made
+
+
+def ended(parts: Iterable[Part]) -> list[Draft]:
+    """The statements that end for good what these records took the place of, before they change in their turn.
+
+    Whoever has an older record and not the one in its place would go on by the older one.
+    """
+    older = sorted({target for part in parts for target in part.older})
+    return [drafts.withdrawal(target, 0, drafts.REPLACED) for target in older]
 
 
 def groups(before: Holding, removed: Mapping[int, int], now_ms: int) -> list[Group]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from node.content import names
 from node.crisis import lifecycle
 from node.crisis.lifecycle import Declared
-from node.exchange import records, standing
+from node.exchange import project, records, standing
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry, keys
@@ -167,13 +167,13 @@ def _counted(stores: Stores, seen: View) -> dict[List, Count]:
 
 
 def _arriving(stores: Stores, seen: View) -> dict[List, tuple[int, int]]:
-    """Of each list, how many records are on their way, and how many are here."""
+    """Of each list, how many records are on their way, and how many are here and not in the index yet."""
     found: dict[List, tuple[int, int]] = {}
-    for held in payloads.held_of_lists(stores.ledger):
+    for held in payloads.held_of_lists(stores.ledger, project.cursor(stores)):
         feed = seen.trust.feeds.get(held.feed_id)
         if feed is not None:
-            missing, present = found.get((feed.member_id, held.list_id), (0, 0))
-            found[feed.member_id, held.list_id] = (missing + held.missing, present + held.present)
+            missing, behind = found.get((feed.member_id, held.list_id), (0, 0))
+            found[feed.member_id, held.list_id] = (missing + held.missing, behind + held.unprojected)
     return found
 
 
@@ -198,7 +198,6 @@ def _list_view(
     stores: Stores, record: Record, count: Count, arriving: tuple[int, int], rising: Sequence[bytes], seen: View
 ) -> tools_pb2.ListView:
     letter = record_pb2.Record.FromString(record.content).list
-    missing, present = arriving
     return tools_pb2.ListView(
         member_id=record.member_id,
         object_id=record.object_id,
@@ -209,13 +208,13 @@ def _list_view(
         exercise=record.exercise,
         items=count.items,
         records=count.records,
-        missing=missing,
+        missing=arriving[0],
         updated_ms=max(count.updated_ms, record.created_ms),
         expires_ms=record.expires_ms,
         following="own" if record.member_id == seen.follows.me else _following(record, seen),
         records_elsewhere=count.elsewhere if record.member_id == seen.follows.me else 0,
         withdrawn=standing.restriction(stores, record, seen.trust).reason,
-        unprojected=max(present - index.record_count(stores.index, record.member_id, record.object_id, Kind.ITEMS), 0),
+        unprojected=arriving[1],
     )
 
 

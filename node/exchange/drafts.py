@@ -23,6 +23,7 @@ CRISIS_KEPT_MS = 30 * DAY_MS  # after its end, for the review
 LIST_LIFE_MS = 180 * DAY_MS  # the originator's ceiling where the publisher names none
 TEXT_BYTES_MAX = 16 << 10
 VERSION_DIGITS_MAX = 18
+OUTDATED, REPLACED = 4, 5  # withdrawal reasons (protos/README.md section 4)
 CLEAR, GREEN = 1, 2
 ADVICE = ("block", "review", "monitor", "ignore")
 

@@ -27,6 +27,8 @@ SERVED_PAYLOADS_MAX = 64  # of which the leaf hashes are remembered: 8 KiB each 
 UNCONFIRMED_AT_A_TIME = 1024  # asked of peers at once; a list of four million
 RELAYED_CHUNKS_MAX = 16384  # that are here for peers alone: a gigabyte, whatever size their records have
 RELAYED_MS = 3_600_000
+RELAYED_AGAIN_MS = 4 * RELAYED_MS  # or members that do not follow would ask each other for ever
+RELAYED_KEPT = 65_536
 WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
 
 
@@ -39,6 +41,7 @@ class Exchange:
         self.trust = trust
         self.follows = Follows(author.reader.member_id, everything=follow_all)
         self._signed_unstored = False
+        self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
 
     @property
@@ -180,13 +183,16 @@ class Exchange:
 
     def relay(self, hash_: HeaderHash, now_ms: int) -> bool:
         """A peer wants what nobody here does: get it, if it is for all and there is room; whether that is new."""
-        if payloads.state(self.stores.ledger, hash_) != State.UNWANTED:
+        if payloads.state(self.stores.ledger, hash_) != State.UNWANTED or now_ms < self._relayed.get(hash_, 0):
             return False
         if payloads.relayed_chunks(self.stores.ledger) >= RELAYED_CHUNKS_MAX or not disclose.may_relay(
             self.stores, hash_, self.trust.federation_id, now_ms
         ):
             return False
         payloads.relay(self.stores.ledger, hash_, now_ms + RELAYED_MS)
+        self._relayed[hash_] = now_ms + RELAYED_AGAIN_MS
+        while len(self._relayed) > RELAYED_KEPT:
+            self._relayed.popitem(last=False)
         self.stores.commit("ledger")
         return payloads.is_relayed(self.stores.ledger, hash_)
 
@@ -210,9 +216,9 @@ class Exchange:
         """All feeds of this member."""
         return following.feeds_of(self.trust, self.reader.member_id)
 
-    def unconfirmed(self) -> list[HeaderHash]:
+    def unconfirmed(self, now_ms: int) -> list[HeaderHash]:
         """Records of our lists that nobody else is known to have."""
-        return payloads.unconfirmed(self.stores.ledger, self.own_feeds, UNCONFIRMED_AT_A_TIME)
+        return payloads.unconfirmed(self.stores.ledger, self.own_feeds, now_ms, UNCONFIRMED_AT_A_TIME)
 
     def held(self, hashes: Sequence[HeaderHash]) -> list[HeaderHash]:
         """Those of these payloads that are here."""

@@ -27,7 +27,7 @@ def load(stores: Stores, trust: Trust, reader: Reader, follows: Follows, now_ms:
     before = ledger.read_meta(stores.ledger, _EVERYTHING)
     if before != said:
         if before is not None:
-            for held in payloads.held_of_lists(stores.ledger):
+            for held in payloads.held_of_lists(stores.ledger, arrivals.last(stores.ledger, b"")):
                 feed = trust.feeds.get(held.feed_id)
                 if feed is not None:
                     _carry_out(stores, trust, follows, (feed.member_id, held.list_id))

@@ -1,6 +1,6 @@
 """Holdings: what stands here of one list, record by record."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.content import hashes, items
@@ -13,7 +13,7 @@ from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
-from node.store import index, ledger
+from node.store import index, ledger, restrictions
 from node.store.index import Record
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
@@ -30,6 +30,7 @@ class Part:
     said: record_pb2.Record
     kind: HashKind | None  # None: a kind of later versions
     restriction: Restriction
+    older: tuple[HeaderHash, ...] = ()  # records whose place it took, and that are not withdrawn
 
     @property
     def hash(self) -> HeaderHash:
@@ -85,18 +86,20 @@ def hold(stores: Stores, member_id: MemberId, object_id: ObjectId, seen: View) -
     """What stands of a list now."""
     found = index.of_list(stores.index, member_id, object_id, Kind.ITEMS)
     restricted = standing.restricted(stores, Kind.ITEMS, seen.trust)
+    withdrawn = restrictions.withdrawn_whole(stores.index, member_id)
     return Holding(
         {
-            number: _part(number, row, restricted.get(number, NOTHING))
+            number: _part(number, row, restricted.get(number, NOTHING), withdrawn)
             for number, row in found.items()
             if seen.now_ms < row.expires_ms and not restricted.get(number, NOTHING).reason
         }
     )
 
 
-def _part(number: int, row: Record, restriction: Restriction) -> Part:
+def _part(number: int, row: Record, restriction: Restriction, withdrawn: Collection[bytes]) -> Part:
     said = record_pb2.Record.FromString(row.content)
-    return Part(number, row, said, hashes.KINDS.get(said.items.kind), restriction)
+    older = tuple(HeaderHash(target) for target in said.replaces if target not in withdrawn)
+    return Part(number, row, said, hashes.KINDS.get(said.items.kind), restriction, older)
 
 
 def own_list(stores: Stores, seen: View, name: str, *, exercise: bool) -> Record | None:

@@ -101,6 +101,11 @@ class Fetch:
         return min(times, default=float("inf"))
 
     @property
+    def want_count(self) -> int:
+        """How many are wanted, of those that the store named."""
+        return len(self._wanted)
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing is wanted."""
         return not self._wanted

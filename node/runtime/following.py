@@ -9,7 +9,7 @@ import structlog
 from node.content import items
 from node.content.hashes import HashKind
 from node.errors import Refused, Unavailable
-from node.exchange import consult, holdings
+from node.exchange import consult, holdings, project
 from node.exchange.exchange import Exchange
 from node.exchange.holdings import Holding, Part
 from node.feed.header import BULK
@@ -194,7 +194,9 @@ class Following:
                 await writer.run(partial(_end_preview, about=about, now_ms=now_ms))
                 writer.arrived()  # whoever waits for the rest of it hears that it does not come
         await writer.run(lambda exchange: exchange.end_relays(now_ms), BULK)
-        for held in await self._saying.reading.run(lambda stores: payloads.held_of_lists(stores.ledger)):
+        for held in await self._saying.reading.run(
+            lambda stores: payloads.held_of_lists(stores.ledger, project.cursor(stores))
+        ):
             if held.present:
                 await self._let_go(held)
 

@@ -31,7 +31,6 @@ from node.v1 import record_pb2, tools_pb2
 
 RECORDS_PER_WRITE = 4  # half a megabyte; so long does an urgent entry wait behind bulk
 WITHDRAWALS_PER_WRITE = 32
-OUTDATED = 4  # the withdrawal reason of what a newer file does not have
 REWRITE_EVERY_S = 60.0
 
 _log = structlog.get_logger()
@@ -118,7 +117,7 @@ class Listing:
         async with self._lock(named.list.name):
             saying, seen = self._saying, self._saying.view()
             drafts.check_reason(removal.reason)
-            await saying.caught_up(bulk=True)
+            await saying.own_shown()
             view = await self._own(named.object_id.hex(), seen)
             before = await self._holding(ObjectId(view.object_id), seen)
             await _compare_with(staged, before)
@@ -183,17 +182,20 @@ class Listing:
         before: Holding,
         change: Change,
         staged: Staged,
-        reason: int = OUTDATED,
+        reason: int = drafts.OUTDATED,
     ) -> int:
         """What goes, then the head: a publication that was cut off is finished by the same command again."""
-        gone = changes.withdrawals(before, change.removed, reason)
+        anew = changes.anew(change.anew, change.removed)
+        lost = changes.groups(before.without(change.anew), change.removed, sharing.now_ms)
+        written = {part.number for group in (*anew, *lost) for part in group.parts}  # their turn comes below
+        touched = [before.parts[number] for number in change.removed if number not in written]
+        gone = [*changes.ended(touched), *changes.withdrawals(before, change.removed, reason)]
         for start in range(0, len(gone), WITHDRAWALS_PER_WRITE):
             await self._saying.say(gone[start : start + WITHDRAWALS_PER_WRITE], URGENT)
         await self._saying.say_visibly([drafts.list_head(sharing, letter)], BULK)
         records = await self._say_all(self._fresh(sharing, staged)) if change.added else 0
-        records += await self._rewrite(changes.anew(change.anew, change.removed), sharing)
-        rest = before.without(change.anew)
-        records += await self._rewrite(changes.groups(rest, change.removed, sharing.now_ms), None)
+        records += await self._rewrite(anew, sharing)
+        records += await self._rewrite(lost, None)
         await self._saying.caught_up(bulk=True)
         await self._saying.peering.refresh_wants()  # who has them?
         return records
@@ -214,6 +216,9 @@ class Listing:
                 if draft is not None:
                     yield draft
 
+        ended = changes.ended(part for group in groups for part in group.parts)
+        for start in range(0, len(ended), WITHDRAWALS_PER_WRITE):
+            await self._saying.say(ended[start : start + WITHDRAWALS_PER_WRITE], URGENT)
         return await self._say_all(made()) if groups else 0
 
     async def _rewritten(self, group: Group, sharing: Sharing | None) -> Draft | None:

@@ -10,7 +10,7 @@ import structlog
 from node.errors import Malformed, PeerFault, Unavailable
 from node.exchange import consult, verification
 from node.exchange.admission import Admitted
-from node.exchange.exchange import Exchange
+from node.exchange.exchange import WANTS_AT_A_TIME, Exchange
 from node.exchange.publish import Draft
 from node.exchange.verified import Checked
 from node.feed import entry as entries
@@ -47,8 +47,8 @@ class Peering:
         self._gossip, self._fetch = gossip, fetch
         self._writer, self._clock = writer, clock
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
-        self._copies = Copies()
-        self._work = Work()
+        self._copies, self._work = Copies(), Work()
+        self._few = 0  # so few wants are left of those that the store named: it has more
         self._wake_at = 0.0
         self._earlier = asyncio.Event()
 
@@ -357,7 +357,8 @@ class Peering:
         await self._apply(self._fetch.kept(self._clock.monotonic_s(), peer, chunk, complete=complete))
         if complete:
             self._writer.arrived()
-            await self.refresh_wants()
+            if self._fetch.want_count <= self._few:
+                await self.refresh_wants()
 
     async def _keep_have(self, peer: MemberId, have: peer_pb2.Have) -> None:
         """A peer has records of ours; or asks which of its own are here."""
@@ -390,8 +391,9 @@ class Peering:
         """Ask for what the store says is missing, and who has what is ours."""
         now_ms = self._clock.now_ms()
         found, boxless, own = await self._writer.run(
-            lambda exchange: (exchange.wants(now_ms), exchange.boxless(now_ms), exchange.unconfirmed())
+            lambda exchange: (exchange.wants(now_ms), exchange.boxless(now_ms), exchange.unconfirmed(now_ms))
         )
+        self._few = WANTS_AT_A_TIME // 2 if len(found) == WANTS_AT_A_TIME else 0
         await self._apply(self._gossip.want_boxes(boxless))
         wants = [Wanted(want.hash, want.chunks, want.first, originator, want.for_peer) for want, originator in found]
         now = self._clock.monotonic_s()

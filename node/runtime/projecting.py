@@ -80,9 +80,9 @@ class Projecting:
 
     async def drop(self, hashes: Sequence[HeaderHash]) -> None:
         """Take records of lists out of the index, while their payloads are still here to say what they hold."""
-        async with self._lanes[False], self._lanes[True]:
-            for hash_ in hashes:
-                await self._writer.bulk_turn()
+        for hash_ in hashes:
+            await self._writer.bulk_turn()
+            async with self._lanes[False]:  # records of lists are bulk: what is urgent waits for none of this
                 number = await self._run(self._index, partial(project.hide, self._stores, hash_))
                 if number is not None:
                     await self._run(self._digests, partial(self._erase_keys, hash_, number))

@@ -13,7 +13,7 @@ from node.runtime.peering import Peering
 from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
-from node.store import arrivals, index
+from node.store import arrivals, index, ledger
 
 
 class Saying:
@@ -58,6 +58,13 @@ class Saying:
             if await self.reading.run(lambda stores: index.is_shown(stores.index, hash_)):
                 return
             await self.projecting.news.newer(seen)
+
+    async def own_shown(self) -> None:
+        """Wait until the last record that was said here of any list is shown; what others said may still come."""
+        feed_id = self.writer.feed_id
+        last = await self.reading.run(lambda stores: ledger.last_of_lists(stores.ledger, feed_id))
+        if last is not None:
+            await self.shown(last)
 
     async def caught_up(self, *, bulk: bool) -> None:
         """Wait until what is ours is shown here, also what a caller that left did not wait for.

@@ -11,6 +11,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed.header import BULK, NORMAL
+from node.feed.keys import FeedId
 from node.policy.following import Follows
 from node.store import stores
 
@@ -92,6 +93,11 @@ class Writer:
     def trust(self) -> Trust:
         """What is trusted as of now; a value, so it may be read from any thread."""
         return self._exchange.trust
+
+    @property
+    def feed_id(self) -> FeedId:
+        """The feed of this node; never changes."""
+        return self._exchange.author.feed_id
 
     @property
     def follows(self) -> Follows:

@@ -115,6 +115,16 @@ def hash_at(connection: sa.Connection, feed_id: FeedId, seq: int) -> HeaderHash 
     return found
 
 
+def last_of_lists(connection: sa.Connection, feed_id: FeedId) -> HeaderHash | None:
+    """The last entry of a feed that is a list, or a record of one."""
+    found: HeaderHash | None = driver.scalar(
+        connection,
+        "SELECT hash FROM entry WHERE feed_id = ? AND kind IN (96, 98) ORDER BY seq DESC LIMIT 1",
+        (feed_id,),
+    )
+    return found
+
+
 def ahead(connection: sa.Connection, feed_id: FeedId) -> list[Row]:
     """Headers kept above a gap of this feed, by sequence number."""
     rows = driver.rows(

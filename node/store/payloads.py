@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from node.feed.header import Header
 from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.store import driver
+from node.store.arrivals import Cursor
 
 
 class State(IntEnum):
@@ -106,9 +107,10 @@ def wants(connection: sa.Connection, now_ms: int, limit: int) -> list[Want]:
     rows = driver.rows(
         connection,
         "SELECT p.hash, p.lane, p.chunks, (SELECT count(*) FROM chunk c WHERE c.hash = p.hash) AS held,"
-        " p.relay_until_ms, row_number() OVER (PARTITION BY p.lane, e.feed_id ORDER BY p.rowid) AS turn"
+        " p.relay_until_ms, row_number() OVER"
+        " (PARTITION BY p.lane, p.relay_until_ms > 0, e.feed_id ORDER BY p.rowid) AS turn"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0 AND p.boxed AND p.expires_ms > ?"
-        " ORDER BY p.lane, turn, p.rowid LIMIT ?",
+        " ORDER BY p.lane, p.relay_until_ms > 0, turn, p.rowid LIMIT ?",
         (now_ms, limit),
     )
     return [
@@ -157,14 +159,18 @@ class Held:
     list_id: ObjectId
     missing: int
     present: int
+    unprojected: int
 
 
-def held_of_lists(connection: sa.Connection) -> list[Held]:
-    """Of every list whose records were heard of."""
+def held_of_lists(connection: sa.Connection, projected: Cursor) -> list[Held]:
+    """Of every list whose records were heard of; not projected is what arrived behind the cursor."""
     rows = driver.rows(
         connection,
-        "SELECT e.feed_id, p.list_id, sum(p.state = 0 AND p.relay_until_ms = 0), sum(p.state = 3)"
+        "SELECT e.feed_id, p.list_id, sum(p.state = 0 AND p.relay_until_ms = 0), sum(p.state = 3),"
+        " sum(p.state = 3 AND p.hash IN (SELECT hash FROM arrival WHERE urgent = 0 AND position > ?"
+        " UNION ALL SELECT hash FROM arrival WHERE urgent = 1 AND position > ?))"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id IS NOT NULL GROUP BY 1, 2",
+        (projected.bulk, projected.urgent),
     )
     return [Held(*row) for row in rows]
 
@@ -251,14 +257,14 @@ def end_relay(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
     drop_chunks(connection, hashes)
 
 
-def unconfirmed(connection: sa.Connection, feeds: Sequence[FeedId], limit: int) -> list[HeaderHash]:
-    """Records of lists that were said in these feeds, ours, and that nobody else is known to hold."""
+def unconfirmed(connection: sa.Connection, feeds: Sequence[FeedId], now_ms: int, limit: int) -> list[HeaderHash]:
+    """Records of lists that were said in these feeds, ours, and that nobody else is known to hold; newest first."""
     rows = driver.rows(
         connection,
         "SELECT p.hash FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id IS NOT NULL"
         f" AND p.state = 3 AND NOT p.elsewhere AND e.feed_id IN ({','.join('?' * len(feeds))})"
-        " ORDER BY p.rowid LIMIT ?",
-        (*feeds, limit),
+        " AND p.expires_ms > ? ORDER BY p.rowid DESC LIMIT ?",
+        (*feeds, now_ms, limit),
     )
     return [row[0] for row in rows]
 

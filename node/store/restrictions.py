@@ -99,6 +99,12 @@ def all_said(index: sa.Connection) -> dict[tuple[bytes, MemberId], Said]:
     return {about: Said(*said) for about, said in found.items()}
 
 
+def withdrawn_whole(index: sa.Connection, member_id: MemberId) -> set[bytes]:
+    """Entries and objects of which a member said that nothing stands."""
+    rows = driver.rows(index, "SELECT target FROM withdrawal WHERE member_id = ? AND positions = x''", (member_id,))
+    return {row[0] for row in rows}
+
+
 def touched(index: sa.Connection, kind: int) -> Iterator[tuple[int, HeaderHash]]:
     """Records of this kind of which something was said, with their numbers: few among many."""
     rows = driver.rows(

@@ -19,7 +19,7 @@ from node.feed.marks import Marks
 from node.feed.statements import Bound
 from node.policy import parameters
 from node.policy.following import Choice, Follows, State
-from node.store import index, restrictions, stores
+from node.store import index, ledger, restrictions, stores
 from node.store.index import Record
 from node.store.restrictions import Replacement, Withdrawal
 from node.store.stores import Stores
@@ -37,6 +37,8 @@ class Lists:
 
     def __init__(self, folder: Path) -> None:
         self.stores: Stores = stores.open_folder(folder)
+        ledger.write_meta(self.stores.ledger, "store_id", bytes(16))
+        self.stores.commit("ledger")
         self._reader = stores.open_to_read(folder)
         charter = replace(WORLD.trust.charter, document=parameters.TEMPLATE.encode())
         self.trust = replace(WORLD.trust, charter=charter)

@@ -188,7 +188,7 @@ class Node:
         ]
         self.apply(now, self.gossip.want_boxes(self.exchange.boxless(ms(now))))
         self.apply(now, self.fetch.wanted(now, wants))
-        self.apply(now, self.fetch.unconfirmed(now, self.exchange.unconfirmed()))
+        self.apply(now, self.fetch.unconfirmed(now, self.exchange.unconfirmed(ms(now))))
 
     def _project(self) -> None:
         while self.exchange.project():
