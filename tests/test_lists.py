@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 
 from node.client import Client
-from node.content import hashes
+from node.content import hashes, items
 from node.content.hashes import Item
 from node.custody import joining
 from node.errors import Refused
@@ -136,16 +136,16 @@ async def test_most_of_a_list_goes_only_when_that_is_said(pair: Sequence[Node]) 
 
 async def test_removed_items_match_nowhere_and_what_is_left_of_much_is_written_anew(pair: Sequence[Node]) -> None:
     async with clients(pair) as (owner, follower):
-        all_of_them = digests(100_000, 108_192)  # two whole records
+        all_of_them = digests(100_000, 100_000 + 2 * items.RECORD_ITEMS)
         await publish(owner, "removed", all_of_them)
         await follow(follower, "ministry-a/removed")
         few = await owner.remove_items(
             tools_pb2.Removal(list="removed", reason=OUTDATED, kind="sha256"), [all_of_them[7], bytes(32)]
         )
-        assert (few.removed, few.absent, few.list.records, few.list.items) == (1, 1, 2, 8191)
-        await until(follower, "ministry-a/removed", items=8191)
+        assert (few.removed, few.absent, few.list.records, few.list.items) == (1, 1, 2, len(all_of_them) - 1)
+        await until(follower, "ministry-a/removed", items=len(all_of_them) - 1)
         assert await matching(follower, all_of_them[:10]) == set(all_of_them[:10]) - {all_of_them[7]}
-        gone = all_of_them[0:3000:2] + all_of_them[5000:8192:2]
+        gone = all_of_them[0:3000:2] + all_of_them[5000::2]
         many = await owner.remove_items(tools_pb2.Removal(list="removed", reason=OUTDATED, kind="sha256"), gone)
         assert (many.removed, many.records_withdrawn_from) == (len(gone), 2)
         left = sorted(set(all_of_them) - set(gone) - {all_of_them[7]})

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from node import limits
+from node.content import items
 from node.content.hashes import HashKind
 from node.errors import Refused
 from node.exchange import drafts
@@ -136,7 +136,7 @@ def _filled(alike: Sequence[tuple[Part, int]]) -> list[Group]:
     for part, bits in sorted(alike, key=lambda one: one[0].row.items - one[1].bit_count()):
         left = part.row.items - bits.bit_count()
         small = part.kind is not None and part.kind.is_fixed  # texts may be long: each record for itself
-        if made and small and made[-1].left + left <= limits.ITEMS_MAX:
+        if made and small and made[-1].left + left <= items.RECORD_ITEMS:
             last = made.pop()
             made.append(Group((*last.parts, part), (*last.dropped, bits)))
         else:

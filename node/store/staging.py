@@ -11,11 +11,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from node.content import items
 from node.content.hashes import HashKind, Value
 from node.store import driver, stores
 
 CACHE_KIB = 32768
-PAGE = 4096  # rows at a time
+PAGE = items.RECORD_ITEMS  # rows at a time: a page of digests is a record
 
 _TABLES = (
     "CREATE TABLE sent (kind INTEGER, key BLOB, text TEXT, quality INTEGER)",
@@ -137,11 +138,15 @@ def positions(staging: sa.Connection, kind: HashKind, keys: bytes, *, sent: bool
 def page(staging: sa.Connection, kind: HashKind, after: Value | None, *, standing: bool) -> list[tuple[Value, int]]:
     """The next items of a kind that stand in the records compared with, or that do not; rising as in a record."""
     by = "key" if kind.is_fixed else "text"
+    compared = driver.scalar(staging, "SELECT EXISTS (SELECT 1 FROM own)")
+    if standing and not compared:
+        return []
+    where = f" AND {'' if standing else 'NOT '}EXISTS (SELECT 1 FROM {_STANDING})" if compared else ""
     least = (b"" if kind.is_fixed else "") if after is None else after
     rows = driver.rows(
         staging,
         f"SELECT i.{by}, i.quality FROM item i WHERE i.kind = ? AND i.{by} >{'=' if after is None else ''} ?"
-        f" AND {'' if standing else 'NOT '}EXISTS (SELECT 1 FROM {_STANDING}) ORDER BY i.{by} LIMIT ?",
+        f"{where} ORDER BY i.{by} LIMIT ?",
         (kind.number, least, PAGE),
     )
     return [(row[0], row[1]) for row in rows]
