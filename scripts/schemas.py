@@ -81,6 +81,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                     "peers.address",
                     "tools.listen",
                     "admin.socket",
+                    "lists.follow",
                     "metrics.listen",
                     "log.format",
                     "log.level",

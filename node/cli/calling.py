@@ -116,7 +116,7 @@ def _require_allowed(path: Path) -> None:
 def _forbidden(path: Path) -> ConfigError:
     return ConfigError(
         f"{path} may not be opened by this user",
-        next_step=f"Run the command as the user that the node runs as, with `sudo -u {_owner(path)}`; or as a person "
+        next_step=f"Run the command as the user that the node runs as, {_owner(path)}; or as a person "
         "of its member, with --as FILE.",
     )
 

@@ -78,7 +78,7 @@ def create(file: Path, cards: tuple[Path, ...], output: Path, yes: bool) -> None
     if _is_dead_end(charters.describe(made)):
         errors.warn(
             "with these founders nobody can ever be let in, and nothing amended: each takes more members than they are",
-            f"`tocsin charter show {output}` has it in words. If that is not meant, lower the counts and repeat.",
+            f"`tocsin charter show {output}` has it in words. If that is not meant, lower counts and make it again.",
         )
     click.echo("Next: send it to every founder; each runs `tocsin join`, you too.")
 

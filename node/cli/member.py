@@ -147,7 +147,7 @@ def _unlock(
     if not path.exists():
         raise ConfigError(
             f"{path} is not there",
-            next_step="Name where the root key lies now, as in --root-key /media/stick/root.key.",
+            next_step="Name where the root key lies now: --root-key PATH.",
         )
     click.echo(
         f"{charters.founder_words(inception)}\n  accepts the charter of {charter.name}, "

@@ -37,6 +37,7 @@ class Said:
     """Which node was meant, and as whom it is to be asked, as far as it was said."""
 
     where: Literal["node", "folder", ""] = ""
+    folder_yields: bool = False  # it is TOCSIN_CONFIG's, and --as was typed: its file says which node made it
     node: str = ""
     bundle: Path | None = None
     federation_id: str = ""
@@ -151,6 +152,7 @@ def said() -> Said:
         )
     return Said(
         where="node" if node > place else "folder" if place else "",
+        folder_yields=place < _weight(ctx, "as_"),
         node=_kept(ctx, "node") or "",
         bundle=_kept(ctx, "as_"),
         federation_id=_kept(ctx, "federation_id") or "",

@@ -44,7 +44,7 @@ def find(said: Said, folder: Path) -> Remote:
     assert said.bundle is not None  # noqa: S101 - the caller looked
     read = bundles.read_bundle(said.bundle)
     address = said.node if said.where == "node" else read.address
-    if said.where == "folder":
+    if said.where == "folder" and not (said.folder_yields and read.address):
         from node import config as configs
 
         address = dialled(configs.load(options.config_file(folder)).tools_listen)

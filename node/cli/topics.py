@@ -86,8 +86,10 @@ Which node is asked, the first that was said:
 
   --node HOST:PORT      a node on another machine, where it listens for tools (tools.listen)
   --folder, --config    a node of this machine, by its folder or its configuration file
-  TOCSIN_NODE or TOCSIN_CONFIG
-  the node that the file of --as or TOCSIN_AS was made by
+  TOCSIN_NODE
+  the node that the file of --as was made by, where --as was typed
+  TOCSIN_CONFIG
+  the node that the file of TOCSIN_AS was made by
   ~/.config/tocsin, then /etc/tocsin: the first that has a node.toml; for root the other way round
 
 The current folder is not looked into: what lies there may be somebody else's.

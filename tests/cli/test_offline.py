@@ -93,11 +93,11 @@ def test_init_makes_a_folder_and_says_what_to_do_next(tmp_path: Path) -> None:
     )  # fmt: skip
     assert made.exit_code == 0, made.output
     card = charters.read_card(place / "bundeskriminalamt.card")[1]
-    first, second, third = made.stdout.splitlines()
+    first, second, third, fourth = made.stdout.splitlines()
     assert first.startswith(f"Made {place}. Fingerprint  ")
     assert second.startswith(f"Wrote {place}/bundeskriminalamt.card (public)")
     assert "offline" in third
-    assert "tocsin join CHARTER" in third
+    assert "tocsin join CHARTER --root-key PATH" in fourth
     assert (card.inception.role, card.inception.country, card.address) == (1, "DE", "node.bka.example:7443")
     assert WORDS not in made.output
     again = run(

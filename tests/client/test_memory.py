@@ -9,6 +9,7 @@ import pytest
 
 from node.client import CaughtUp
 from node.client.records import Records
+from node.content.items import RECORD_ITEMS
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.rpc.channel import LOOKAHEAD_BYTES
@@ -17,7 +18,7 @@ from node.v1 import record_pb2, tools_pb2
 from tests.client.inside import draft, inside
 from tests.federation import GUARD_S
 
-DIGESTS = [i.to_bytes(32) for i in range(1, 40 * 4096 + 1)]  # forty records of 131 kB
+DIGESTS = [i.to_bytes(32) for i in range(1, 40 * RECORD_ITEMS + 1)]  # forty records of 131 kB
 BOUND = 2 * LOOKAHEAD_BYTES + (1 << 20)  # what the window lets through, and what lies in gRPC on both sides
 
 
@@ -43,7 +44,7 @@ async def test_a_subscriber_that_takes_its_time_is_sent_little_ahead(
         async for event in client.subscribe("quick", kinds_wanted=[Kind.ITEMS]):
             if isinstance(event, CaughtUp):
                 break
-        assert Counting.taken["quick"] > 40 * 4096 * 32
+        assert Counting.taken["quick"] > 40 * RECORD_ITEMS * 32
         assert Counting.taken["slow"] < BOUND
         while not isinstance(read[-1], CaughtUp):
             read.append(await anext(slow))
