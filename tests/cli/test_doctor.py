@@ -27,7 +27,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
         first.cli("peer", "add", "ministry-b", "--yes", "--no-wait")
         second.cli("peer", "add", "--founders", "--yes", "--no-wait")
         third.cli("peer", "add", "--founders", "--yes", "--no-wait")
-        first.until(lambda found: found["peers_in_step"] == 1, "status")
+        first.until(lambda found: found["peers_in_step"] == 1 and found["charter_in_force"], "status")
         yield running
 
 

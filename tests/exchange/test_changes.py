@@ -1,6 +1,7 @@
 """What of a list is written anew, when, and how many records that makes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from node.exchange import changes, drafts, holdings
 from node.exchange.changes import Change
 from node.exchange.holdings import Holding, Part
 from node.exchange.standing import Restriction
+from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.store.index import Record
 from node.v1 import record_pb2, tools_pb2
@@ -94,3 +96,9 @@ def test_more_than_was_allowed_is_never_removed(most: int, is_refused: bool) -> 
 def test_positions_are_read_from_bits_and_values_merged_in_their_order() -> None:
     assert list(holdings.positions(0b1000_0000_0101)) == [0, 2, 11]
     assert holdings.merged([[("b", 1), ("é", 2)], [("a", 3), ("b", 4)]]) == [("a", 3), ("b", 1), ("é", 2)]
+
+
+def test_what_a_record_took_the_place_of_is_ended_before_it_changes_itself() -> None:
+    older = [HeaderHash(bytes([i]) * 32) for i in (9, 8)]
+    changed = replace(part(1, 100), older=tuple(older))
+    assert changes.ended([changed, part(2, 100), changed]) == [drafts.withdrawal(one, 0, 5) for one in sorted(older)]

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from node.exchange import consult, drafts, holdings
+from node.exchange import changes, consult, drafts, holdings
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
+from node.feed.keys import ObjectId
 from node.store import stores
 from node.v1 import record_pb2, tools_pb2
-from tests.exchange.test_odd_order import said, take
+from tests.exchange.test_odd_order import hash_of, said, take, without
+from tests.exchange.test_standing import items_of, standing_values
 from tests.simulator.members import BASE_MS
 
 GREEN = record_pb2.Handling(tlp=2)
@@ -50,4 +52,29 @@ def test_a_name_that_was_withdrawn_is_the_one_of_the_list_that_has_it_now(tmp_pa
     while node.project():
         pass
     assert holdings.named(reader, seen, "halle").object_id == b"b" * 16
+    reader.close()
+
+
+def test_who_has_an_older_record_and_not_the_one_in_its_place_matches_nothing_that_was_withdrawn(
+    tmp_path: Path, node: Exchange, author: Exchange
+) -> None:
+    """The second took the place of the first; an item of it goes, and the node never had the second's payload."""
+    (first,) = said(author, items_of(range(10)))
+    (second,) = said(author, items_of(range(10), replaces=[hash_of(author, first)]))
+    while author.project():
+        pass
+    seen = consult.view(author.trust, author.follows, BASE_MS)
+    reader = stores.open_to_read(tmp_path / "author")
+    holding = holdings.hold(reader, seen.follows.me, ObjectId(b"l" * 16), seen)
+    (part,) = holding.parts.values()
+    assert (part.hash, part.older) == (hash_of(author, second), (hash_of(author, first),))
+    gone = said(author, *changes.ended([part]), *changes.withdrawals(holding, {part.number: 0b1}, 4))
+    take(node, [first, without(second, "payload"), *gone])
+    assert standing_values(node) == set()
+    take(node, [second])
+    assert standing_values(node) == set(range(1, 10))
+    while author.project():
+        pass
+    (part,) = holdings.hold(reader, seen.follows.me, ObjectId(b"l" * 16), seen).parts.values()
+    assert part.older == ()
     reader.close()
