@@ -47,8 +47,8 @@ def remove(
 ) -> None:
     """Say of items of a list of ours that they no longer stand.
 
-    They stop matching at all members at once, and are erased a little later. Values that the list does
-    not have are counted, and harm nothing.
+    They stop matching at all members as soon as those hear of it. Values that the list does not have
+    are counted, and harm nothing.
     """
     publishing.require_one(file, written)
     if file and file != digests.STDIN and not file.exists():
@@ -100,7 +100,9 @@ def withdraw(name: str, reason: str, folder: Path, as_json: bool, yes: bool) -> 
     if as_json:
         printing.print_json(printing.fields_of(done))
         return
-    click.echo(f"{printing.plain(done.name)}: withdrawn, {reason}. It matches nowhere, and is erased at all members.")
+    click.echo(
+        f"{printing.plain(done.name)}: withdrawn, {reason}. It matches nowhere any more, as soon as members hear of it."
+    )
 
 
 def _confirm(known: "tools_pb2.ListView", reason: str) -> None:
