@@ -33,11 +33,6 @@ def shortest(id_: bytes, rising: Sequence[bytes]) -> str:
     return keys.readable(id_, min(max(shared + 1, REFERENCE_CHARACTERS_MIN), _characters(id_))).lower()
 
 
-def whole(id_: bytes) -> str:
-    """An id as all its references begin."""
-    return keys.readable(id_, _characters(id_)).lower()
-
-
 def _characters(id_: bytes) -> int:
     return len(id_) * 8 // 5
 

@@ -4,7 +4,6 @@ In two steps, so that a question that cannot be is refused before it reaches the
 `look_up`. One without any match, which nearly all are, costs a single statement.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from node import limits
 from node.content import hashes, names
 from node.content.hashes import HashKind
 from node.errors import Refused
-from node.exchange import consult, standing
+from node.exchange import consult, drafts, standing
 from node.exchange.consult import View
 from node.exchange.standing import Restriction
 from node.feed.keys import HeaderHash, MemberId, ObjectId
@@ -28,8 +27,6 @@ from node.v1 import record_pb2, tools_pb2
 
 REVIEW = "review"
 PLACES_OF_MEMBER_MAX = 64  # of one value: so one value's matches of 250 members fit an answer
-
-_ITEM = re.compile(r"(?P<list>[^/]+/[^/]+)/(?P<record>[^/:]+):(?P<position>[0-9]{1,4})")
 
 
 # ---- Asking
@@ -50,11 +47,7 @@ class Question:
 
 def ask(request: tools_pb2.LookUpRequest) -> Question:
     """What is asked; raises Refused for values that cannot be, and a kind that is not known here."""
-    kind = hashes.KINDS.get(request.kind)
-    if kind is None:
-        raise Refused(
-            f"there is no kind {request.kind!r}", next_step=f"Use one of {', '.join(hashes.KINDS)}.", field="kind"
-        )
+    kind = drafts.kind_named(request.kind)
     count = len(request.values) + len(request.texts)
     if count > limits.VALUES_PER_LOOK_UP_MAX:
         raise Refused(
@@ -254,16 +247,3 @@ class _Records:
 def item_record(stores: Stores, list_name: str, hash_: HeaderHash) -> str:
     """How a record of a list is typed: ``europol/halle/7f3k``; with ``:1042`` behind it, an item in it."""
     return f"{list_name}/{names.shortest(hash_, lookup.neighbours(stores.index, hash_))}"
-
-
-def resolve(stores: Stores, seen: View, typed: str) -> tuple[HeaderHash, int]:
-    """The record and position of an item as it is typed; raises Refused for none and for several."""
-    read = _ITEM.fullmatch(typed.strip().lower())
-    if read is None:
-        raise Refused(f"{typed!r} is no item", next_step="An item is owner/list/record:position.", field="item")
-    views = consult.lists(stores, seen, read["list"], exercises=True)
-    view = next((one for one in views if one.name == read["list"]), views[0])
-    records = index.of_list(stores.index, MemberId(view.member_id), ObjectId(view.object_id), Kind.ITEMS)
-    named: dict[bytes, Sequence[str]] = {one.hash: [names.whole(one.hash)] for one in records.values()}
-    found = names.resolve(read["record"], f"record of {view.name}", named)
-    return HeaderHash(found), int(read["position"])

@@ -291,16 +291,6 @@ def neighbours(index: sa.Connection, object_id: bytes) -> list[bytes]:
     return [row[0] for row in rows]
 
 
-def record_count(index: sa.Connection, member_id: MemberId, object_id: ObjectId, kind: int) -> int:
-    """Records of this kind about one object of one owner, whether they count or not."""
-    count: int = driver.scalar(
-        index,
-        "SELECT count(*) FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?",
-        (object_id, member_id, kind),
-    )
-    return count
-
-
 def record_total(index: sa.Connection) -> int:
     """Records held in all."""
     count: int = driver.scalar(index, "SELECT count(*) FROM record WHERE shown")
