@@ -74,10 +74,11 @@ class Looking:
         if now >= self._compared_at + COMPARE_EVERY_S:
             self._compared_at = now
             await self._peering.compare()
-        found = await self._reading.run(figures.read)
+        now_ms = self._clock.now_ms()
+        found = await self._reading.run(lambda stores: figures.read(stores, now_ms))
         return Look(
             program=self._program,
-            now_s=self._clock.now_ms() / 1000,
+            now_s=now_ms / 1000,
             certificate_ends_s=self._certificate_ends().timestamp(),
             peers=self._peers(),
             queue_length=self._writer.queue_length,

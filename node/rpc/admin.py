@@ -27,7 +27,7 @@ from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
-from node.store import ledger, payloads
+from node.store import health, ledger
 from node.store.peers import APPROVED, Peer
 from node.store.stores import Stores
 from node.v1 import admin_pb2
@@ -219,7 +219,7 @@ class AdminServicer(LevelServicer):
 
 def _counts(stores: Stores, seen: View) -> admin_pb2.GetStatusResponse:
     return admin_pb2.GetStatusResponse(
-        payloads_wanted=payloads.want_count(stores.ledger),
+        payloads_wanted=health.missing(stores.ledger, seen.now_ms).count,
         entries=ledger.entry_count(stores.ledger),
         items=consult.item_total(stores, seen),
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from node.store import driver, index, ledger, payloads
+from node.store import driver, health, index, ledger
 from node.store.arrivals import Cursor
 from node.store.stores import Stores
 
@@ -21,24 +21,18 @@ class Figures:
     unprojected: tuple[int, int]
 
 
-def read(stores: Stores) -> Figures:
+def read(stores: Stores, now_ms: int) -> Figures:
     """The figures as of now."""
+    missing = health.missing(stores.ledger, now_ms)
     projected = index.projected(stores.index, ledger.read_meta(stores.ledger, "store_id") or b"")
     return Figures(
         entries=ledger.entry_count(stores.ledger),
         records=index.record_total(stores.index),
         items=index.item_total(stores.index),
-        wanted=payloads.want_count(stores.ledger),
-        oldest_wanted_ms=_oldest_wanted_ms(stores.ledger),
+        wanted=missing.count,
+        oldest_wanted_ms=missing.since_ms,
         unprojected=_unprojected(stores.ledger, projected),
     )
-
-
-def _oldest_wanted_ms(connection: sa.Connection) -> int:
-    found: int | None = driver.scalar(
-        connection, "SELECT min(e.received_ms) FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0"
-    )
-    return found or 0
 
 
 def _unprojected(connection: sa.Connection, projected: Cursor) -> tuple[int, int]:

@@ -145,12 +145,6 @@ def boxless(connection: sa.Connection, now_ms: int, limit: int) -> list[HeaderHa
     return [row[0] for row in rows]
 
 
-def want_count(connection: sa.Connection) -> int:
-    """How many payloads are missing."""
-    count: int = driver.scalar(connection, "SELECT count(*) FROM payload WHERE state = 0")
-    return count
-
-
 @dataclass(frozen=True, slots=True)
 class Held:
     """How many records of one list in one feed are on their way, and how many are here."""

@@ -13,7 +13,7 @@ from node.exchange.publish import Author, Draft
 from node.feed import entry, keys, merkle
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId, Purpose
-from node.store import ledger, payloads, stores
+from node.store import health, ledger, stores
 from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.simulator.disk import MemoryJournal, Power
 from tests.simulator.members import BASE_MS, Federation, Member
@@ -161,7 +161,7 @@ def test_a_wrong_payload_is_the_senders_fault_and_the_payload_stays_wanted(
     draft = Draft(Kind.DOCUMENT, record=record.SerializeToString(), object_id=b"o" * 16, expires_ms=BASE_MS + 1000)
     published = author.publish([draft], BASE_MS).entries[0]
     node.admit(node.verify([author.letter(published)]), BASE_MS)
-    assert payloads.want_count(node.stores.ledger) == 1
+    assert health.missing(node.stores.ledger, 0).count == 1
     frame = author.serve_chunk(published.header.hash, 0, BASE_MS)
     assert frame is not None
     wrong = peer_pb2.Chunk()
@@ -169,7 +169,7 @@ def test_a_wrong_payload_is_the_senders_fault_and_the_payload_stays_wanted(
     wrong.data = bytes(len(wrong.data))
     with pytest.raises(Malformed, match="payload-root"):
         node.keep_chunk(wrong, BASE_MS)
-    assert payloads.want_count(node.stores.ledger) == 1
+    assert health.missing(node.stores.ledger, 0).count == 1
     assert not node.keep_chunk(frame.chunk, BASE_MS)
     rest = author.serve_chunk(published.header.hash, 1, BASE_MS)
     assert rest is not None

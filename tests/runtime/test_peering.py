@@ -11,7 +11,7 @@ from node.feed.header import BULK, URGENT
 from node.feed.kinds import Kind
 from node.protocol.effects import Stream
 from node.runtime.link import CUT, HUNG_UP
-from node.store import index, lookup, payloads
+from node.store import health, index, lookup
 from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.test_bad_input import exchange_in
 from tests.runtime.lines import MemoryLink, RealClock, Running, join
@@ -86,7 +86,7 @@ async def test_a_list_travels_over_bulk_and_every_digest_is_found_at_the_end(nod
     packed = b"".join(DIGESTS[:100])
     found = await last.writer.run(lambda exchange: lookup.find(exchange.stores.digests, 3, 32, packed))
     assert [one.asked for one in found] == list(range(100))
-    wants = await last.writer.run(lambda exchange: payloads.want_count(exchange.stores.ledger))
+    wants = await last.writer.run(lambda exchange: health.missing(exchange.stores.ledger, 0).count)
     assert wants == 0
 
 

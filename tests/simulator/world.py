@@ -9,7 +9,7 @@ from random import Random
 
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
-from node.store import arrivals, index, ledger, payloads
+from node.store import arrivals, health, index, ledger
 from node.v1 import peer_pb2
 from tests.simulator import checks, members, memo, workload
 from tests.simulator.checks import Checks
@@ -368,12 +368,12 @@ class World:
         nodes = list(self.nodes.values())
         if not all(node.is_up for node in nodes) or len({node.gossip.digest for node in nodes}) > 1:
             return False
-        return all(payloads.want_count(node.disk.ledger) == 0 for node in nodes)
+        return all(health.missing(node.disk.ledger, 0).count == 0 for node in nodes)
 
     def _disagreement(self) -> str:
         nodes = list(self.nodes.values())
         digests = Counter(node.gossip.digest.hex()[:8] for node in nodes if node.is_up)
-        wants = {node.member.number: payloads.want_count(node.disk.ledger) for node in nodes}
+        wants = {node.member.number: health.missing(node.disk.ledger, 0).count for node in nodes}
         return f"heads {dict(digests)}, wants { {k: v for k, v in wants.items() if v} }, {self.faults}"
 
     def _check_end(self) -> None:
