@@ -1,8 +1,8 @@
 """A list as a file: for people's programs, and for publishing again."""
 
 import csv
+import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,6 @@ import click
 
 from node.cli import calling, crisis, digests, items, naming, options, printing
 from node.content import formats
-from node.errors import ConfigError
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -159,20 +158,7 @@ def opened(path: Path | None) -> Iterator[TextIO]:
         return
     from node.custody import files
 
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        draft.replace(path)
-        files.sync_folder(path.parent)
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written: {error.strerror}",
-            next_step=f"Check that {path.parent} exists, belongs to this user and has room.",
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)
+    with files.writing(path, 0o600) as raw:
+        file = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+        yield file
+        file.detach()  # flushed; what it stood on is closed where it was opened

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from node.errors import ConfigError
 
@@ -38,15 +39,25 @@ def replace_public(path: Path, data: bytes) -> None:
 
 
 def _write(path: Path, data: bytes, mode: int, place: Callable[[Path, Path], None]) -> None:
+    with writing(path, mode, place) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing(path: Path, mode: int, place: Callable[[Path, Path], None] = os.replace) -> Iterator[BinaryIO]:
+    """A draft beside the path, which has its name once all of it is durable: there is never a part of a file.
+
+    Raises ConfigError where it cannot be written.
+    """
     # The name is this process's and this path's own, so what lies there is left from a crash of ours
     # with the same number, and O_EXCL makes sure that nobody laid a link there for us to write through.
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    draft.unlink(missing_ok=True)
     try:
+        draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)  # whatever the umask: a public file must be readable
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(descriptor)
         # A crash before this line leaves a draft; after it, the whole file. Never a part of it.
