@@ -23,14 +23,10 @@ def require(name: str) -> str:
 async def find(node: "Client", name: str) -> "tools_pb2.ListView":
     """The one list that is meant; raises Refused for none and for several.
 
-    One that was withdrawn does not stand in the way of another of its name.
+    Who took the id of another one's list is meant only where we have none of it.
     """
-    found = await node.lists(exercises=True)
-    called = [one for one in found if name.lower() in _names(one) and not one.withdrawn]
-    if len(called) == 1:
-        return called[0]
-    (found_by_node,) = await node.lists(name, exercises=True)
-    return found_by_node
+    found = await node.lists(name, exercises=True)
+    return next((one for one in found if one.following == OWN), found[0])
 
 
 async def find_mine(node: "Client", name: str) -> "tools_pb2.ListView | None":
@@ -39,10 +35,6 @@ async def find_mine(node: "Client", name: str) -> "tools_pb2.ListView | None":
     return next(
         (one for one in found if one.following == OWN and one.list.name == name.lower() and not one.withdrawn), None
     )
-
-
-def _names(view: "tools_pb2.ListView") -> tuple[str, ...]:
-    return (view.name, view.list.name) if view.following == OWN else (view.name,)
 
 
 async def find_own(node: "Client", name: str) -> "tools_pb2.ListView":

@@ -18,7 +18,7 @@ from node.feed.marks import Standing
 from node.feed.roster import Roster
 from node.policy import effect
 from node.policy.effect import Right
-from node.policy.following import Follows, State
+from node.policy.following import Follows, List, State
 from node.store import arrivals, index, ledger, payloads
 from node.store.arrivals import Arrival, Cursor
 from node.store.index import Count, Record
@@ -29,8 +29,6 @@ from node.v1 import header_pb2, record_pb2, tools_pb2
 ANSWER_BYTES_MAX = 8 << 20
 
 OVER = frozenset({"ended", "expired"})  # states of a crisis
-
-List = tuple[MemberId, ObjectId]
 
 Shown = TypeVar("Shown", tools_pb2.CrisisView, tools_pb2.ListView)
 

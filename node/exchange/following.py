@@ -8,14 +8,12 @@ from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry
 from node.feed.header import Header
-from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
-from node.policy.following import Choice, Follows
+from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.policy.following import Choice, Follows, List
 from node.store import arrivals, following, ledger, payloads
 from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
-
-List = tuple[MemberId, ObjectId]
 
 _EVERYTHING = "follow_everything"  # what the configuration said at the last start
 

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from node.feed.keys import MemberId, ObjectId
+
+List: TypeAlias = tuple[MemberId, ObjectId]  # whose, and which
 
 
 class State(StrEnum):
@@ -30,7 +33,7 @@ class Follows:
 
     me: MemberId
     everything: bool = True  # what is offered is followed
-    choices: Mapping[tuple[MemberId, ObjectId], Choice] = field(default_factory=dict)
+    choices: Mapping[List, Choice] = field(default_factory=dict)
 
     def state(self, member_id: MemberId, object_id: ObjectId) -> State:
         """What holds for a list now."""

@@ -14,7 +14,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.holdings import Holding, Part
 from node.feed.header import BULK
 from node.feed.keys import HeaderHash, MemberId, ObjectId
-from node.policy.following import Choice, State
+from node.policy.following import Choice, List, State
 from node.runtime.saying import Saying
 from node.runtime.staging import Staged
 from node.runtime.work import Work
@@ -29,8 +29,6 @@ TIDY_EVERY_S = 60.0
 WATCH_EVERY_S = 0.2  # a list that is being fetched changes a hundred times a second
 
 _log = structlog.get_logger()
-
-List = tuple[MemberId, ObjectId]
 
 
 class Following:

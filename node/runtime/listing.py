@@ -190,8 +190,7 @@ class Listing:
         written = {part.number for group in (*anew, *lost) for part in group.parts}  # their turn comes below
         touched = [before.parts[number] for number in change.removed if number not in written]
         gone = [*changes.ended(touched), *changes.withdrawals(before, change.removed, reason)]
-        for start in range(0, len(gone), WITHDRAWALS_PER_WRITE):
-            await self._saying.say(gone[start : start + WITHDRAWALS_PER_WRITE], URGENT)
+        await self._take_back(gone)
         await self._saying.say_visibly([drafts.list_head(sharing, letter)], BULK)
         records = await self._say_all(self._fresh(sharing, staged)) if change.added else 0
         records += await self._rewrite(anew, sharing)
@@ -216,9 +215,7 @@ class Listing:
                 if draft is not None:
                     yield draft
 
-        ended = changes.ended(part for group in groups for part in group.parts)
-        for start in range(0, len(ended), WITHDRAWALS_PER_WRITE):
-            await self._saying.say(ended[start : start + WITHDRAWALS_PER_WRITE], URGENT)
+        await self._take_back(changes.ended(part for group in groups for part in group.parts))
         return await self._say_all(made()) if groups else 0
 
     async def _rewritten(self, group: Group, sharing: Sharing | None) -> Draft | None:
@@ -238,6 +235,10 @@ class Listing:
         if ends_ms <= self._saying.clock.now_ms():
             return None  # it ended while the others were written
         return drafts.rewritten(said, holdings.merged(left), [part.hash for part in group.parts], ends_ms)
+
+    async def _take_back(self, statements: Sequence[Draft]) -> None:
+        for start in range(0, len(statements), WITHDRAWALS_PER_WRITE):
+            await self._saying.say(statements[start : start + WITHDRAWALS_PER_WRITE], URGENT)
 
     async def _say_all(self, made: AsyncIterator[Draft]) -> int:
         """Some at a time; how many there were."""
@@ -277,10 +278,7 @@ class Listing:
     async def _listed(self, object_id: bytes) -> tools_pb2.ListView:
         """One of our lists as it is now."""
         seen = self._saying.view()
-        found = await self._saying.reading.run(
-            lambda stores: consult.lists(stores, seen, object_id.hex(), exercises=True)
-        )
-        return next(one for one in found if one.member_id == seen.follows.me)
+        return await self._saying.reading.run(lambda stores: holdings.named(stores, seen, object_id.hex()))
 
     async def _answer(
         self, sharing: Sharing, change: Change, records: int, *, is_there: bool

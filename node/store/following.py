@@ -3,11 +3,11 @@
 import sqlalchemy as sa
 
 from node.feed.keys import MemberId, ObjectId
-from node.policy.following import Choice, State
+from node.policy.following import Choice, List, State
 from node.store import driver
 
 
-def choices(ledger: sa.Connection) -> dict[tuple[MemberId, ObjectId], Choice]:
+def choices(ledger: sa.Connection) -> dict[List, Choice]:
     """Every decision."""
     rows = driver.rows(ledger, "SELECT member_id, object_id, state, until_ms FROM following ORDER BY 1, 2")
     return {(row[0], row[1]): Choice(State(row[2]), row[3]) for row in rows}
