@@ -8,14 +8,17 @@ from collections.abc import Sequence
 
 from nacl.signing import SigningKey
 
+from node.custody.folder import NodeKeys
 from node.errors import ConfigError, Refused
 from node.exchange.exchange import Exchange
+from node.exchange.trust import Log, Trust
+from node.exchange.verified import Checked
 from node.feed import chain, entry, identity, keys
 from node.feed.chain import Head
 from node.feed.entry import Entry
 from node.feed.header import NORMAL
 from node.feed.identity import Identity
-from node.feed.keys import FeedId
+from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.v1 import header_pb2
@@ -36,17 +39,21 @@ def append(exchange: Exchange, root: SigningKey, acts: Sequence[Act], now_ms: in
 
 def keep(exchange: Exchange, made: Sequence[Entry], now_ms: int) -> None:
     """Keep what the root signed, here or elsewhere: in the journal, then in the ledger. Raises Refused."""
-    letters = [header_pb2.SignedEntry(header=one.header.body, signature=one.signature) for one in made]
-    checked = exchange.verify(letters)
-    if checked.fault is not None or len(checked.entries) != len(made):
-        raise Refused(
-            "these entries do not follow this member's log: "
-            f"{checked.fault.reason if checked.fault else 'others stand between'}",
-            next_step="Ask for them again: the log has grown meanwhile, or another key signed.",
-            field="root_key",
-        )
+    checked = exchange.verify(letters(made))
+    require_whole(checked, made)
     exchange.author.journal.append([(one.header.body, one.signature) for one in made])
     exchange.admit(checked, now_ms)
+
+
+def require_whole(checked: Checked, made: Sequence[Entry]) -> None:
+    """Raise Refused unless all that was signed may come in."""
+    if checked.fault is not None or len(checked.entries) != len(made):
+        raise Refused(
+            "what was signed does not follow this member's log: "
+            f"{checked.fault.reason if checked.fault else 'others stand between'}",
+            next_step="Ask for it again: the log has grown meanwhile, or another key signed.",
+            field="root_key",
+        )
 
 
 def chained(
@@ -59,27 +66,58 @@ def chained(
 ) -> list[Entry]:
     """Statements signed one behind the other; kept by nobody yet."""
     made: list[Entry] = []
-    for kind, statement in acts:
-        fields = header_pb2.Header(
-            feed_id=feed_id,
-            seq=head.seq + 1 if head else 1,
-            previous=head.hash if head else b"",
-            created_ms=now_ms,
-            urgency=NORMAL,
-            kind=kind,
-            statement=statement,
-        )
-        made.append(entry.create(fields, key, federation_id))
+    for act in acts:
+        made.append(entry.create(fields(feed_id, head, act, now_ms), key, federation_id))
         head = chain.head_of(made[-1].header)
     return made
 
 
-def own(exchange: Exchange) -> Identity:
-    """This member as its own log says; raises ConfigError where it never began here."""
-    log = exchange.trust.logs.get(exchange.reader.member_id)
+def fields(feed_id: FeedId, head: Head | None, act: Act, now_ms: int) -> header_pb2.Header:
+    """A header behind this head, to be signed."""
+    kind, statement = act
+    return header_pb2.Header(
+        feed_id=feed_id,
+        seq=head.seq + 1 if head else 1,
+        previous=head.hash if head else b"",
+        created_ms=now_ms,
+        urgency=NORMAL,
+        kind=kind,
+        statement=statement,
+    )
+
+
+def letters(made: Sequence[Entry]) -> list[header_pb2.SignedEntry]:
+    """As they are checked and sent."""
+    return [header_pb2.SignedEntry(header=one.header.body, signature=one.signature) for one in made]
+
+
+def certify(node: NodeKeys) -> Act:
+    """What lets a node in: its keys."""
+    certified = header_pb2.Node(
+        node_id=node.node_id,
+        feed_key=bytes(node.feed_key.verify_key),
+        kem_key=node.kem_public,
+        tls_issuer=node.certified_issuer.der,
+    )
+    return Kind.NODE, certified.SerializeToString(deterministic=True)
+
+
+def own(trust: Trust, member_id: MemberId) -> Log:
+    """This member's log as far as it is here; raises ConfigError where it never began."""
+    log = trust.logs.get(member_id)
     if log is None:
         raise ConfigError(
-            f"the identity log of {keys.fingerprint(exchange.reader.member_id)} is not in this folder",
-            next_step="Finish `tocsin join` first.",
+            f"the identity log of {keys.fingerprint(member_id)} is not in this folder",
+            next_step="Finish `tocsin join` first, or restore a backup that has it.",
         )
-    return log.identity
+    return log
+
+
+def require_root(identity_: Identity, root: SigningKey) -> None:
+    """Raise Refused for another key than the root in force."""
+    if bytes(root.verify_key) != identity_.root_key:
+        raise Refused(
+            f"this is not the root key in force of {identity_.inception.name}, {keys.fingerprint(identity_.member_id)}",
+            next_step="Name the file of the present root key: --root-key.",
+            field="root_key",
+        )

@@ -12,7 +12,7 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import charters, files, folder, identities
+from node.custody import charters, files, folder, identities, renewal
 from node.custody.folder import NodeKeys
 from node.custody.identities import Act
 from node.errors import ConfigError, Refused
@@ -61,9 +61,10 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
     author = Author(
         feed_id=keys.feed_id(charter.federation_id, node.member_id, bytes(node.feed_key.verify_key)),
         key=node.feed_key,
-        reader=Reader(node.member_id, (node.kem_key,), box.Hpke()),
+        reader=Reader(node.member_id, (node.kem_key, *node.former_kem_keys), box.Hpke()),
         randomness=secrets.token_bytes,  # noqa: TID251 - custody has real randomness
         journal=journal,
+        former=node.former_feeds,
     )
     return Exchange(opened, trusts.begin(charter), author, follow_all=config.lists_follow == "all")
 
@@ -111,10 +112,10 @@ def join(config: Config, charter_file: bytes, unlock: Unlock, now_ms: int, sourc
 
     Raises Refused where the member is not in the charter or the folder is another federation's.
     """
-    node = folder.read_keys(config.data_folder)
     _, charter, _ = charters.decode(charter_file, source)
-    inception = _founder(charter, node)
-    with files.locked(config.data_folder):
+    with renewal.held(config.data_folder):
+        node = folder.read_keys(config.data_folder)
+        inception = _founder(charter, node)
         _require_same_federation(config.data_folder / folder.CHARTER, charter)
         exchange = open_exchange(config, node, charter)
         try:
@@ -182,17 +183,11 @@ def _sign_log(
 
 def _missing(exchange: Exchange, node: NodeKeys, inception: Inception) -> list[Act]:
     accept = header_pb2.Accept(inception=inception.body, inception_signature=inception.signature)
-    certified = header_pb2.Node(
-        node_id=node.node_id,
-        feed_key=bytes(node.feed_key.verify_key),
-        kem_key=node.kem_public,
-        tls_issuer=node.issuer.der,
-    )
     missing: list[Act] = []
     if node.member_id not in exchange.trust.logs:
         missing.append((Kind.ACCEPT, accept.SerializeToString(deterministic=True)))
     if exchange.author.feed_id not in exchange.trust.feeds:
-        missing.append((Kind.NODE, certified.SerializeToString(deterministic=True)))
+        missing.append(identities.certify(node))
     return missing
 
 

@@ -53,6 +53,7 @@ class Author:
     reader: Reader
     randomness: Randomness
     journal: Journal
+    former: tuple[FeedId, ...] = ()  # feeds of this node, before its present one
 
 
 @dataclass(frozen=True, slots=True)
