@@ -99,14 +99,23 @@ def _enforce(config: Config, made: Sequence[Entry], fresh: NodeKeys | None, now_
 
 def rotate_node(config: Config) -> Ceremony:
     """Fresh feed and KEM keys; the present feed is ended by the new one."""
-    fresh = reopening.fresh_keys(_node(config))
-    return Ceremony((identities.certify(fresh),), fresh)
+    return _certify(reopening.fresh_keys(_node(config)))
+
+
+def reopen(config: Config) -> Ceremony:
+    """The same, whatever became of the folder that signed here."""
+    with renewal.held(config.data_folder):
+        node = folder.read_node_keys(config.data_folder, SigningKey.generate())
+    return _certify(reopening.fresh_keys(node))
+
+
+def _certify(fresh: NodeKeys, *more: Act) -> Ceremony:
+    return Ceremony((identities.certify(fresh), *more), fresh)
 
 
 def rotate_tls(config: Config, now: datetime) -> Ceremony:
     """The same with a next TLS issuer, which is not shown before `tocsin key rotate tls --finish`."""
-    fresh = reopening.fresh_keys(_node(config), issuer=issuer.create_issuer(now))
-    return Ceremony((identities.certify(fresh),), fresh)
+    return _certify(reopening.fresh_keys(_node(config), issuer=issuer.create_issuer(now)))
 
 
 def rotate_root(key: SigningKey, next_public: bytes) -> Ceremony:
@@ -156,8 +165,7 @@ def retire(config: Config, feed_id: FeedId | None, at: int | None) -> Ceremony:
     ended = Kind.RETIRE, statement.SerializeToString(deterministic=True)
     if feed_id != own:
         return Ceremony((ended,))
-    fresh = reopening.fresh_keys(node)
-    return Ceremony((identities.certify(fresh), ended), fresh)
+    return _certify(reopening.fresh_keys(node), ended)
 
 
 def finish_tls(config: Config) -> None:

@@ -104,7 +104,7 @@ def read_node_keys(folder: Path, feed_key: SigningKey) -> NodeKeys:
     is_changing = (folder / NEXT_ISSUER[0]).exists()
     return NodeKeys(
         member_id=read_member(folder),
-        node_id=_read_hex(folder / NODE_ID, NODE_ID_BYTES),
+        node_id=read_node_id(folder),
         feed_key=feed_key,
         kem_key=_read_hex(folder / KEM_KEY, KEY_BYTES),
         issuer=read_issuer(folder, ISSUER),
@@ -124,6 +124,11 @@ def _read_former_feeds(folder: Path) -> tuple[FeedId, ...]:
 def read_member(folder: Path) -> MemberId:
     """Whose node this is."""
     return MemberId(_read_hex(folder / MEMBER, KEY_BYTES))
+
+
+def read_node_id(folder: Path) -> bytes:
+    """Which of its member's nodes this is; it stays the same when keys change."""
+    return _read_hex(folder / NODE_ID, NODE_ID_BYTES)
 
 
 def read_issuer(folder: Path, names: tuple[str, str]) -> Issuer:

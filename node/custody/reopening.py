@@ -103,7 +103,7 @@ def reopen(config: Config, spare: Spare, now_ms: int) -> None:
         settle_if_whole(config, now_ms)
         if not _is_through(config, spare):
             node = folder.read_node_keys(config.data_folder, SigningKey.generate())
-            open_by_spare(config, node, spare, now_ms)
+            open_by_spare(config, fresh_keys(node), spare, now_ms)
 
 
 def _is_through(config: Config, spare: Spare) -> bool:
@@ -129,17 +129,16 @@ def prospect(config: Config, now_ms: int) -> list[Former]:
             return former_feeds(opened, trust, node)
 
 
-def open_by_spare(config: Config, node: NodeKeys, spare: Spare, now_ms: int) -> None:
-    """Open a feed anew with a spare, which is used up by it. For whoever holds the folder.
+def open_by_spare(config: Config, fresh: NodeKeys, spare: Spare, now_ms: int) -> None:
+    """Open a feed anew with keys that a spare lets in, which is used up by it. For whoever holds the folder.
 
     Raises Refused for a spare of another member, one the root did not certify, and one that was used.
     """
     charter = joining.read_charter(config)
     with governed(config, charter) as (opened, trust):
-        require_usable(opened, trust, node.member_id, spare)
-    fresh = fresh_keys(node)
+        require_usable(opened, trust, fresh.member_id, spare)
     message = Open(
-        member_id=node.member_id,
+        member_id=fresh.member_id,
         feed_key=bytes(fresh.feed_key.verify_key),
         node_id=fresh.node_id,
         kem_key=fresh.kem_public,

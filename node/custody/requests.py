@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import ceremonies, files, folder, identities, joining, renewal, reopening
+from node.custody import ceremonies, files, folder, identities, joining, looking, renewal, reopening
 from node.custody.ceremonies import Ceremony
 from node.custody.identities import Act
 from node.errors import Malformed, Refused
@@ -112,6 +112,11 @@ def sign(request: Request, key: SigningKey, path: Path, next_public: bytes = b""
     files.replace_public(path, signed.SerializeToString(deterministic=True))
 
 
+def require_key(request: Request, key: SigningKey) -> None:
+    """Raise Refused for another key than the one that takes over."""
+    ceremonies.require_next_root(request.log.identity, bytes(key.verify_key))
+
+
 def take(config: Config, request: Request, now_ms: int) -> None:
     """Put in force what came back signed; raises Refused where it did not, or does not follow the log."""
     if not request.letter.signed:
@@ -127,6 +132,19 @@ def take(config: Config, request: Request, now_ms: int) -> None:
 
 
 # ---- In words
+
+
+def preview(config: Config, acts: Sequence[Act]) -> list[str]:
+    """What would be signed behind the log as it is in this folder."""
+    with looking.into(config) as (_, trust):
+        return describe(identities.own(trust, folder.read_member(config.data_folder)), acts)
+
+
+def require_next_root(config: Config, public: bytes) -> None:
+    """Raise Refused unless this is the key that this folder's log is committed to."""
+    with looking.into(config) as (_, trust):
+        log = identities.own(trust, folder.read_member(config.data_folder))
+        ceremonies.require_next_root(log.identity, public)
 
 
 def describe(log: Log, acts: Sequence[Act]) -> list[str]:
