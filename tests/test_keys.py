@@ -1,12 +1,13 @@
 """Keys that change and folders that are lost, with real daemons: what a member's people type, and what peers see."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.federation import WORDS, Node, federation
+from tests.federation import WORDS, Node, environment, federation, program
 from tests.test_federation import declare, publish
 from tests.test_restoring import holds, in_step
 
@@ -74,9 +75,7 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     assert [state.split(",")[0] for state in states.values()] == ["open"]
     shown = peer.json("list")
     assert sorted(one["name"] for one in shown) == ["ministry-a/first", "ministry-a/second", "ministry-a/third"]
-    assert "opened a feed already" in node_stopped(node).cli(
-        "reopen", "--spare", spare, *typed, check=False
-    ).stderr
+    assert "opened a feed already" in node_stopped(node).cli("reopen", "--spare", spare, *typed, check=False).stderr
     node.start()
 
 
@@ -97,7 +96,9 @@ async def test_a_node_goes_on_under_rotated_keys(two: Sequence[Node], words: Pat
     node.start()
     await declare(node, "after")
     for each in two:
-        each.until(lambda found: sorted(one["crisis"]["title"] for one in found) == ["after", "before"], "crisis", "list")
+        each.until(
+            lambda found: sorted(one["crisis"]["title"] for one in found) == ["after", "before"], "crisis", "list"
+        )
         each.until(lambda found: not any(one["state"] != "active" for one in found), "crisis", "list")
     peer.until(lambda status: status["peers_in_step"] == 1, "status")
     node.until(lambda found: any(key["state"].startswith("ended") for key in found["keys"]), "key", "show")
@@ -123,6 +124,12 @@ async def test_a_tls_issuer_changes_in_two_steps_and_the_link_stands_again(two: 
     node.until(lambda found: len(found) == 2, "crisis", "list")
 
 
+def offline_cli(*arguments: str) -> str:
+    """A command on a machine that has no node."""
+    done = subprocess.run(program(*arguments), capture_output=True, text=True, check=True, env=environment())
+    return done.stdout
+
+
 async def test_the_root_signs_on_a_machine_without_a_network(two: Sequence[Node], words: Path, tmp_path: Path) -> None:
     node, peer = two
     node.stop()
@@ -131,18 +138,18 @@ async def test_the_root_signs_on_a_machine_without_a_network(two: Sequence[Node]
     shutil.move(node.folder / "root.key", offline)
     request = tmp_path / "request"
     node.cli("key", "rotate", "node", "--export", request)
-    from tests.federation import environment, program  # noqa: PLC0415 - only here a command has no folder
-    import subprocess  # noqa: PLC0415
 
-    signed = subprocess.run(
-        program("identity", "sign", str(request), "--root-key", str(offline / "root.key"))
-        + ["--passphrase-file", str(words), "--yes"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment(),
+    shown = offline_cli(
+        "identity",
+        "sign",
+        str(request),
+        "--root-key",
+        str(offline / "root.key"),
+        "--passphrase-file",
+        str(words),
+        "--yes",
     )
-    assert "publishes with the new feed key" in signed.stdout
+    assert "publishes with the new feed key" in shown
     node.cli("identity", "import", request, "--yes")
     node.start()
     await declare(node, "signed elsewhere")

@@ -79,16 +79,18 @@ def restore(
     dry_run: bool,
 ) -> None:
     """Make a node out of a backup, in a new folder, with fresh keys and a feed that begins anew."""
-    from node.custody import restoring
+    from node.custody import backups, restoring
 
     _require_one(spare, root_key)
-    place = options.config_file(folder).parent
+    place, manifest = options.config_file(folder).parent, backups.manifest_of(file)
     ceremony.show(
         [
+            f"A backup of {manifest.name}, {printing.moment(manifest.made_ms)}.",
             f"Makes {place}: fresh keys, a new feed of the same member and node. No key of the lost one comes back.",
             "At the peers: the node is let in "
             + ("as before." if spare else "once they have its new card: its TLS issuer is a new one."),
             "What it published before stands, as far as any peer has it; sealed records for the lost key stay closed.",
+            *([] if spare else [_log_words(manifest.log_entries)]),
         ]
     )
     if dry_run:
@@ -97,7 +99,7 @@ def restore(
     opened = _open_spare(spare, passphrase_file, yes=yes) if spare else None
     unlock = ceremony.unlocking(root_key, passphrase_file, yes=yes) if root_key else None
     made = restoring.restore(file, place, clock.now(), spare=opened, unlock=unlock)
-    click.echo(f"Made {place} out of a backup of {printing.moment(made.manifest.made_ms)}.")
+    click.echo(f"Made {place}.")
     if spare:
         click.echo(f"{spare} is used up: destroy it.")
     if made.card:
@@ -149,6 +151,7 @@ def reopen(
         "At the peers: what stands above the end is kept and shown as superseded; all else stands.",
     ]
     if spare is None:
+        words.append(_log_words(reopening.log_entries(config)))
         done = ["Done. Next: start the node."]
         ceremony.perform(how, ceremonies.reopen(config), words, done)
         return
@@ -158,6 +161,13 @@ def reopen(
         return
     reopening.reopen(config, _open_spare(spare, passphrase_file, yes=yes), clock.now_ms())
     click.echo(f"Done. {spare} is used up: destroy it. Next: start the node.")
+
+
+def _log_words(entries: int) -> str:
+    return (
+        f"The root will sign entry {entries + 1} of its log. If it has signed that one since, for another node or in a"
+        " later backup, stop: two entries at one place fork the member for good. A spare has no such danger."
+    )
 
 
 def _require_one(spare: Path | None, root_key: Path | None) -> None:

@@ -11,6 +11,15 @@ member       a new member, whole or not at all
 charters     the charter file: made of the text and cards, read whole or not at all
 joining      a member's log and feed begin under a charter; opening the exchange over a folder
 identities   what the root signs goes into the member's own log
+ceremonies   what only the root may say: rotate, retire, spares, successor
+requests     the same for a root key on a machine without a network
+reopening    a feed begins anew, by a spare or by the root: never resumed
+renewal      fresh keys in the place of the present ones, whole or not at all
+spares       one-use keys under a passphrase, with the TLS issuer
+keyring      which keys there are
+backups      everything that may come back, and neither payload nor key
+restoring    a node out of a backup
+looking      the stores read from outside, whether the node runs or not
 tools        key and certificate for a program of the member's own
 rebuilding   the index anew from the files that hold it
 upgrading    an older program's stores become this one's

@@ -133,10 +133,21 @@ def read(path: Path, into: Path) -> Manifest:
             for each in manifest.files:
                 _unpack(tar, each, into, path)
     except (OSError, tarfile.TarError, msgspec.DecodeError) as error:
-        raise Refused(
-            f"{path} is no backup, or was changed: {error}", next_step="Take another copy of it.", field="file"
-        ) from error
+        raise _no_backup(path, error) from error
     return manifest
+
+
+def manifest_of(path: Path) -> Manifest:
+    """What a backup says of itself; raises Refused for what is none."""
+    try:
+        with tarfile.open(path, mode="r:") as tar:
+            return _manifest(tar, path)
+    except (OSError, tarfile.TarError, msgspec.DecodeError) as error:
+        raise _no_backup(path, error) from error
+
+
+def _no_backup(path: Path, error: Exception) -> Refused:
+    return Refused(f"{path} is no backup, or was changed: {error}", next_step="Take another copy of it.", field="file")
 
 
 def _manifest(tar: tarfile.TarFile, path: Path) -> Manifest:

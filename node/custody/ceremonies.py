@@ -77,9 +77,16 @@ def take(config: Config, made: Sequence[Entry], now_ms: int) -> None:
     """Put in force what the root signed elsewhere; keys that it certified are those that wait in the folder."""
     with renewal.held(config.data_folder):
         reopening.settle_if_whole(config, now_ms)
+        if _is_in_force(config, made):  # an earlier call that was interrupted at its end
+            return
         certified = any(one.header.kind == Kind.NODE for one in made)
         fresh = renewal.read_proposed(config.data_folder) if certified else None
         _enforce(config, made, fresh, now_ms)
+
+
+def _is_in_force(config: Config, made: Sequence[Entry]) -> bool:
+    with reopening.governed(config, joining.read_charter(config)) as (opened, _):
+        return len(ledger.held(opened.ledger, [one.header.hash for one in made])) == len(made)
 
 
 def _enforce(config: Config, made: Sequence[Entry], fresh: NodeKeys | None, now_ms: int) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from node.config import Config
-from node.custody import folder, member, soundness
+from node.custody import folder, member, renewal, soundness
 from node.errors import ConfigError
 from node.feed import keys
 from node.rpc import finding
@@ -46,6 +46,7 @@ def _examine(config: Config, now: datetime, *, runs: bool, deep: bool) -> list[F
     parts: list[Callable[[], Iterable[Finding]]] = [
         lambda: _modes(config),
         lambda: _keys(config),
+        lambda: _unfinished(config),
         lambda: _root_keys(config),
         lambda: _copies(config),
         lambda: _room(config),
@@ -116,6 +117,18 @@ def _keys(config: Config) -> Iterator[Finding]:
         yield finding.fault("keys", error.reason, error.next_step)
     else:
         yield finding.ok("keys", f"whole and readable; this is a node of {keys.fingerprint(node.member_id)}")
+
+
+def _unfinished(config: Config) -> Iterator[Finding]:
+    """Keys that are to take the place of others, and have not yet."""
+    if (config.data_folder / renewal.NEXT).exists():
+        words = "a change of this node's keys was interrupted"
+        yield finding.warning("keys", words, "Nothing is lost: the next start, or command on this folder, finishes it.")
+    if (config.data_folder / renewal.PROPOSED).exists():
+        words = "new keys of this node wait for the root's signature"
+        yield finding.unknown(
+            "keys", words, "`tocsin identity import FILE` puts them in force; a new request drops them."
+        )
 
 
 def _root_keys(config: Config) -> Iterator[Finding]:
@@ -219,12 +232,11 @@ def _try(address: str) -> None:
 
 
 def _backup(config: Config) -> Finding:
-    kept = [config.folder / "node.toml", config.data_folder / folder.CHARTER, *sorted(config.folder.glob("*.card"))]
     return finding.ok(
         "backup",
-        f"back up {', '.join(str(path) for path in kept if path.exists())}, and the list of peers. Never "
-        f"{config.data_folder / 'sign'} and {config.data_folder / 'node'}: their keys never leave this machine, and "
-        "an older copy signs one place twice. A copy of the stores brings back what was erased: see configs/README.md",
+        "`tocsin backup FILE`, the node may run, copies all that may come back. Never copy "
+        f"{config.data_folder / 'sign'} and {config.data_folder / 'node'}: their keys never leave this machine, and an "
+        "older copy signs one place twice. A copy of the stores brings back what was erased: see configs/README.md",
     )
 
 

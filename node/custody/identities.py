@@ -14,7 +14,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.trust import Log, Trust
 from node.exchange.verified import Checked
 from node.feed import chain, entry, identity, keys
-from node.feed.chain import Head
+from node.feed.chain import Head, Place
 from node.feed.entry import Entry
 from node.feed.header import NORMAL
 from node.feed.identity import Identity
@@ -39,21 +39,34 @@ def append(exchange: Exchange, root: SigningKey, acts: Sequence[Act], now_ms: in
 
 def keep(exchange: Exchange, made: Sequence[Entry], now_ms: int) -> None:
     """Keep what the root signed, here or elsewhere: in the journal, then in the ledger. Raises Refused."""
+    require_next(exchange.trust.logs.get(exchange.reader.member_id), made)
     checked = exchange.verify(letters(made))
     require_whole(checked, made)
     exchange.author.journal.append([(one.header.body, one.signature) for one in made])
     exchange.admit(checked, now_ms)
 
 
+def require_next(log: Log | None, made: Sequence[Entry]) -> None:
+    """Raise Refused unless these stand right behind the log: a second entry at one place forks it, for good."""
+    head = log.head if log else None
+    for one in made:
+        if chain.place(head, one.header) is not Place.NEXT:
+            raise _unfit("others stand there by now")
+        head = chain.head_of(one.header)
+
+
 def require_whole(checked: Checked, made: Sequence[Entry]) -> None:
     """Raise Refused unless all that was signed may come in."""
     if checked.fault is not None or len(checked.entries) != len(made):
-        raise Refused(
-            "what was signed does not follow this member's log: "
-            f"{checked.fault.reason if checked.fault else 'others stand between'}",
-            next_step="Ask for it again: the log has grown meanwhile, or another key signed.",
-            field="root_key",
-        )
+        raise _unfit(checked.fault.reason if checked.fault else "something before them is not here")
+
+
+def _unfit(reason: str) -> Refused:
+    return Refused(
+        f"what was signed does not follow this member's log: {reason}",
+        next_step="Ask for it again: the log has grown meanwhile, or another key signed.",
+        field="root_key",
+    )
 
 
 def chained(

@@ -93,6 +93,12 @@ def former_feeds(opened: Stores, trust: Trust, node: NodeKeys) -> list[Former]:
     ]
 
 
+def log_entries(config: Config) -> int:
+    """How long the own log is here."""
+    with renewal.held(config.data_folder), governed(config, joining.read_charter(config)) as (_, trust):
+        return identities.own(trust, folder.read_member(config.data_folder)).head.seq
+
+
 def _is_of(feed: trusts.Feed, node: NodeKeys) -> bool:
     return (feed.member_id, feed.certificate.node_id) == (node.member_id, node.node_id)
 
@@ -214,6 +220,7 @@ def _take_over(
     act = Kind.OPEN, opening.SerializeToString(deterministic=True)
     with governed(config, charter) as (opened, trust):
         opened_entries = identities.chained(feed_id, None, [act], fresh.feed_key, charter.federation_id, now_ms)
+        identities.require_next(identities.own(trust, fresh.member_id), certified)
         made = [*certified, *opened_entries]
         reader = Reader(fresh.member_id, (), box.Hpke())
         identities.require_whole(verification.verify(identities.letters(made), trust, reader), made)

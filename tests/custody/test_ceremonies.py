@@ -1,0 +1,251 @@
+"""What the root signs, here or on a machine without a network: in force whole, and by the right key only."""
+
+from pathlib import Path
+
+import pytest
+from nacl.signing import SigningKey
+
+from node.custody import ceremonies, folder, identities, keyring, passphrase, reopening, requests
+from node.custody.ceremonies import Ceremony
+from node.errors import ConfigError, Refused
+from node.feed import identity, marks
+from node.feed.kinds import Kind
+from node.feed.marks import Standing
+from node.store import ledger
+from node.v1 import header_pb2, identity_pb2
+from tests.custody.federations import WORDS, Founder, create
+from tests.custody.folders import (
+    LATER_MS,
+    certified_spares,
+    check_signed_once,
+    feed_of,
+    joined,
+    opened,
+    root,
+    rotate_node,
+    rotate_tls,
+    rows,
+    say,
+    signed,
+)
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Founder:
+    return joined(tmp_path / "acme")
+
+
+def rotate_root(founder: Founder) -> SigningKey:
+    """The next root key takes over; the one after it."""
+    after = SigningKey.generate()
+    taking_over = root(founder, "next-root.key")
+    with opened(founder) as exchange:
+        member = identities.own(exchange.trust, exchange.reader.member_id).identity
+    made = ceremonies.rotate_root(taking_over(member), bytes(after.verify_key))
+    ceremonies.carry_out(founder.config, made, taking_over, LATER_MS)
+    return after
+
+
+def test_the_next_root_key_takes_over_and_the_one_before_signs_nothing_more(alone: Founder) -> None:
+    after = rotate_root(alone)
+    with pytest.raises(Refused, match="not the root key in force"):
+        rotate_node(alone)
+    ceremonies.carry_out(alone.config, ceremonies.rotate_node(alone.config), root(alone, "next-root.key"), LATER_MS)
+    with opened(alone) as exchange:
+        log = identities.own(exchange.trust, exchange.reader.member_id)
+        assert log.identity.next_root == identity.next_root_commitment(bytes(after.verify_key))
+        assert [one.seq for one in log.identity.rotations] == [3]
+    check_signed_once(alone)
+
+
+def test_a_root_key_that_was_never_committed_to_takes_over_nothing(alone: Founder) -> None:
+    thief = SigningKey.generate()
+    made = ceremonies.rotate_root(thief, bytes(SigningKey.generate().verify_key))
+    before = signed(alone)
+    with pytest.raises(Refused, match="committed to another"):
+        ceremonies.carry_out(alone.config, made, lambda _: thief, LATER_MS)
+    assert signed(alone) == before
+
+
+def test_a_stolen_feed_key_is_bound_at_the_last_entry_that_was_signed_here(alone: Founder) -> None:
+    say(alone, 2)
+    old = feed_of(alone)
+    made = ceremonies.retire(alone.config, None, None)
+    assert [kind for kind, _ in made.acts] == [Kind.NODE, Kind.RETIRE]
+    ceremonies.carry_out(alone.config, made, root(alone), LATER_MS)
+    assert feed_of(alone) != old
+    with opened(alone) as exchange:
+        (end,) = exchange.trust.marks.ends
+        hashes = {row.seq: row.hash for row in ledger.span(exchange.stores.ledger, old, 1, 9, 9)}
+        assert (end.feed_id, end.seq, end.header_hash) == (old, 3, hashes[3])
+        assert marks.standing(exchange.trust.marks, old, 3, hashes.get) is Standing.STANDS
+        assert marks.standing(exchange.trust.marks, old, 4, hashes.get) is Standing.SUPERSEDED
+        assert not exchange.succession(), "the root has ended it"
+
+
+def test_a_former_feed_is_retired_by_the_journal_that_was_kept(alone: Founder) -> None:
+    say(alone, 2)
+    old = feed_of(alone)
+    rotate_node(alone)
+    made = ceremonies.retire(alone.config, old, None)
+    assert [kind for kind, _ in made.acts] == [Kind.RETIRE]
+    assert header_pb2.Retire.FromString(made.acts[0][1]).seq == 3
+    ceremonies.carry_out(alone.config, made, root(alone), LATER_MS)
+    with opened(alone) as exchange:
+        assert old in {bound.feed_id for bound in exchange.trust.logs[exchange.reader.member_id].identity.retired}
+
+
+def test_a_feed_is_retired_where_it_is_said_or_not_at_all(alone: Founder) -> None:
+    say(alone, 2)
+    assert header_pb2.Retire.FromString(ceremonies.retire(alone.config, None, 2).acts[1][1]).seq == 2
+    assert not header_pb2.Retire.FromString(ceremonies.retire(alone.config, None, 0).acts[1][1]).header_hash
+    with pytest.raises(Refused, match="entry 9 of this feed is not here"):
+        ceremonies.retire(alone.config, None, 9)
+    with pytest.raises(Refused, match="no feed of this member"):
+        ceremonies.retire(alone.config, feed_of(joined(alone.folder.parent / "other")), 1)
+
+
+def test_a_successor_stands_in_the_log(alone: Founder, tmp_path: Path) -> None:
+    other = create(tmp_path / "other").made.card.inception.member_id
+    ceremonies.carry_out(alone.config, ceremonies.name_successor(other), root(alone), LATER_MS)
+    with opened(alone) as exchange:
+        assert identities.own(exchange.trust, exchange.reader.member_id).identity.successor == other
+
+
+def test_a_next_tls_issuer_is_certified_before_it_is_shown(alone: Founder) -> None:
+    shown = folder.read_keys(alone.data).issuer.der
+    rotate_tls(alone)
+    node = folder.read_keys(alone.data)
+    assert node.issuer.der == shown
+    assert node.next_issuer is not None
+    with opened(alone) as exchange:
+        issuers = [one.tls_issuer for one in identities.own(exchange.trust, node.member_id).identity.nodes]
+        assert issuers == [shown, node.next_issuer.der]
+    ceremonies.finish_tls(alone.config)
+    found = folder.read_keys(alone.data)
+    assert (found.issuer.der, found.next_issuer) == (node.next_issuer.der, None)
+    assert bytes(found.feed_key) == bytes(node.feed_key)
+    with pytest.raises(Refused, match="no next TLS issuer"):
+        ceremonies.finish_tls(alone.config)
+    assert not list((alone.data / "node").glob("next-issuer*"))
+
+
+def test_the_keys_are_told_without_their_secrets(alone: Founder) -> None:
+    made = certified_spares(alone, 2)
+    reopening.reopen(alone.config, made[0], LATER_MS)
+    say(alone)
+    found = keyring.read(alone.config)
+    assert (found.spares, found.spares_left) == (2, 1)
+    states = [(one.use, one.place, one.state) for one in found.keys if one.use == "feed"]
+    assert states == [("feed", "this node before", "ended at 1"), ("feed", "this node", "open, 3 entries")]
+    node = folder.read_keys(alone.data)
+    shown = repr(found)
+    for secret in (bytes(node.feed_key), node.kem_key, *node.former_kem_keys):
+        assert secret.hex()[:8] not in shown
+
+
+# ---- Without a network
+
+
+def asked(founder: Founder, tmp_path: Path, ceremony: Ceremony) -> Path:
+    file = tmp_path / "request"
+    requests.write(founder.config, ceremony, file, LATER_MS)
+    return file
+
+
+def test_what_was_signed_elsewhere_is_put_in_force(alone: Founder, tmp_path: Path) -> None:
+    say(alone, 2)
+    old, ceremony = feed_of(alone), ceremonies.rotate_node(alone.config)
+    file = asked(alone, tmp_path, ceremony)
+    assert ceremony.fresh is not None
+    for secret in (bytes(ceremony.fresh.feed_key), ceremony.fresh.kem_key):
+        assert secret not in file.read_bytes()
+    say(alone, 2)  # the node runs on meanwhile
+    key = SigningKey(passphrase.open_file(alone.folder / "root.key", "root", WORDS))
+    request = requests.read(file)
+    words = requests.describe(request.log, request.acts)
+    assert words[0].startswith("Acme Video, ")
+    assert bytes(ceremony.fresh.feed_key.verify_key).hex()[:16] in words[1]
+    requests.sign(request, key, file)
+    requests.take(alone.config, requests.read(file), LATER_MS)
+    assert bytes(folder.read_keys(alone.data).feed_key) == bytes(ceremony.fresh.feed_key)
+    assert not (alone.data / "proposed").exists()
+    say(alone)
+    with opened(alone) as exchange:
+        assert [(end.feed_id, end.seq) for end in exchange.trust.marks.ends] == [(old, 5)], "all of it stands"
+    check_signed_once(alone)
+
+
+def test_what_is_in_force_is_put_in_force_once(alone: Founder, tmp_path: Path) -> None:
+    file = asked(alone, tmp_path, ceremonies.rotate_node(alone.config))
+    key = SigningKey(passphrase.open_file(alone.folder / "root.key", "root", WORDS))
+    requests.sign(requests.read(file), key, file)
+    requests.take(alone.config, requests.read(file), LATER_MS)
+    feed, before = feed_of(alone), rows(alone)
+    requests.take(alone.config, requests.read(file), LATER_MS)
+    assert (feed_of(alone), rows(alone)) == (feed, before)
+
+
+def test_a_root_key_rotates_elsewhere_too(alone: Founder, tmp_path: Path) -> None:
+    file = asked(alone, tmp_path, Ceremony((requests.ROTATION,)))
+    key = SigningKey(passphrase.open_file(alone.folder / "next-root.key", "root", WORDS))
+    after = SigningKey.generate()
+    requests.sign(requests.read(file), key, file, bytes(after.verify_key))
+    requests.take(alone.config, requests.read(file), LATER_MS)
+    with opened(alone) as exchange:
+        member = identities.own(exchange.trust, exchange.reader.member_id).identity
+        assert member.root_key == bytes(key.verify_key)
+        assert member.next_root == identity.next_root_commitment(bytes(after.verify_key))
+
+
+def test_another_key_than_the_root_signs_no_request(alone: Founder, tmp_path: Path) -> None:
+    file = asked(alone, tmp_path, ceremonies.certify_spares(ceremonies.make_spares(alone.config, 1)))
+    with pytest.raises(Refused, match="not the root key in force"):
+        requests.sign(requests.read(file), SigningKey.generate(), file)
+    with pytest.raises(Refused, match="has not signed this file yet"):
+        requests.take(alone.config, requests.read(file), LATER_MS)
+
+
+def test_a_request_that_was_changed_on_the_way_is_refused(alone: Founder, tmp_path: Path) -> None:
+    file = asked(alone, tmp_path, ceremonies.certify_spares(ceremonies.make_spares(alone.config, 1)))
+    letter = identity_pb2.IdentityRequest.FromString(file.read_bytes())
+    for damage in ("log", "kind", "statement"):
+        changed = identity_pb2.IdentityRequest()
+        changed.CopyFrom(letter)
+        if damage == "log":
+            changed.log[1].signature = bytes(64)
+        elif damage == "kind":
+            changed.acts[0].kind = Kind.ENDORSE
+        else:
+            changed.acts[0].statement = bytes(33)
+        file.write_bytes(changed.SerializeToString())
+        with pytest.raises(Refused, match="was changed"):
+            requests.read(file)
+    file.write_text("hello")
+    with pytest.raises(Refused, match="no request"):
+        requests.read(file)
+
+
+def test_what_was_signed_for_an_older_log_is_not_put_in_force(alone: Founder, tmp_path: Path) -> None:
+    """The log has grown meanwhile: a second entry at one place would be a fork of the member itself."""
+    file = asked(alone, tmp_path, ceremonies.certify_spares(ceremonies.make_spares(alone.config, 1)))
+    key = SigningKey(passphrase.open_file(alone.folder / "root.key", "root", WORDS))
+    requests.sign(requests.read(file), key, file)
+    certified_spares(alone)
+    before = rows(alone)
+    with pytest.raises(Refused, match="does not follow"):
+        requests.take(alone.config, requests.read(file), LATER_MS)
+    assert rows(alone) == before
+    check_signed_once(alone)
+
+
+def test_keys_that_do_not_wait_here_any_more_are_not_let_in(alone: Founder, tmp_path: Path) -> None:
+    file = asked(alone, tmp_path, ceremonies.rotate_node(alone.config))
+    key = SigningKey(passphrase.open_file(alone.folder / "root.key", "root", WORDS))
+    requests.sign(requests.read(file), key, file)
+    requests.write(alone.config, ceremonies.rotate_node(alone.config), tmp_path / "second", LATER_MS)
+    with pytest.raises(Refused, match="does not follow"):
+        requests.take(alone.config, requests.read(file), LATER_MS)
+    rotate_node(alone)
+    with pytest.raises(ConfigError, match="not in this folder any more"):
+        requests.take(alone.config, requests.read(file), LATER_MS)
