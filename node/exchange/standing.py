@@ -23,6 +23,7 @@ class Restriction:
     reason: str = ""
     positions: int = 0
     since_ms: int = 0  # of the first withdrawal
+    gone: int = 0  # the positions that were erased, as bits
 
     def covers(self, position: int) -> bool:
         """Whether this item does not count."""
@@ -75,4 +76,4 @@ def _weigh(stores: Stores, record: Record, said: Sequence[Said], trust: Trust, g
         is_of_list = one.object_id == record.object_id
         if is_of_list and standing_of(stores, one.feed_id, one.seq, trust) is not Standing.SUPERSEDED:
             return Restriction(REPLACED, since_ms=since_ms)
-    return Restriction(positions=positions & ((1 << record.items) - 1), since_ms=since_ms)
+    return Restriction(positions=positions & ((1 << record.items) - 1), since_ms=since_ms, gone=gone)

@@ -69,6 +69,7 @@ class Sweeping:
         if self._has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
             self._compacted_s = now_s
             self._has_residue = not (await self._compact())
+            _log.info("compacted", whole=not self._has_residue)
 
     async def _expired(self) -> Sequence[Erasure]:
         now_ms = self._clock.now_ms()

@@ -161,6 +161,13 @@ def drop_digest(digests: sa.Connection, kind: int, value: bytes, number: int, po
     )
 
 
+def has_place(digests: sa.Connection, number: int, position: int) -> bool:
+    """Whether any value stands at this place of a record; reads all of them."""
+    return bool(
+        driver.scalar(digests, "SELECT 1 FROM digest WHERE record = ? AND position = ? LIMIT 1", (number, position))
+    )
+
+
 def drop_record(index: sa.Connection, number: int) -> None:
     """Forget one record."""
     driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))

@@ -92,6 +92,11 @@ def ciphertext(connection: sa.Connection, hash_: HeaderHash) -> bytes:
     return b"".join(row[0] for row in rows)
 
 
+def has_chunks(connection: sa.Connection, hash_: HeaderHash) -> bool:
+    """Whether any of its ciphertext is here."""
+    return bool(driver.scalar(connection, "SELECT 1 FROM chunk WHERE hash = ? LIMIT 1", (hash_,)))
+
+
 def is_held(connection: sa.Connection, hash_: HeaderHash) -> bool:
     """Whether every chunk is here."""
     return bool(
@@ -150,6 +155,11 @@ def next_expiry(connection: sa.Connection) -> int | None:
     """When the next of them is over."""
     found: int | None = driver.scalar(connection, "SELECT min(expires_ms) FROM payload WHERE state != 4")
     return found
+
+
+def every(connection: sa.Connection) -> list[HeaderHash]:
+    """Every entry that has, or had, a payload."""
+    return [row[0] for row in driver.rows(connection, "SELECT hash FROM payload ORDER BY hash")]
 
 
 def erase(connection: sa.Connection, hashes: Sequence[HeaderHash], reason: str) -> None:
