@@ -2,10 +2,11 @@
 
 A plain tar: a manifest first, with the SHA-256 of each file behind it. The ledger in it is copied row
 by row in one look at it, so that no ciphertext is ever in the copy, and what was live is wanted again
-where it is restored. What was erased is noted as erased, and stays so.
+where it is restored. What was erased stays so: the erasure journal is in it too.
 """
 
 import io
+import shutil
 import tarfile
 import tempfile
 from hashlib import sha256
@@ -20,11 +21,13 @@ from node.exchange import consult
 from node.exchange.trust import Trust
 from node.policy.following import Follows
 from node.store import migrations, schema, snapshot
+from node.store.erasures import FILE as ERASURES
 from node.store.stores import Stores
 
 VERSION = 1
 MANIFEST = "manifest.json"
 LEDGER = "ledger.db"
+IN_DATA = (LEDGER, ERASURES, folder.CHARTER)  # all others lie beside the data folder
 MANIFEST_BYTES_MAX = 1 << 20
 CARD_SUFFIX = ".card"
 
@@ -67,8 +70,10 @@ def write(config: Config, path: Path, now_ms: int) -> Manifest:
             only_here = _only_here(opened, trust, config, now_ms)
             log = trust.logs[folder.read_member(config.data_folder)]
             snapshot.write(config.data_folder / LEDGER, Path(place) / LEDGER)
-        found = [config.folder / FILE_NAME, config.data_folder / folder.CHARTER, Path(place) / LEDGER]
-        found += sorted(config.folder.glob(f"*{CARD_SUFFIX}"))
+        # Behind the ledger: what is erased in that has been in this journal before.
+        kept = [config.data_folder / ERASURES, config.data_folder / folder.CHARTER, config.folder / FILE_NAME]
+        kept += sorted(config.folder.glob(f"*{CARD_SUFFIX}"))
+        found = [Path(place) / LEDGER, *(_copy(path, Path(place)) for path in kept if path.exists())]
         manifest = Manifest(
             version=VERSION,
             made_ms=now_ms,
@@ -84,6 +89,11 @@ def write(config: Config, path: Path, now_ms: int) -> Manifest:
         )
         _pack(path, manifest, found)
     return manifest
+
+
+def _copy(path: Path, place: Path) -> Path:
+    """A file of a node that may write it meanwhile, as it is now."""
+    return Path(shutil.copyfile(path, place / path.name))
 
 
 def _describe(path: Path) -> File:
@@ -165,7 +175,7 @@ def _manifest(tar: tarfile.TarFile, path: Path) -> Manifest:
 
 def _unpack(tar: tarfile.TarFile, file: File, into: Path, path: Path) -> None:
     # Only plain names of files that a backup has: what a tar says of places and links is not followed.
-    named = file.name in (FILE_NAME, folder.CHARTER, LEDGER) or file.name.endswith(CARD_SUFFIX)
+    named = file.name in (FILE_NAME, *IN_DATA) or file.name.endswith(CARD_SUFFIX)
     if not named or Path(file.name).name != file.name or file.name.startswith("."):
         raise Refused(f"{path} has a file {file.name!r}, which no backup has", next_step="Ask where it comes from.")
     content = tar.extractfile(file.name) if file.name in tar.getnames() else None

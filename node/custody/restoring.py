@@ -49,8 +49,9 @@ def restore(
         manifest = backups.read(path, draft)
         node = _keys(manifest, spare.issuer if spare else None, now)
         folder.create_folder(data, node)
-        (draft / backups.LEDGER).rename(data / backups.LEDGER)
-        (draft / folder.CHARTER).rename(data / folder.CHARTER)
+        for name in backups.IN_DATA:
+            if (draft / name).exists():
+                (draft / name).rename(data / name)
         config = _configuration(draft, place)
         _check(config, manifest)
         if manifest.schema_version < schema.VERSION:
