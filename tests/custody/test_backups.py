@@ -13,6 +13,7 @@ from node.exchange import drafts
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.store import ledger, payloads, peers
+from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
 from node.store.peers import APPROVED, Peer
 from node.v1 import record_pb2, tools_pb2
@@ -83,7 +84,8 @@ def test_a_backup_has_no_payload_and_no_key(alone: Founder, tmp_path: Path) -> N
             assert sealed[:64] not in data
             assert box is not None
             assert box[-32:] not in data
-    assert {one.name for one in manifest.files} == {"node.toml", "charter.tocsin", "ledger.db", "acme-video.card"}
+    names = {"node.toml", "charter.tocsin", "ledger.db", "erasures", "acme-video.card"}
+    assert {one.name for one in manifest.files} == names
     with tarfile.open(file) as tar:
         assert tar.getnames()[0] == "manifest.json"
 
@@ -101,10 +103,12 @@ def test_what_was_live_is_wanted_again_and_what_was_erased_stays_erased(alone: F
     (spare,) = certified_spares(alone)
     live, erased = publish_list(alone, "first", LIST), publish_list(alone, "second", b"m" * 16)
     with opened(alone) as exchange:
-        payloads.set_state(exchange.stores.ledger, erased, State.ERASED, "request")
-        exchange.stores.commit("ledger")
+        exchange.erasures.append([Erasure(erased, LATER_MS, Reason.REQUEST)])  # the start does the rest
+    with opened(alone):
+        pass
     backups.write(alone.config, tmp_path / "backup.tar", LATER_MS)
     restoring.restore(tmp_path / "backup.tar", tmp_path / "new", NOW, spare=spare)
+    assert (tmp_path / "new/data/erasures").read_bytes() == (alone.data / "erasures").read_bytes()
     found = states(Founder(tmp_path / "new", alone.made))
     assert (found[live], found[erased]) == (State.MISSING, State.ERASED)
     with opened(Founder(tmp_path / "new", alone.made)) as exchange:
