@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from node.content import hashes, items
-from node.exchange import consult, drafts, due, erase, project, records
+from node.exchange import consult, drafts, due, erase, project, records, standing
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -22,7 +22,7 @@ from node.feed.statements import Bound
 from node.policy import following
 from node.policy.cooling import DAY_MS, HOUR_MS, PRESSING_PER_HOUR_MAX
 from node.policy.following import Choice
-from node.store import ledger, payloads, stores
+from node.store import index, ledger, payloads, stores
 from node.store.erasures import Erasure, FileErasures, Reason
 from node.store.payloads import State
 from node.v1 import peer_pb2, record_pb2
@@ -344,3 +344,18 @@ def test_a_start_keeps_the_key_of_a_remainder(node: Exchange, author: Exchange) 
     node.start(LATER_MS)
     project.rebuild(node.stores, node.trust, node.reader, node.follows)
     assert standing_values(node) == set(range(1, 10))
+
+
+def test_what_is_erased_does_not_stand_again_where_its_withdrawal_is_undone(node: Exchange, author: Exchange) -> None:
+    (letter,) = said(author, items_of(range(10)))
+    hash_ = hash_of(node, letter)
+    take(node, [letter, *said(author, drafts.withdrawal(hash_, 0b1, MISTAKE))])
+    sweep(node, LATER_MS)
+    row, number = ledger.entry(node.stores.ledger, hash_), index.number(node.stores.index, hash_)
+    assert row is not None
+    assert number is not None
+    bound = Bound(row.feed_id, row.seq, hash_)
+    node.trust = replace(node.trust, marks=node.trust.marks.merge(Marks(ends=frozenset({bound}))))
+    record = index.records(node.stores.index, [number])[number]
+    assert [standing.restriction(node.stores, record, node.trust).covers(i) for i in (0, 1)] == [True, False]
+    assert standing.restricted(node.stores, Kind.ITEMS, node.trust)[number].positions == 0b1
