@@ -2,21 +2,36 @@
 
 import asyncio
 
+import structlog
+
+from node.errors import Refused, Unavailable
 from node.feed.header import NORMAL
 from node.runtime.saying import Saying
 from node.store import peers
 
+_log = structlog.get_logger()
+
 
 async def succeed(saying: Saying) -> None:
-    """Say what is to be said about this node's former feeds; over when nothing is left."""
+    """Say what is to be said about this node's former feeds, once."""
     writer, peering = saying.writer, saying.peering
     while await writer.run(lambda exchange: exchange.succession()):
         seen = writer.news.version, peering.links.version
-        if await _has_heard(saying):
-            # Worked out anew: what came in meanwhile may have moved the ends.
-            await saying.say(await writer.run(lambda exchange: exchange.succession()), NORMAL)
-        else:
-            await _news(saying, *seen)
+        if await _has_heard(saying) and await _said(saying):
+            return
+        await _news(saying, *seen)
+
+
+async def _said(saying: Saying) -> bool:
+    """Say it, worked out anew: what came in meanwhile may have moved the ends. Whether it could be said."""
+    try:
+        drafts = await saying.writer.run(lambda exchange: exchange.succession())
+        if drafts:
+            await saying.say(drafts, NORMAL)
+    except (Refused, Unavailable) as error:  # not now: the node goes on, and this with the next news
+        _log.warning("former feeds not ended", reason=error.reason, next_step=error.next_step)
+        return False
+    return True
 
 
 async def _has_heard(saying: Saying) -> bool:

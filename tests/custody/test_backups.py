@@ -10,7 +10,7 @@ from node.custody import backups, ceremonies, folder, renewal, restoring
 from node.custody.backups import Manifest
 from node.errors import ConfigError, Refused
 from node.exchange import drafts
-from node.feed.keys import HeaderHash
+from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.store import ledger, payloads, peers
 from node.store.erasures import Erasure, Reason
@@ -119,7 +119,7 @@ def test_a_lost_folder_comes_back_with_a_spare_and_never_signs_on(alone: Founder
     (spare,) = certified_spares(alone)
     say(alone, 2)
     with opened(alone) as exchange:
-        exchange.keep_peers([Peer(spare.member_id, "node.example:7443", b"issuer", APPROVED, LATER_MS)])
+        exchange.keep_peers([Peer(MemberId(b"p" * 32), "node.example:7443", b"issuer", APPROVED, LATER_MS)])
     old, node = feed_of(alone), folder.read_keys(alone.data)
     backups.write(alone.config, tmp_path / "backup.tar", LATER_MS)
     made = restoring.restore(tmp_path / "backup.tar", tmp_path / "new", NOW, spare=spare)
