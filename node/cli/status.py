@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, options, peer, printing
+from node.cli import calling, options, peer, printing, rules
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -37,13 +37,15 @@ def status(index_digest: bool, folder: Path, as_json: bool) -> None:
         return found, missing, len(await node.lists()), active
 
     found, missing, lists, active = calling.ask(place, look)
+    in_force = rules.in_force(place)
     if as_json:
-        printing.print_json(_plain(found, missing, lists, active))
+        ruled = {"amendment": in_force.amendment.number, "rules": in_force.state}
+        printing.print_json({**_plain(found, missing, lists, active), **ruled})
         return
     click.echo(", ".join(_summary(found)))
     for line in _missing(found, missing):
         click.echo(f"  {line}")
-    printing.print_fields(_details(found, lists, active))
+    printing.print_fields([("rules", rules.which(in_force)), *_details(found, lists, active)])
 
 
 def _plain(

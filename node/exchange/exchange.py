@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from node import limits
 from node.errors import Malformed, Refused
-from node.exchange import admission, disclose, following, ingest, project, publish, verification
+from node.exchange import admission, disclose, documents, following, ingest, project, publish, verification
 from node.exchange.admission import Admitted
 from node.exchange.publish import Author, Draft
 from node.exchange.trust import Trust
@@ -61,6 +61,7 @@ class Exchange:
         project.mend(self.stores, self.trust, self.reader)
         while self.project():
             pass
+        self.trust = documents.load(self.stores, self.trust)
 
     def unseen(self, letters: Sequence[header_pb2.SignedEntry]) -> list[header_pb2.SignedEntry]:
         """What of a frame is news."""
@@ -126,6 +127,10 @@ class Exchange:
             if feed is not None and feed.member_id == one.member_id:  # nobody speaks for another's records
                 payloads.spare(self.stores.ledger, one.target, one.object_id)
         self.stores.commit("ledger")
+
+    def keep_documents(self, texts: Sequence[bytes]) -> None:
+        """Texts that amendments name have been found."""
+        self.trust = documents.keep(self.stores, self.trust, texts)
 
     def confirm(self, hashes: Sequence[HeaderHash]) -> None:
         """A peer has these records of ours."""
