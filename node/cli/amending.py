@@ -121,11 +121,12 @@ def _outcome(done: "charter_pb2.AmendResponse") -> str:
 def _signed(one: "charter_pb2.AmendmentView") -> str:
     """Who signed, and what is missing."""
     by = _names([signature.name for signature in one.signatures]) or "nobody yet"
-    parts = [f"{one.missing} more" if one.missing else ""]
-    parts.append(f"{one.missing_countries} more countries" if one.missing_countries else "")
-    missing = " and ".join(part for part in parts if part)
-    still = f" Missing: {missing}, of {_names(one.may_sign) or 'nobody who is here'}." if missing else ""
-    return f"Signed by {by}.{still}"
+    missing = max(one.missing, one.missing_countries)
+    if not missing:
+        return f"Signed by {by}."
+    further = one.missing_countries
+    countries = f", from {further} further {'country' if further == 1 else 'countries'}" if further else ""
+    return f"Signed by {by}. Missing: {missing} more{countries}. Who may: {_names(one.may_sign) or 'nobody here'}."
 
 
 def _names(found: Sequence[str]) -> str:
@@ -173,7 +174,7 @@ def history(folder: Path, as_json: bool) -> None:
                 one.reference,
                 one.state if one.text_here else f"{one.state}, its text is not here yet",
                 _names([signature.name for signature in one.signatures]),
-                str(one.missing or ("countries" if one.missing_countries else "-")),
+                str(max(one.missing, one.missing_countries) or "-"),
                 printing.moment(max((signature.signed_ms for signature in one.signatures), default=0)),
             )
             for one in found

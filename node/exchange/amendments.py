@@ -175,8 +175,8 @@ def require_entitled(seen: View, me: MemberId) -> None:
     elif seat.suspended:
         reason = f"{seat.name} is suspended"
     elif seat.role not in needed.roles:
-        reason = f"amending takes {wording.words(needed)}: the signature of a {parameters.role_name(seat.role)} "
-        reason += "does not count"
+        signer = parameters.role_name(seat.role, article=True)
+        reason = f"amending takes {wording.words(needed)}: the signature of {signer} does not count"
     else:
         return
     raise Refused(reason, next_step="`tocsin charter show` says who may amend.")

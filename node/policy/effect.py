@@ -35,7 +35,7 @@ def obstacle(right: Right, member_id: MemberId, roster: Roster, rules: Parameter
         return UNREAD
     entitled: list[parameters.RoleName] = getattr(rules.rights, right)
     if seat.role not in set(Role) or Role(seat.role).name.lower() not in entitled:
-        return f"a {parameters.role_name(seat.role)} may not {right}"
+        return f"{parameters.role_name(seat.role, article=True)} may not {right}"
     return ""
 
 

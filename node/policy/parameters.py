@@ -140,9 +140,10 @@ def _wrong(source: str, reason: str) -> Refused:
     )
 
 
-def role_name(role: int) -> str:
+def role_name(role: int, *, article: bool = False) -> str:
     """As people say it; unknown roles by their number."""
-    return Role(role).name.lower().replace("_", " ") if role in set(Role) else f"role {role}"
+    name = Role(role).name.lower().replace("_", " ") if role in set(Role) else f"role {role}"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}" if article else name
 
 
 TEMPLATE = """\
