@@ -147,6 +147,21 @@ def needed(one: "charter_pb2.AmendmentView") -> str:
     return wording.words(Quorum(one.count, one.countries, frozenset(one.roles)))
 
 
+async def signed(node: "Client", member_id: bytes, signed_ms: int) -> list[str]:
+    """What a member signed then, and how far it is now; nothing where the node does not say."""
+    for one in await _amendments(node):
+        if any((by.member_id, by.signed_ms) == (member_id, signed_ms) for by in one.signatures):
+            missing = max(one.missing, one.missing_countries)
+            return [_name(one), f"{one.state}, {missing} more to sign" if missing else one.state]
+    return []
+
+
+async def _amendments(node: "Client") -> "list[charter_pb2.AmendmentView]":
+    from node.v1 import charter_pb2
+
+    return list((await node.charters.ListAmendments(charter_pb2.ListAmendmentsRequest())).amendments)
+
+
 @click.command(epilog=options.examples("tocsin charter history", "tocsin charter history --json"))
 @options.folder
 @options.as_json
@@ -156,13 +171,7 @@ def history(folder: Path, as_json: bool) -> None:
     in force; replaced by later ones; proposed, to follow what is in force; beaten by another complete one of
     its number; overtaken: incomplete, and another of its number is in force.
     """
-
-    async def look(node: "Client") -> "list[charter_pb2.AmendmentView]":
-        from node.v1 import charter_pb2
-
-        return list((await node.charters.ListAmendments(charter_pb2.ListAmendmentsRequest())).amendments)
-
-    found = calling.ask(calling.find(folder), look)
+    found = calling.ask(calling.find(folder), _amendments)
     if as_json:
         printing.print_json([printing.fields_of(one) for one in found])
         return

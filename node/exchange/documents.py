@@ -121,10 +121,10 @@ def _records(stores: Stores, hash_: bytes) -> Iterator[tuple[bytes, Record]]:
 
 
 def load(stores: Stores, trust: Trust) -> Trust:
-    """At the start: the text in force, and those that may follow it."""
+    """The text in force as it was kept, and whatever has come since."""
     kept = ledger.read_meta(stores.ledger, _KEPT)
     trust = _learn(trust, [kept] if kept is not None else [])
-    return _learn(trust, [text for hash_ in lacking(trust) if (text := find(stores, hash_)) is not None])
+    return keep(stores, trust, [text for hash_ in lacking(trust) if (text := find(stores, hash_)) is not None])
 
 
 def keep(stores: Stores, trust: Trust, texts: Sequence[bytes]) -> Trust:

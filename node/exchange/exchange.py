@@ -61,7 +61,7 @@ class Exchange:
         project.mend(self.stores, self.trust, self.reader)
         while self.project():
             pass
-        self.trust = documents.load(self.stores, self.trust)
+        self.load_documents()
 
     def unseen(self, letters: Sequence[header_pb2.SignedEntry]) -> list[header_pb2.SignedEntry]:
         """What of a frame is news."""
@@ -127,6 +127,10 @@ class Exchange:
             if feed is not None and feed.member_id == one.member_id:  # nobody speaks for another's records
                 payloads.spare(self.stores.ledger, one.target, one.object_id)
         self.stores.commit("ledger")
+
+    def load_documents(self) -> None:
+        """Find the texts that amendments name, where nobody else writes the index."""
+        self.trust = documents.load(self.stores, self.trust)
 
     def keep_documents(self, texts: Sequence[bytes]) -> None:
         """Texts that amendments name have been found."""

@@ -32,7 +32,7 @@ class Amending:
         self._work = Work()
         self._one = asyncio.Lock()
         self._facts: Facts | None = None  # of which all texts are at hand
-        self._number = saying.writer.trust.rules.number
+        self._hash = saying.writer.trust.rules.hash
 
     # ---- Looking
 
@@ -148,7 +148,7 @@ class Amending:
             return
         lacking = documents.lacking(trust)
         found = [text for hash_ in lacking if (text := await self._find(hash_)) is not None]
-        if found or trust.rules.number != self._number:
+        if found or trust.rules.hash != self._hash:
             await self._keep(found)
         if len(found) == len(lacking):
             self._facts = trust.facts
@@ -157,9 +157,10 @@ class Amending:
         writer = self._saying.writer
         await writer.run(lambda exchange: exchange.keep_documents(texts))
         writer.news.tell()
-        if writer.trust.rules.number != self._number:
-            self._number = writer.trust.rules.number
-            _log.info("amendment in force", number=self._number, state=documents.state(writer.trust))
+        present = writer.trust.rules
+        if present.hash != self._hash:
+            self._hash = present.hash
+            _log.info("amendment in force", number=present.number, state=documents.state(writer.trust))
 
     async def _say_again(self) -> None:
         while True:

@@ -42,8 +42,7 @@ def _world() -> Federation:
 def seen_by(node: Exchange, now_ms: int = BASE_MS) -> View:
     while node.project():
         pass
-    lacking = documents.lacking(node.trust)
-    node.keep_documents([text for hash_ in lacking if (text := documents.find(node.stores, hash_))])
+    node.load_documents()
     return consult.view(node.trust, node.follows, now_ms)
 
 
