@@ -115,7 +115,8 @@ def _outcome(done: "charter_pb2.AmendResponse") -> str:
     one, signed = done.amendment, "Signed already." if done.repeated_call else "Signed."
     if one.state == "in force":
         return f"{signed} Amendment {_name(one)} is in force."
-    return f"{signed} {_signed(one)} They run `tocsin charter amend --agree {one.reference}`."
+    then = f" They run `tocsin charter amend --agree {one.reference}`." if one.may_sign else ""
+    return f"{signed} {_signed(one)}{then}"
 
 
 def _signed(one: "charter_pb2.AmendmentView") -> str:

@@ -17,8 +17,7 @@ from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.statements import Bound
-from node.policy import parameters
-from node.policy import effect
+from node.policy import effect, parameters
 from node.policy.following import Choice, Follows, State
 from node.store import index, ledger, restrictions, stores
 from node.store.index import Record
