@@ -137,7 +137,7 @@ def test_the_text_in_force_survives_a_restart_a_rebuilt_index_and_the_end_of_its
     assert may_declare(seen_by(node), world, PLATFORM) == ""
     project.rebuild(node.stores, node.trust, node.reader, node.follows)
     node.stores.commit("index")
-    again = Exchange(node.stores, node.trust, node.author)
+    again = Exchange(node.stores, node.trust, node.author, node.erasures)
     again.trust = replace(again.trust, documents={})
     again.start(BASE_MS)
     assert may_declare(seen_by(again), world, PLATFORM) == ""
