@@ -31,12 +31,14 @@ from node.protocol.session import Self
 from node.rpc import server
 from node.rpc.admin import AdminServicer
 from node.rpc.approval import Approval
+from node.rpc.charter import ChartersServicer
 from node.rpc.gate import Gate
 from node.rpc.peer import PeerServicer
 from node.rpc.server import Listener
 from node.rpc.tls import Leaf, Pins, TlsState
 from node.rpc.tools import ToolsServicer
 from node.runtime import dialing, succession
+from node.runtime.amending import Amending
 from node.runtime.following import Following
 from node.runtime.listing import Listing
 from node.runtime.matching import Matching
@@ -106,6 +108,7 @@ class Daemon:
         self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock)
         self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.following = Following(self.saying)
+        self.amending = Amending(self.saying)
         self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, lambda: True)
         self.leaf, self.leaf_ends = self._issue_leaf()
         self.peers_tls = TlsState(self.leaf, Pins())
@@ -169,6 +172,7 @@ class Daemon:
                     self.listing.rewrite(),
                     self.following.tidy(),
                     succession.succeed(self.saying),
+                    self.amending.run(),
                     self.sweeping.run(),
                     dialing.dial_all(self.peering, self.approval.dial, self.clock),
                     self._follow_logs(),
@@ -206,14 +210,15 @@ class Daemon:
             self._own_status,
             self._self(),
         )
+        ours = (tools, admin, ChartersServicer(self.amending))
         peers = PeerServicer(self.peering.serve)
         meters = (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(
                 self.config.peers_listen, peers, self.peers_tls, self.clock.now, self.approval.turn_away, meters
             ),
-            server.listen_for_tools(self.config.tools_listen, (tools, admin), self.tools_tls, self.clock.now, meters),
-            server.listen_on_socket(self.config.socket, (tools, admin), self.clock.now, meters),
+            server.listen_for_tools(self.config.tools_listen, ours, self.tools_tls, self.clock.now, meters),
+            server.listen_on_socket(self.config.socket, ours, self.clock.now, meters),
         ]
 
     def _expose(self) -> None:

@@ -13,6 +13,7 @@ LIFE_MS_MAX = 5 * 366 * 86_400_000  # the originator's ceiling: five years
 WRAPS_MAX = 1024  # readers of one sealed payload; trial opening them all takes 50 ms
 FOUNDERS_MAX = 64
 CHARTER_BYTES_MAX = 256 << 10
+DOCUMENT_BYTES_MAX = 128 << 10  # of parameters; the text in force is held in memory
 CHECKPOINT_ENTRIES = 1024  # one checkpoint for each run of so many entries
 
 # ---- The session between peers.

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
-from node.v1 import admin_pb2, record_pb2, tools_pb2
+from node.v1 import admin_pb2, charter_pb2, record_pb2, tools_pb2
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "node" / "cli" / "schemas.json"
@@ -68,7 +68,17 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
     waited = _record(dict.fromkeys(("name", "fingerprint", "reason"), TEXT))
     status = letters.spread(
         admin_pb2.GetStatusResponse,
-        {"role": ROLE, "lists": NUMBER, "crises": NUMBER, "not_connected": _many(waited)},
+        {
+            "role": ROLE,
+            "lists": NUMBER,
+            "crises": NUMBER,
+            "not_connected": _many(waited),
+            "amendment": {**NUMBER, "description": "That is in force; 0: the charter itself."},
+            "rules": {
+                **TEXT,
+                "description": "charter, amended, waiting or unreadable; by the last two nobody may anything.",
+            },
+        },
     )
     status["required"].remove("index_digest")
     return {
@@ -92,7 +102,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 TEXT,
             )
         ),
-        "charter show": _charter(),
+        **_charter(letters),
         "upgrade": _record(
             {
                 "version": NUMBER,
@@ -207,10 +217,22 @@ def _lists(letters: "Letters") -> dict[str, Schema]:
     }
 
 
-def _charter() -> Schema:
+def _charter(letters: "Letters") -> dict[str, Schema]:
     founder = {**dict.fromkeys(("fingerprint", "name", "role", "country", "address"), TEXT), "member_id": HEX}
-    found = _record({"federation_id": HEX, "name": TEXT, "founders": _many(_record(founder))})
-    return {**found, "additionalProperties": True, "description": "The charter's own tables stand beside."}
+    of_file = _record({"federation_id": HEX, "name": TEXT, "founders": _many(_record(founder))})
+    amendment = letters.of(charter_pb2.AmendmentView)
+    in_force = _record(
+        {"federation_id": HEX, "name": TEXT, "state": TEXT, "amendment": amendment, "words": _many(TEXT)}
+    )
+    change = {"changes": _many(TEXT), "warnings": _many(TEXT), "repeated_call": FLAG}
+    return {
+        "charter show": {
+            "description": "The tables of the text stand beside, if it can be read. Of a file, or of a running node.",
+            "oneOf": [{**one, "additionalProperties": True} for one in (of_file, in_force)],
+        },
+        "charter amend": letters.spread(charter_pb2.AmendmentView, change),
+        "charter history": _many(amendment),
+    }
 
 
 def _arrivals(letters: "Letters") -> Schema:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from node.cli.remote import Remote
     from node.client import Client
     from node.config import Config
-    from node.feed.charter import Charter
     from node.feed.keys import MemberId
     from node.feed.pae import FederationId
 
@@ -32,7 +31,6 @@ class Place:
 
     federation_id: "FederationId"
     _config: "Config | None" = None
-    _charter: "Charter | None" = None
     remote: "Remote | None" = None
 
     @property
@@ -43,19 +41,6 @@ class Place:
                 "this command reads the node's own folder", next_step="Run it on the node's machine, without --node."
             )
         return self._config
-
-    @property
-    def charter(self) -> "Charter":
-        """The federation's: the folder's, or the node's if it is the one of the federation id. Not inside `ask`."""
-        if self._charter is not None:
-            return self._charter
-        import asyncio
-
-        from node.cli import remote
-
-        assert self.remote is not None  # noqa: S101 - a place is one or the other
-        _require_running(self)
-        return asyncio.run(remote.fetch_charter(self.remote))
 
     @property
     def member_id(self) -> "MemberId":
@@ -99,7 +84,7 @@ def local(folder: Path) -> Place:
             next_step="Run `tocsin join CHARTER` with the file you were sent.",
         )
     charter = charters.read(path)[1]
-    return Place(charter.federation_id, config, charter)
+    return Place(charter.federation_id, config)
 
 
 def _require_allowed(path: Path) -> None:

@@ -1,31 +1,31 @@
-"""The charter: its template, making it of cards, and what it says in words."""
+"""The charter: its template, making it of cards, and what it or its amendments say in words."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, errors, options, printing
-from node.errors import ConfigError
+from node.cli import amending, asking, calling, errors, options, printing, rules
+from node.errors import ConfigError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from node.feed.charter import Charter
     from node.feed.identity import Card
-
-TEXT_BYTES_MAX = 256 << 10
+    from node.v1 import charter_pb2
 
 
 @click.group(
     epilog=options.examples(
         "tocsin charter template > federation.toml",
         "tocsin charter create federation.toml *.card",
-        "tocsin charter show charter.tocsin",
+        "tocsin charter show",
+        "tocsin charter amend parameters.toml",
     )
 )
 def charter() -> None:
-    """Write a federation's charter, or read one."""
+    """Write a federation's charter, read it, and amend it."""
 
 
 @charter.command(epilog=options.examples("tocsin charter template > federation.toml"))
@@ -61,7 +61,7 @@ def create(file: Path, cards: tuple[Path, ...], output: Path, yes: bool) -> None
     if output.exists():
         raise ConfigError(f"{output} is there already", next_step="Use another --output: nobody can tell two apart.")
     signed = [charters.read_card(path) for path in cards]
-    data = charters.create(_text(file), signed, str(file))
+    data = charters.create(amending.read_text(file).decode(), signed, str(file))
     for _, card in signed:
         fingerprint = keys.fingerprint(card.inception.member_id)
         if yes:
@@ -89,23 +89,42 @@ def _is_dead_end(rules: "Sequence[str]") -> bool:
     return all("more than the founders are" in rule for rule in doors)
 
 
-def _text(file: Path) -> str:
-    from node.custody import files
-
-    try:
-        return files.read_public(file, TEXT_BYTES_MAX).decode()
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is no UTF-8 text", next_step="Begin with `tocsin charter template`.") from error
-
-
-@charter.command(epilog=options.examples("tocsin charter show charter.tocsin", "tocsin charter show FILE --json"))
-@click.argument("file", type=click.Path(path_type=Path))
+@charter.command(
+    epilog=options.examples(
+        "tocsin charter show",
+        "tocsin charter show --text > parameters.toml",
+        "tocsin charter show charter.tocsin",
+        "tocsin charter show FILE --json",
+    )
+)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--text", is_flag=True, help="The text itself, to edit and amend.")
+@options.folder
 @options.as_json
-def show(file: Path, as_json: bool) -> None:
-    """Check a charter file and say in words who may do what."""
+def show(file: Path | None, text: bool, folder: Path, as_json: bool) -> None:
+    """Say in words who may do what: by the rules in force on the running node, or by a charter file.
+
+    A file is checked; a node says which amendment is in force and who signed it.
+    """
+    if file is not None:
+        _show_file(file, text=text, as_json=as_json)
+        return
+    found = rules.in_force(calling.find(folder), text=True)
+    if text:
+        _print_text(found)
+    elif as_json:
+        printing.print_json(_plain_rules(found))
+    else:
+        _show_rules(found)
+
+
+def _show_file(file: Path, *, text: bool, as_json: bool) -> None:
     from node.custody import charters
 
     _, read, cards = charters.read(file)
+    if text:
+        click.echo(read.document.decode(), nl=False)
+        return
     if as_json:
         printing.print_json(_plain(read, cards))
         return
@@ -114,6 +133,42 @@ def show(file: Path, as_json: bool) -> None:
         click.echo(line)
     for card in cards:
         click.echo(f"{card.inception.name}: {card.address or 'dials, and is not dialled'}")
+
+
+def _print_text(found: "charter_pb2.GetRulesResponse") -> None:
+    if found.state == "waiting":
+        raise Unavailable(
+            f"the text of amendment {found.amendment.number} has not come yet",
+            next_step="It is asked for by itself: look again when the node is in step (`tocsin status`).",
+        )
+    click.echo(found.text.decode(errors="replace"), nl=False)
+
+
+def _show_rules(found: "charter_pb2.GetRulesResponse") -> None:
+    from node.feed import keys
+    from node.feed.keys import MemberId
+
+    click.echo(f"{found.federation_name}, federation id {keys.fingerprint(MemberId(found.federation_id))}")
+    click.echo(f"{rules.which(found)[0].upper()}{rules.which(found)[1:]}.")
+    for line in found.words:
+        click.echo(printing.plain(line))
+
+
+def _plain_rules(found: "charter_pb2.GetRulesResponse") -> dict[str, Any]:
+    import msgspec
+
+    from node.policy import effect
+
+    said = effect.read(found.text)
+    settings: dict[str, Any] = msgspec.to_builtins(said) if said else {}
+    return {
+        "federation_id": found.federation_id.hex(),
+        **settings,
+        "name": found.federation_name,
+        "state": found.state,
+        "amendment": printing.fields_of(found.amendment),
+        "words": list(found.words),
+    }
 
 
 def _plain(read: "Charter", cards: "Sequence[Card]") -> dict[str, Any]:
@@ -136,3 +191,7 @@ def _plain(read: "Charter", cards: "Sequence[Card]") -> dict[str, Any]:
         for card in cards
     ]
     return {"federation_id": read.federation_id.hex(), **settings, "founders": founders}
+
+
+for _command in (amending.amend, amending.history):
+    charter.add_command(_command)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, clock, countries, options, printing, roster, times
+from node.cli import asking, calling, clock, countries, options, printing, roster, rules, times
 from node.cli.calling import Place
 from node.errors import Refused
 
@@ -98,8 +98,9 @@ def declare(
     from node.v1 import record_pb2
 
     place = calling.find(folder)
+    rules.in_force(place)  # of the federation that was meant
     letter = record_pb2.Crisis(
-        framework=_framework(place, framework),
+        framework=record_pb2.Reference(name=framework),  # its version is that of the rules in force
         title=title,
         summary=summary,
         event=record_pb2.Event(places=places),
@@ -122,15 +123,6 @@ def declare(
 
 def _number(words: Sequence[str], word: str | None) -> int:
     return words.index(word) + 1 if word else 0
-
-
-def _framework(place: Place, name: str) -> "record_pb2.Reference":
-    """By name, in the version that the charter has; the node refuses a name that nobody knows."""
-    from node.custody import charters
-    from node.v1 import record_pb2
-
-    known = {one.name: one.version for one in charters.settings(place.charter).frameworks}
-    return record_pb2.Reference(name=name, version=known.get(name, ""))
 
 
 def _require_new(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, yes: bool) -> None:

@@ -55,7 +55,7 @@ def _inside(settings: "Config") -> "list[Finding]":
         return [finding.unknown("running", "it has no federation to run in yet")]
     try:
         charter = charters.read(settings.data_folder / folders.CHARTER)[1]
-        return calling.ask(calling.Place(charter.federation_id, settings, charter), _examined)
+        return calling.ask(calling.Place(charter.federation_id, settings), _examined)
     except Refused as error:  # the charter; what is wrong with it stands among the findings
         return [finding.unknown("running", error.reason, error.next_step)]
     except Unavailable as error:

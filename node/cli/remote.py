@@ -8,19 +8,15 @@ import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from node.cli import clock, options
 from node.cli.options import Said
-from node.errors import ConfigError, Refused, Unavailable
+from node.errors import ConfigError, Unavailable
 from node.feed.pae import FederationId
 from node.rpc import bundle as bundles
 from node.rpc.bundle import Bundle
-
-if TYPE_CHECKING:
-    from node.feed.charter import Charter
 
 PROBE_S = 5.0  # to connect, and for each answer in the handshake
 LOOPBACK = "127.0.0.1"
@@ -92,40 +88,6 @@ def _typed(text: str) -> FederationId:
     if len(found) != bundles.FEDERATION_ID_BYTES:
         raise click.UsageError("--federation-id: a federation id has 64 hex digits, as `tocsin status --json` has it.")
     return FederationId(found)
-
-
-async def fetch_charter(remote: Remote) -> "Charter":
-    """The charter that the node has, if it hashes to the federation id; raises Refused if not."""
-    import grpc.aio
-
-    from node.errors import NodeError
-    from node.feed import charter as charters
-    from node.rpc import channel, status
-    from node.v1 import tools_pb2, tools_pb2_grpc
-
-    read = remote.bundle
-    opened = channel.open_to_member(remote.address, read.member_id, read.root_pem, read.leaf, channel.OURS)
-    async with opened:
-        call = tools_pb2_grpc.ToolsStub(opened).GetGovernance(tools_pb2.GetGovernanceRequest())
-        try:
-            async for response in call:
-                charter = charters.decode(response.charter)
-                if charter.federation_id == remote.federation_id:
-                    return charter
-                break
-        except grpc.aio.AioRpcError as error:
-            raise status.error_of(error) from error
-        except NodeError:
-            pass
-        finally:
-            call.cancel()
-    raise Refused(
-        f"the node at {remote.address} is of another federation than {remote.federation_id.hex()[:16]}",
-        next_step="Check which node you ask, and whose file --as names.",
-    )
-
-
-# ---- What stands in the way
 
 
 def require_reachable(remote: Remote) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, options, peer, printing
+from node.cli import calling, options, peer, printing, rules
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -37,13 +37,15 @@ def status(index_digest: bool, folder: Path, as_json: bool) -> None:
         return found, missing, len(await node.lists()), active
 
     found, missing, lists, active = calling.ask(place, look)
+    in_force = rules.in_force(place)
     if as_json:
-        printing.print_json(_plain(found, missing, lists, active))
+        ruled = {"amendment": in_force.amendment.number, "rules": in_force.state}
+        printing.print_json({**_plain(found, missing, lists, active), **ruled})
         return
     click.echo(", ".join(_summary(found)))
     for line in _missing(found, missing):
         click.echo(f"  {line}")
-    printing.print_fields(_details(found, lists, active))
+    printing.print_fields(_details(found, rules.which(in_force), lists, active))
 
 
 def _plain(
@@ -86,7 +88,7 @@ def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
     return parts
 
 
-def _details(found: "admin_pb2.GetStatusResponse", lists: int, active: int) -> list[tuple[str, str]]:
+def _details(found: "admin_pb2.GetStatusResponse", ruled: str, lists: int, active: int) -> list[tuple[str, str]]:
     from node.feed import keys
     from node.feed.keys import MemberId
 
@@ -94,6 +96,7 @@ def _details(found: "admin_pb2.GetStatusResponse", lists: int, active: int) -> l
     return [
         ("member", f"{found.name}, {_role(found.role)}, {fingerprint}"),
         ("federation", f"{found.federation_name}, {keys.fingerprint(MemberId(found.federation_id))}"),
+        ("rules", ruled),
         ("crises", f"{active or 'none'} active; `tocsin crisis list` has all"),
         ("lists", f"{lists:,}, {found.items:,} items"),
         ("entries", f"{found.entries:,}, {found.payloads_wanted:,} payloads wanted"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import calling, options, printing
+from node.cli import amending, calling, options, printing
 from node.feed import kinds as kind_names
 from node.feed.kinds import Kind
 
@@ -181,6 +181,8 @@ async def _what(node: "Client", event: "Received", lists: dict[bytes, str]) -> l
     from node.feed import keys
 
     record = event.record
+    if event.kind == Kind.AMEND:
+        return await amending.signed(node, event.member_id, event.created_ms)
     match record.WhichOneof("content") if record else None, record:
         case "crisis", found if found:
             return [await _reference(node, event.object_id), printing.shortened(found.crisis.title)]

@@ -14,13 +14,15 @@ from node.feed import identity, keys, quorum
 from node.feed.charter import Charter
 from node.feed.identity import Card, Inception, Role
 from node.feed.keys import MemberId
-from node.feed.quorum import Act, Quorum
-from node.policy import parameters
+from node.feed.quorum import Act
+from node.policy import parameters, wording
 from node.policy.parameters import Parameters
 from node.v1 import header_pb2
 
 CARD_BYTES_MAX = 2048  # of a card file; its parts have 1,000 at most
 FILE_BYTES_MAX = limits.CHARTER_BYTES_MAX + limits.FOUNDERS_MAX * CARD_BYTES_MAX
+
+_WHO = "the founders"
 
 Signed = tuple[header_pb2.SignedCard, Card]
 
@@ -92,9 +94,10 @@ def _check_founders(cards: Sequence[Card]) -> None:
 def _check_acceptance(charter: Charter, source: str) -> None:
     """A charter that its founders cannot bring into force is a mistake in the numbers."""
     needed = charter.quorums[Act.ACCEPT, 0]
-    if not _is_met(charter, needed):
+    if not quorum.is_met(needed, _people(charter)):
+        which = f"these {len(charter.founders)} founders are not"
         raise Refused(
-            f"{source}: quorums.accept needs {_words(needed)}, which these {len(charter.founders)} founders are not",
+            f"{source}: quorums.accept needs {wording.words(needed)}, which {which}",
             next_step="Lower count or countries, or add roles.",
             field="quorums.accept",
         )
@@ -148,15 +151,7 @@ def describe(charter: Charter) -> list[str]:
     return [
         f"{charter.name}: {len(charter.founders)} founders",
         *(f"  {founder_words(founder)}" for founder in charter.founders),
-        f"In force after acceptance by {needed_words(charter, Act.ACCEPT)}.",
-        *(
-            f"{parameters.role_name(role).capitalize()}: admitted by {needed_words(charter, Act.ADMIT, role)}."
-            for role in Role
-        ),
-        f"Suspending a member takes {needed_words(charter, Act.SUSPEND)}.",
-        f"Removing a member for good takes {needed_words(charter, Act.REVOKE)}.",
-        f"Amending any of this takes {needed_words(charter, Act.AMEND)}.",
-        *_describe_parameters(settings(charter)),
+        *wording.describe(charter.quorums, settings(charter), _people(charter), _WHO),
     ]
 
 
@@ -168,33 +163,8 @@ def founder_words(founder: Inception) -> str:
 
 def needed_words(charter: Charter, act: Act, role: int = 0) -> str:
     """What an act takes, and whether the founders by themselves are enough for it."""
-    needed = charter.quorums[act, role]
-    return _words(needed) if _is_met(charter, needed) else f"{_words(needed)} (more than the founders are)"
+    return wording.needed_words(charter.quorums[act, role], _people(charter), _WHO)
 
 
-def _describe_parameters(first: Parameters) -> list[str]:
-    rights = (
-        ("declare a crisis", first.rights.declare),
-        ("publish lists", first.rights.publish),
-        ("send referrals", first.rights.refer),
-    )
-    named = ", ".join(f"{framework.name} {framework.version}" for framework in first.frameworks)
-    return [
-        *(f"May {verb}: {_roles([parameters.ROLES[name] for name in names])}." for verb, names in rights),
-        f"A crisis ends by itself after {first.crisis.default_hours} h, at most {first.crisis.longest_hours} h.",
-        f"Frameworks: {named or 'none yet'}.",
-    ]
-
-
-def _is_met(charter: Charter, needed: Quorum) -> bool:
-    return quorum.is_met(needed, [((founder.role,), founder.country) for founder in charter.founders])
-
-
-def _words(needed: Quorum) -> str:
-    """A quorum as people say it: "3 of authority or europol, from 2 countries"."""
-    text = f"{needed.count} of {_roles(sorted(needed.roles))}"
-    return f"{text}, from {needed.countries} countries" if needed.countries > 1 else text
-
-
-def _roles(roles: Sequence[int]) -> str:
-    return " or ".join(parameters.role_name(role) for role in roles) or "nobody"
+def _people(charter: Charter) -> wording.People:
+    return [((founder.role,), founder.country) for founder in charter.founders]

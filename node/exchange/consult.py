@@ -8,7 +8,7 @@ from typing import TypeVar
 from node.content import names
 from node.crisis import lifecycle
 from node.crisis.lifecycle import Declared
-from node.exchange import project, records, standing
+from node.exchange import documents, project, records, standing
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry, keys
@@ -19,6 +19,7 @@ from node.feed.roster import Roster
 from node.policy import effect
 from node.policy.effect import Right
 from node.policy.following import Follows, List, State
+from node.policy.parameters import Parameters
 from node.store import arrivals, index, ledger, payloads, remainders
 from node.store.arrivals import Arrival, Cursor
 from node.store.index import Count, Record
@@ -41,11 +42,12 @@ class View:
     roster: Roster
     now_ms: int
     follows: Follows
+    rules: Parameters | None = None  # in force; None: not here yet, or of a later version
 
 
 def view(trust: Trust, follows: Follows, now_ms: int) -> View:
     """Everything that reads below needs; the roster is computed once."""
-    return View(trust, trust.roster(now_ms), now_ms, follows)
+    return View(trust, trust.roster(now_ms), now_ms, follows, documents.rules_in_force(trust))
 
 
 def member_name(trust: Trust, member_id: MemberId) -> str:
@@ -94,7 +96,7 @@ def crisis_view(
 ) -> tools_pb2.CrisisView:
     """One crisis as it stands now."""
     crisis = record_pb2.Record.FromString(record.content).crisis
-    obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.trust.charter)
+    obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.rules)
     if standing.standing_of(stores, record.feed_id, record.seq, seen.trust) is Standing.SUPERSEDED:
         obstacle = "its author's feed was ended below it"
     found = lifecycle.standing(Declared(crisis.starts_ms, crisis.ends_ms, obstacle), ended_ms, seen.now_ms)
@@ -223,7 +225,7 @@ def _following(record: Record, seen: View) -> str:
 
 def publisher_obstacle(member_id: MemberId, seen: View) -> str:
     """Why a member's items match for review only; empty where they do not."""
-    return effect.obstacle(Right.PUBLISH, member_id, seen.roster, seen.trust.charter)
+    return effect.obstacle(Right.PUBLISH, member_id, seen.roster, seen.rules)
 
 
 def list_name(trust: Trust, member_id: MemberId, name: str) -> str:

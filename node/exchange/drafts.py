@@ -30,7 +30,8 @@ ADVICE = ("block", "review", "monitor", "ignore")
 
 def declaration(request: tools_pb2.DeclareRequest, rules: Parameters, now_ms: int) -> Draft:
     """A crisis as it is declared; raises Refused, naming the field."""
-    crisis = request.crisis
+    crisis = record_pb2.Crisis()
+    crisis.CopyFrom(request.crisis)
     _check_handling(request.handling)
     if len(request.object_id) != names.ID_BYTES:
         raise Refused(
@@ -57,13 +58,17 @@ def declaration(request: tools_pb2.DeclareRequest, rules: Parameters, now_ms: in
 
 
 def _check_framework(crisis: record_pb2.Crisis, rules: Parameters) -> None:
-    known = [framework.name for framework in rules.frameworks]
-    if crisis.framework.name not in known:
+    """One of those in force; what the caller leaves open of it is as they have it."""
+    found = next((one for one in rules.frameworks if one.name == crisis.framework.name), None)
+    if found is None:
+        known = ", ".join(one.name for one in rules.frameworks)
         raise Refused(
             f"this federation has no framework {crisis.framework.name!r}",
-            next_step=f"Use one of {', '.join(known) or 'none: the charter names none'}.",
+            next_step=f"Use one of {known or 'none: its rules name none'}.",
             field="framework",
         )
+    crisis.framework.version = crisis.framework.version or found.version
+    crisis.framework.sha256 = crisis.framework.sha256 or bytes.fromhex(found.sha256)
 
 
 def _check_times(crisis: record_pb2.Crisis, rules: Parameters, now_ms: int) -> None:

@@ -5,7 +5,18 @@ from collections.abc import Sequence
 
 from node import limits
 from node.errors import Malformed, Refused
-from node.exchange import admission, disclose, erase, following, ingest, project, publish, succession, verification
+from node.exchange import (
+    admission,
+    disclose,
+    documents,
+    erase,
+    following,
+    ingest,
+    project,
+    publish,
+    succession,
+    verification,
+)
 from node.exchange.admission import Admitted
 from node.exchange.erase import Erasures
 from node.exchange.publish import Author, Draft
@@ -68,6 +79,7 @@ class Exchange:
         erase.apply(self.stores, self.erasures, self.trust, self.reader, self.author.randomness)
         while self.project():
             pass
+        self.load_documents()
 
     def unseen(self, letters: Sequence[header_pb2.SignedEntry]) -> list[header_pb2.SignedEntry]:
         """What of a frame is news."""
@@ -140,6 +152,14 @@ class Exchange:
             if feed is not None and feed.member_id == one.member_id:  # nobody speaks for another's records
                 payloads.spare(self.stores.ledger, one.target, one.object_id)
         self.stores.commit("ledger")
+
+    def load_documents(self) -> None:
+        """Find the texts that amendments name, where nobody else writes the index."""
+        self.trust = documents.load(self.stores, self.trust)
+
+    def keep_documents(self, texts: Sequence[bytes]) -> None:
+        """Texts that amendments name have been found."""
+        self.trust = documents.keep(self.stores, self.trust, texts)
 
     def confirm(self, hashes: Sequence[HeaderHash]) -> None:
         """A peer has these records of ours."""

@@ -13,7 +13,7 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.pae import FederationId
-from node.feed.roster import Amended, Facts, Known, Roster, Said
+from node.feed.roster import Amended, Facts, Known, Roster, Rules, Said
 from node.feed.statements import Bound, Read
 
 
@@ -39,6 +39,8 @@ class Trust:
 
     charter: Charter
     known: Known
+    rules: Rules  # in force, by all amendments read
+    documents: Mapping[bytes, bytes] = field(default_factory=dict)  # by SHA-256, of what the amendments named
     logs: Mapping[MemberId, Log] = field(default_factory=dict)
     feeds: Mapping[FeedId, Feed] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
@@ -66,7 +68,7 @@ class Trust:
 
 def begin(charter: Charter) -> Trust:
     """What the charter alone says."""
-    return Trust(charter, roster.known(charter, Facts()))
+    return Trust(charter, roster.known(charter, Facts()), roster.rules_in_force(charter, Facts()))
 
 
 def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
@@ -101,7 +103,8 @@ def with_statement(trust: Trust, author: MemberId, header: Header, read: Read | 
     if facts is None:
         return trust
     merged = trust.facts.merge(facts)
-    return replace(trust, facts=merged, known=roster.known(trust.charter, merged))
+    known, rules = roster.known(trust.charter, merged), roster.rules_in_force(trust.charter, merged)
+    return replace(trust, facts=merged, known=known, rules=rules)
 
 
 def with_fork(trust: Trust, feed_id: FeedId, seq: int) -> Trust:

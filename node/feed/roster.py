@@ -93,6 +93,19 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """An amendment that known members signed: what it makes of the rules before it, and how far it is."""
+
+    rules: Rules
+    amended: Amended  # by whomever
+    needed: Quorum
+    signers: frozenset[MemberId]
+    counted: frozenset[MemberId]  # those of them whose roles count
+    countries: int  # of those that count
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """Members with effect now, and the rules in force."""
 
@@ -123,7 +136,7 @@ def roster(
     """
     standing = _standing(facts, now_ms, counts)
     inceptions = _inceptions(charter, facts)
-    rules = _rules_in_force(charter, facts, inceptions)
+    rules = rules_in_force(charter, facts)
     roles = _admitted(charter, standing, [rules.quorums], inceptions)
     revoked = _named_by_quorum(rules.quorums.get((Act.REVOKE, 0)), standing.revocations, roles, inceptions)
     roles = _admitted(charter, standing, [rules.quorums], inceptions, revoked)
@@ -134,6 +147,29 @@ def roster(
         if (found := inceptions.get(member_id))
     }
     return Roster(seats, rules, _charter_in_force(charter, facts, inceptions), revoked)
+
+
+def rules_in_force(charter: Charter, facts: Facts) -> Rules:
+    """What the amendments amount to, at any time; of two complete ones with one number the smaller hash wins."""
+    rules = Rules(charter.quorums)
+    if not facts.amendments:
+        return rules
+    roles, inceptions = _known_roles(charter, facts), _inceptions(charter, facts)
+    while complete := _complete(facts, rules, roles, inceptions):
+        rules = complete[0]
+    return rules
+
+
+def history(charter: Charter, facts: Facts) -> list[Proposal]:
+    """Every amendment that follows the charter or a complete one, on any branch, by number and hash."""
+    roles, inceptions = _known_roles(charter, facts), _inceptions(charter, facts)
+    found: list[Proposal] = []
+    waiting = [Rules(charter.quorums)]
+    while waiting:
+        proposed = _proposed(facts, waiting.pop(), roles, inceptions)
+        found += [one for one in proposed if one.signers]
+        waiting += [one.rules for one in proposed if one.complete]
+    return sorted(found, key=lambda one: (one.rules.number, one.rules.hash))
 
 
 def _known_roles(charter: Charter, facts: Facts) -> Roles:
@@ -232,22 +268,39 @@ def _charter_in_force(charter: Charter, facts: Facts, inceptions: Inceptions) ->
     return quorum.is_met(charter.quorums[Act.ACCEPT, 0], _signers(accepted, roles, inceptions))
 
 
-def _complete(facts: Facts, rules: Rules, roles: Roles, inceptions: Inceptions) -> list[Rules]:
-    """What the complete amendments that follow these rules make of them, smallest hash first."""
+def _proposed(facts: Facts, rules: Rules, roles: Roles, inceptions: Inceptions) -> list[Proposal]:
+    """The amendments that follow these rules and what they would make of them, smallest hash first."""
     authors: dict[Amended, set[MemberId]] = defaultdict(set)
     for amended in facts.amendments:
         if (amended.number, amended.previous) == (rules.number + 1, rules.hash):
             authors[replace(amended, author=MemberId(b""))].add(amended.author)
-    return [
-        Rules(
-            {**rules.quorums, **quorum.decode(amended.quorums)},
-            amended.document,
-            amended.number,
-            amended.hash,
-        )
-        for amended in sorted(authors, key=lambda amended: amended.hash)
-        if quorum.is_met(rules.quorums.get((Act.AMEND, 0)), _signers(authors[amended], roles, inceptions))
-    ]
+    return [_proposal(rules, amended, authors[amended], roles, inceptions) for amended in sorted(authors, key=_by_hash)]
+
+
+def _by_hash(amended: Amended) -> bytes:
+    return amended.hash
+
+
+def _proposal(
+    before: Rules, amended: Amended, authors: set[MemberId], roles: Roles, inceptions: Inceptions
+) -> Proposal:
+    needed = before.quorums[Act.AMEND, 0]  # the charter has it, and no row is ever taken out
+    counted = frozenset(author for author in authors if needed.roles & roles.get(author, frozenset()))
+    countries = {inceptions[author].country for author in counted if author in inceptions}
+    return Proposal(
+        Rules({**before.quorums, **quorum.decode(amended.quorums)}, amended.document, amended.number, amended.hash),
+        amended,
+        needed,
+        frozenset(author for author in authors if author in roles),
+        counted,
+        len(countries - {""}),
+        quorum.is_met(needed, _signers(authors, roles, inceptions)),
+    )
+
+
+def _complete(facts: Facts, rules: Rules, roles: Roles, inceptions: Inceptions) -> list[Rules]:
+    """What the complete amendments that follow these rules make of them, smallest hash first."""
+    return [one.rules for one in _proposed(facts, rules, roles, inceptions) if one.complete]
 
 
 def _ever_in_force(charter: Charter, facts: Facts, roles: Roles, inceptions: Inceptions) -> list[Quorums]:
@@ -258,12 +311,3 @@ def _ever_in_force(charter: Charter, facts: Facts, roles: Roles, inceptions: Inc
         found += [rules.quorums for rules in complete]
         waiting += complete
     return found
-
-
-def _rules_in_force(charter: Charter, facts: Facts, inceptions: Inceptions) -> Rules:
-    """Of two complete amendments with one number the smaller hash wins."""
-    roles = _known_roles(charter, facts)
-    rules = Rules(charter.quorums)
-    while complete := _complete(facts, rules, roles, inceptions):
-        rules = complete[0]
-    return rules

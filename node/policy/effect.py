@@ -4,12 +4,13 @@ from enum import StrEnum
 from functools import lru_cache
 
 from node.errors import Refused
-from node.feed.charter import Charter
 from node.feed.identity import Role
 from node.feed.keys import MemberId
 from node.feed.roster import Roster
 from node.policy import parameters
 from node.policy.parameters import Parameters
+
+UNREAD = "the rules in force have not come yet, or this program cannot read them"
 
 
 class Right(StrEnum):
@@ -18,10 +19,11 @@ class Right(StrEnum):
     DECLARE = "declare"
     PUBLISH = "publish"
     REFER = "refer"
+    COSIGN = "cosign"
 
 
-def obstacle(right: Right, member_id: MemberId, roster: Roster, charter: Charter) -> str:
-    """Why the member may not, in words; empty if it may."""
+def obstacle(right: Right, member_id: MemberId, roster: Roster, rules: Parameters | None) -> str:
+    """Why the member may not, in words; empty if it may. Without rules nobody may anything."""
     if not roster.in_force:
         return "the charter is not in force yet"
     seat = roster.seats.get(member_id)
@@ -29,20 +31,18 @@ def obstacle(right: Right, member_id: MemberId, roster: Roster, charter: Charter
         return "its author is not a member" if member_id not in roster.revoked else "its author was removed"
     if seat.suspended:
         return f"{seat.name} is suspended"
-    try:
-        entitled: list[parameters.RoleName] = getattr(rules_of(charter).rights, right)
-    except Refused:
-        return "this program cannot read who may do what in the charter"
+    if rules is None:
+        return UNREAD
+    entitled: list[parameters.RoleName] = getattr(rules.rights, right)
     if seat.role not in set(Role) or Role(seat.role).name.lower() not in entitled:
-        return f"a {parameters.role_name(seat.role)} may not {right}"
+        return f"{parameters.role_name(seat.role, article=True)} may not {right}"
     return ""
 
 
-def rules_of(charter: Charter) -> Parameters:
-    """What the charter's document says; raises Refused where it is no such document."""
-    return _read(charter.document)
-
-
 @lru_cache(maxsize=4)
-def _read(document: bytes) -> Parameters:
-    return parameters.decode(document, "the charter")
+def read(document: bytes) -> Parameters | None:
+    """What the text of the charter or of an amendment says; None where this program cannot read it."""
+    try:
+        return parameters.decode(document, "the rules")
+    except Refused:
+        return None

@@ -19,6 +19,7 @@ _Countries = Annotated[int, msgspec.Meta(ge=0, le=255)]
 _Many = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 _Hours = Annotated[int, msgspec.Meta(ge=1, le=HOURS_MAX)]
 _Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+_Sha256 = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,10 +88,11 @@ class Crisis(_Part, frozen=True):
 
 
 class Framework(_Part, frozen=True):
-    """A set of rules under which a crisis may be declared."""
+    """A set of rules under which a crisis may be declared; which there are is data."""
 
     name: _Word
     version: _Word
+    sha256: _Sha256 = ""  # of its document, where it has one
 
 
 class Parameters(_Part, frozen=True):
@@ -102,6 +104,7 @@ class Parameters(_Part, frozen=True):
     crisis: Crisis = Crisis()
     quotas: Quotas = Quotas()
     frameworks: list[Framework] = []
+    vocabularies: dict[_Word, list[_Word]] = {}  # words by what they are for, as labels or reasons
 
     @property
     def rows(self) -> Quorums:
@@ -137,15 +140,16 @@ def _wrong(source: str, reason: str) -> Refused:
     )
 
 
-def role_name(role: int) -> str:
+def role_name(role: int, *, article: bool = False) -> str:
     """As people say it; unknown roles by their number."""
-    return Role(role).name.lower().replace("_", " ") if role in set(Role) else f"role {role}"
+    name = Role(role).name.lower().replace("_", " ") if role in set(Role) else f"role {role}"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}" if article else name
 
 
 TEMPLATE = """\
 # A charter: what all members of a federation start from. Edit it, then run
 # `tocsin charter create FILE CARD...` with the founders' cards, and send the result to each of them.
-# The federation's id is a hash of it, so it cannot change; everything in it can be amended later.
+# The federation's id is a hash of it, so it cannot change; all but its name and quorums.accept can be amended later.
 
 name = "Example federation"
 
@@ -191,8 +195,13 @@ publisher_bulk_mib_per_day = 2048
 default_hours = 48
 longest_hours = 336
 
-# The rules under which a crisis may be declared.
+# The rules under which a crisis may be declared. One that has a document is bound to it by its hash: sha256 = "...".
 [[frameworks]]
 name = "eu-ocrf"
 version = "1"
+
+# Words that all members use alike: labels of items, reasons for what is done about them.
+[vocabularies]
+labels = ["attack-footage", "livestream", "manifesto", "perpetrator-account", "propaganda"]
+reasons = ["mistake", "false-positive", "out-of-scope", "outdated"]
 """

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from node.content import names
-from node.exchange import consult, project
+from node.exchange import consult, documents, project
 from node.feed import keys
 from node.feed.keys import MemberId
 from node.rpc import finding
@@ -83,6 +83,16 @@ class Examination:
             yield finding.warning("in force", f"the charter is not: {words}", "Connect to more of the founders.")
         else:
             yield finding.ok("in force", words)
+        number, wait = trust.rules.number, "Wait until the node is in step, or connect to more peers."
+        match documents.state(trust):
+            case "waiting":
+                words = f"the text of amendment {number} has not come yet, so nobody may anything here"
+                yield finding.warning("rules", words, wait)
+            case "unreadable":
+                words = f"this program cannot read the text of amendment {number}, so nobody may anything here"
+                yield finding.fault("rules", words, "Install the newer version that the other members use.")
+            case _:
+                yield finding.ok("rules", f"amendment {number} is in force" if number else "never amended")
 
     # ---- Its peers
 

@@ -6,7 +6,7 @@ values pays for its hops to a thread once for many of them.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node import limits
 from node.errors import Refused
@@ -62,7 +62,7 @@ class Matching:
         seen = self._seen
         if seen is None or seen.trust is not trust or not 0 <= now_ms - seen.now_ms < ROSTER_LIFE_MS:
             self._seen = seen = consult.view(trust, self._writer.follows, now_ms)
-        return View(trust, seen.roster, now_ms, self._writer.follows)
+        return replace(seen, now_ms=now_ms, follows=self._writer.follows)
 
 
 def _answers(stores: Stores, seen: View, questions: Sequence[Question]) -> list[tools_pb2.LookUpResponse]:

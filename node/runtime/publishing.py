@@ -6,7 +6,6 @@ from node.errors import Refused
 from node.exchange import consult, drafts
 from node.feed.header import URGENT
 from node.feed.keys import ObjectId
-from node.policy import effect
 from node.policy.effect import Right
 from node.runtime.saying import Saying
 from node.runtime.work import Work
@@ -32,7 +31,8 @@ class Publishing:
             before = await self._crisis(seen, request.object_id)
             if before is not None:
                 return tools_pb2.DeclareResponse(crisis=before, repeated_call=True)
-            draft = drafts.declaration(request, effect.rules_of(seen.trust.charter), seen.now_ms)
+            assert seen.rules is not None  # noqa: S101 - without, nobody may declare
+            draft = drafts.declaration(request, seen.rules, seen.now_ms)
             await self._saying.say_visibly([draft], URGENT)
             made = await self._crisis(seen, request.object_id)
             assert made is not None  # noqa: S101 - it is projected

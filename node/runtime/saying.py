@@ -37,10 +37,10 @@ class Saying:
 
     def require(self, right: Right, seen: consult.View) -> None:
         """Raise Refused where this member may not, saying why and who could tell more."""
-        obstacle = effect.obstacle(right, self.writer.reader.member_id, seen.roster, seen.trust.charter)
+        obstacle = effect.obstacle(right, self.writer.reader.member_id, seen.roster, seen.rules)
         if obstacle:
             waits = "`tocsin member` shows who has not accepted yet, as far as this node has heard: is it connected?"
-            rules = "`tocsin charter show data/charter.tocsin`, in the node's folder, says who may do what."
+            rules = "`tocsin charter show` says who may do what."
             raise Refused(f"this node may not {right}: {obstacle}", next_step=rules if seen.roster.in_force else waits)
 
     async def say(self, drafts: Sequence[Draft], lane: int) -> HeaderHash:

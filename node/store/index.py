@@ -235,6 +235,16 @@ def of_object(index: sa.Connection, member_id: MemberId, object_id: ObjectId) ->
     return [Record(*row) for row in rows]
 
 
+def of_any_owner(index: sa.Connection, object_id: ObjectId, kind: int) -> Iterator[Record]:
+    """Records of this kind about objects with this id, whoever owns them, as they are read."""
+    for row in driver.rows(
+        index,
+        f"SELECT {_RECORD} FROM record WHERE shown AND object_id = ? AND kind = ? ORDER BY record",
+        (object_id, kind),
+    ):
+        yield Record(*row)
+
+
 def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId) -> Record | None:
     """The latest record of this kind about one object of one owner."""
     row = driver.row(

@@ -154,6 +154,12 @@ def statements(connection: sa.Connection) -> list[Row]:
     return [Row(*row) for row in rows]
 
 
+def statements_of(connection: sa.Connection, kind: int) -> list[Row]:
+    """All statements of one kind, in the same order."""
+    rows = driver.rows(connection, f"SELECT {_ROW} FROM entry WHERE kind = ? AND kind < 64 ORDER BY seq, hash", (kind,))
+    return [Row(*row) for row in rows]
+
+
 def entry_count(connection: sa.Connection) -> int:
     """How many headers are held."""
     count: int = driver.scalar(connection, "SELECT count(*) FROM entry")

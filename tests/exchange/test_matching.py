@@ -17,7 +17,7 @@ from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.statements import Bound
-from node.policy import parameters
+from node.policy import effect, parameters
 from node.policy.following import Choice, Follows, State
 from node.store import index, ledger, restrictions, stores
 from node.store.index import Record
@@ -251,7 +251,7 @@ def test_what_its_author_may_not_publish_is_for_review(lists: Lists) -> None:
     lists.items(FIRST, sha256_items(), [digest(1)])
     lists.trust = replace(lists.trust, charter=WORLD.trust.charter)
     (match,) = lists.look_up("sha256", digest(1))
-    assert (match.advice, match.reason) == ("review", "this program cannot read who may do what in the charter")
+    assert (match.advice, match.reason) == ("review", effect.UNREAD)
 
 
 def test_what_stands_on_a_forked_feed_is_for_review(lists: Lists) -> None:

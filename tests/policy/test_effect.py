@@ -1,16 +1,11 @@
 from dataclasses import replace
 
-import pytest
-
-from node.errors import Refused
-from node.feed import charter as charters
-from node.feed.charter import Charter
-from node.feed.identity import Card
 from node.feed.keys import MemberId
 from node.feed.roster import Roster, Rules, Seat
-from node.policy import effect, parameters
+from node.policy import effect, parameters, wording
 from node.policy.effect import Right
-from tests.feed.worlds import quorums, world
+from node.policy.parameters import Parameters
+from tests.feed.worlds import quorums
 
 MINISTRY, PLATFORM, STRANGER = MemberId(b"m" * 32), MemberId(b"p" * 32), MemberId(b"s" * 32)
 SEATS = {
@@ -20,37 +15,53 @@ SEATS = {
 ROSTER = Roster(SEATS, Rules(quorums()), in_force=True, revoked=frozenset())
 
 
-def charter(document: bytes = parameters.TEMPLATE.encode()) -> Charter:
-    cards = [Card(founder.inception, b"", "") for founder in world().founders]
-    return charters.create("test", cards, quorums(), document)
+RULES = effect.read(parameters.TEMPLATE.encode())
 
 
-def test_the_charter_says_who_may_do_what() -> None:
-    assert effect.obstacle(Right.DECLARE, MINISTRY, ROSTER, charter()) == ""
-    assert effect.obstacle(Right.DECLARE, PLATFORM, ROSTER, charter()) == "a platform may not declare"
-    assert effect.obstacle(Right.PUBLISH, PLATFORM, ROSTER, charter()) == ""
+def may(right: Right, member_id: MemberId, roster: Roster = ROSTER, rules: Parameters | None = RULES) -> str:
+    return effect.obstacle(right, member_id, roster, rules)
+
+
+def test_the_rules_say_who_may_do_what() -> None:
+    assert may(Right.DECLARE, MINISTRY) == ""
+    assert may(Right.DECLARE, PLATFORM) == "a platform may not declare"
+    assert may(Right.PUBLISH, PLATFORM) == ""
+    assert may(Right.COSIGN, MINISTRY) == ""
+    assert may(Right.COSIGN, PLATFORM) == "a platform may not cosign"
 
 
 def test_whoever_is_no_member_or_suspended_or_removed_may_nothing() -> None:
-    assert "not a member" in effect.obstacle(Right.DECLARE, STRANGER, ROSTER, charter())
+    assert "not a member" in may(Right.DECLARE, STRANGER)
     removed = replace(ROSTER, revoked=frozenset({STRANGER}))
-    assert "was removed" in effect.obstacle(Right.DECLARE, STRANGER, removed, charter())
+    assert "was removed" in may(Right.DECLARE, STRANGER, removed)
     suspended = replace(ROSTER, seats={MINISTRY: replace(SEATS[MINISTRY], suspended=True)})
-    assert "suspended" in effect.obstacle(Right.DECLARE, MINISTRY, suspended, charter())
+    assert "suspended" in may(Right.DECLARE, MINISTRY, suspended)
 
 
 def test_nobody_may_anything_before_the_charter_is_in_force() -> None:
     waiting = replace(ROSTER, in_force=False)
-    assert "not in force" in effect.obstacle(Right.DECLARE, MINISTRY, waiting, charter())
+    assert "not in force" in may(Right.DECLARE, MINISTRY, waiting)
 
 
 def test_a_role_that_this_program_does_not_know_may_nothing() -> None:
     later = replace(ROSTER, seats={MINISTRY: replace(SEATS[MINISTRY], role=77)})
-    assert effect.obstacle(Right.DECLARE, MINISTRY, later, charter()) == "a role 77 may not declare"
+    assert may(Right.DECLARE, MINISTRY, later) == "a role 77 may not declare"
 
 
-def test_a_document_that_cannot_be_read_entitles_nobody() -> None:
-    unknown = charter(b"rights = 'of a later version'")
-    assert "cannot read" in effect.obstacle(Right.DECLARE, MINISTRY, ROSTER, unknown)
-    with pytest.raises(Refused):
-        effect.rules_of(unknown)
+def test_rules_that_cannot_be_read_or_have_not_come_entitle_nobody() -> None:
+    assert effect.read(b"rights = 'of a later version'") is None
+    assert may(Right.DECLARE, MINISTRY, rules=None) == effect.UNREAD
+    assert may(Right.PUBLISH, PLATFORM, rules=None) == effect.UNREAD
+
+
+def test_frameworks_and_vocabularies_are_data_whatever_their_names() -> None:
+    framework = f'[[frameworks]]\nname = "x-later"\nversion = "9.1"\nsha256 = "{"ab" * 32}"'
+    text = parameters.TEMPLATE.replace("[vocabularies]", f'{framework}\n[vocabularies]\ngrounds = ["order"]')
+    read = effect.read(text.encode())
+    assert read is not None
+    assert [(one.name, one.version, one.sha256) for one in read.frameworks][1] == ("x-later", "9.1", "ab" * 32)
+    assert read.vocabularies["grounds"] == ["order"]
+    words = wording.describe(read.rows, read, [], "the members")
+    assert f"Frameworks: eu-ocrf 1, x-later 9.1 ({'ab' * 6})." in words
+    assert "Words for grounds: order." in words
+    assert effect.read(text.replace("ab" * 32, "ab").encode()) is None

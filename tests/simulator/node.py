@@ -194,6 +194,7 @@ class Node:
     def _project(self) -> None:
         while self.exchange.project():
             pass
+        self.exchange.load_documents()
 
     def _count(self, checked: Checked, gaps: Sequence[object]) -> None:
         if gaps:

@@ -11,7 +11,7 @@ from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.store import arrivals, health, index, ledger
 from node.v1 import peer_pb2
-from tests.simulator import checks, members, memo, workload
+from tests.simulator import amendments, checks, members, memo, workload
 from tests.simulator.checks import Checks
 from tests.simulator.disk import Crash, Disk, empty_disk
 from tests.simulator.link import Link, Packed, pack
@@ -38,6 +38,8 @@ RARE = (
     "the last commit was lost",
     "the last commit was kept",
     "the store was built the long way",
+    "an amendment took effect",
+    "two amendments of one number were complete",
 )
 
 memo.remember()
@@ -195,6 +197,7 @@ class World:
         authors = [self.nodes[one.member_id] for one in self.random.sample(self.federation.members[:-1], AUTHORS)]
         for i in range(ENTRIES_MIN):
             self.at(self.random.uniform(0.1, SAYING_S), lambda i=i: self._say(authors[i % AUTHORS]))  # type: ignore[misc]
+        self.amendments = amendments.plan(self, SAYING_S)
         if "partition" in self.faults:
             self.at(self.random.uniform(1, 8), self._partition)
         everyone = list(self.nodes.values())
@@ -379,6 +382,7 @@ class World:
     def _check_end(self) -> None:
         nodes = list(self.nodes.values())
         checks.converged(nodes)
+        amendments.agreed(self, self.amendments)
         for node in nodes:
             checks.boxed(node)
         for node in self.random.sample(nodes, 2):

@@ -1,0 +1,143 @@
+"""Documents: the texts that amendments name by their SHA-256, as far as they are here and decide something.
+
+A text travels as a record for all members, whose object id is the beginning of its hash. The text in
+force is also kept in the ledger itself, for it outlives the records that brought it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from node import limits
+from node.content import names
+from node.exchange.publish import Draft
+from node.exchange.trust import Trust
+from node.feed import roster
+from node.feed.header import NORMAL
+from node.feed.keys import ObjectId
+from node.feed.kinds import Kind
+from node.feed.roster import Rules
+from node.policy import effect
+from node.policy.parameters import Parameters
+from node.store import index, ledger
+from node.store.index import Record
+from node.store.stores import Stores
+from node.v1 import record_pb2
+
+NEXT_MAX = 16  # texts that are kept at hand before they are in force
+DAY_MS = 86_400_000
+AGAIN_MS = 365 * DAY_MS  # so long before its last record ends a text is said again
+TURN_MS = 7 * DAY_MS  # between one signer and the next, so that one of them is enough
+
+_KEPT = "rules"  # in the ledger: the text in force
+_GREEN = 2
+
+
+def object_id(hash_: bytes) -> ObjectId:
+    """What the record of a text is called, so that its header says which text it is."""
+    return ObjectId(hash_[: names.ID_BYTES])
+
+
+def draft(text: bytes, name: str, number: int, now_ms: int) -> Draft:
+    """A text as a record for all members, for as long as a record can last."""
+    record = record_pb2.Record(
+        kind=Kind.DOCUMENT,
+        object_id=object_id(sha256(text).digest()),
+        handling=record_pb2.Handling(tlp=_GREEN),
+        document=record_pb2.Document(name=name, version=str(number), media_type="application/toml", content=text),
+    )
+    return Draft(
+        Kind.DOCUMENT,
+        NORMAL,
+        record=record.SerializeToString(deterministic=True),
+        object_id=record.object_id,
+        expires_ms=now_ms + limits.LIFE_MS_MAX,
+    )
+
+
+# ---- What is in force
+
+
+def text_of(trust: Trust, rules: Rules) -> bytes | None:
+    """The text that some rules name: the charter's own, or an amendment's if it is at hand."""
+    return trust.documents.get(rules.document) if rules.number else trust.charter.document
+
+
+def rules_in_force(trust: Trust) -> Parameters | None:
+    """What the text in force says; None where it has not come yet, or cannot be read by this program."""
+    text = text_of(trust, trust.rules)
+    return effect.read(text) if text is not None else None
+
+
+def state(trust: Trust) -> str:
+    """How the rules in force are here: charter (never amended), amended, waiting for their text, or unreadable."""
+    if text_of(trust, trust.rules) is None:
+        return "waiting"
+    if rules_in_force(trust) is None:
+        return "unreadable"
+    return "amended" if trust.rules.number else "charter"
+
+
+def lacking(trust: Trust) -> list[bytes]:
+    """Hashes of texts that decide something, or soon may, and are not at hand."""
+    return [hash_ for hash_ in _named(trust) if hash_ not in trust.documents]
+
+
+def _named(trust: Trust) -> list[bytes]:
+    """Of the rules in force, and of what may follow them: when that is complete, its text must be at hand."""
+    if not trust.facts.amendments:
+        return []
+    present = trust.rules
+    following = (
+        one.rules for one in roster.history(trust.charter, trust.facts) if one.amended.previous == present.hash
+    )
+    hashes = [present.document, *(rules.document for rules in following)]
+    return [hash_ for hash_ in dict.fromkeys(hashes) if hash_][: NEXT_MAX + 1]
+
+
+# ---- Where the texts come from
+
+
+def find(stores: Stores, hash_: bytes) -> bytes | None:
+    """A text among the records that have come; what only claims to be it is passed over."""
+    return next((text for text, _ in _records(stores, hash_)), None)
+
+
+def last_until_ms(stores: Stores, hash_: bytes) -> int:
+    """When the last record that has the text ends; 0 where none is here."""
+    return max((record.expires_ms for _, record in _records(stores, hash_)), default=0)
+
+
+def is_to_be_said_again(until_ms: int, turn: int, now_ms: int) -> bool:
+    """Whether a signer, by its place among all of them, says the text anew, so that whoever joins later finds it."""
+    return now_ms + AGAIN_MS - turn * TURN_MS > until_ms
+
+
+def _records(stores: Stores, hash_: bytes) -> Iterator[tuple[bytes, Record]]:
+    for record in index.of_any_owner(stores.index, object_id(hash_), Kind.DOCUMENT):
+        text = record_pb2.Record.FromString(record.content).document.content
+        if len(text) <= limits.DOCUMENT_BYTES_MAX and sha256(text).digest() == hash_:
+            yield text, record
+
+
+def load(stores: Stores, trust: Trust) -> Trust:
+    """The text in force as it was kept, and whatever has come since."""
+    kept = ledger.read_meta(stores.ledger, _KEPT)
+    trust = _learn(trust, [kept] if kept is not None else [])
+    return keep(stores, trust, [text for hash_ in lacking(trust) if (text := find(stores, hash_)) is not None])
+
+
+def keep(stores: Stores, trust: Trust, texts: Sequence[bytes]) -> Trust:
+    """Have these texts at hand, and the one in force for good."""
+    trust = _learn(trust, texts)
+    text = text_of(trust, trust.rules)
+    if trust.rules.number and text is not None and text != ledger.read_meta(stores.ledger, _KEPT):
+        ledger.write_meta(stores.ledger, _KEPT, text)
+        stores.commit("ledger")
+    return trust
+
+
+def _learn(trust: Trust, texts: Sequence[bytes]) -> Trust:
+    """Those that decide something, and no others."""
+    found = {**trust.documents, **{sha256(text).digest(): text for text in texts}}
+    return replace(trust, documents={hash_: found[hash_] for hash_ in _named(trust) if hash_ in found})

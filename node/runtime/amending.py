@@ -1,0 +1,184 @@
+"""Amending: the rules in force on this node, and our own signature under other ones."""
+
+import asyncio
+from functools import partial
+from hashlib import sha256
+
+import structlog
+
+from node.errors import NodeError, Refused
+from node.exchange import amendments, documents
+from node.exchange.amendments import Meant
+from node.exchange.consult import View
+from node.feed.header import NORMAL
+from node.feed.roster import Facts
+from node.policy import wording
+from node.runtime.saying import Saying
+from node.runtime.work import Work
+from node.store.stores import Stores
+from node.v1 import charter_pb2
+
+LOOK_EVERY_S = 0.2  # for a text that is on its way: a list that is fetched meanwhile is news a hundred times a second
+SAY_AGAIN_EVERY_S = 3600.0
+
+_log = structlog.get_logger()
+
+
+class Amending:
+    """One amendment at a time, so that the same request twice is one signature."""
+
+    def __init__(self, saying: Saying) -> None:
+        self._saying = saying
+        self._work = Work()
+        self._one = asyncio.Lock()
+        self._facts: Facts | None = None  # of which all texts are at hand
+        self._hash = saying.writer.trust.rules.hash
+
+    # ---- Looking
+
+    async def rules(self, request: charter_pb2.GetRulesRequest) -> charter_pb2.GetRulesResponse:
+        """What is in force, in words and as text."""
+        seen = self._saying.view()
+        present, charter = seen.trust.rules, seen.trust.charter
+        text = documents.text_of(seen.trust, present)
+        views = await self._views(seen) if present.number else []
+        charter_itself = charter_pb2.AmendmentView(
+            state=amendments.State.IN_FORCE, document=sha256(charter.document).digest(), text_here=True
+        )
+        return charter_pb2.GetRulesResponse(
+            federation_name=charter.name,
+            federation_id=charter.federation_id,
+            state=documents.state(seen.trust),
+            amendment=next((one for one in views if one.hash == present.hash), charter_itself),
+            words=amendments.words(seen, present, text),
+            text=text or b"" if request.text else b"",
+        )
+
+    async def history(self) -> charter_pb2.ListAmendmentsResponse:
+        """Every amendment, and how far it is."""
+        return charter_pb2.ListAmendmentsResponse(amendments=await self._views(self._saying.view()))
+
+    async def _views(self, seen: View) -> list[charter_pb2.AmendmentView]:
+        hashes = {one.rules.document for one in amendments.history(seen)}
+
+        def look(stores: Stores) -> list[charter_pb2.AmendmentView]:
+            here = {hash_: text for hash_ in sorted(hashes) if (text := documents.find(stores, hash_)) is not None}
+            return amendments.views(seen, amendments.signed_ms(stores, seen), {**here, **seen.trust.documents})
+
+        return await self._saying.reading.run(look)
+
+    # ---- Signing
+
+    async def amend(self, request: charter_pb2.AmendRequest) -> charter_pb2.AmendResponse:
+        """Propose an amendment or sign one, or only say what that would be; raises Refused."""
+        async with self._one:
+            return await self._work.through(self._amend(request))
+
+    async def _amend(self, request: charter_pb2.AmendRequest) -> charter_pb2.AmendResponse:
+        seen, me = self._saying.view(), self._saying.writer.reader.member_id
+        amendments.require_entitled(seen, me)
+        meant = await self._meant(seen, request)
+        if request.expected_hash and request.expected_hash != meant.hash:
+            raise Refused(
+                "something else is in force than when the difference was shown",
+                next_step="Look at the difference again: repeat the command.",
+            )
+        if not request.force:
+            amendments.require_open(seen, meant)
+        done = any(one.rules.hash == meant.hash and me in one.signers for one in amendments.history(seen))
+        warnings = amendments.warnings(seen, meant, me)
+        if not done and not request.dry_run:
+            await self._sign(seen, meant)
+        return await self._answer(seen, meant, warnings, done=done)
+
+    async def _meant(self, seen: View, request: charter_pb2.AmendRequest) -> Meant:
+        if request.WhichOneof("what") != "agree":
+            return amendments.meant_by_text(seen, request.text)
+        proposal = amendments.named(seen, request.agree)
+        text = seen.trust.documents.get(proposal.rules.document) or await self._find(proposal.rules.document)
+        return amendments.meant_by_proposal(seen, proposal, text, force=request.force)
+
+    async def _find(self, hash_: bytes) -> bytes | None:
+        return await self._saying.reading.run(lambda stores: documents.find(stores, hash_))
+
+    async def _sign(self, seen: View, meant: Meant) -> None:
+        has_text = await self._find(meant.rules.document) is not None
+        await self._saying.say(meant.drafts(seen.trust.charter.name, seen.now_ms, has_text=has_text), NORMAL)
+        await self._keep([meant.text])
+
+    async def _answer(
+        self, before: View, meant: Meant, warnings: list[str], *, done: bool
+    ) -> charter_pb2.AmendResponse:
+        now = self._saying.view()
+        found = next((one for one in await self._views(now) if one.hash == meant.hash), None)
+        view = found or amendments.unsigned(before, meant)
+        text = documents.text_of(before.trust, before.trust.rules)
+        lines = amendments.words(before, before.trust.rules, text), amendments.words(before, meant.rules, meant.text)
+        return charter_pb2.AmendResponse(
+            amendment=view,
+            changes=wording.changes(*lines),
+            text_before=text or b"",
+            text_after=meant.text,
+            warnings=warnings,
+            repeated_call=done,
+        )
+
+    # ---- Having the texts at hand
+
+    async def run(self) -> None:
+        """Find the texts that amendments name among what arrives, and say ours again in time, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._find_texts())
+            tasks.create_task(self._say_again())
+
+    async def _find_texts(self) -> None:
+        news = self._saying.projecting.news
+        while True:
+            seen = news.version
+            try:
+                await self._look()
+            except NodeError as error:
+                _log.error("amendment's text not kept", reason=error.reason)
+            await news.newer(seen)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _look(self) -> None:
+        trust = self._saying.writer.trust
+        if trust.facts is self._facts:
+            return
+        lacking = documents.lacking(trust)
+        found = [text for hash_ in lacking if (text := await self._find(hash_)) is not None]
+        if found or trust.rules.hash != self._hash:
+            await self._keep(found)
+        if len(found) == len(lacking):
+            self._facts = trust.facts
+
+    async def _keep(self, texts: list[bytes]) -> None:
+        writer = self._saying.writer
+        await writer.run(lambda exchange: exchange.keep_documents(texts))
+        writer.news.tell()
+        present = writer.trust.rules
+        if present.hash != self._hash:
+            self._hash = present.hash
+            _log.info("amendment in force", number=present.number, state=documents.state(writer.trust))
+
+    async def _say_again(self) -> None:
+        while True:
+            try:
+                await self._say_due()
+            except NodeError as error:
+                _log.error("text in force not said again", reason=error.reason)
+            await asyncio.sleep(SAY_AGAIN_EVERY_S)
+
+    async def _say_due(self) -> None:
+        """The text in force must outlive the records that brought it, for whoever joins later."""
+        seen, me = self._saying.view(), self._saying.writer.reader.member_id
+        present, text = seen.trust.rules, documents.text_of(seen.trust, seen.trust.rules)
+        signers = amendments.signers(seen)
+        if text is None or me not in signers:
+            return
+        until_ms = await self._saying.reading.run(partial(documents.last_until_ms, hash_=present.document))
+        if documents.is_to_be_said_again(until_ms, signers.index(me), seen.now_ms):
+            await self._saying.say(
+                [documents.draft(text, seen.trust.charter.name, present.number, seen.now_ms)], NORMAL
+            )

@@ -1,0 +1,96 @@
+"""Amendments in a world: some complete, some not, two of one number; in the end all nodes go by the same."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from random import Random
+from typing import TYPE_CHECKING
+
+from node.exchange import documents
+from node.exchange.publish import Draft
+from node.feed import quorum, roster
+from node.feed.kinds import Kind
+from node.feed.quorum import Act, Quorum
+from node.policy import effect
+from node.policy.parameters import TEMPLATE
+from node.v1 import header_pb2
+from tests.simulator.node import Node, ms
+
+if TYPE_CHECKING:
+    from tests.simulator.world import World
+
+AUTHORITIES = 10  # the first members: three of them, from two countries, amend
+ADMIT_PLATFORMS = {(int(Act.ADMIT), 4): Quorum(2, 1, frozenset({1, 2}))}
+
+
+@dataclass
+class Amendment:
+    """What some members sign, and who."""
+
+    number: int
+    previous: bytes
+    text: bytes
+    hash: bytes
+    statement: bytes
+    signers: list[int] = field(default_factory=list)
+
+    def drafts(self, world: "World", *, first: bool) -> list[Draft]:
+        signature = Draft(Kind.AMEND, statement=self.statement)
+        text = [documents.draft(self.text, "simulated", self.number, ms(world.now))] if first else []
+        return [*text, signature]
+
+
+def plan(world: "World", until: float) -> list[Amendment]:
+    """Have authorities sign, each at a time of its own; what can be in force in the end."""
+    chance = Random(f"{world.seed} amendments")
+    if chance.random() < 0.3:
+        return []
+    first = [_made(world, 1, b"", chance.randint(50, 300)) for _ in range(chance.randint(1, 3))]
+    complete = [one for one in first if _sign(world, chance, one, chance.choice((2, 3, 3, 4)), (0.1, until))]
+    if complete:
+        winner = min(complete, key=lambda one: one.hash)
+        second = _made(world, 2, winner.hash, chance.randint(301, 400))
+        # Its signatures may come before those of the one that it follows.
+        complete += [second] if _sign(world, chance, second, chance.choice((2, 3)), (0.1, until)) else []
+    return complete
+
+
+def _made(world: "World", number: int, previous: bytes, hours: int) -> Amendment:
+    text = TEMPLATE.replace("longest_hours = 336", f"longest_hours = {hours}").encode()
+    rows = quorum.encode(ADMIT_PLATFORMS) if hours % 2 else b""
+    letter = header_pb2.Amend(number=number, previous=previous, document=sha256(text).digest(), quorums=rows)
+    statement = letter.SerializeToString(deterministic=True)
+    hash_ = roster.amendment_hash(world.federation.charter.federation_id, statement)
+    return Amendment(number, previous, text, hash_, statement)
+
+
+def _sign(world: "World", chance: Random, one: Amendment, count: int, between: tuple[float, float]) -> bool:
+    """Whether so many are enough; any three authorities next to each other are of three countries."""
+    start = chance.randrange(AUTHORITIES)
+    for i in range(count):
+        node = world.nodes[world.federation.members[(start + i) % AUTHORITIES].member_id]
+        world.at(chance.uniform(*between), partial(_say, world, node, one, first=i == 0))
+    return count >= 3
+
+
+def _say(world: "World", node: Node, one: Amendment, *, first: bool) -> None:
+    if node.is_up and world._do(node, lambda: node.publish(world.now, one.drafts(world, first=first))):
+        world.entries += 1 + first
+    else:
+        world.at(world.now + 2.0, partial(_say, world, node, one, first=first))
+
+
+def agreed(world: "World", planned: list[Amendment]) -> None:
+    """I19: all go by the same rules, those that the signatures amount to."""
+    present = b""
+    while following := [one for one in planned if one.previous == present]:
+        present = min(one.hash for one in following)
+    text = next((one.text for one in planned if one.hash == present), world.federation.charter.document)
+    for node in world.nodes.values():
+        trust = node.exchange.trust
+        assert trust.rules.hash == present, "another amendment is in force than was signed"
+        assert documents.rules_in_force(trust) == effect.read(text), "the text in force is not at hand"
+    if present:
+        world.counts["an amendment took effect"] += 1
+    if sum(one.number == 1 for one in planned) > 1:
+        world.counts["two amendments of one number were complete"] += 1
