@@ -236,8 +236,8 @@ class Peering:
             match effect:
                 case Send(peer, stream, frame):
                     self._send(peer, stream, frame)
-                case Ingest(peer, letters, lane):
-                    await self._intake.take(peer, letters, lane)
+                case Ingest(peer, letters, lane, asked):
+                    await self._intake.take(peer, letters, lane, asked)
                 case Serve(peer, want):
                     await self._serve(peer, want)
                 case ServeChunk(peer, entry, number):
