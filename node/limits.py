@@ -23,6 +23,7 @@ ENTRIES_PER_FRAME_MAX = 256
 HEAD_ROWS_PER_FRAME_MAX = 512
 RANGES_PER_FRAME_MAX = 64
 RANGES_PER_PEER_MAX = 256  # asked of one peer, or waiting for their turn: rows are claims, and may be invented
+FEEDS_PER_AUTHOR_MAX = 8  # asked for or waiting; the next comparison of heads brings others
 TURN_ENTRIES_MAX = 256  # of one author before the next one's turn: 30 ms of verifying and storing
 AHEAD_PER_FEED_MAX = 16  # urgent headers kept above a gap
 CHUNKS_UNACKNOWLEDGED_MAX = 2  # measured: 47 ms for an urgent frame at 86 % of the link

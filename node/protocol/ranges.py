@@ -51,13 +51,16 @@ class Ranges:
 
     def ask(self, now: float, peer: MemberId, targets: Mapping[FeedId, int]) -> list[Effect]:
         """Note what a peer has more of, and ask for what has its turn; identity logs first."""
-        room = limits.RANGES_PER_PEER_MAX - sum(turn.peer == peer for turn in self._turns())
+        noted = {**self._asked, **self._waiting}
+        room = limits.RANGES_PER_PEER_MAX - sum(turn.peer == peer for turn in noted.values())
+        of_author = Counter(map(self._author, noted))
         for feed_id in self._by_turns(targets):
-            turn = self._asked.get(feed_id) or self._waiting.get(feed_id)
+            turn = noted.get(feed_id)
             if turn is not None:
                 turn.last = max(turn.last, targets[feed_id]) if turn.peer == peer else turn.last
-            elif room > 0:
+            elif room > 0 and of_author[self._author(feed_id)] < limits.FEEDS_PER_AUTHOR_MAX:
                 self._waiting[feed_id] = _Turn(peer, targets[feed_id])
+                of_author[self._author(feed_id)] += 1
                 room -= 1
         return self._take_turns(now)
 
@@ -83,9 +86,6 @@ class Ranges:
         """What does not move is asked of others."""
         stalled = [feed_id for feed_id, turn in self._asked.items() if now >= turn.since + limits.STALL_S]
         return self._ask_elsewhere(now, stalled)
-
-    def _turns(self) -> list[_Turn]:
-        return [*self._asked.values(), *self._waiting.values()]
 
     def _by_turns(self, targets: Mapping[FeedId, int]) -> list[FeedId]:
         """Of each author one feed, then of each a second; identity logs and feeds that are held before others."""

@@ -7,6 +7,7 @@ from node.feed import charter as charters
 from node.feed.charter import Charter
 from node.feed.identity import Card
 from node.feed.keys import MemberId
+from node.feed.kinds import Kind
 from node.feed.roster import Roster, Rules, Seat
 from node.policy import effect, parameters
 from node.policy.effect import Right
@@ -54,3 +55,18 @@ def test_a_document_that_cannot_be_read_entitles_nobody() -> None:
     assert "cannot read" in effect.obstacle(Right.DECLARE, MINISTRY, ROSTER, unknown)
     with pytest.raises(Refused):
         effect.rules_of(unknown)
+
+
+def test_lane_0_is_for_those_who_may_declare_and_for_what_takes_back() -> None:
+    rules = effect.rules_of(charter())
+    for member_id, expected in ((MINISTRY, True), (PLATFORM, False), (STRANGER, False)):
+        assert effect.may_be_urgent(Kind.DECLARATION, member_id, ROSTER, rules) is expected
+        assert effect.may_be_urgent(Kind.SEALED, member_id, ROSTER, rules) is expected
+        for kind in (Kind.WITHDRAW, Kind.SUSPEND, Kind.REVOKE):
+            assert effect.may_be_urgent(kind, member_id, ROSTER, rules)
+
+
+def test_a_seat_is_enough_for_lane_0_and_rules_that_cannot_be_read_keep_no_warning_back() -> None:
+    suspended = replace(ROSTER, seats={MINISTRY: replace(SEATS[MINISTRY], suspended=True)}, in_force=False)
+    assert effect.may_be_urgent(Kind.DECLARATION, MINISTRY, suspended, effect.rules_of(charter()))
+    assert effect.may_be_urgent(Kind.DECLARATION, PLATFORM, ROSTER, None)
