@@ -39,8 +39,10 @@ class Node:
         self.links: set[MemberId] = set()
         self.counts: Counter[str] = Counter()
         self.moved: set[FeedId] = set()
+        self.checked = 0  # entries whose signature was looked at
         self.exchange: Exchange
         self.is_up = False
+        self.heard: Callable[[Node, Growth], None] = lambda _, __: None
         self.carry: Carry
         self.cut: Cut
 
@@ -144,12 +146,13 @@ class Node:
         worth, over = self.exchange.worth_checking(letters, asked, ms(now))
         if not worth and not over:
             return
-        checked, beyond = self.exchange.rule(self.exchange.verify(worth), asked, ms(now))
+        verified = self.exchange.verify(worth)
+        checked, beyond = self.exchange.rule(verified, asked, ms(now))
         early = growth.urgent(self.exchange, checked, peer)
         if early:
             self._grown(now, early)
         admitted = self.exchange.admit(checked, ms(now))
-        self._count(checked, admitted.gaps)
+        self._count(verified, checked, admitted.gaps, len(over | beyond))
         self._grown(now, growth.committed(self.exchange, admitted, checked, peer, ignored=bool(over | beyond)))
         if any(one.header.has_payload for one in admitted.entries):
             self._refresh_wants(now)
@@ -181,6 +184,7 @@ class Node:
             self._project()
 
     def _grown(self, now: float, news: Growth) -> None:
+        self.heard(self, news)
         self.moved |= {head.feed_id for head in news.heads}
         self.apply(now, self.gossip.grown(now, news))
 
@@ -196,7 +200,10 @@ class Node:
         while self.exchange.project():
             pass
 
-    def _count(self, checked: Checked, gaps: Sequence[object]) -> None:
+    def _count(self, verified: Checked, checked: Checked, gaps: Sequence[object], ignored: int) -> None:
+        self.checked += len(verified.entries)
+        self.counts["a push beyond a quota was not taken in"] += ignored
+        self.counts["an urgent entry went in lane 1"] += sum(one.demoted for one in checked.entries)
         if gaps:
             self.counts["a gap was seen"] += 1
         if checked.unknown:
