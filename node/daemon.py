@@ -97,7 +97,15 @@ class Daemon:
         trust, me = self.exchange.trust, self._self()
         heads, forks = ledger.heads(self.exchange.stores.ledger), ledger.forks(self.exchange.stores.ledger)
         founders = [founder.member_id for founder in trust.charter.founders]
-        gossip = Gossip(me, heads, {one.feed_id: one.seq for one in forks}, founders, chance, now=now)
+        gossip = Gossip(
+            me,
+            heads,
+            {one.feed_id: one.seq for one in forks},
+            founders,
+            chance,
+            now=now,
+            authors=self.exchange.author_of,
+        )
         self.started_ms = self.clock.now_ms()
         self.writer = Writer(self.exchange)
         self.peering = Peering(gossip, Fetch(me, chance), Dialing(self.keys.member_id, chance), self.writer, self.clock)

@@ -268,7 +268,7 @@ def _tell(
         ends = f", until {printing.moment(made.expires_ms)}"
         named = printing.plain(made.name) or "a new list"
         click.echo(f"{named}: {f'would be {numbers}' if dry_run else f'{numbers}{version}{ends}'}")
-        for line in (*_repeated(answer, reading), *reading.summary()):
+        for line in (*_slowed(answer), *_repeated(answer, reading), *reading.summary()):
             click.echo(line)
     if wait and not dry_run:
         made = _wait(place, made, as_json=as_json)
@@ -280,6 +280,14 @@ def _tell(
     else:
         where = f"{items.counted(made.items, 'item')} in {items.counted(made.records, 'record')}"
         click.echo(f"{where}, {elsewhere(made)}")
+
+
+def _slowed(answer: "tools_pb2.PublishListResponse") -> Iterator[str]:
+    if answer.slowed:
+        yield (
+            f"{answer.slowed:,} records and withdrawals are beyond this member's quota:"
+            " others get them all, in their turn; that may take some minutes"
+        )
 
 
 def _repeated(answer: "tools_pb2.PublishListResponse", reading: Reading) -> Iterator[str]:

@@ -100,6 +100,7 @@ def _details(found: "admin_pb2.GetStatusResponse", ruled: str, lists: int, activ
         ("crises", f"{active or 'none'} active; `tocsin crisis list` has all"),
         ("lists", f"{lists:,}, {found.items:,} items"),
         ("entries", f"{found.entries:,}, {found.payloads_wanted:,} payloads wanted"),
+        ("quotas", _quotas(found.quotas)),
         ("clock", _clock(found)),
         ("certificate", f"until {printing.moment(found.certificate_ends_ms)}, renewed before by itself"),
         ("listens", f"peers {found.peers_listen}, tools {found.tools_listen}"),
@@ -108,6 +109,21 @@ def _details(found: "admin_pb2.GetStatusResponse", ruled: str, lists: int, activ
         ("data", found.data_folder),
         ("index digest", found.index_digest.hex()),
     ]
+
+
+def _quotas(found: "admin_pb2.QuotaView") -> str:
+    """What went beyond them since the start; nothing where nothing did."""
+    parts = []
+    if found.pushes_ignored:
+        whose = "one member" if found.members_ignored == 1 else f"{found.members_ignored:,} members"
+        parts.append(f"{found.pushes_ignored:,} pushed entries of {whose} put off")
+    if found.demoted:
+        parts.append(f"{found.demoted:,} urgent ones carried like the rest")
+    if found.slowed:
+        parts.append(f"{found.slowed:,} of our own over our quota at peers")
+    if found.needed_sync:
+        parts.append(f"slow peers hung up on {found.needed_sync:,} times")
+    return ", ".join(parts)
 
 
 def _clock(found: "admin_pb2.GetStatusResponse") -> str:

@@ -68,7 +68,7 @@ class Admission:
                 self.chain_ahead(header.feed_id)
             case Place.AHEAD:
                 self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
-                if header.urgency == URGENT and self._has_room_ahead(header):
+                if verified.lane == URGENT and self._has_room_ahead(header):
                     self._append(verified, chained=False)
             case Place.BROKEN:
                 self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
@@ -100,7 +100,7 @@ class Admission:
             self._add_payload(verified)
         else:
             self._spare_withdrawn(verified)
-            self._arrive(header)
+            self._arrive(verified)
 
     def _spare_withdrawn(self, verified: Verified) -> None:
         """What its author took back as a whole is not fetched any more."""
@@ -119,7 +119,7 @@ class Admission:
         if list_id is not None and not self.follows.fetches(verified.member_id, list_id):
             state = State.UNWANTED
         chunks = payload.chunk_count(header.payload_size)
-        payloads.add(self.stores.ledger, header, state, chunks, boxed=boxed, list_id=list_id)
+        payloads.add(self.stores.ledger, header, state, chunks, lane=verified.lane, boxed=boxed, list_id=list_id)
         if boxed and (state != State.UNWANTED or list_id is not None):  # who follows later needs it, here or elsewhere
             self.boxes.append((header.hash, verified.box))
         if state == State.UNWANTED:
@@ -127,10 +127,10 @@ class Admission:
         if verified.payload:
             payloads.put_chunks(self.stores.ledger, header.hash, 0, payload.chunks(verified.payload))
         if state == State.PRESENT:
-            self._arrive(header)
+            self._arrive(verified)
 
-    def _arrive(self, header: Header) -> None:
-        self.arrived += arrival(self.stores, header, self.now_ms)
+    def _arrive(self, verified: Verified) -> None:
+        self.arrived += arrival(self.stores, verified.header, verified.lane, self.now_ms)
 
     def chain_ahead(self, feed_id: FeedId) -> None:
         """Headers kept above the gap, before or in this batch, that now follow the head."""
@@ -205,17 +205,17 @@ def settle(
     if state == State.PRESENT and payloads.is_relayed(stores.ledger, header.hash):
         state = State.SEALED  # what a peer asked for, and nobody here, is not read here
     payloads.set_state(stores.ledger, header.hash, state)
-    return arrival(stores, header, now_ms) if state == State.PRESENT else []
+    return arrival(stores, header, payloads.lane(stores.ledger, header.hash), now_ms) if state == State.PRESENT else []
 
 
-def arrival(stores: Stores, header: Header, now_ms: int) -> list[tuple[bool, HeaderHash]]:
+def arrival(stores: Stores, header: Header, lane: int, now_ms: int) -> list[tuple[bool, HeaderHash]]:
     """The arrival of what became readable; none where its date is ahead: then it waits, or never arrives."""
     ahead_ms = header.created_ms - now_ms
     if ahead_ms <= limits.FUTURE_MS_MAX:
-        return [(header.urgency == URGENT, header.hash)]
+        return [(lane == URGENT, header.hash)]
     if ahead_ms <= limits.FUTURE_MS_NEVER:
         due_ms = header.created_ms - limits.FUTURE_MS_MAX
-        arrivals.defer(stores.ledger, header.hash, urgent=header.urgency == URGENT, due_ms=due_ms)
+        arrivals.defer(stores.ledger, header.hash, urgent=lane == URGENT, due_ms=due_ms)
     return []
 
 

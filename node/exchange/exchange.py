@@ -1,7 +1,8 @@
 """Everything one node holds, and the few things that can be done to it. Owned by one writer."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 from node import limits
 from node.errors import Malformed, Refused
@@ -18,14 +19,17 @@ from node.exchange import (
     verification,
 )
 from node.exchange.admission import Admitted
+from node.exchange.budgets import Budgets
 from node.exchange.erase import Erasures
 from node.exchange.publish import Author, Draft
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified
 from node.feed import entry
 from node.feed import header as headers
+from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows
+from node.protocol.effects import Asked
 from node.store import arrivals, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
 from node.store.erasures import Erasure
@@ -44,6 +48,7 @@ RELAYED_AGAIN_MS = 4 * RELAYED_MS  # or members that do not follow would ask eac
 RELAYED_KEPT = 65_536
 COMPACTED_BYTES_MAX = 64 << 20  # written anew in half a second, while the writer waits
 WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
+LATE_FEEDS_MAX = 1024  # named in one question; of a member with more the others wait for their turn like all feeds
 
 
 class Exchange:
@@ -57,6 +62,7 @@ class Exchange:
         self.author = author
         self.trust = trust
         self.follows = Follows(author.reader.member_id, everything=follow_all)
+        self.budgets = Budgets(author.reader.member_id, lambda: self.trust)
         self._signed_unstored = False
         self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
@@ -65,6 +71,10 @@ class Exchange:
     def reader(self) -> Reader:
         """What this node can open."""
         return self.author.reader
+
+    def author_of(self, feed_id: FeedId) -> MemberId | None:
+        """The member whose feed this is, by what is trusted now; may be asked from any thread."""
+        return self.trust.author(feed_id)
 
     # ---- In
 
@@ -85,9 +95,20 @@ class Exchange:
         """What of a frame is news."""
         return ingest.unseen(self.stores, letters, self.trust.federation_id)
 
+    def worth_checking(
+        self, letters: Sequence[header_pb2.SignedEntry], asked: Asked, now_ms: int
+    ) -> tuple[list[header_pb2.SignedEntry], frozenset[HeaderHash]]:
+        """What of a frame is news, and within its author's quota or asked for; and what is beyond."""
+        held = partial(ledger.held, self.stores.ledger)
+        return self.budgets.affordable(self.unseen(letters), asked, held, now_ms)
+
     def verify(self, letters: Sequence[header_pb2.SignedEntry]) -> Checked:
         """The pure half; may run in another thread."""
         return verification.verify(letters, self.trust, self.reader)
+
+    def rule(self, checked: Checked, asked: Asked, now_ms: int) -> tuple[Checked, frozenset[HeaderHash]]:
+        """What comes in of these, each in its lane; and what does not, because its author has nothing left."""
+        return self.budgets.rule(checked, asked, now_ms)
 
     def admit(self, checked: Checked, now_ms: int) -> Admitted:
         """The durable half."""
@@ -104,6 +125,7 @@ class Exchange:
         admitted = publish.publish(self.stores, drafts, self.author, self.trust, now_ms)
         self._signed_unstored = False
         self.trust = admitted.trust
+        self.budgets.published(admitted.entries, now_ms)
         return admitted
 
     def succession(self) -> list[Draft]:
@@ -125,6 +147,8 @@ class Exchange:
         if not disclose.is_chunk_of(header, chunk):
             raise Malformed("payload-root", "the chunk is not part of the payload the header names")
         payloads.put_chunks(self.stores.ledger, hash_, chunk.number, [chunk.data])
+        if feed := self.trust.feeds.get(row.feed_id):
+            self.budgets.fetched_bytes(feed.member_id, len(chunk.data), now_ms)
         complete = payloads.is_held(self.stores.ledger, hash_)
         encoded = payloads.box(self.stores.keys, hash_)
         if complete and encoded:
@@ -284,13 +308,19 @@ class Exchange:
         return payloads.boxless(self.stores.ledger, now_ms, limits.RANGES_PER_FRAME_MAX)
 
     def wants(self, now_ms: int) -> list[tuple[payloads.Want, MemberId]]:
-        """What is missing, the most urgent first, each with its originator."""
+        """What is missing, the most urgent first, each with its originator: authors by turns, large ones last."""
+        feeds = self.trust.feeds
+        late = {feed_id for feed_id, feed in feeds.items() if self.budgets.waits_in_bulk(feed.member_id, now_ms)}
+        turns: Counter[tuple[object, ...]] = Counter()
         found = []
-        for want in payloads.wants(self.stores.ledger, now_ms, WANTS_AT_A_TIME):
+        for want in payloads.wants(self.stores.ledger, now_ms, WANTS_AT_A_TIME, sorted(late)[:LATE_FEEDS_MAX]):
             row = ledger.entry(self.stores.ledger, want.hash)
-            feed = self.trust.feeds.get(row.feed_id) if row else None
-            found.append((want, feed.member_id if feed else MemberId(b"")))
-        return found
+            feed = feeds.get(row.feed_id) if row else None
+            author = feed.member_id if feed else MemberId(b"")
+            rank = (want.lane > URGENT, row is not None and row.feed_id in late, want.lane, want.for_peer)
+            turns[rank, author] += 1
+            found.append(((*rank, turns[rank, author]), (want, author)))
+        return [one for _, one in sorted(found, key=lambda ranked: ranked[0])]
 
     # ---- Inside
 

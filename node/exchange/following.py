@@ -78,7 +78,8 @@ def _arrive_again(stores: Stores, trust: Trust, hashes: Sequence[HeaderHash], no
     for hash_ in hashes:
         row = ledger.entry(stores.ledger, hash_)
         if row is not None:
-            arrivals.add(stores.ledger, admission.arrival(stores, _header(row, trust), now_ms))
+            lane = payloads.lane(stores.ledger, hash_)
+            arrivals.add(stores.ledger, admission.arrival(stores, _header(row, trust), lane, now_ms))
 
 
 def _header(row: Row, trust: Trust) -> Header:

@@ -9,7 +9,7 @@ from node.exchange.trust import Trust
 from node.feed import entry, identity, kinds
 from node.feed.box import Wrapping
 from node.feed.entry import Entry
-from node.feed.header import Header
+from node.feed.header import NORMAL, Header
 from node.feed.keys import FeedId, MemberId
 from node.feed.pae import FederationId
 from node.feed.statements import Read
@@ -29,7 +29,10 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """An entry whose signature, box and payload hold. ``readable``: its box opens here."""
+    """An entry whose signature, box and payload hold. ``readable``: its box opens here.
+
+    ``demoted``: urgent for its author, and not carried in lane 0. ``passed_on``: pushed to the peers.
+    """
 
     entry: Entry
     member_id: MemberId
@@ -37,11 +40,18 @@ class Verified:
     box: bytes
     payload: bytes
     readable: bool
+    demoted: bool = False
+    passed_on: bool = True
 
     @property
     def header(self) -> Header:
         """The header."""
         return self.entry.header
+
+    @property
+    def lane(self) -> int:
+        """The lane of this hop: what the author asked for, or less."""
+        return max(self.header.urgency, NORMAL) if self.demoted else self.header.urgency
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class NodeCollector(Collector):
             [((rule,), count) for rule, count in sorted(look.faults.items())],
             "rule",
         )
+        yield from _quotas(look)
         yield from _stores(look)
         yield from _files(self._data_folder)
 
@@ -93,6 +94,26 @@ def _look_ups(look_ups: LookUps) -> Iterator[Metric]:
     )
     family.add_metric((), buckets, look_ups.seconds)
     yield family
+
+
+def _quotas(look: Look) -> Iterator[Metric]:
+    yield _counter(
+        "tocsin_pushes_ignored_total",
+        "Entries that peers pushed beyond their author's quota; they are fetched later, by turns.",
+        [((member,), count) for member, count in sorted(look.ignored.items())],
+        "member",
+    )
+    yield _counter(
+        "tocsin_entries_demoted_total",
+        "Urgent entries that went in lane 1, being over their author's quota, or not its to send in lane 0.",
+        [((member,), count) for member, count in sorted(look.demoted.items())],
+        "member",
+    )
+    yield _counter(
+        "tocsin_peers_needed_sync_total",
+        "Times that a peer read too slowly and was hung up on; it compares heads when it is back.",
+        [((), look.needed_sync)],
+    )
 
 
 def _stores(look: Look) -> Iterator[Metric]:

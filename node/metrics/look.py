@@ -1,11 +1,13 @@
 """One look at the running node."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from node.exchange import consult
 from node.feed import keys
+from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.rpc.approval import Approval
 from node.rpc.meter import LookUps, Meter
@@ -18,6 +20,7 @@ from node.store import peers as stored
 from node.store.figures import Figures
 
 COMPARE_EVERY_S = 5.0  # peers are not asked more often whether they are in step, however often somebody looks
+AUTHORS_MAX, OTHERS = 32, "others"  # a label for each: whoever collects the figures keeps them all
 MEMBER_CHARACTERS = 5  # of the fingerprint: two members may have one name
 
 
@@ -46,7 +49,18 @@ class Look:
     calls: dict[tuple[str, str], int]
     look_ups: LookUps
     faults: dict[str, int]
+    ignored: dict[str, int]  # by the beginning of the author's fingerprint
+    demoted: dict[str, int]
+    needed_sync: int
     figures: Figures
+
+
+def by_author(counts: Mapping[MemberId, int]) -> dict[str, int]:
+    """The first authors that there was something to count of, each by itself, and all others together."""
+    found: Counter[str] = Counter()
+    for number, (member_id, count) in enumerate(list(counts.items())):
+        found[keys.fingerprint(member_id)[:MEMBER_CHARACTERS] if number < AUTHORS_MAX else OTHERS] += count
+    return dict(found)
 
 
 class Looking:
@@ -85,6 +99,9 @@ class Looking:
             calls=dict(self.meter.calls),
             look_ups=self.meter.look_ups.copy(),
             faults=dict(self._peering.faults),
+            ignored=by_author(self._writer.budgets.ignored),
+            demoted=by_author(self._writer.budgets.demoted),
+            needed_sync=self._peering.needed_sync,
             figures=found,
         )
 

@@ -6,11 +6,13 @@ from functools import lru_cache
 from node.errors import Refused
 from node.feed.identity import Role
 from node.feed.keys import MemberId
+from node.feed.kinds import Kind
 from node.feed.roster import Roster
 from node.policy import parameters
 from node.policy.parameters import Parameters
 
 UNREAD = "the rules in force have not come yet, or this program cannot read them"
+URGENT_OF_ANYBODY = frozenset({Kind.WITHDRAW, Kind.SUSPEND, Kind.REVOKE})
 
 
 class Right(StrEnum):
@@ -37,6 +39,17 @@ def obstacle(right: Right, member_id: MemberId, roster: Roster, rules: Parameter
     if seat.role not in set(Role) or Role(seat.role).name.lower() not in entitled:
         return f"{parameters.role_name(seat.role, article=True)} may not {right}"
     return ""
+
+
+def may_be_urgent(kind: int, member_id: MemberId, roster: Roster, rules: Parameters | None) -> bool:
+    """Whether an entry is carried in lane 0 when its author asks for that; else it goes in lane 1, and counts as much.
+
+    A seat is enough, suspended or not. Rules that cannot be read keep nobody's warning back: the quota still stands.
+    """
+    if kind in URGENT_OF_ANYBODY or rules is None:
+        return True
+    seat = roster.seats.get(member_id)
+    return seat is not None and seat.role in set(Role) and Role(seat.role).name.lower() in rules.rights.declare
 
 
 @lru_cache(maxsize=4)

@@ -1,10 +1,11 @@
 """What a machine wants done. Six kinds; two places match over them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from node.feed.keys import HeaderHash, MemberId
+from node.feed.header import Header
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.v1 import header_pb2, peer_pb2
 
 
@@ -25,12 +26,25 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a peer was asked for: the last of each range, and single entries. All else it pushes."""
+
+    ranges: Mapping[FeedId, int] = field(default_factory=dict)
+    entries: frozenset[HeaderHash] = frozenset()
+
+    def covers(self, header: Header) -> bool:
+        """Whether this entry was asked for."""
+        return header.seq <= self.ranges.get(header.feed_id, 0) or header.hash in self.entries
+
+
+@dataclass(frozen=True, slots=True)
 class Ingest:
     """Take these entries in."""
 
     peer: MemberId
     letters: Sequence[header_pb2.SignedEntry]
     lane: int
+    asked: Asked = Asked()
 
 
 @dataclass(frozen=True, slots=True)

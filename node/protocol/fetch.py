@@ -140,6 +140,8 @@ class Fetch:
         self._since = {want.hash: self._since.get(want.hash, now) for want in wants}
         for link in self._peers.values():
             link.has = {hash_: None for hash_ in link.has if hash_ in self._wanted}
+            link.absent = {hash_: until for hash_, until in link.absent.items() if hash_ in self._wanted}
+            link.stalled = {hash_: until for hash_, until in link.stalled.items() if hash_ in self._wanted}
         for hash_ in [hash_ for hash_ in self._under_way if hash_ not in self._wanted]:
             del self._under_way[hash_]
         return self._ask(now)

@@ -15,9 +15,9 @@ from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.protocol import session, sync
-from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, Stream
+from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, Stream
 from node.protocol.mesh import Mesh
-from node.protocol.ranges import Ranges
+from node.protocol.ranges import Authors, Ranges
 from node.protocol.session import Self, State
 from node.protocol.sync import View
 from node.v1 import header_pb2, peer_pb2
@@ -45,6 +45,7 @@ class Growth:
     forks: Sequence[tuple[FeedId, int, header_pb2.ForkProof]] = ()
     gaps: Sequence[tuple[FeedId, int, HeaderHash]] = ()
     unknown: Sequence[FeedId] = ()
+    ignored: bool = False  # the source pushed what is beyond a quota: it is fetched from there by turns
     source: MemberId | None = None
 
 
@@ -54,6 +55,7 @@ class _Peer:
     knows: OrderedDict[HeaderHash, None] = field(default_factory=OrderedDict)
     listed: list[peer_pb2.Row] = field(default_factory=list)
     claims: dict[FeedId, int] = field(default_factory=dict)
+    probed: frozenset[HeaderHash] = frozenset()  # single entries that it was asked for last
     digest: bytes = b""
     resync_at: float = float("inf")
     resync_after_s: float = RESYNC_S
@@ -71,6 +73,7 @@ class Gossip:
         random: Random,
         *,
         now: float,
+        authors: Authors = lambda _: None,
     ) -> None:
         self._me = me
         self._heads = {head.feed_id: head for head in heads}
@@ -78,7 +81,7 @@ class Gossip:
         self._random = random
         self._peers: dict[MemberId, _Peer] = {}
         logs = [FeedId(bytes(founder)) for founder in founders]
-        self._ranges = Ranges(self._heads, logs, self._holders, random)
+        self._ranges = Ranges(self._heads, logs, self._holders, random, authors)
         self._mesh = Mesh(random)
         self._digest = b""
         self.lacks_boxes = False
@@ -148,7 +151,7 @@ class Gossip:
         effects += self._ranges.moved(now, growth.heads, self._peers.__contains__)
         for feed_id in growth.unknown:
             self._ranges.forget(feed_id)
-        if growth.unknown and growth.source in self._peers:
+        if (growth.unknown or growth.ignored) and growth.source in self._peers:
             self._schedule_resync(now, self._peers[growth.source])
         return effects
 
@@ -186,7 +189,8 @@ class Gossip:
             case "hello":
                 return self._on_hello(peer, link, frame.hello)
             case "entries":
-                return [Ingest(peer, tuple(frame.entries.entries), frame.entries.lane)]
+                asked = Asked(self._ranges.asked_of(peer), link.probed)
+                return [Ingest(peer, tuple(frame.entries.entries), frame.entries.lane, asked)]
             case "digest":
                 return self._on_digest(peer, link, frame.digest)
             case "heads":
@@ -228,9 +232,7 @@ class Gossip:
         missing = sync.missing(self._view, listed)
         link.claims = dict(missing)
         effects = self._ranges.ask(now, peer, missing)
-        probes = sync.differing(self._view, listed)[: limits.RANGES_PER_FRAME_MAX]
-        if probes:
-            effects.append(Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(entries=probes))))
+        effects += self._probe(peer, sync.differing(self._view, listed))
         ours = sync.ahead(self._view, listed) if said.whole else []
         if ours:
             effects += [Send(peer, Stream.GOSSIP, frame) for frame in sync.pages(ours, whole=False)]
@@ -288,15 +290,21 @@ class Gossip:
                 probes.append(previous)  # another entry than ours stands there: it proves a fork
             else:
                 targets[feed_id] = max(targets.get(feed_id, 0), seq)
-        effects = self._ranges.ask(now, growth.source, targets)
-        if probes:
-            want = peer_pb2.Want(entries=sorted(set(probes))[: limits.RANGES_PER_FRAME_MAX])
-            effects.append(Send(growth.source, Stream.GOSSIP, peer_pb2.Frame(want=want)))
-        return effects
+        return [*self._ranges.ask(now, growth.source, targets), *self._probe(growth.source, probes)]
 
-    def _holders(self, feed_id: FeedId) -> list[MemberId]:
-        """Peers that, when last compared, claimed more of a feed than was here."""
-        return [peer for peer in self.ready() if feed_id in self._peers[peer].claims]
+    def _probe(self, peer: MemberId, hashes: Iterable[HeaderHash]) -> list[Effect]:
+        """Ask for single entries, which may prove a fork."""
+        probes = sorted(set(hashes))[: limits.RANGES_PER_FRAME_MAX]
+        if not probes:
+            return []
+        self._peers[peer].probed = frozenset(probes)
+        return [Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(entries=probes)))]
+
+    def _holders(self, feed_id: FeedId) -> dict[MemberId, int]:
+        """Peers that, when last compared, claimed more of a feed than is here now."""
+        head = self._heads.get(feed_id)
+        claims = {peer: self._peers[peer].claims.get(feed_id, 0) for peer in self.ready()}
+        return {peer: last for peer, last in claims.items() if last > (head.seq if head else 0)}
 
     def _schedule_resync(self, now: float, link: _Peer) -> None:
         if link.resync_at == float("inf"):

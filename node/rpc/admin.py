@@ -98,12 +98,24 @@ class AdminServicer(LevelServicer):
                 peers_connected=len(self._peering.connected),
                 peers_in_step=len(self._peering.in_step),
                 heads_digest=self._peering.digest,
+                quotas=self._quotas(),
             )
         )
         ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]
         if ahead:
             answer.clock_known, answer.clock_ahead_ms = True, int(statistics.median(ahead))
         return answer
+
+    def _quotas(self) -> admin_pb2.QuotaView:
+        budgets = self._writer.budgets
+        return admin_pb2.QuotaView(
+            pushes_ignored=budgets.ignored.total(),
+            members_ignored=len(budgets.ignored),
+            demoted=budgets.demoted.total(),
+            slowed=budgets.slowed,
+            slowed_ms=budgets.slowed_ms,
+            needed_sync=self._peering.needed_sync,
+        )
 
     @status.answers
     async def ListMembers(self, _: admin_pb2.ListMembersRequest, _context: _Context) -> admin_pb2.ListMembersResponse:  # noqa: N802

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from node.content import names
 from node.exchange import consult, documents, project
+from node.exchange.budgets import Budgets
 from node.feed import keys
 from node.feed.keys import MemberId
 from node.rpc import finding
@@ -26,6 +27,7 @@ from node.v1.admin_pb2 import Finding
 
 WANTED_MS_MAX = 600_000  # what any holder has comes in seconds; what nobody has is worth a look
 UNPROJECTED_MS_MAX = 60_000
+SLOWED_MS = 3_600_000  # so long after what is over our quota was said, it may still be on its way
 CERTIFICATE_MS_MIN = 3_600_000  # it is renewed eight hours before its end
 
 Own = Callable[[], admin_pb2.GetStatusResponse]
@@ -60,6 +62,7 @@ class Examination:
             _wanted(wanted, now_ms),
             _projected(unprojected, now_ms),
             *self._forks(forks),
+            _own_quota(self._writer.budgets, now_ms),
         ]
 
     # ---- The node
@@ -185,6 +188,17 @@ def _wanted(found: Waiting, now_ms: int) -> Finding:
     if age_ms <= WANTED_MS_MAX:
         return finding.ok("wanted", words)
     return finding.warning("wanted", words, "Connect to more peers: none of those connected has them.")
+
+
+def _own_quota(budgets: Budgets, now_ms: int) -> Finding:
+    if not budgets.slowed or now_ms > budgets.slowed_ms + SLOWED_MS:
+        return finding.ok("quota", "what this node says goes the fast way")
+    age = span(max(now_ms - budgets.slowed_ms, 0) / 1000)
+    words = (
+        f"our own feed is over its quota at peers, by {budgets.slowed:,} entries, the last {age} ago:"
+        " they fetch these by turns, and carry what is urgent of them like the rest"
+    )
+    return finding.warning("quota", words, "Nothing is lost. Say less at a time; `tocsin charter show` has the quotas.")
 
 
 def _projected(found: Waiting, now_ms: int) -> Finding:

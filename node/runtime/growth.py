@@ -14,7 +14,7 @@ from node.store.ledger import ForkRow
 
 def urgent(exchange: Exchange, checked: Checked, source: MemberId) -> Growth | None:
     """What goes on before the commit: verified entries of lane 0."""
-    fresh = _fresh(exchange, [verified for verified in checked.entries if verified.header.urgency == URGENT])
+    fresh = _fresh(exchange, [verified for verified in checked.entries if verified.lane == URGENT])
     return Growth(fresh=fresh, source=source) if fresh else None
 
 
@@ -23,15 +23,18 @@ def published(exchange: Exchange, admitted: Admitted) -> Growth:
     return Growth(heads=admitted.heads, fresh=_fresh(exchange, admitted.entries))
 
 
-def committed(exchange: Exchange, admitted: Admitted, checked: Checked, source: MemberId) -> Growth:
-    """A peer's entries, durable: heads may be told, and what is not urgent goes on."""
-    slower = [verified for verified in admitted.entries if verified.header.urgency != URGENT]
+def committed(
+    exchange: Exchange, admitted: Admitted, checked: Checked, source: MemberId, *, ignored: bool = False
+) -> Growth:
+    """A peer's entries, durable: heads may be told, and what is not urgent goes on, within its author's quota."""
+    slower = [verified for verified in admitted.entries if verified.lane != URGENT]
     return Growth(
         heads=admitted.heads,
         fresh=_fresh(exchange, slower),
         forks=[(row.feed_id, row.seq, disclose.fork(row)) for row in admitted.forks],
         gaps=[(gap.feed_id, gap.seq, gap.previous) for gap in admitted.gaps],
         unknown=checked.unknown,
+        ignored=ignored,
         source=source,
     )
 
@@ -42,4 +45,4 @@ def forked(row: ForkRow, source: MemberId) -> Growth:
 
 
 def _fresh(exchange: Exchange, entries: Iterable[Verified]) -> list[Fresh]:
-    return [Fresh(one.header.hash, one.header.urgency, exchange.letter(one)) for one in entries]
+    return [Fresh(one.header.hash, one.lane, exchange.letter(one)) for one in entries if one.passed_on]

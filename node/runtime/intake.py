@@ -9,9 +9,8 @@ from node.exchange import verification
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.verified import Checked
-from node.feed import entry as entries
-from node.feed.header import BULK
 from node.feed.keys import HeaderHash, MemberId
+from node.protocol.effects import Asked
 from node.protocol.gossip import Growth
 from node.runtime import growth
 from node.runtime.copies import Copies
@@ -21,6 +20,7 @@ from node.runtime.writer import Writer
 from node.v1 import header_pb2
 
 INLINE_BOXES_BYTES_MAX = 8192  # a hundred wraps take 6 ms to try
+PUSHED = Asked()  # nobody here asked for it
 INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
 
 
@@ -47,35 +47,43 @@ class Intake:
         self._writer, self._clock, self._work, self._around = writer, clock, work, around
         self._copies = Copies()
 
-    async def take(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> None:
+    async def take(
+        self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int, asked: Asked = PUSHED
+    ) -> None:
         """Take in what is neither stored nor in hand already; a copy counts if the one in hand turns out wrong."""
         fresh = self._copies.take(peer, [(self._hash_of(letter), letter) for letter in letters])
         if not fresh:
             return
-        lane = max(lane, min(self._urgency(hand.letter) for hand in fresh.values()))  # no hop makes it more urgent
+        now_ms = self._clock.now_ms()
+        # No hop makes it more urgent, nor does its author for longer than its quota lasts.
+        lane = max(lane, min(self._writer.budgets.lane_of(hand.letter, now_ms) for hand in fresh.values()))
         verified: set[HeaderHash] = set()
         try:
-            verified = await self._admit(peer, [hand.letter for hand in fresh.values()], lane)
+            verified = await self._admit(peer, [hand.letter for hand in fresh.values()], lane, asked)
         finally:
             again = self._copies.let_go(fresh, verified)
         for other, letter in again:
             await self.take(other, [letter], lane)
 
-    async def _admit(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> set[HeaderHash]:
-        """Verify, pass the urgent on, admit, pass the rest on; which of them verified."""
+    async def _admit(
+        self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int, asked: Asked
+    ) -> set[HeaderHash]:
+        """Verify, pass the urgent on, admit, pass the rest on; which of them verified or are beyond a quota."""
         slow = len(letters) > INLINE_LETTERS_MAX or sum(len(letter.box) for letter in letters) > INLINE_BOXES_BYTES_MAX
-        checked = await self._verified_aside(letters, lane) if slow else None
+        aside = await self._verified_aside(letters, lane, asked) if slow else None
         now_ms, loop = self._clock.now_ms(), asyncio.get_running_loop()
 
-        def take_in(exchange: Exchange) -> tuple[Checked, Admitted, Growth]:
-            found = checked or exchange.verify(exchange.unseen(letters))
+        def take_in(exchange: Exchange) -> tuple[Checked, frozenset[HeaderHash], Admitted, Growth]:
+            checked, over = aside or _checked(exchange, letters, asked, now_ms)
+            found, beyond = exchange.rule(checked, asked, now_ms)
             early = growth.urgent(exchange, found, peer)
             if early is not None:  # on its way while this thread waits for the disk
                 loop.call_soon_threadsafe(self._pass_on, early)
             admitted = exchange.admit(found, now_ms)
-            return found, admitted, growth.committed(exchange, admitted, found, peer)
+            over |= beyond
+            return found, over, admitted, growth.committed(exchange, admitted, found, peer, ignored=bool(over))
 
-        found, admitted, news = await self._writer.run(take_in, lane)
+        found, over, admitted, news = await self._writer.run(take_in, lane)
         if admitted.arrived:
             self._writer.arrived(admitted.arrived)
         self._copies.note_stored(admitted)
@@ -84,24 +92,27 @@ class Intake:
             await self._around.refresh_wants()
         if found.fault is not None:
             self._around.convict(peer, found.fault)
-        return {one.header.hash for one in found.entries}
+        return {one.header.hash for one in found.entries} | over
 
-    async def _verified_aside(self, letters: Sequence[header_pb2.SignedEntry], lane: int) -> Checked:
+    async def _verified_aside(
+        self, letters: Sequence[header_pb2.SignedEntry], lane: int, asked: Asked
+    ) -> tuple[Checked, frozenset[HeaderHash]]:
         """Many signatures: on another thread than the writer's, which goes on meanwhile."""
-        unseen = await self._writer.run(lambda exchange: exchange.unseen(letters), lane)
-        return await asyncio.to_thread(verification.verify, unseen, self._writer.trust, self._writer.reader)
+        now_ms = self._clock.now_ms()
+        worth, over = await self._writer.run(lambda exchange: exchange.worth_checking(letters, asked, now_ms), lane)
+        return await asyncio.to_thread(verification.verify, worth, self._writer.trust, self._writer.reader), over
 
     def _pass_on(self, early: Growth) -> None:
         """Urgent entries, verified and about to be stored: gossip answers with nothing but sends."""
         self._writer.pause_bulk()
         self._work.start(self._around.grown(early))
 
-    def _urgency(self, letter: header_pb2.SignedEntry) -> int:
-        """What the author asked for; bulk where it cannot be read, which is for `verify` to say."""
-        try:
-            return entries.decode(letter.header, letter.signature, self._writer.trust.federation_id).header.urgency
-        except PeerFault:
-            return BULK
-
     def _hash_of(self, letter: header_pb2.SignedEntry) -> HeaderHash:
         return verification.header_hash(letter, self._writer.trust.federation_id)
+
+
+def _checked(
+    exchange: Exchange, letters: Sequence[header_pb2.SignedEntry], asked: Asked, now_ms: int
+) -> tuple[Checked, frozenset[HeaderHash]]:
+    worth, over = exchange.worth_checking(letters, asked, now_ms)
+    return exchange.verify(worth), over

@@ -10,6 +10,7 @@ from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.v1 import peer_pb2
 
+SLOW = "reads too slowly"
 HUNG_UP, CUT = "the peer hung up", "no answer: the connection was cut"
 UNSURE = "not approved there yet, or not with our present card"  # TLS 1.3 does not tell which, nor a cut from either
 PROGRAM_CHARACTERS_MAX = 64
@@ -75,7 +76,7 @@ class Outbox:
         """Send it after what waits already, or hang up."""
         size = frame.ByteSize()
         if self._queue.full() or self._bytes + size > limits.OUTBOX_BYTES_MAX:
-            self.end("reads too slowly")
+            self.end(SLOW)
             return
         self._bytes += size
         if self._bytes > limits.OUTBOX_BYTES_MAX // 2:

@@ -65,10 +65,12 @@ class Listing:
             change = await self._compare(sharing, before, staged)
             changes.check_removal(draft, before, change)
             letter = _head(sharing, before, change, {kind.name for kind in staged.counts})
-            records = 0
+            records, slowed = 0, saying.writer.budgets.slowed
             if not draft.dry_run and not (head and change.is_nothing and _is_same(head, sharing, letter)):
                 records = await self._say(sharing, letter, before, change, staged)
-            return await self._answer(sharing, change, records, is_there=not draft.dry_run or head is not None)
+            answer = await self._answer(sharing, change, records, is_there=not draft.dry_run or head is not None)
+            answer.slowed = saying.writer.budgets.slowed - slowed
+            return answer
 
     def _sharing(self, draft: tools_pb2.ListDraft, crisis_id: bytes, head: Record | None, now_ms: int) -> Sharing:
         """The list as it is to be: what the draft leaves open is as before, or as usual."""

@@ -20,7 +20,7 @@ from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.runtime import growth
 from node.runtime.intake import Intake
-from node.runtime.link import CUT, FAREWELL_S, HUNG_UP, Clock, Heard, Link, Outbox
+from node.runtime.link import CUT, FAREWELL_S, HUNG_UP, SLOW, Clock, Heard, Link, Outbox
 from node.runtime.work import Work
 from node.runtime.writer import News, Writer
 from node.v1 import header_pb2, peer_pb2
@@ -39,6 +39,7 @@ class Peering:
         self.heard: dict[MemberId, Heard] = {}
         self.ended: dict[MemberId, str] = {}  # why there is no link, in words
         self.faults: Counter[str] = Counter()  # what peers sent and does not hold, by the rule it breaks
+        self.needed_sync = 0  # times that a peer read too slowly
         self._frames = News()
         self._gossip, self._fetch = gossip, fetch
         self._writer, self._clock = writer, clock
@@ -139,7 +140,10 @@ class Peering:
         now_ms = self._clock.now_ms()
 
         def publish_all(exchange: Exchange) -> tuple[Admitted, Growth]:
+            before = exchange.budgets.slowed
             admitted = exchange.publish(drafts, now_ms)
+            if slowed := exchange.budgets.slowed - before:
+                _log.warning("over our own quota: others take their time with it", entries=slowed)
             return admitted, growth.published(exchange, admitted)
 
         admitted, news = await self._writer.run(publish_all, lane)
@@ -194,6 +198,9 @@ class Peering:
     async def _leave(self, link: Link, outbox: Outbox) -> None:
         """The link that stood last is gone: what it owed is asked for elsewhere, and the peer dialled again."""
         del self._outboxes[link.peer, link.stream]
+        if outbox.reason == SLOW:
+            self.needed_sync += 1
+            _log.warning("needs sync", name=self._name(link.peer), peer=link.peer.hex(), stream=link.stream.value)
         now, was_up = self._clock.monotonic_s(), link.peer in self.connected
         await self._apply(self._machine(link.stream).link_down(now, link.peer))
         if link.stream is Stream.BULK:
@@ -236,8 +243,8 @@ class Peering:
             match effect:
                 case Send(peer, stream, frame):
                     self._send(peer, stream, frame)
-                case Ingest(peer, letters, lane):
-                    await self._intake.take(peer, letters, lane)
+                case Ingest(peer, letters, lane, asked):
+                    await self._intake.take(peer, letters, lane, asked)
                 case Serve(peer, want):
                     await self._serve(peer, want)
                 case ServeChunk(peer, entry, number):

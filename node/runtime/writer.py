@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import TypeVar
 
+from node.exchange.budgets import Budgets
 from node.exchange.exchange import Exchange
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
@@ -93,6 +94,11 @@ class Writer:
     def trust(self) -> Trust:
         """What is trusted as of now; a value, so it may be read from any thread."""
         return self._exchange.trust
+
+    @property
+    def budgets(self) -> Budgets:
+        """What authors have left of their quotas; to be looked at only, from any thread."""
+        return self._exchange.budgets
 
     @property
     def feed_id(self) -> FeedId:

@@ -40,6 +40,7 @@ def add(
     state: State,
     chunks: int,
     *,
+    lane: int,
     boxed: bool,
     list_id: ObjectId | None = None,
 ) -> None:
@@ -48,7 +49,7 @@ def add(
         connection,
         "INSERT INTO payload (hash, state, reason, lane, chunks, expires_ms, boxed, list_id)"
         " VALUES (?, ?, '', ?, ?, ?, ?, ?)",
-        (header.hash, state, header.urgency, chunks, header.expires_ms, boxed, list_id),
+        (header.hash, state, lane, chunks, header.expires_ms, boxed, list_id),
     )
 
 
@@ -61,6 +62,12 @@ def state(connection: sa.Connection, hash_: HeaderHash) -> State | None:
     """The state, or None for a statement or an unknown entry."""
     found = driver.scalar(connection, "SELECT state FROM payload WHERE hash = ?", (hash_,))
     return None if found is None else State(found)
+
+
+def lane(connection: sa.Connection, hash_: HeaderHash) -> int:
+    """The lane in which its entry came."""
+    found: int = driver.scalar(connection, "SELECT lane FROM payload WHERE hash = ?", (hash_,))
+    return found
 
 
 def set_state(connection: sa.Connection, hash_: HeaderHash, state: State, reason: str = "") -> None:
@@ -108,16 +115,20 @@ def is_held(connection: sa.Connection, hash_: HeaderHash) -> bool:
     )
 
 
-def wants(connection: sa.Connection, now_ms: int, limit: int) -> list[Want]:
-    """What is missing and still of use, the most urgent first and then feeds by turns: the stored want-list."""
+def wants(connection: sa.Connection, now_ms: int, limit: int, late: Sequence[FeedId] = ()) -> list[Want]:
+    """What is missing and still of use: the stored want-list.
+
+    The most urgent first, what is not urgent of late feeds behind all else, and then feeds by turns.
+    """
+    is_late = f"e.feed_id IN ({','.join('?' * len(late))})" if late else "0"
     rows = driver.rows(
         connection,
         "SELECT p.hash, p.lane, p.chunks, (SELECT count(*) FROM chunk c WHERE c.hash = p.hash) AS held,"
-        " p.relay_until_ms, row_number() OVER"
+        f" p.relay_until_ms, p.lane > 0 AND {is_late} AS late, row_number() OVER"
         " (PARTITION BY p.lane, p.relay_until_ms > 0, e.feed_id ORDER BY p.rowid) AS turn"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0 AND p.boxed AND p.expires_ms > ?"
-        " ORDER BY p.lane, p.relay_until_ms > 0, turn, p.rowid LIMIT ?",
-        (now_ms, limit),
+        " ORDER BY late, p.lane, p.relay_until_ms > 0, turn, p.rowid LIMIT ?",
+        (*late, now_ms, limit),
     )
     return [
         Want(row[0], row[1], row[2], _first_missing(connection, row[0]) if row[3] else 0, for_peer=bool(row[4]))

@@ -68,6 +68,7 @@ class GetStatusResponse(_message.Message):
     DATA_FOLDER_FIELD_NUMBER: _builtins.int
     RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
     INDEX_DIGEST_FIELD_NUMBER: _builtins.int
+    QUOTAS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     role: _builtins.int
@@ -98,6 +99,8 @@ class GetStatusResponse(_message.Message):
     resident_bytes: _builtins.int
     index_digest: _builtins.bytes
     """SHA-256 over (kind, value), rising; only when asked for."""
+    @_builtins.property
+    def quotas(self) -> Global___QuotaView: ...
     def __init__(
         self,
         *,
@@ -126,14 +129,57 @@ class GetStatusResponse(_message.Message):
         data_folder: _builtins.str = ...,
         resident_bytes: _builtins.int = ...,
         index_digest: _builtins.bytes = ...,
+        quotas: Global___QuotaView | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quotas", b"quotas"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "founders", b"founders", "heads_digest", b"heads_digest", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "name", b"name", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "resident_bytes", b"resident_bytes", "role", b"role", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "founders", b"founders", "heads_digest", b"heads_digest", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "name", b"name", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class QuotaView(_message.Message):
+    """Since the node started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUSHES_IGNORED_FIELD_NUMBER: _builtins.int
+    MEMBERS_IGNORED_FIELD_NUMBER: _builtins.int
+    DEMOTED_FIELD_NUMBER: _builtins.int
+    SLOWED_FIELD_NUMBER: _builtins.int
+    SLOWED_MS_FIELD_NUMBER: _builtins.int
+    NEEDED_SYNC_FIELD_NUMBER: _builtins.int
+    pushes_ignored: _builtins.int
+    """Entries that peers pushed beyond their authors' quotas: fetched later, by turns."""
+    members_ignored: _builtins.int
+    """Of so many members."""
+    demoted: _builtins.int
+    """Urgent entries that went in lane 1."""
+    slowed: _builtins.int
+    """Entries of our own that others fetch by turns, or carry in lane 1."""
+    slowed_ms: _builtins.int
+    """When the last of them was published."""
+    needed_sync: _builtins.int
+    """Peers that were hung up on because they read too slowly; they compare heads when they are back."""
+    def __init__(
+        self,
+        *,
+        pushes_ignored: _builtins.int = ...,
+        members_ignored: _builtins.int = ...,
+        demoted: _builtins.int = ...,
+        slowed: _builtins.int = ...,
+        slowed_ms: _builtins.int = ...,
+        needed_sync: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["demoted", b"demoted", "members_ignored", b"members_ignored", "needed_sync", b"needed_sync", "pushes_ignored", b"pushes_ignored", "slowed", b"slowed", "slowed_ms", b"slowed_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuotaView: _TypeAlias = QuotaView  # noqa: Y015
 
 @_typing.final
 class ListMembersRequest(_message.Message):

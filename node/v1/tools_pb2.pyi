@@ -396,6 +396,7 @@ class PublishListResponse(_message.Message):
     RECORDS_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
     RECORDS_WITHDRAWN_FROM_FIELD_NUMBER: _builtins.int
+    SLOWED_FIELD_NUMBER: _builtins.int
     added: _builtins.int
     unchanged: _builtins.int
     """They stood in the list already."""
@@ -404,6 +405,8 @@ class PublishListResponse(_message.Message):
     removed: _builtins.int
     records_withdrawn_from: _builtins.int
     """Records of which items were withdrawn."""
+    slowed: _builtins.int
+    """Entries beyond this member's quota: others fetch them by turns, or carry them in lane 1."""
     @_builtins.property
     def list(self) -> Global___ListView: ...
     def __init__(
@@ -415,10 +418,11 @@ class PublishListResponse(_message.Message):
         records: _builtins.int = ...,
         removed: _builtins.int = ...,
         records_withdrawn_from: _builtins.int = ...,
+        slowed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "list", b"list", "records", b"records", "records_withdrawn_from", b"records_withdrawn_from", "removed", b"removed", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "list", b"list", "records", b"records", "records_withdrawn_from", b"records_withdrawn_from", "removed", b"removed", "slowed", b"slowed", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

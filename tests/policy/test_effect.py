@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from node.feed.keys import MemberId
+from node.feed.kinds import Kind
 from node.feed.roster import Roster, Rules, Seat
 from node.policy import effect, parameters, wording
 from node.policy.effect import Right
@@ -65,3 +66,18 @@ def test_frameworks_and_vocabularies_are_data_whatever_their_names() -> None:
     assert f"Frameworks: eu-ocrf 1, x-later 9.1 ({'ab' * 6})." in words
     assert "Words for grounds: order." in words
     assert effect.read(text.replace("ab" * 32, "ab").encode()) is None
+
+
+def test_lane_0_is_for_those_who_may_declare_and_for_what_takes_back() -> None:
+    rules = RULES
+    for member_id, expected in ((MINISTRY, True), (PLATFORM, False), (STRANGER, False)):
+        assert effect.may_be_urgent(Kind.DECLARATION, member_id, ROSTER, rules) is expected
+        assert effect.may_be_urgent(Kind.SEALED, member_id, ROSTER, rules) is expected
+        for kind in (Kind.WITHDRAW, Kind.SUSPEND, Kind.REVOKE):
+            assert effect.may_be_urgent(kind, member_id, ROSTER, rules)
+
+
+def test_a_seat_is_enough_for_lane_0_and_rules_that_cannot_be_read_keep_no_warning_back() -> None:
+    suspended = replace(ROSTER, seats={MINISTRY: replace(SEATS[MINISTRY], suspended=True)}, in_force=False)
+    assert effect.may_be_urgent(Kind.DECLARATION, MINISTRY, suspended, RULES)
+    assert effect.may_be_urgent(Kind.DECLARATION, PLATFORM, ROSTER, None)

@@ -63,7 +63,7 @@ class Running:
         founders = [founder.member_id for founder in exchange.trust.charter.founders]
         heads = ledger.heads(exchange.stores.ledger)
         random = Random(number)
-        gossip = Gossip(me, heads, {}, founders, random, now=clock.monotonic_s())
+        gossip = Gossip(me, heads, {}, founders, random, now=clock.monotonic_s(), authors=exchange.author_of)
         self.writer = Writer(exchange)
         dialing = Dialing(self.member_id, random)
         self.peering = Peering(gossip, Fetch(me, random), dialing, self.writer, clock)

@@ -12,7 +12,7 @@ from node.exchange.publish import Author, Draft
 from node.exchange.verified import Checked
 from node.feed.header import HISTORY
 from node.feed.keys import FeedId, HeaderHash, MemberId
-from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
+from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.protocol.session import Self
@@ -40,8 +40,10 @@ class Node:
         self.links: set[MemberId] = set()
         self.counts: Counter[str] = Counter()
         self.moved: set[FeedId] = set()
+        self.checked = 0  # entries whose signature was looked at
         self.exchange: Exchange
         self.is_up = False
+        self.heard: Callable[[Node, Growth], None] = lambda _, __: None
         self.carry: Carry
         self.cut: Cut
 
@@ -68,7 +70,9 @@ class Node:
         me = Self(trust.federation_id, self.id, seed(f"node {self.member.number}")[:16], store_id, "simulated")
         forks = {row.feed_id: row.seq for row in ledger.forks(self.disk.ledger)}
         founders = [founder.member_id for founder in self.federation.charter.founders]
-        self.gossip = Gossip(me, ledger.heads(self.disk.ledger), forks, founders, self.random, now=now)
+        self.gossip = Gossip(
+            me, ledger.heads(self.disk.ledger), forks, founders, self.random, now=now, authors=self.exchange.author_of
+        )
         self.fetch = Fetch(me, self.random)
         self.links = set()
         self.is_up = True
@@ -113,8 +117,8 @@ class Node:
             match effect:
                 case Send(peer, stream, frame):
                     self.carry(self.id, peer, stream, frame)
-                case Ingest(peer, letters):
-                    self._ingest(now, peer, letters)
+                case Ingest(peer, letters, _, asked):
+                    self._ingest(now, peer, letters, asked)
                 case Serve(peer, want):
                     for answer in self.exchange.serve(want, ms(now)):
                         entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
@@ -139,17 +143,18 @@ class Node:
         elif held := self.exchange.held(hashes):
             self.carry(self.id, peer, Stream.BULK, peer_pb2.Frame(have=peer_pb2.Have(entries=held)))
 
-    def _ingest(self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]) -> None:
-        unseen = self.exchange.unseen(letters)
-        if not unseen:
+    def _ingest(self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], asked: Asked) -> None:
+        worth, over = self.exchange.worth_checking(letters, asked, ms(now))
+        if not worth and not over:
             return
-        checked = self.exchange.verify(unseen)
+        verified = self.exchange.verify(worth)
+        checked, beyond = self.exchange.rule(verified, asked, ms(now))
         early = growth.urgent(self.exchange, checked, peer)
         if early:
             self._grown(now, early)
         admitted = self.exchange.admit(checked, ms(now))
-        self._count(checked, admitted.gaps)
-        self._grown(now, growth.committed(self.exchange, admitted, checked, peer))
+        self._count(verified, checked, admitted.gaps, len(over | beyond))
+        self._grown(now, growth.committed(self.exchange, admitted, checked, peer, ignored=bool(over | beyond)))
         if any(one.header.has_payload for one in admitted.entries):
             self._refresh_wants(now)
         if admitted.arrived:
@@ -180,6 +185,7 @@ class Node:
             self._project()
 
     def _grown(self, now: float, news: Growth) -> None:
+        self.heard(self, news)
         self.moved |= {head.feed_id for head in news.heads}
         self.apply(now, self.gossip.grown(now, news))
 
@@ -196,7 +202,10 @@ class Node:
             pass
         self.exchange.load_documents()
 
-    def _count(self, checked: Checked, gaps: Sequence[object]) -> None:
+    def _count(self, verified: Checked, checked: Checked, gaps: Sequence[object], ignored: int) -> None:
+        self.checked += len(verified.entries)
+        self.counts["a push beyond a quota was not taken in"] += ignored
+        self.counts["an urgent entry went in lane 1"] += sum(one.demoted for one in checked.entries)
         if gaps:
             self.counts["a gap was seen"] += 1
         if checked.unknown:

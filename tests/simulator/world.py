@@ -11,7 +11,7 @@ from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.store import arrivals, health, index, ledger
 from node.v1 import peer_pb2
-from tests.simulator import amendments, checks, members, memo, workload
+from tests.simulator import amendments, checks, floods, members, memo, workload
 from tests.simulator.checks import Checks
 from tests.simulator.disk import Crash, Disk, empty_disk
 from tests.simulator.link import Link, Packed, pack
@@ -22,10 +22,12 @@ ENTRIES_MIN = 40
 SAYING_S = 20.0  # how long entries are published
 CONVERGE_S = 240.0  # after the healing; sixteen rounds of anti-entropy
 DEGREE = 4
-FAULTS = ("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart")
+FAULTS = ("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart", "flood")
 RARE = (
     "a gap was seen",
     "a feed was not certified yet",
+    "a push beyond a quota was not taken in",
+    "an urgent entry went in lane 1",
     "a payload was absent",
     "a chunk was kept",
     "a fetch was retried or moved",
@@ -65,7 +67,7 @@ class World:
     def __init__(self, seed: int, count: int = 25) -> None:
         self.seed = seed
         self.random = Random(seed)
-        self.federation = members.federation(count)
+        self.federation = members.federation(count, floods.DOCUMENT)
         self.now = 0.0
         self.queue: list[tuple[float, int, Callable[[], None]]] = []
         self.ties = 0
@@ -200,6 +202,8 @@ class World:
         self.amendments = amendments.plan(self, SAYING_S)
         if "partition" in self.faults:
             self.at(self.random.uniform(1, 8), self._partition)
+        if "flood" in self.faults:
+            floods.plan(self)
         everyone = list(self.nodes.values())
         if "crash" in self.faults:
             for _ in range(4):

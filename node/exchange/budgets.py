@@ -1,0 +1,181 @@
+"""Budgets: what each author has left of its quota here, and what that means for the entries of a frame.
+
+What is pushed beyond it is not taken in: it is fetched later, in its author's turn. What was asked for is taken in
+and not pushed on beyond it. What is urgent beyond it goes in lane 1. Own entries are never held back here.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from node.errors import PeerFault
+from node.exchange import documents
+from node.exchange.trust import Trust
+from node.exchange.verified import Checked, Verified
+from node.feed import entry
+from node.feed.header import NORMAL, URGENT, Header
+from node.feed.keys import HeaderHash, MemberId
+from node.feed.roster import Facts, Roster
+from node.policy import effect, quota
+from node.policy.parameters import Parameters
+from node.policy.quota import Buckets, Rates
+from node.protocol.effects import Asked
+from node.v1 import header_pb2
+
+CHARGED_KEPT = 16_384  # hashes whose copies cost nothing more
+CLOCKLESS_MS = 0  # nothing has lapsed then: a seat, once given, is enough for a lane
+
+Letter = header_pb2.SignedEntry
+Held = Callable[[list[HeaderHash]], Collection[HeaderHash]]  # which of them are stored
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """By what budgets are given, computed once for each state of the facts, and of the texts that they name."""
+
+    facts: Facts
+    documents: Mapping[bytes, bytes]
+    roster: Roster
+    parameters: Parameters | None
+
+
+def rules(trust: Trust) -> Rules:
+    """The rules in force, and who has a seat, whatever the time."""
+    return Rules(trust.facts, trust.documents, trust.roster(CLOCKLESS_MS), documents.rules_in_force(trust))
+
+
+class _Direction:
+    """What is pushed to us and what we fetch have budgets of their own: history costs nobody its next warning."""
+
+    def __init__(self, rates_of: Callable[[MemberId], Rates]) -> None:
+        self.headers = Buckets(lambda member_id: rates_of(member_id).headers)
+        self.urgent = Buckets(lambda member_id: rates_of(member_id).urgent)
+
+
+class Budgets:
+    """Of all authors. Changed by the writer alone; looking may be done from any thread."""
+
+    def __init__(self, own: MemberId, trust: Callable[[], Trust]) -> None:
+        self.ignored: Counter[MemberId] = Counter()  # pushed entries that were not taken in
+        self.demoted: Counter[MemberId] = Counter()  # urgent entries that went in lane 1
+        self.slowed = 0  # our own entries that others fetch by turns, or carry in lane 1
+        self.slowed_ms = 0  # the last of them
+        self._own, self._trust = own, trust
+        self._rules = rules(trust())
+        self._pushed, self._fetched = _Direction(self._rates), _Direction(self._rates)
+        self._bulk = Buckets(lambda member_id: self._rates(member_id).bulk_bytes)
+        self._charged: OrderedDict[HeaderHash, bool] = OrderedDict()  # and whether each went in lane 0
+
+    # ---- Before anything is checked
+
+    def affordable(
+        self, letters: Sequence[Letter], asked: Asked, held: Held, now_ms: int
+    ) -> tuple[list[Letter], frozenset[HeaderHash]]:
+        """Without those whose author has nothing left, which cost no signature check; and their hashes."""
+        left: dict[MemberId, float] = {}
+        over: dict[HeaderHash, tuple[Letter, MemberId]] = {}
+        for letter in letters:
+            header, author = self._named(letter)
+            if header is None or author is None or self._is_free(header, author, asked, now_ms):
+                continue
+            left[author] = (left[author] if author in left else self._pushed.headers.left(author, now_ms)) - 1
+            if left[author] < 0:
+                over[header.hash] = letter, author
+        for hash_ in held(sorted(over)) if over else ():
+            del over[hash_]  # it brings what a stored entry lacks
+        self.ignored.update(author for _, author in over.values())
+        dropped = {id(letter) for letter, _ in over.values()}
+        return [letter for letter in letters if id(letter) not in dropped], frozenset(over)
+
+    def lane_of(self, letter: Letter, now_ms: int) -> int:
+        """In which lane it would go now, before it is checked; what cannot be read is for verification to say."""
+        header, author = self._named(letter)
+        if header is None or header.urgency != URGENT or author == self._own:
+            return header.urgency if header else NORMAL
+        return URGENT if author and self._is_urgent_now(header, author, now_ms) else NORMAL
+
+    def _named(self, letter: Letter) -> tuple[Header | None, MemberId | None]:
+        """Who is said to have written it; nobody has checked that."""
+        trust = self._trust()
+        try:
+            header = entry.decode(letter.header, letter.signature, trust.federation_id).header
+        except PeerFault:
+            return None, None
+        return header, trust.author(header.feed_id)
+
+    def _is_free(self, header: Header, author: MemberId, asked: Asked, now_ms: int) -> bool:
+        is_known = author == self._own or header.hash in self._charged
+        return is_known or asked.covers(header) or self._is_urgent_now(header, author, now_ms)
+
+    def _is_urgent_now(self, header: Header, author: MemberId, now_ms: int) -> bool:
+        if header.urgency != URGENT or not self._may_be_urgent(header, author):
+            return False
+        if header.hash in self._charged:
+            return self._charged[header.hash]
+        return self._pushed.urgent.left(author, now_ms) >= 1
+
+    # ---- Once it is verified
+
+    def rule(self, checked: Checked, asked: Asked, now_ms: int) -> tuple[Checked, frozenset[HeaderHash]]:
+        """What comes in of these, each in its lane; and what does not, because its author has nothing left."""
+        found = [(one, self._ruled(one, asked.covers(one.header), now_ms)) for one in checked.entries]
+        over = frozenset(one.header.hash for one, ruled in found if ruled is None)
+        return replace(checked, entries=tuple(ruled for _, ruled in found if ruled is not None)), over
+
+    def _ruled(self, one: Verified, is_asked: bool, now_ms: int) -> Verified | None:
+        header, author = one.header, one.member_id
+        if author == self._own:
+            return one
+        if header.hash in self._charged:
+            return replace(one, demoted=header.urgency == URGENT and not self._charged[header.hash])
+        budget = self._fetched if is_asked else self._pushed
+        fast = header.urgency == URGENT and self._may_be_urgent(header, author) and budget.urgent.take(author, now_ms)
+        if not fast and not budget.headers.take(author, now_ms):  # what is urgent does not wait behind the rest
+            if not is_asked:
+                self.ignored[author] += 1
+                return None
+            return replace(one, demoted=header.urgency == URGENT, passed_on=False)
+        self._charge(header, author, fast=fast)
+        return replace(one, demoted=header.urgency == URGENT and not fast)
+
+    def _charge(self, header: Header, author: MemberId, *, fast: bool) -> None:
+        self.demoted[author] += header.urgency == URGENT and not fast
+        self._charged[header.hash] = fast
+        while len(self._charged) > CHARGED_KEPT:
+            self._charged.popitem(last=False)
+
+    # ---- Our own, and payloads
+
+    def published(self, entries: Sequence[Verified], now_ms: int) -> None:
+        """Our own went out: count those that others will not take at once."""
+        for one in entries:
+            header = one.header
+            is_urgent = header.urgency == URGENT
+            fast = is_urgent and self._may_be_urgent(header, self._own) and self._pushed.urgent.take(self._own, now_ms)
+            within = fast or self._pushed.headers.take(self._own, now_ms)
+            if not within or fast != is_urgent:
+                self.slowed, self.slowed_ms = self.slowed + 1, now_ms
+
+    def fetched_bytes(self, author: MemberId, count: int, now_ms: int) -> None:
+        """So much of an author's payloads came in."""
+        self._bulk.spend(author, now_ms, count)
+
+    def waits_in_bulk(self, author: MemberId, now_ms: int) -> bool:
+        """Whether its payloads are fetched after all others'."""
+        return author != self._own and self._bulk.left(author, now_ms) <= 0
+
+    # ---- By what rules
+
+    def _rates(self, member_id: MemberId) -> Rates:
+        seen = self._seen()
+        return quota.rates(member_id, seen.roster, seen.parameters)
+
+    def _may_be_urgent(self, header: Header, author: MemberId) -> bool:
+        seen = self._seen()
+        return effect.may_be_urgent(header.kind, author, seen.roster, seen.parameters)
+
+    def _seen(self) -> Rules:
+        trust = self._trust()
+        if self._rules.facts is not trust.facts or self._rules.documents is not trust.documents:
+            self._rules = rules(trust)
+        return self._rules

@@ -1,0 +1,255 @@
+"""What an author's quota means for what others push of it, at the door in."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from node.exchange.admission import Admitted
+from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
+from node.feed.header import BULK, NORMAL, URGENT
+from node.feed.keys import HeaderHash
+from node.feed.kinds import Kind
+from node.policy import parameters
+from node.protocol.effects import Asked
+from node.runtime import growth
+from node.store import arrivals, ledger
+from node.v1 import header_pb2
+from tests.exchange.conftest import node_in
+from tests.exchange.test_odd_order import Letter, crisis_draft, hash_of, items_draft, said
+from tests.simulator.members import BASE_MS, Federation, federation
+
+PUSHED = Asked()
+DOCUMENT = (
+    parameters.TEMPLATE.replace("headers_burst = 200", "headers_burst = 4")
+    .replace("publisher_headers_burst = 4096", "publisher_headers_burst = 6")
+    .replace("urgent_burst = 5", "urgent_burst = 2")
+    .replace('publish = ["authority", "europol", "industry_body", "platform"]', 'publish = ["platform"]')
+    .replace("publisher_bulk_mib_per_day = 2048", "publisher_bulk_mib_per_day = 1")
+    .replace("\nbulk_mib_per_day = 64", "\nbulk_mib_per_day = 1")
+    .encode()
+)
+AUTHORITY, PLATFORM = 1, 20
+SIX_SECONDS_MS = 6000  # for one header more
+
+
+@pytest.fixture(name="world")
+def _world() -> Federation:
+    return federation(25, DOCUMENT)
+
+
+@pytest.fixture(name="platform")
+def _platform(tmp_path: Path, world: Federation) -> Exchange:
+    return node_in(tmp_path / "platform", world, PLATFORM)
+
+
+def note(count: int = 1, urgency: int = NORMAL) -> list[Draft]:
+    return [
+        Draft(Kind.RECEIPT, urgency, header_pb2.Receipt(entry=bytes([i]) * 32).SerializeToString())
+        for i in range(count)
+    ]
+
+
+def withdrawal(count: int) -> list[Draft]:
+    statement = header_pb2.Withdraw(reason=1).SerializeToString()
+    return [Draft(Kind.WITHDRAW, URGENT, statement, object_id=bytes([i]) * 16) for i in range(1, count + 1)]
+
+
+def take(
+    node: Exchange, letters: list[Letter], asked: Asked = PUSHED, now_ms: int = BASE_MS
+) -> tuple[Admitted, frozenset[HeaderHash], list[tuple[HeaderHash, int]]]:
+    """As a driver takes a frame in: what came in, what is beyond a quota, and what is passed on in which lane."""
+    worth, over = node.worth_checking(letters, asked, now_ms)
+    checked, beyond = node.rule(node.verify(worth), asked, now_ms)
+    early = growth.urgent(node, checked, node.author.reader.member_id)
+    admitted = node.admit(checked, now_ms)
+    later = growth.committed(node, admitted, checked, node.author.reader.member_id)
+    passed_on = [(one.hash, one.lane) for one in (*(early.fresh if early else ()), *later.fresh)]
+    return admitted, over | beyond, passed_on
+
+
+def test_what_is_pushed_beyond_the_quota_is_not_taken_in_and_not_passed_on(author: Exchange, node: Exchange) -> None:
+    letters = said(author, *note(6))
+    admitted, over, passed_on = take(node, letters)
+    assert [len(admitted.entries), len(over), len(passed_on)] == [4, 2, 4]
+    assert node.budgets.ignored == {author.author.reader.member_id: 2}
+
+
+def test_one_frame_after_the_other_and_copies_from_every_peer_give_no_more_budget_and_cost_none(
+    author: Exchange, node: Exchange
+) -> None:
+    letters = said(author, *note(6))
+    for letter in letters[:3]:
+        for _ in range(3):
+            assert not take(node, [letter])[1]
+    assert [bool(take(node, [letter])[1]) for letter in letters[3:]] == [False, True, True]
+
+
+def test_copies_of_what_waits_for_its_predecessor_cost_nothing_more(author: Exchange, node: Exchange) -> None:
+    letters = said(author, *note(4))
+    for _ in range(12):
+        take(node, [letters[1]])
+    assert len(take(node, [letters[0], *letters[1:]])[0].entries) == 4
+
+
+def test_what_is_beyond_the_quota_costs_no_signature_check(
+    author: Exchange, node: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = said(author, *note(8))
+    take(node, letters[:4])
+    monkeypatch.setattr(type(node), "verify", _forbidden(type(node).verify))
+    take(node, letters[4:])
+
+
+def _forbidden(verify: Callable[..., object]) -> Callable[..., object]:
+    def check(self: Exchange, letters: list[Letter]) -> object:
+        assert not letters
+        return verify(self, letters)
+
+    return check
+
+
+def test_a_forged_header_spends_nothing_of_whom_it_names(author: Exchange, node: Exchange) -> None:
+    letters = said(author, *note(4))
+    for letter in letters:
+        forged = Letter(header=letter.header, signature=bytes(64))
+        checked = node.verify(node.worth_checking([forged], PUSHED, BASE_MS)[0])
+        assert checked.fault is not None
+        node.rule(checked, PUSHED, BASE_MS)
+    assert len(take(node, letters)[0].entries) == 4
+
+
+def test_what_was_asked_for_comes_in_whatever_the_quota_and_is_pushed_on_within_it(
+    author: Exchange, node: Exchange
+) -> None:
+    letters = said(author, *note(8))
+    asked = Asked({author.author.feed_id: 100})
+    admitted, over, passed_on = take(node, letters, asked)
+    assert (len(admitted.entries), len(over), len(passed_on)) == (8, 0, 4)
+    assert len(take(node, said(author, *note(1)))[2]) == 1  # and history costs nothing of what is pushed
+
+
+def test_more_than_was_asked_for_is_pushed(author: Exchange, node: Exchange) -> None:
+    letters = said(author, *note(8))
+    asked = Asked({author.author.feed_id: 4})  # three of them: the opening stands before
+    assert len(take(node, letters, asked)[1]) == len(letters) - 3 - 4
+
+
+def test_what_completes_a_stored_entry_comes_in_whatever_the_quota(author: Exchange, node: Exchange) -> None:
+    (letter,) = said(author, crisis_draft())
+    take(node, [Letter(header=letter.header, signature=letter.signature)])
+    take(node, said(author, *note(9)))
+    node.budgets._charged.clear()  # long ago
+    assert not take(node, [letter])[1]
+    assert node.budgets._pushed.headers.left(author.author.reader.member_id, BASE_MS) < 1
+
+
+def test_time_gives_a_member_more(author: Exchange, node: Exchange) -> None:
+    letters = said(author, *note(6))
+    take(node, letters)
+    assert len(take(node, letters, now_ms=BASE_MS + SIX_SECONDS_MS)[0].entries) == 1
+
+
+def test_a_publisher_may_push_more(platform: Exchange, node: Exchange) -> None:
+    assert len(take(node, said(platform, *note(8)))[0].entries) == 6
+
+
+# ---- Lane 0
+
+
+def lanes(passed_on: list[tuple[HeaderHash, int]]) -> list[int]:
+    return [lane for _, lane in passed_on]
+
+
+def test_what_is_urgent_beyond_the_quota_goes_in_lane_1_and_arrives_there(author: Exchange, node: Exchange) -> None:
+    admitted, over, passed_on = take(node, said(author, *withdrawal(4)))
+    assert (lanes(passed_on), over) == ([URGENT, URGENT, NORMAL, NORMAL], frozenset())
+    assert admitted.arrived == {True, False}
+    store_id = ledger.read_meta(node.stores.ledger, "store_id") or b""
+    urgent = arrivals.after_in_lane(node.stores.ledger, arrivals.Cursor(store_id), 10, urgent=True)
+    assert len(urgent) == 2
+    assert node.budgets.demoted == {author.author.reader.member_id: 2}
+
+
+def test_a_demoted_entry_whose_payload_comes_later_arrives_in_lane_1(platform: Exchange, node: Exchange) -> None:
+    (letter,) = said(platform, crisis_draft())
+    take(node, [Letter(header=letter.header, signature=letter.signature)])
+    assert take(node, [letter])[0].arrived == {False}
+
+
+def test_who_may_not_declare_has_no_lane_0_but_to_take_back(
+    platform: Exchange, author: Exchange, node: Exchange
+) -> None:
+    assert lanes(take(node, said(platform, crisis_draft()))[2]) == [NORMAL]
+    assert lanes(take(node, said(platform, *withdrawal(1)))[2]) == [URGENT]
+    assert lanes(take(node, said(author, crisis_draft()))[2]) == [URGENT]
+
+
+def test_a_warning_does_not_wait_behind_its_author_s_other_entries(author: Exchange, node: Exchange) -> None:
+    letters = said(author, *note(6), *withdrawal(1))
+    admitted, over, passed_on = take(node, letters)
+    assert len(over) == 2
+    assert lanes(passed_on)[0] == URGENT
+    assert admitted.gaps
+
+
+def test_a_frame_of_spam_that_calls_itself_urgent_has_no_turn_before_others(author: Exchange, node: Exchange) -> None:
+    letters = said(author, *withdrawal(3))
+    assert node.budgets.lane_of(letters[0], BASE_MS) == URGENT
+    take(node, letters)
+    spam = said(author, *withdrawal(1))[0]
+    assert node.budgets.lane_of(spam, BASE_MS) == NORMAL
+    assert node.budgets.lane_of(letters[0], BASE_MS) == URGENT  # a copy of one that was within
+
+
+def test_a_charter_that_cannot_be_read_keeps_lane_0_open_within_the_usual_quota(tmp_path: Path) -> None:
+    world = federation(25)
+    platform, node = (node_in(tmp_path / str(number), world, number) for number in (PLATFORM, 0))
+    passed_on = take(node, said(platform, *(crisis_draft() for _ in range(7))))[2]
+    assert lanes(passed_on) == [URGENT] * 5 + [NORMAL] * 2
+
+
+# ---- Our own
+
+
+def test_our_own_entries_are_never_held_back_and_what_others_slow_is_counted(author: Exchange) -> None:
+    admitted = author.publish([*note(6), *withdrawal(3)], BASE_MS)
+    assert len(admitted.entries) == 9
+    assert not any(one.demoted for one in admitted.entries)
+    assert (author.budgets.slowed, author.budgets.slowed_ms) == (3, BASE_MS)
+
+
+# ---- Payloads
+
+
+def test_beyond_a_day_s_bytes_an_author_s_payloads_are_wanted_after_all_others(
+    platform: Exchange, author: Exchange, node: Exchange
+) -> None:
+    platforms, authors = said(platform, items_draft()), said(author, items_draft())
+    take(node, [Letter(header=one.header, signature=one.signature, box=one.box) for one in (*platforms, *authors)])
+    order = [hash_of(node, platforms[0]), hash_of(node, authors[0])]
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == order
+    node.budgets.fetched_bytes(platform.author.reader.member_id, 2 << 20, BASE_MS)
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == order[::-1]
+    later_ms = BASE_MS + 2 * 86_400_000
+    assert [want.hash for want, _ in node.wants(later_ms)] == order
+
+
+def test_every_chunk_that_comes_in_is_counted(platform: Exchange, node: Exchange) -> None:
+    (letter,) = said(platform, items_draft())
+    member_id = platform.author.reader.member_id
+    take(node, [Letter(header=letter.header, signature=letter.signature, box=letter.box)])
+    before = node.budgets._bulk.left(member_id, BASE_MS)
+    frame = platform.serve_chunk(hash_of(node, letter), 0, BASE_MS)
+    assert frame is not None
+    node.keep_chunk(frame.chunk, BASE_MS)
+    assert before - node.budgets._bulk.left(member_id, BASE_MS) == len(frame.chunk.data)
+
+
+def test_authors_have_their_payloads_fetched_by_turns_however_many_feeds_they_have(
+    platform: Exchange, author: Exchange, node: Exchange
+) -> None:
+    many, one = said(platform, *(items_draft(BULK, first) for first in (1, 5000, 10_000))), said(author, items_draft())
+    take(node, [Letter(header=o.header, signature=o.signature, box=o.box) for o in (*many, *one)])
+    assert [want.hash for want, _ in node.wants(BASE_MS)][:2] == [hash_of(node, many[0]), hash_of(node, one[0])]
