@@ -10,13 +10,13 @@ from pathlib import Path
 import nacl.bindings
 from nacl.signing import SigningKey
 
-from node.custody import files, issuer
+from node.custody import files, host, issuer
 from node.custody.issuer import Issuer
 from node.errors import ConfigError
 from node.feed.keys import MemberId
 
 CHARTER = "charter.tocsin"
-FEED_KEY = "sign/feed.key"
+FEED_KEY = host.FEED_KEY
 JOURNAL = "sign/journal"
 NODE_ID = "node/id"
 KEM_KEY = "node/kem.key"
@@ -65,6 +65,7 @@ def create_folder(folder: Path, keys: NodeKeys) -> None:
         (KEM_KEY, keys.kem_key),
     ):
         files.create_secret(folder / name, secret.hex().encode() + b"\n")
+    host.write(folder)
     for (certificate, key), made in ((ISSUER, keys.issuer), (TOOLS, keys.tools)):
         files.create_secret(folder / certificate, made.pem)
         files.create_secret(folder / key, issuer.key_pem(made.key))

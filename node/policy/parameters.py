@@ -16,6 +16,7 @@ ROLES = {role.name.lower(): role for role in Role}
 
 _Count = Annotated[int, msgspec.Meta(ge=1, le=255)]
 _Countries = Annotated[int, msgspec.Meta(ge=0, le=255)]
+_Many = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 _Hours = Annotated[int, msgspec.Meta(ge=1, le=HOURS_MAX)]
 _Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 
@@ -63,6 +64,19 @@ class Rights(_Part, frozen=True):
     declare: list[RoleName]
     publish: list[RoleName]
     refer: list[RoleName]
+    cosign: list[RoleName] = msgspec.field(default_factory=lambda: ["authority", "europol"])
+
+
+class Quotas(_Part, frozen=True):
+    """How much each member may push; what is beyond waits for its turn, and nobody else waits for it."""
+
+    headers_burst: _Many = 200
+    headers_per_hour: _Many = 600
+    publisher_headers_burst: _Many = 4096  # of members that may publish lists
+    urgent_burst: _Many = 5
+    urgent_per_hour: _Many = 20
+    bulk_mib_per_day: _Many = 64
+    publisher_bulk_mib_per_day: _Many = 2048
 
 
 class Crisis(_Part, frozen=True):
@@ -86,6 +100,7 @@ class Parameters(_Part, frozen=True):
     quorums: QuorumsText
     rights: Rights
     crisis: Crisis = Crisis()
+    quotas: Quotas = Quotas()
     frameworks: list[Framework] = []
 
     @property
@@ -154,11 +169,22 @@ industry_body = { count = 3, countries = 2, roles = ["authority", "europol"] }
 platform = { count = 3, countries = 2, roles = ["authority", "europol", "industry_body"] }
 observer = { count = 2, countries = 2, roles = ["authority", "europol"] }
 
-# Which roles may declare a crisis, publish hash lists, and send referrals.
+# Which roles may declare a crisis, publish hash lists, send referrals, and co-sign declarations of others.
 [rights]
 declare = ["authority", "europol"]
 publish = ["authority", "europol", "industry_body", "platform"]
 refer = ["authority", "europol"]
+cosign = ["authority", "europol"]
+
+# How much each member may push to others. What is beyond is fetched by and by; nobody else waits for it.
+[quotas]
+headers_burst = 200
+headers_per_hour = 600
+publisher_headers_burst = 4096
+urgent_burst = 5
+urgent_per_hour = 20
+bulk_mib_per_day = 64
+publisher_bulk_mib_per_day = 2048
 
 # How long a crisis lasts by itself, and at most. A framework may say less.
 [crisis]

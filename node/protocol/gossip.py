@@ -16,6 +16,8 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.protocol import session, sync
 from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, Stream
+from node.protocol.mesh import Mesh
+from node.protocol.ranges import Ranges
 from node.protocol.session import Self, State
 from node.protocol.sync import View
 from node.v1 import header_pb2, peer_pb2
@@ -57,15 +59,6 @@ class _Peer:
     resync_after_s: float = RESYNC_S
 
 
-@dataclass(slots=True)
-class _Asked:
-    """A range under way."""
-
-    peer: MemberId
-    last: int
-    since: float
-
-
 class Gossip:
     """All gossip streams of one node."""
 
@@ -80,12 +73,13 @@ class Gossip:
         now: float,
     ) -> None:
         self._me = me
-        self._logs = frozenset(FeedId(bytes(founder)) for founder in founders)
         self._heads = {head.feed_id: head for head in heads}
         self._forks = dict(forks)
         self._random = random
         self._peers: dict[MemberId, _Peer] = {}
-        self._asked: dict[FeedId, _Asked] = {}
+        logs = [FeedId(bytes(founder)) for founder in founders]
+        self._ranges = Ranges(self._heads, logs, self._holders, random)
+        self._mesh = Mesh(random)
         self._digest = b""
         self.lacks_boxes = False
         self._sync_at = now + limits.SYNC_EVERY_S * random.random()
@@ -94,8 +88,7 @@ class Gossip:
     def wake_at(self) -> float:
         """When `wakeup` has something to do."""
         resyncs = [peer.resync_at for peer in self._peers.values()]
-        stalls = [asked.since + limits.STALL_S for asked in self._asked.values()]
-        return min([self._sync_at, *resyncs, *stalls])
+        return min([self._sync_at, self._ranges.wake_at, *resyncs])
 
     @property
     def digest(self) -> bytes:
@@ -129,8 +122,7 @@ class Gossip:
     def link_down(self, now: float, peer: MemberId) -> list[Effect]:
         """A stream ended: ask others for what it owed."""
         self._peers.pop(peer, None)
-        lost = sorted(feed for feed, asked in self._asked.items() if asked.peer == peer)
-        return self._ask_elsewhere(now, lost)
+        return self._ranges.leave(now, peer)
 
     def frame(self, now: float, peer: MemberId, frame: peer_pb2.Frame) -> list[Effect]:
         """The peer said something."""
@@ -153,9 +145,9 @@ class Gossip:
             self._digest = b""
         effects = [*self._flood(growth), *self._spread_forks(growth)]
         effects += self._fill_gaps(now, growth)
-        effects += self._ask_on(now, growth.heads)
+        effects += self._ranges.moved(now, growth.heads, self._peers.__contains__)
         for feed_id in growth.unknown:
-            self._asked.pop(feed_id, None)
+            self._ranges.forget(feed_id)
         if growth.unknown and growth.source in self._peers:
             self._schedule_resync(now, self._peers[growth.source])
         return effects
@@ -185,8 +177,7 @@ class Gossip:
             if now >= self._peers[peer].resync_at:
                 self._peers[peer].resync_at = float("inf")
                 effects.append(self._say_digest(peer))
-        stalled = sorted(feed for feed, asked in self._asked.items() if now >= asked.since + limits.STALL_S)
-        return effects + self._ask_elsewhere(now, stalled)
+        return effects + self._ranges.wakeup(now)
 
     # ---- What was said
 
@@ -236,7 +227,7 @@ class Gossip:
         listed, link.listed = link.listed, []
         missing = sync.missing(self._view, listed)
         link.claims = dict(missing)
-        effects = self._ask(now, peer, missing)
+        effects = self._ranges.ask(now, peer, missing)
         probes = sync.differing(self._view, listed)[: limits.RANGES_PER_FRAME_MAX]
         if probes:
             effects.append(Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(entries=probes))))
@@ -260,7 +251,7 @@ class Gossip:
             self._note(self._peers[growth.source], (fresh.hash for fresh in growth.fresh))
         effects: list[Effect] = []
         made: dict[tuple[HeaderHash, ...], list[peer_pb2.Frame]] = {}  # most peers lack the same
-        for peer in self._mesh() if growth.fresh else ():
+        for peer in self._mesh.chosen(self.ready()) if growth.fresh else ():
             link = self._peers[peer]
             unknown = [fresh for fresh in growth.fresh if fresh.hash not in link.knows]
             hashes = tuple([fresh.hash for fresh in unknown])
@@ -269,13 +260,6 @@ class Gossip:
                 made[hashes] = list(frames(unknown))
             effects += [Send(peer, Stream.GOSSIP, frame) for frame in made[hashes]]
         return effects
-
-    def _mesh(self) -> list[MemberId]:
-        """All peers up to twelve; above, eight of them drawn anew each time, and sync covers the rest."""
-        ready = self.ready()
-        if len(ready) <= limits.FLOOD_PEERS_MAX:
-            return ready
-        return sorted(self._random.sample(ready, limits.MESH_PEERS))
 
     def _note(self, link: _Peer, hashes: Iterable[HeaderHash]) -> None:
         for hash_ in hashes:
@@ -304,51 +288,15 @@ class Gossip:
                 probes.append(previous)  # another entry than ours stands there: it proves a fork
             else:
                 targets[feed_id] = max(targets.get(feed_id, 0), seq)
-        effects = self._ask(now, growth.source, targets)
+        effects = self._ranges.ask(now, growth.source, targets)
         if probes:
             want = peer_pb2.Want(entries=sorted(set(probes))[: limits.RANGES_PER_FRAME_MAX])
             effects.append(Send(growth.source, Stream.GOSSIP, peer_pb2.Frame(want=want)))
         return effects
 
-    def _ask(self, now: float, peer: MemberId, targets: dict[FeedId, int]) -> list[Effect]:
-        """Ask one peer for ranges that nobody was asked for yet; identity logs first."""
-        wanted = [
-            feed_id for feed_id in targets if feed_id not in self._asked or self._asked[feed_id].last < targets[feed_id]
-        ]
-        wanted.sort(key=lambda feed_id: (feed_id not in self._logs, feed_id not in self._heads, feed_id))
-        ranges = []
-        under_way = sum(asked.peer == peer for asked in self._asked.values())
-        for feed_id in wanted[: min(limits.RANGES_PER_FRAME_MAX, limits.RANGES_PER_PEER_MAX - under_way)]:
-            head = self._heads.get(feed_id)
-            self._asked[feed_id] = _Asked(peer, targets[feed_id], now)
-            first = head.seq + 1 if head else 1
-            last = min(targets[feed_id], first + limits.RANGE_ENTRIES_MAX - 1)
-            ranges.append(peer_pb2.Range(feed_id=feed_id, first=first, last=last))
-        if not ranges:
-            return []
-        return [Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(ranges=ranges)))]
-
-    def _ask_on(self, now: float, moved: Sequence[Head]) -> list[Effect]:
-        """A range came in part: ask the same peer for the rest."""
-        effects: list[Effect] = []
-        for head in moved:
-            asked = self._asked.get(head.feed_id)
-            if asked is None:
-                continue
-            del self._asked[head.feed_id]
-            if head.seq < asked.last and asked.peer in self._peers:
-                effects += self._ask(now, asked.peer, {head.feed_id: asked.last})
-        return effects
-
-    def _ask_elsewhere(self, now: float, feeds: Sequence[FeedId]) -> list[Effect]:
-        """A range does not move: another peer that claims it, or the next exchange of heads."""
-        effects: list[Effect] = []
-        for feed_id in feeds:
-            asked = self._asked.pop(feed_id)
-            others = [peer for peer in self.ready() if peer != asked.peer and feed_id in self._peers[peer].claims]
-            if others:
-                effects += self._ask(now, self._random.choice(others), {feed_id: asked.last})
-        return effects
+    def _holders(self, feed_id: FeedId) -> list[MemberId]:
+        """Peers that, when last compared, claimed more of a feed than was here."""
+        return [peer for peer in self.ready() if feed_id in self._peers[peer].claims]
 
     def _schedule_resync(self, now: float, link: _Peer) -> None:
         if link.resync_at == float("inf"):

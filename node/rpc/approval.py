@@ -200,10 +200,12 @@ class Approval:
         return pins
 
     def _certified(self, member_id: MemberId) -> list[bytes]:
-        """The issuers of the nodes that the member's log certifies."""
-        log = self._writer.trust.logs.get(member_id)
+        """The issuers of the member's nodes, by its root or by a spare, but of those that the root retired."""
+        trust = self._writer.trust
+        log = trust.logs.get(member_id)
         retired = {bound.feed_id for bound in log.identity.retired} if log else set()
-        return [node.tls_issuer for node in log.identity.nodes if node.feed_id not in retired] if log else []
+        found = [feed.certificate for feed in trust.feeds.values() if feed.member_id == member_id]
+        return [one.tls_issuer for one in found if one.feed_id not in retired]
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)

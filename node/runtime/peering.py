@@ -8,12 +8,10 @@ from functools import partial
 import structlog
 
 from node.errors import Malformed, PeerFault, Unavailable
-from node.exchange import consult, verification
+from node.exchange import consult
 from node.exchange.admission import Admitted
 from node.exchange.exchange import WANTS_AT_A_TIME, Exchange
 from node.exchange.publish import Draft
-from node.exchange.verified import Checked
-from node.feed import entry as entries
 from node.feed.header import BULK, HISTORY, NORMAL, URGENT
 from node.feed.keys import HeaderHash, MemberId
 from node.protocol.dialing import Dialing
@@ -21,7 +19,7 @@ from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, Ser
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.runtime import growth
-from node.runtime.copies import Copies
+from node.runtime.intake import Intake
 from node.runtime.link import CUT, FAREWELL_S, HUNG_UP, Clock, Heard, Link, Outbox
 from node.runtime.work import Work
 from node.runtime.writer import News, Writer
@@ -30,8 +28,6 @@ from node.v1 import header_pb2, peer_pb2
 _log = structlog.get_logger()
 
 COMPARISON_S = 0.5  # a round trip over the world takes less
-INLINE_BOXES_BYTES_MAX = 8192  # a hundred wraps take 6 ms to try
-INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
 
 
 class Peering:
@@ -47,7 +43,8 @@ class Peering:
         self._gossip, self._fetch = gossip, fetch
         self._writer, self._clock = writer, clock
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
-        self._copies, self._work = Copies(), Work()
+        self._work = Work()
+        self._intake = Intake(writer, clock, self._work, self)
         self._few = 0  # so few wants are left of those that the store named: it has more
         self._wake_at = 0.0
         self._earlier = asyncio.Event()
@@ -147,7 +144,7 @@ class Peering:
 
         admitted, news = await self._writer.run(publish_all, lane)
         self._writer.arrived(admitted.arrived)
-        await self._grown(news)
+        await self.grown(news)
         return admitted
 
     async def tick(self) -> None:
@@ -240,7 +237,7 @@ class Peering:
                 case Send(peer, stream, frame):
                     self._send(peer, stream, frame)
                 case Ingest(peer, letters, lane):
-                    await self._ingest(peer, letters, lane)
+                    await self._intake.take(peer, letters, lane)
                 case Serve(peer, want):
                     await self._serve(peer, want)
                 case ServeChunk(peer, entry, number):
@@ -261,65 +258,6 @@ class Peering:
         if outbox is not None:
             _log.debug("said", peer=peer.hex(), stream=stream.value, frame=frame.WhichOneof("body"))
             outbox.put(frame)
-
-    async def _ingest(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> None:
-        """Take in what is neither stored nor in hand already; a copy counts if the one in hand turns out wrong."""
-        fresh = self._copies.take(peer, [(self._hash_of(letter), letter) for letter in letters])
-        if not fresh:
-            return
-        lane = max(lane, min(self._urgency(hand.letter) for hand in fresh.values()))  # no hop makes it more urgent
-        verified: set[HeaderHash] = set()
-        try:
-            verified = await self._admit(peer, [hand.letter for hand in fresh.values()], lane)
-        finally:
-            again = self._copies.let_go(fresh, verified)
-        for other, letter in again:
-            await self._ingest(other, [letter], lane)
-
-    async def _admit(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> set[HeaderHash]:
-        """Verify, pass the urgent on, admit, pass the rest on; which of them verified."""
-        slow = len(letters) > INLINE_LETTERS_MAX or sum(len(letter.box) for letter in letters) > INLINE_BOXES_BYTES_MAX
-        checked = await self._verified_aside(letters, lane) if slow else None
-        now_ms, loop = self._clock.now_ms(), asyncio.get_running_loop()
-
-        def take_in(exchange: Exchange) -> tuple[Checked, Admitted, Growth]:
-            found = checked or exchange.verify(exchange.unseen(letters))
-            early = growth.urgent(exchange, found, peer)
-            if early is not None:  # on its way while this thread waits for the disk
-                loop.call_soon_threadsafe(self._pass_on, early)
-            admitted = exchange.admit(found, now_ms)
-            return found, admitted, growth.committed(exchange, admitted, found, peer)
-
-        found, admitted, news = await self._writer.run(take_in, lane)
-        if admitted.arrived:
-            self._writer.arrived(admitted.arrived)
-        self._copies.note_stored(admitted)
-        await self._grown(news)
-        if any(one.header.has_payload and not one.payload for one in admitted.entries):
-            await self.refresh_wants()
-        if found.fault is not None:
-            self._convict(peer, found.fault)
-        return {one.header.hash for one in found.entries}
-
-    async def _verified_aside(self, letters: Sequence[header_pb2.SignedEntry], lane: int) -> Checked:
-        """Many signatures: on another thread than the writer's, which goes on meanwhile."""
-        unseen = await self._writer.run(lambda exchange: exchange.unseen(letters), lane)
-        return await asyncio.to_thread(verification.verify, unseen, self._writer.trust, self._writer.reader)
-
-    def _pass_on(self, early: Growth) -> None:
-        """Urgent entries, verified and about to be stored: gossip answers with nothing but sends."""
-        self._writer.pause_bulk()
-        self._work.start(self._grown(early))
-
-    def _urgency(self, letter: header_pb2.SignedEntry) -> int:
-        """What the author asked for; bulk where it cannot be read, which is for `verify` to say."""
-        try:
-            return entries.decode(letter.header, letter.signature, self._writer.trust.federation_id).header.urgency
-        except PeerFault:
-            return BULK
-
-    def _hash_of(self, letter: header_pb2.SignedEntry) -> HeaderHash:
-        return verification.header_hash(letter, self._writer.trust.federation_id)
 
     async def _serve(self, peer: MemberId, want: peer_pb2.Want) -> None:
         """Range by range, as fast as the peer reads: what is urgent goes in between."""
@@ -352,7 +290,7 @@ class Peering:
         try:
             complete = await self._writer.run(lambda exchange: exchange.keep_chunk(chunk, now_ms), BULK)
         except PeerFault as fault:
-            self._convict(peer, fault)
+            self.convict(peer, fault)
             return
         await self._apply(self._fetch.kept(self._clock.monotonic_s(), peer, chunk, complete=complete))
         if complete:
@@ -375,16 +313,18 @@ class Peering:
         try:
             row = await self._writer.run(lambda exchange: exchange.take_fork(proof))
         except PeerFault as fault:
-            self._convict(peer, fault)
+            self.convict(peer, fault)
             return
         if row is not None:
-            await self._grown(growth.forked(row, peer))
+            await self.grown(growth.forked(row, peer))
 
-    def _convict(self, peer: MemberId, fault: PeerFault) -> None:
+    def convict(self, peer: MemberId, fault: PeerFault) -> None:
+        """The peer alone could have known: hang up, and count it."""
         self.faults[fault.rule if isinstance(fault, Malformed) else "other"] += 1
         self.hang_up(peer, fault.reason)
 
-    async def _grown(self, news: Growth) -> None:
+    async def grown(self, news: Growth) -> None:
+        """The store grew, or is about to: tell the peers."""
         await self._apply(self._gossip.grown(self._clock.monotonic_s(), news))
 
     async def refresh_wants(self) -> None:

@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from node.errors import ConfigError, Unavailable
-from node.store import schema, version_2
+from node.store import schema, version_2, version_3
 
 NAMES = ("ledger", "keys", "index", "digests")
 PROJECTED = ("index", "digests")
@@ -40,7 +40,10 @@ class Migration:
     rewrites: bool = False  # copies what the file holds: takes time, and room as large as the file
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration("ledger", 2, version_2.TABLES, version_2.fill),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("ledger", 2, version_2.TABLES, version_2.fill),
+    Migration("ledger", 3, version_3.TABLES),
+)
 
 
 @cache

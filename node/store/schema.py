@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-VERSION = 2
+VERSION = 3
 
 ledger = sa.MetaData()
 keys = sa.MetaData()
@@ -27,6 +27,8 @@ entry = sa.Table(
     sa.Column("received_ms", sa.Integer, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("signature", sa.LargeBinary, nullable=False),
+    sa.Column("source", sa.LargeBinary),  # the peer it came from first; none: our own, or from before version 3
+    sa.Column("beside", sa.Boolean, nullable=False, server_default="0"),  # on a branch that its root did not name
     sa.Index("entry_place", "feed_id", "seq"),
     sqlite_with_rowid=True,
 )
@@ -107,6 +109,9 @@ peer = sa.Table(
     sa.Column("tls_issuer", sa.LargeBinary, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("added_ms", sa.Integer, nullable=False),
+    sa.Column("kinds", sa.Text, nullable=False, server_default=""),  # what is taken from it, by name; empty: all
+    sa.Column("bytes_per_s", sa.Integer, nullable=False, server_default="0"),  # of bulk to it and from it; 0: no limit
+    sa.Column("quarantined", sa.Boolean, nullable=False, server_default="0"),  # what came only from it is set aside
 )
 
 acknowledged = sa.Table(

@@ -128,8 +128,8 @@ async def test_a_copy_that_is_not_whole_keeps_no_whole_one_out(nodes: list[Runni
     part = header_pb2.SignedEntry()
     part.CopyFrom(letter)
     part.ClearField(wrong)  # type: ignore[arg-type]
-    await node.peering._ingest(author.member_id, [part], 0)
-    await node.peering._ingest(author.member_id, [letter], 0)
+    await node.peering._intake.take(author.member_id, [part], 0)
+    await node.peering._intake.take(author.member_id, [letter], 0)
     await until(node, Kind.DECLARATION)
 
 
@@ -140,7 +140,8 @@ async def test_a_copy_that_came_while_a_forged_one_was_in_hand_is_taken_after_it
     forged.CopyFrom(letter)
     forged.payload = bytes(len(letter.payload))
     await asyncio.gather(
-        node.peering._ingest(other.member_id, [forged], 0), node.peering._ingest(author.member_id, [letter], 0)
+        node.peering._intake.take(other.member_id, [forged], 0),
+        node.peering._intake.take(author.member_id, [letter], 0),
     )
     await until(node, Kind.DECLARATION)
 

@@ -1,0 +1,107 @@
+"""Intake: what peers sent, verified and admitted; the urgent goes on before it is stored."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from node.errors import PeerFault
+from node.exchange import verification
+from node.exchange.admission import Admitted
+from node.exchange.exchange import Exchange
+from node.exchange.verified import Checked
+from node.feed import entry as entries
+from node.feed.header import BULK
+from node.feed.keys import HeaderHash, MemberId
+from node.protocol.gossip import Growth
+from node.runtime import growth
+from node.runtime.copies import Copies
+from node.runtime.link import Clock
+from node.runtime.work import Work
+from node.runtime.writer import Writer
+from node.v1 import header_pb2
+
+INLINE_BOXES_BYTES_MAX = 8192  # a hundred wraps take 6 ms to try
+INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
+
+
+class Around(Protocol):
+    """Who hears of what came in."""
+
+    async def grown(self, news: Growth) -> None:
+        """Tell the peers."""
+        ...
+
+    async def refresh_wants(self) -> None:
+        """Ask for what is missing now."""
+        ...
+
+    def convict(self, peer: MemberId, fault: PeerFault) -> None:
+        """It was the sender's fault."""
+        ...
+
+
+class Intake:
+    """Entries on their way in. Owned by the event loop."""
+
+    def __init__(self, writer: Writer, clock: Clock, work: Work, around: Around) -> None:
+        self._writer, self._clock, self._work, self._around = writer, clock, work, around
+        self._copies = Copies()
+
+    async def take(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> None:
+        """Take in what is neither stored nor in hand already; a copy counts if the one in hand turns out wrong."""
+        fresh = self._copies.take(peer, [(self._hash_of(letter), letter) for letter in letters])
+        if not fresh:
+            return
+        lane = max(lane, min(self._urgency(hand.letter) for hand in fresh.values()))  # no hop makes it more urgent
+        verified: set[HeaderHash] = set()
+        try:
+            verified = await self._admit(peer, [hand.letter for hand in fresh.values()], lane)
+        finally:
+            again = self._copies.let_go(fresh, verified)
+        for other, letter in again:
+            await self.take(other, [letter], lane)
+
+    async def _admit(self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int) -> set[HeaderHash]:
+        """Verify, pass the urgent on, admit, pass the rest on; which of them verified."""
+        slow = len(letters) > INLINE_LETTERS_MAX or sum(len(letter.box) for letter in letters) > INLINE_BOXES_BYTES_MAX
+        checked = await self._verified_aside(letters, lane) if slow else None
+        now_ms, loop = self._clock.now_ms(), asyncio.get_running_loop()
+
+        def take_in(exchange: Exchange) -> tuple[Checked, Admitted, Growth]:
+            found = checked or exchange.verify(exchange.unseen(letters))
+            early = growth.urgent(exchange, found, peer)
+            if early is not None:  # on its way while this thread waits for the disk
+                loop.call_soon_threadsafe(self._pass_on, early)
+            admitted = exchange.admit(found, now_ms)
+            return found, admitted, growth.committed(exchange, admitted, found, peer)
+
+        found, admitted, news = await self._writer.run(take_in, lane)
+        if admitted.arrived:
+            self._writer.arrived(admitted.arrived)
+        self._copies.note_stored(admitted)
+        await self._around.grown(news)
+        if any(one.header.has_payload and not one.payload for one in admitted.entries):
+            await self._around.refresh_wants()
+        if found.fault is not None:
+            self._around.convict(peer, found.fault)
+        return {one.header.hash for one in found.entries}
+
+    async def _verified_aside(self, letters: Sequence[header_pb2.SignedEntry], lane: int) -> Checked:
+        """Many signatures: on another thread than the writer's, which goes on meanwhile."""
+        unseen = await self._writer.run(lambda exchange: exchange.unseen(letters), lane)
+        return await asyncio.to_thread(verification.verify, unseen, self._writer.trust, self._writer.reader)
+
+    def _pass_on(self, early: Growth) -> None:
+        """Urgent entries, verified and about to be stored: gossip answers with nothing but sends."""
+        self._writer.pause_bulk()
+        self._work.start(self._around.grown(early))
+
+    def _urgency(self, letter: header_pb2.SignedEntry) -> int:
+        """What the author asked for; bulk where it cannot be read, which is for `verify` to say."""
+        try:
+            return entries.decode(letter.header, letter.signature, self._writer.trust.federation_id).header.urgency
+        except PeerFault:
+            return BULK
+
+    def _hash_of(self, letter: header_pb2.SignedEntry) -> HeaderHash:
+        return verification.header_hash(letter, self._writer.trust.federation_id)
