@@ -121,8 +121,12 @@ class Checking:
             )
         return charter
 
-    def _opened(self, verified: Verified, delivery: tools_pb2.Delivery) -> record_pb2.Record:
-        """The record, by the key in the box or the one handed out; either must be the one committed to."""
+    def _opened(self, verified: Verified, delivery: tools_pb2.Delivery) -> record_pb2.Record | None:
+        """The record, by the key in the box or the one handed out; either must be the one committed to.
+
+        None where it is not effective: of a later version, or sealed wrongly. The header's commitments
+        hold by then, so that is its author's fault and not the node's, and must not stop what follows.
+        """
         assert self._trust is not None  # noqa: S101 - nothing verifies without
         header = verified.header
         if not verified.box or not verified.payload:
@@ -131,10 +135,12 @@ class Checking:
         key = box.data if box.type == boxes.CLEAR else delivery.key
         if payload.commit(self._federation_id, key) != header.key_commit:
             raise Unverified("the content key is not the one that the header commits to")
+        if not header.understood:
+            return None
         try:
             return verification.unseal(header, verified.member_id, key, verified.payload, self._trust)
-        except PeerFault as fault:
-            raise Unverified(f"the payload does not open: {fault.reason}") from fault
+        except PeerFault:
+            return None
 
     async def _record(self, hash_: HeaderHash) -> Kept:
         """A verified record of a list."""
@@ -146,7 +152,10 @@ class Checking:
         verified = await self._verified(delivery.entry)
         if verified.header.hash != hash_:
             raise Unverified("the node handed out another entry than the one it named")
-        return self._records.put(hash_, verified.member_id, self._opened(verified, delivery))
+        record = self._opened(verified, delivery)
+        if record is None:
+            raise Unverified("the node names a match in a payload that does not open")
+        return self._records.put(hash_, verified.member_id, record)
 
 
 def _stands(match: tools_pb2.Match, kind: str, value: Value, kept: Kept) -> bool:

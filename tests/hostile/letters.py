@@ -19,14 +19,15 @@ def read(data: bytes) -> Read:
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
-        size = FIXED.get(tag & 7, 0)
-        value: int | bytes = 0
-        if not size:
-            value, at = _varint(data, at)
-        if tag & 7 == 2:
-            size = value
-        if size or tag & 7 == 2:
+        value: int | bytes
+        if tag & 7 in FIXED:
+            size = FIXED[tag & 7]
             value, at = data[at : at + size], at + size
+        elif tag & 7 == 2:
+            size, at = _varint(data, at)
+            value, at = data[at : at + size], at + size
+        else:
+            value, at = _varint(data, at)
         found.setdefault(tag >> 3, []).append(value)
     return found
 
@@ -94,9 +95,9 @@ def row(feed_id: bytes, seq: int, hash_: bytes = b"", *, floor: int = 1, forked:
     return wire.message({1: feed_id, 2: seq, 3: hash_, 4: floor, 5: forked}) + more
 
 
-def heads(rows: Iterable[bytes], *, whole: bool = True, last: bool = True) -> bytes:
-    """A page of rows."""
-    return frame(HEADS, repeated(1, rows) + wire.message({2: int(whole), 3: int(last)}))
+def heads(rows: Iterable[bytes], *, whole: bool = True, last: bool = True, more: bytes = b"") -> bytes:
+    """A page of rows, and whatever else stands in it."""
+    return frame(HEADS, repeated(1, rows) + wire.message({2: int(whole), 3: int(last)}) + more)
 
 
 def digest(hash_: bytes, *, answer: bool = False) -> bytes:

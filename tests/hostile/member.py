@@ -197,7 +197,7 @@ class Member:
         body = letters.octets(letters.read(letter), 1)
         return Said(body, wire.digest("header", self.federation_id, body), letter)
 
-    def sealed(self, head: Head, kind: int, plaintext: bytes, **changed: int | bytes) -> Said:
+    def sealed(self, head: Head, kind: int, plaintext: bytes, *, more: bytes = b"", **changed: int | bytes) -> Said:
         """An entry with a payload that every member can read."""
         key, payload_id = wire.seed(f"key {head.hash.hex()}"), wire.seed(f"id {head.hash.hex()}")[:16]
         context = wire.payload_context(self.federation_id, self.member_id, 0, 0, payload_id)
@@ -212,7 +212,8 @@ class Member:
             box_hash=wire.digest("box", self.federation_id, box),
             key_commit=wire.digest("key", self.federation_id, key),
             statement=b"",
-            **changed,
+            more=more,
+            **changed,  # type: ignore[arg-type] # of fields only
         )
         return self.sign(made.body, box=box, payload=ciphertext)
 
@@ -228,9 +229,24 @@ def now_ms() -> int:
 
 def declaration(title: str, object_id: bytes) -> bytes:
     """A Record with a crisis that ends in half an hour, for everybody."""
-    ends_ms = now_ms() + 1_800_000
-    crisis = wire.message({1: wire.message({1: b"eu-ocrf", 2: b"1"}), 2: title.encode(), 14: ends_ms})
-    return wire.message({1: 82, 2: object_id, 4: wire.message({1: 2}), 32: crisis})
+    return crisis_record(title, object_id, ends_ms=now_ms() + 1_800_000)
+
+
+def crisis_record(
+    title: str,
+    object_id: bytes = b"",
+    *,
+    ends_ms: int = 2**41,
+    starts_ms: int = 0,
+    framework: bytes = b"eu-ocrf",
+    handling: bytes = b"\x08\x02",
+    exercise: int = 0,
+    more: bytes = b"",
+) -> bytes:
+    """A Record with a crisis, however odd."""
+    reference = wire.message({1: framework, 2: b"1"})
+    crisis = wire.message({1: reference, 2: title.encode(), 13: starts_ms, 14: ends_ms}) + more
+    return wire.message({1: 82, 2: object_id, 3: exercise, 4: handling, 32: crisis})
 
 
 def _issuer(folder: Path, name: str) -> Issuer:

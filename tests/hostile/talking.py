@@ -16,7 +16,14 @@ from tests.hostile.member import Head, Leaf, Member, Said
 
 BROKEN = (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError)
 NO_DIGEST = b"\x01" * 32  # of no store
-UNBOUNDED = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.http2.bdp_probe", 0),  # what is not read here stays with the sender
+    ("grpc.http2.lookahead_bytes", 65536),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+)
 
 
 @dataclass(frozen=True)
@@ -48,16 +55,24 @@ class Talk:
 
     async def heard(self) -> bytes:
         """The next message."""
-        message: bytes = await self.call.read()
-        assert message is not grpc.aio.EOF, "it hung up instead"
+        message = await self.call.read()
+        assert isinstance(message, bytes), "it hung up instead"
         return message
 
+    async def fault(self, *messages: bytes) -> str:
+        """Say it: why the other side hangs up over the last of it. Nothing is written behind, which could hide that."""
+        await self.say(*messages)
+        code, told = await self.end()
+        assert code is grpc.StatusCode.ABORTED, (code, told)
+        return told
+
     async def verdict(self, *messages: bytes) -> tuple[grpc.StatusCode, str]:
-        """Say it: how the other side ends the stream over it, or OK where it listens on."""
+        """Say it: whether the other side still listens, and if not, how it ended the stream."""
         await self.say(*messages, letters.digest(NO_DIGEST))
         with suppress(*BROKEN):
             while (message := await self.call.read()) is not grpc.aio.EOF:
-                if letters.opened(message)[0] == letters.HEADS:  # so what was said before had its effect
+                body, fields = letters.opened(message)
+                if body == letters.HEADS and letters.count(fields, 2):  # so what was said before had its effect
                     return grpc.StatusCode.OK, ""
         return await self.end()
 
@@ -78,7 +93,7 @@ class Talk:
             body, fields = letters.opened(await self.heard())
             if body == letters.ENTRIES:
                 found += [one for one in letters.several(fields, 1) if _body(one) in bodies]
-            if body == letters.HEADS:
+            if body == letters.HEADS and letters.count(fields, 2):
                 return found
 
     async def span(self, feed_id: bytes, first: int, last: int) -> list[bytes]:
@@ -99,6 +114,8 @@ class Talk:
         found: dict[bytes, tuple[int, bytes]] = {}
         while True:
             fields = await self.hear(letters.HEADS)
+            if not letters.count(fields, 2):
+                continue  # what this side lacks, by an answer to its own listing
             for one in map(letters.read, letters.several(fields, 1)):
                 found[letters.octets(one, 1)] = (letters.count(one, 2), letters.octets(one, 3))
             if letters.count(fields, 3):
@@ -113,12 +130,7 @@ def _body(letter: bytes) -> bytes:
 async def connected(victim: Victim, leaf: Leaf) -> AsyncIterator[grpc.aio.Channel]:
     """A TCP connection of its own, with this certificate."""
     credentials = grpc.ssl_channel_credentials(victim.member.nodes.pem, leaf.key, leaf.certificate)
-    options = (
-        *UNBOUNDED,
-        ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.enable_retries", 0),
-        ("grpc.ssl_target_name_override", victim.member.dns_name),
-    )
+    options = (*OPTIONS, ("grpc.ssl_target_name_override", victim.member.dns_name))
     opened = grpc.aio.secure_channel(victim.address, credentials, options=options)
     try:
         yield opened
