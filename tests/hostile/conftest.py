@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from nacl.signing import SigningKey
 
 from tests.federation import Node, federation
 from tests.hostile.member import Member
@@ -22,6 +23,7 @@ class Scene:
     one: Node
     other: Node
     me: Member
+    root: SigningKey = field(repr=False)  # the hostile member's own
 
     @property
     def victim(self) -> Victim:
@@ -44,7 +46,7 @@ def _scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         asyncio.run(_meet(*nodes))
         one, other, hostile = nodes
         hostile.stop()
-        yield Scene(one, other, Member.of(hostile.config.data_folder))
+        yield Scene(one, other, Member.of(hostile.config.data_folder), hostile.root_key)
 
 
 async def _meet(*nodes: Node) -> None:
