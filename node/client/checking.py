@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from node.client.connection import Connection
 from node.client.events import Received
 from node.client.records import Kept, Records
-from node.content import hashes
+from node.content import hashes, names
 from node.content.hashes import Value
 from node.errors import NodeError, PeerFault
 from node.exchange import trust as trusts
@@ -55,7 +55,7 @@ class Checking:
         return Received(
             entry=header.hash,
             member_id=verified.member_id,
-            member_name=log.identity.inception.name if log else verified.member_id.hex()[:8],
+            member_name=names.unmistakable(log.identity.inception.name) if log else verified.member_id.hex()[:8],
             kind=record.kind if record else header.kind,
             object_id=record.object_id if record else header.object_id,
             exercise=header.exercise,

@@ -15,6 +15,7 @@ from tests.hostile.letters import Read
 from tests.hostile.member import Head, Leaf, Member, Said
 
 BROKEN = (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError)
+FAULT_GUARD_S = 20  # it takes a hundredth of a second
 NO_DIGEST = b"\x01" * 32  # of no store
 OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -62,7 +63,8 @@ class Talk:
     async def fault(self, *messages: bytes) -> str:
         """Say it: why the other side hangs up over the last of it. Nothing is written behind, which could hide that."""
         await self.say(*messages)
-        code, told = await self.end()
+        async with asyncio.timeout(FAULT_GUARD_S):
+            code, told = await self.end()
         assert code is grpc.StatusCode.ABORTED, (code, told)
         return told
 

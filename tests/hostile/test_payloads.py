@@ -171,6 +171,9 @@ async def test_one_that_claims_everything_and_gives_nothing_keeps_no_list_away(s
     await asyncio.to_thread(scene.other.start)
     await holds(scene.other, listed)
     await in_step(scene.one, scene.other)
+    async with client(scene.other) as opened:
+        for start in range(0, len(listed), 1000):
+            assert len(await opened.look_up("sha256", listed[start : start + 1000])) == 1000
     claiming.cancel()
     print(f"{what}: asked {len(asked)} times for {len(set(asked))} of {len(claimed)} records")
 
