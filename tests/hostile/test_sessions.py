@@ -1,5 +1,6 @@
 """Frames that are no frames, or stand where they may not."""
 
+import asyncio
 from collections.abc import Callable
 from random import Random
 
@@ -75,7 +76,10 @@ async def test_a_message_that_is_too_large_ends_the_stream_and_is_not_kept(
     scene: Scene, bytes_: int, compression: grpc.Compression
 ) -> None:
     for _ in range(4):
-        async with talking.connected(scene.victim, scene.me.leaf) as opened:
+        async with (
+            asyncio.timeout(talking.FAULT_GUARD_S),
+            talking.connected(scene.victim, scene.me.leaf) as opened,
+        ):
             talk = talking.begin(opened, compression=compression)
             await talk.say(scene.me.hello(), letters.frame(99, bytes(bytes_)))
             code, _ = await talk.end()
