@@ -39,6 +39,7 @@ class Checking:
     async def check_match(self, match: tools_pb2.Match, kind: str, values: Sequence[Value]) -> None:
         """Raise Unverified unless the value that matched stands in the signed record, at that position."""
         kept = await self._record(HeaderHash(match.entry))
+        match.remainder = kept.remainder
         if not 0 <= match.index < len(values) or not _stands(match, kind, values[match.index], kept):
             raise Unverified(
                 "the node names a match that does not stand in the signed record",
@@ -129,6 +130,8 @@ class Checking:
         """
         assert self._trust is not None  # noqa: S101 - nothing verifies without
         header = verified.header
+        if delivery.remainder:
+            return self._left(verified, delivery.remainder)
         if not verified.box or not verified.payload:
             raise Unverified("the node handed out an entry without its payload")
         box = boxes.decode(verified.box)
@@ -141,6 +144,13 @@ class Checking:
             return verification.unseal(header, verified.member_id, key, verified.payload, self._trust)
         except PeerFault:
             return None
+
+    def _left(self, verified: Verified, plaintext: bytes) -> record_pb2.Record:
+        """What is left of a record after a part was erased; the header is signed, and the rest the node's word."""
+        try:
+            return verification.read_record(verified.header, plaintext)
+        except PeerFault as fault:
+            raise Unverified(f"what is left of the record is none: {fault.reason}") from fault
 
     async def _record(self, hash_: HeaderHash) -> Kept:
         """A verified record of a list."""
@@ -155,7 +165,7 @@ class Checking:
         record = self._opened(verified, delivery)
         if record is None:
             raise Unverified("the node names a match in a payload that does not open")
-        return self._records.put(hash_, verified.member_id, record)
+        return self._records.put(hash_, verified.member_id, record, remainder=bool(delivery.remainder))
 
 
 def _stands(match: tools_pb2.Match, kind: str, value: Value, kept: Kept) -> bool:
