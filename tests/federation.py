@@ -128,6 +128,11 @@ class Node:
         """Its member's."""
         return self.made.card.inception.name
 
+    @property
+    def root_key(self) -> SigningKey:
+        """Its member's, out of the file that is kept offline."""
+        return SigningKey(passphrase.open_file(self.folder / member.ROOT_KEY, "root", WORDS))
+
     def start(self) -> None:
         """Run the daemon, and wait until its log says that it is ready."""
         assert self._process is None
@@ -310,10 +315,7 @@ def _create(folder: Path, number: int, now: datetime, port: int, tools_port: int
 
 
 def _join(node: Node, charter: bytes, now_ms: int) -> None:
-    def unlock(_: object) -> SigningKey:
-        return SigningKey(passphrase.open_file(node.folder / member.ROOT_KEY, "root", WORDS))
-
-    joining.join(node.config, charter, unlock, now_ms)
+    joining.join(node.config, charter, lambda _: node.root_key, now_ms)
 
 
 def free_ports(count: int) -> list[int]:

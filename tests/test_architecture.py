@@ -85,6 +85,13 @@ def test_only_verification_makes_checked_entries_and_only_ingest_appends() -> No
         assert "ledger.append" not in names or path.name == "ingest.py", path
 
 
+def test_the_hostile_peer_borrows_nothing_of_ours() -> None:
+    """Else a mistake of ours in making bytes would be one in reading them too."""
+    for path in [*(ROOT / "tests" / "hostile").glob("*.py"), ROOT / "tests" / "vectors" / "wire.py"]:
+        ours = {name for name in imports(ast.parse(path.read_text())) if name.split(".")[0] == "node"}
+        assert all(name.startswith("node.client.") for name in ours), path  # to see what the victim shows
+
+
 def test_two_places_match_over_effects() -> None:
     matching = {
         str(path.relative_to(ROOT))

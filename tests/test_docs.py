@@ -1,6 +1,7 @@
 """The documents say what the code does."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from node import limits
@@ -31,6 +32,18 @@ def test_the_specification_names_every_frame() -> None:
 def test_the_limits_of_the_format_stand_in_the_specification() -> None:
     for number in (limits.HEADER_BYTES_MAX, limits.ITEMS_MAX, limits.CHUNK_BYTES, limits.PAYLOAD_BYTES_MAX):
         assert f"{number:,}" in SPECIFICATION or str(number) in SPECIFICATION, number
+
+
+def test_the_tests_of_the_scenarios_are_there() -> None:
+    for name, test in re.findall(r"`([\w/.]+\.py)::(\w+)`", (ROOT / "tests" / "README.md").read_text()):
+        assert re.search(rf"^(async )?def {test}\(", (ROOT / "tests" / name).read_text(), re.MULTILINE), test
+
+
+def test_what_protects_is_where_its_mutation_says_and_its_test_is_there() -> None:
+    for one in tomllib.loads((ROOT / "tests" / "mutations.toml").read_text())["mutation"]:
+        path, test = one["test"].partition("[")[0].split("::")
+        assert (ROOT / one["file"]).read_text().count(one["line"]) == 1, one["about"]
+        assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE), test
 
 
 def test_the_readme_names_only_folders_and_scripts_that_are_there() -> None:

@@ -9,11 +9,14 @@ from random import SystemRandom
 from typing import Any
 
 import pytest
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
 from node.client import Client, Received
 from node.custody import joining
 from node.errors import Refused, Unavailable
 from node.feed.kinds import Kind
+from node.rpc import channel
 from node.v1 import admin_pb2, record_pb2, tools_pb2
 from tests.federation import GUARD_S, Node, federation, make
 
@@ -191,6 +194,28 @@ async def test_a_tool_may_do_what_its_scopes_say_and_no_more(five: Sequence[Node
     async with Client.with_bundle(elsewhere, tmp_path / "matcher.pem", federation_id, timeout_s=3) as opened:
         with pytest.raises(Unavailable):
             await opened.look_up("sha256", [bytes(32)])
+
+
+async def test_the_administrator_has_health_and_reflection(five: Sequence[Node]) -> None:
+    opened = channel.open_to_administrator(five[0].config.socket)
+    async with asyncio.timeout(GUARD_S), opened:
+        check: Any = opened.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            health_pb2.HealthCheckRequest.SerializeToString,
+            health_pb2.HealthCheckResponse.FromString,
+        )
+        health = await check(health_pb2.HealthCheckRequest())
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        reflect: Any = opened.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+            reflection_pb2.ServerReflectionRequest.SerializeToString,
+            reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        call = reflect(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+        response: Any = await call.read()
+        names = {found.name for found in response.list_services_response.service}
+    assert {"tocsin.v1.Tools", "tocsin.v1.Admin"} <= names
+    assert "tocsin.v1.Peer" not in names
 
 
 async def test_three_in_a_line_relay_and_one_that_was_killed_catches_up(tmp_path: Path) -> None:

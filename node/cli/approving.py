@@ -88,10 +88,11 @@ def _member(typed: str, members: "Sequence[admin_pb2.MemberView]") -> "admin_pb2
 
 
 def _confirm_card(signed: "Signed", members: "Sequence[admin_pb2.MemberView]", *, yes: bool) -> None:
+    from node.content import names
     from node.feed import keys
 
     inception = signed[1].inception
-    name, fingerprint = printing.plain(inception.name), keys.fingerprint(inception.member_id)
+    name, fingerprint = names.unmistakable(inception.name), keys.fingerprint(inception.member_id)
     foreign = inception.member_id not in {one.member_id for one in members}
     if foreign:
         errors.warn(

@@ -54,6 +54,7 @@ def create(file: Path, cards: tuple[Path, ...], output: Path, yes: bool) -> None
     Each founder reads out its fingerprint over a second channel, and you type its last five characters.
     With --yes nothing is asked, so whoever could change a card on its way to you could found in its place.
     """
+    from node.content import names
     from node.custody import charters, files
     from node.feed import keys
     from node.feed.quorum import Act
@@ -63,11 +64,11 @@ def create(file: Path, cards: tuple[Path, ...], output: Path, yes: bool) -> None
     signed = [charters.read_card(path) for path in cards]
     data = charters.create(amending.read_text(file).decode(), signed, str(file))
     for _, card in signed:
-        fingerprint = keys.fingerprint(card.inception.member_id)
+        name, fingerprint = names.unmistakable(card.inception.name), keys.fingerprint(card.inception.member_id)
         if yes:
-            click.echo(f"{card.inception.name}  {fingerprint}")
+            click.echo(f"{name}  {fingerprint}")
         else:
-            asking.confirm_fingerprint(card.inception.name, fingerprint)
+            asking.confirm_fingerprint(name, fingerprint)
     files.create_public(output, data)
     made = charters.decode(data)[1]
     needed = made.quorums[Act.ACCEPT, 0].count
@@ -119,6 +120,7 @@ def show(file: Path | None, text: bool, folder: Path, as_json: bool) -> None:
 
 
 def _show_file(file: Path, *, text: bool, as_json: bool) -> None:
+    from node.content import names
     from node.custody import charters
 
     _, read, cards = charters.read(file)
@@ -132,7 +134,7 @@ def _show_file(file: Path, *, text: bool, as_json: bool) -> None:
     for line in charters.describe(read):
         click.echo(line)
     for card in cards:
-        click.echo(f"{card.inception.name}: {card.address or 'dials, and is not dialled'}")
+        click.echo(f"{names.unmistakable(card.inception.name)}: {card.address or 'dials, and is not dialled'}")
 
 
 def _print_text(found: "charter_pb2.GetRulesResponse") -> None:

@@ -3,6 +3,8 @@
 import time
 from datetime import UTC, datetime
 
+CALENDAR_MS = range(-62_000_000_000_000, 253_000_000_000_000)  # the years 5 to 9987: in any zone
+
 
 def now() -> datetime:
     """The time, with its zone."""
@@ -12,6 +14,11 @@ def now() -> datetime:
 def now_ms() -> int:
     """The time as entries have it."""
     return time.time_ns() // 1_000_000  # noqa: TID251 - a command's own clock
+
+
+def date(time_ms: int) -> datetime | None:
+    """A time that others wrote; None where no calendar has it."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC) if time_ms in CALENDAR_MS else None
 
 
 def readable(moment: datetime) -> str:

@@ -6,13 +6,12 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from node.cli import calling, crisis, digests, items, naming, options, printing
+from node.cli import calling, clock, crisis, digests, items, naming, options, printing
 from node.content import formats
 
 if TYPE_CHECKING:
@@ -108,7 +107,8 @@ def _csv(file: TextIO) -> Write:
     writer.writerow(COLUMNS)
 
     def write(record: "tools_pb2.ListRecord") -> int:
-        expires = datetime.fromtimestamp(record.expires_ms / 1000, UTC).isoformat(timespec="seconds")
+        ends = clock.date(record.expires_ms)
+        expires = ends.isoformat(timespec="seconds") if ends else ""
         labels = " ".join(record.labels)
         labels = f"'{labels}" if labels.startswith(_FORMULA) else labels  # others wrote them
         rows = [

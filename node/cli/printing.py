@@ -3,8 +3,8 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COLUMNS_MAX = 4096  # where there is no terminal whose width a table has to fit
 WRAPPED_COLUMNS_MIN = 16
 GAP = 2  # between columns
+NO_DATE = "beyond all calendars"
 _TRAILING = re.compile(r"\s+(\x1b\[0m)?\s*$")  # bold headings too have blanks, on which a narrow terminal would break
 
 
@@ -33,12 +34,19 @@ def shortened(text: str, characters_max: int = 80) -> str:
 
 def moment(time_ms: int) -> str:
     """A time of the letters as people read it."""
-    return clock.readable(datetime.fromtimestamp(time_ms / 1000, UTC)) if time_ms else "-"
+    return _dated(time_ms, clock.readable)
 
 
 def day(time_ms: int) -> str:
     """A time of the letters where the hour does not matter."""
-    return f"{datetime.fromtimestamp(time_ms / 1000, UTC).astimezone():%Y-%m-%d}" if time_ms else "-"
+    return _dated(time_ms, lambda found: f"{found.astimezone():%Y-%m-%d}")
+
+
+def _dated(time_ms: int, write: Callable[[datetime], str]) -> str:
+    if not time_ms:
+        return "-"
+    found = clock.date(time_ms)
+    return write(found) if found else NO_DATE
 
 
 def seconds(difference_ms: int) -> str:

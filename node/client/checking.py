@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from node.client.connection import Connection
 from node.client.events import Received
 from node.client.records import Kept, Records
-from node.content import hashes
+from node.content import hashes, names
 from node.content.hashes import Value
 from node.errors import NodeError, PeerFault
 from node.exchange import trust as trusts
@@ -56,7 +56,7 @@ class Checking:
         return Received(
             entry=header.hash,
             member_id=verified.member_id,
-            member_name=log.identity.inception.name if log else verified.member_id.hex()[:8],
+            member_name=names.unmistakable(log.identity.inception.name) if log else verified.member_id.hex()[:8],
             kind=record.kind if record else header.kind,
             object_id=record.object_id if record else header.object_id,
             exercise=header.exercise,
@@ -122,8 +122,12 @@ class Checking:
             )
         return charter
 
-    def _opened(self, verified: Verified, delivery: tools_pb2.Delivery) -> record_pb2.Record:
-        """The record, by the key in the box or the one handed out; either must be the one committed to."""
+    def _opened(self, verified: Verified, delivery: tools_pb2.Delivery) -> record_pb2.Record | None:
+        """The record, by the key in the box or the one handed out; either must be the one committed to.
+
+        None where it is not effective: of a later version, or sealed wrongly. The header's commitments
+        hold by then, so that is its author's fault and not the node's, and must not stop what follows.
+        """
         assert self._trust is not None  # noqa: S101 - nothing verifies without
         header = verified.header
         if delivery.remainder:
@@ -134,10 +138,12 @@ class Checking:
         key = box.data if box.type == boxes.CLEAR else delivery.key
         if payload.commit(self._federation_id, key) != header.key_commit:
             raise Unverified("the content key is not the one that the header commits to")
+        if not header.understood:
+            return None
         try:
             return verification.unseal(header, verified.member_id, key, verified.payload, self._trust)
-        except PeerFault as fault:
-            raise Unverified(f"the payload does not open: {fault.reason}") from fault
+        except PeerFault:
+            return None
 
     def _left(self, verified: Verified, plaintext: bytes) -> record_pb2.Record:
         """What is left of a record after a part was erased; the header is signed, and the rest the node's word."""
@@ -157,6 +163,8 @@ class Checking:
         if verified.header.hash != hash_:
             raise Unverified("the node handed out another entry than the one it named")
         record = self._opened(verified, delivery)
+        if record is None:
+            raise Unverified("the node names a match in a payload that does not open")
         return self._records.put(hash_, verified.member_id, record, remainder=bool(delivery.remainder))
 
 

@@ -8,7 +8,7 @@ from node.v1 import record_pb2, tools_pb2
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One entry that was checked, and the record in it; None for a statement."""
+    """One entry that was checked, and its record; None for a statement, and where its author sealed it wrongly."""
 
     entry: HeaderHash
     member_id: MemberId

@@ -11,6 +11,8 @@ from node.feed import keys
 REFERENCE_CHARACTERS_MIN = 4
 ID_BYTES = 16
 ID_DIGITS_MIN = 8  # of an id, as logs have it
+EAST_ASIAN = "CJK"
+WRITTEN_TOGETHER = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL"})
 LIST_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -18,6 +20,27 @@ def slug(name: str) -> str:
     """A member's name as it is typed: ``Acme Video`` is ``acme-video``; empty where no letter of it is ASCII's."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def unmistakable(name: str) -> str:
+    """A member's name with letters that may pass for others spelled out: beside a Latin letter, all that are not Latin.
+
+    A name of one script throughout is shown as it is; what tells two of those apart is their fingerprint.
+    """
+    scripts = [_script(character) for character in name]
+    shown = "LATIN" if "LATIN" in scripts else next((script for script in scripts if script), "")
+    return "".join(
+        character if script in ("", shown) else character.encode("unicode_escape").decode()
+        for character, script in zip(name, scripts, strict=True)
+    )
+
+
+def _script(character: str) -> str:
+    """The script of a letter, by the first word of what Unicode calls it; empty for all that is no letter."""
+    if not character.isalpha():
+        return ""
+    found = unicodedata.name(character, "").partition(" ")[0]
+    return EAST_ASIAN if found in WRITTEN_TOGETHER else found
 
 
 def reference(prefix: str, object_id: bytes, rising: Sequence[bytes]) -> str:

@@ -54,7 +54,7 @@ def member_name(trust: Trust, member_id: MemberId) -> str:
     """What a member is called; the beginning of its id where its log has not come yet."""
     log = trust.logs.get(member_id)
     inception = log.identity.inception if log else trust.charter.founder(member_id)
-    return inception.name if inception else member_id.hex()[:8]
+    return names.unmistakable(inception.name) if inception else member_id.hex()[:8]
 
 
 # ---- Crises

@@ -123,6 +123,8 @@ def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader, fol
     if opened is None:
         _note_withdrawal(stores, arrival.row, trust)
         return None
+    if not opened.header.understood:
+        return None  # of a later version, which knows what the rest depends on: not effective here
     if opened.record.kind == Kind.ITEMS:
         return _begin_items(stores, arrival, opened) if _is_followed(opened, follows) else None
     if opened.record.ByteSize() <= SHOWN_BYTES_MAX:

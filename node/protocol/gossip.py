@@ -196,6 +196,7 @@ class Gossip:
             case "heads":
                 return self._on_heads(now, peer, link, frame.heads)
             case "want":
+                sync.check_ranges(frame.want.ranges)
                 return [Serve(peer, frame.want)]
             case "fork":
                 return [Keep(peer, frame.fork)]
@@ -222,10 +223,10 @@ class Gossip:
         return [Send(peer, Stream.GOSSIP, frame) for frame in frames]
 
     def _on_heads(self, now: float, peer: MemberId, link: _Peer, said: peer_pb2.Heads) -> list[Effect]:
-        sync.check_rows(said.rows)
+        claims = sync.claims(said.rows)
         if len(link.listed) + len(said.rows) > HEAD_ROWS_MAX:
             return [Hangup(peer, "a listing of heads without an end")]
-        link.listed += said.rows
+        link.listed += claims
         if not said.last:
             return []
         listed, link.listed = link.listed, []

@@ -61,11 +61,22 @@ def pages(found: Sequence[peer_pb2.Row], *, whole: bool) -> Iterator[peer_pb2.Fr
         yield peer_pb2.Frame(heads=peer_pb2.Heads(rows=part, whole=whole, last=last))
 
 
-def check_rows(said: Iterable[peer_pb2.Row]) -> None:
-    """Raises Malformed for rows no conforming peer sends. A claim alone is never acted on."""
+def claims(said: Iterable[peer_pb2.Row]) -> list[peer_pb2.Row]:
+    """Rows as they are kept until the last page; raises Malformed for what no conforming peer sends."""
+    found = []
     for one in said:
         if len(one.feed_id) != 32 or len(one.hash) not in (0, 32) or one.seq > limits.SEQ_MAX:
             raise Malformed("heads-row", "a row has a wrong length or number")
+        # A row of a frame keeps all of the frame in memory, and whatever unknown fields it has.
+        found.append(peer_pb2.Row(feed_id=one.feed_id, seq=one.seq, hash=one.hash, forked=one.forked))
+    return found
+
+
+def check_ranges(wanted: Iterable[peer_pb2.Range]) -> None:
+    """Raises Malformed for numbers that no feed has, nor any store."""
+    for one in wanted:
+        if max(one.first, one.last) > limits.SEQ_MAX:
+            raise Malformed("want-range", "a range goes beyond the last place a feed can have")
 
 
 def missing(view: View, said: Iterable[peer_pb2.Row]) -> dict[FeedId, int]:

@@ -126,7 +126,7 @@ class AdminServicer(LevelServicer):
         members = [
             admin_pb2.MemberView(
                 member_id=member_id,
-                name=seat.name,
+                name=names.unmistakable(seat.name),
                 fingerprint=keys.fingerprint(member_id),
                 role=seat.role,
                 country=seat.country,

@@ -233,6 +233,7 @@ def test_times_are_local_with_utc_beside(monkeypatch: pytest.MonkeyPatch) -> Non
     time.tzset()
     try:
         assert printing.moment(1_795_000_000_000) == "2026-11-18 20:06 (11:06 UTC)"
+        assert {printing.moment(2**63 - 1), printing.day(-(2**63))} == {printing.NO_DATE}  # others write dates too
         assert printing.moment(1_795_040_000_000) == "2026-11-19 07:13 (2026-11-18 22:13 UTC)"
         monkeypatch.setenv("TZ", "UTC")
         time.tzset()

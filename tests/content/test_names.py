@@ -14,6 +14,24 @@ def test_a_slug_is_what_one_would_type() -> None:
     assert names.slug("警察庁") == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Ministry A", "Ministry A"),
+        ("Ministry \u0410", r"Ministry \u0410"),
+        ("\u0410cme Video", r"\u0410cme Video"),
+        ("Eur\u03bfpol", r"Eur\u03bfpol"),
+        ("\uff21cme", r"\uff21cme"),
+        ("ГД БОП", "ГД БОП"),
+        ("Ελληνική Αστυνομία 1", "Ελληνική Αστυνομία 1"),
+        ("Ministère de l'Intérieur (FR)", "Ministère de l'Intérieur (FR)"),
+        ("警察庁サイバー", "警察庁サイバー"),
+    ],
+)
+def test_a_letter_of_another_script_is_not_taken_for_one_that_looks_like_it(name: str, shown: str) -> None:
+    assert names.unmistakable(name) == shown
+
+
 @given(IDS)
 def test_references_tell_all_objects_apart_and_begin_no_other(ids: list[bytes]) -> None:
     rising = sorted(ids)
