@@ -91,13 +91,15 @@ class Daemon:
 
     def __post_init__(self) -> None:
         now, chance = self.clock.monotonic_s(), SystemRandom()
-        trust, me = self.exchange.trust, self._self()
+        me = self._self()
         heads, forks = ledger.heads(self.exchange.stores.ledger), ledger.forks(self.exchange.stores.ledger)
-        founders = [founder.member_id for founder in trust.charter.founders]
-        gossip = Gossip(me, heads, {one.feed_id: one.seq for one in forks}, founders, chance, now=now)
         self.started_ms = self.clock.now_ms()
+        circle = self.exchange.circle(self.started_ms)
+        gossip = Gossip(me, heads, {one.feed_id: one.seq for one in forks}, circle, chance, now=now)
         self.writer = Writer(self.exchange)
-        self.peering = Peering(gossip, Fetch(me, chance), Dialing(self.keys.member_id, chance), self.writer, self.clock)
+        self.peering = Peering(
+            gossip, Fetch(me, chance, circle), Dialing(self.keys.member_id, chance), self.writer, self.clock
+        )
         self.reading = Reading(self.config.data_folder)
         self.threads = ReadingThreads(self.config.data_folder)
         beside = stores.projecting_stores(self.exchange.stores, self.config.data_folder)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from node import limits
 from node.errors import Malformed, Refused
-from node.exchange import admission, disclose, following, ingest, project, publish, verification
+from node.exchange import admission, circles, disclose, following, ingest, project, publish, standing, verification
 from node.exchange.admission import Admitted
 from node.exchange.publish import Author, Draft
 from node.exchange.trust import Trust
@@ -13,7 +13,9 @@ from node.exchange.verified import Checked, Reader, Verified
 from node.feed import entry
 from node.feed import header as headers
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
+from node.feed.roster import Known, Roster
 from node.policy.following import Choice, Follows
+from node.protocol.circle import Circle
 from node.store import arrivals, ledger, payloads, peers
 from node.store.arrivals import Cursor
 from node.store.ledger import ForkRow
@@ -38,11 +40,21 @@ class Exchange:
     def __init__(self, stores: Stores, trust: Trust, author: Author, *, follow_all: bool = True) -> None:
         self.stores = stores
         self.author = author
-        self.trust = trust
+        self._trust = trust
         self.follows = Follows(author.reader.member_id, everything=follow_all)
+        self._circle: tuple[tuple[Known, Roster], Circle] | None = None
         self._signed_unstored = False
         self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
+
+    @property
+    def trust(self) -> Trust:
+        """What is trusted as of now."""
+        return self._trust
+
+    @trust.setter
+    def trust(self, learnt: Trust) -> None:
+        self._trust = standing.weighed(self.stores, learnt, self._trust)
 
     @property
     def reader(self) -> Reader:
@@ -54,7 +66,7 @@ class Exchange:
     def start(self, now_ms: int) -> None:
         """Before anyone is let in: read the governance, mend what the last stop left half done."""
         self.stores.rollback()
-        self.trust = ingest.load(self.stores, self.trust)
+        self.trust = ingest.load(self.stores, self.trust, self.reader.member_id)
         self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
@@ -163,15 +175,24 @@ class Exchange:
 
     # ---- Out
 
-    def serve(self, want: peer_pb2.Want, now_ms: int) -> list[list[header_pb2.SignedEntry]]:
-        """The answers to a want, a frame's worth each."""
-        federation_id = self.trust.federation_id
+    def circle(self, now_ms: int) -> Circle:
+        """Who is told what as of now; the same object until that changes."""
+        about = self.trust.known, self.trust.roster(now_ms)
+        if self._circle is None or any(one is not other for one, other in zip(about, self._circle[0], strict=True)):
+            self._circle = about, circles.of(self.trust, self.reader.member_id, now_ms)
+        return self._circle[1]
+
+    def serve(self, peer: MemberId, want: peer_pb2.Want, now_ms: int) -> list[list[header_pb2.SignedEntry]]:
+        """The answers to a want, a frame's worth each: what the peer may have of it."""
+        federation_id, circle = self.trust.federation_id, self.circle(now_ms)
         answers = [
-            disclose.span(self.stores, asked.feed_id, asked.first, asked.last, federation_id, now_ms)  # type: ignore[arg-type]
+            disclose.span(self.stores, feed_id, asked.first, asked.last, federation_id, now_ms)
             for asked in want.ranges
+            if circle.tells(peer, feed_id := FeedId(asked.feed_id))
         ]
         rows = (ledger.entry(self.stores.ledger, HeaderHash(hash_)) for hash_ in want.entries)
-        single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in rows if row]
+        told = [row for row in rows if row and circle.tells(peer, row.feed_id)]
+        single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in told]
         return [answer for answer in [*answers, single] if answer]
 
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from node.errors import Refused
 from node.feed.charter import Charter
 from node.feed.identity import Role
-from node.feed.keys import MemberId
+from node.feed.keys import FeedId, MemberId
 from node.feed.roster import Roster
 from node.policy import parameters
 from node.policy.parameters import Parameters
@@ -20,11 +20,14 @@ class Right(StrEnum):
     REFER = "refer"
 
 
-def obstacle(right: Right, member_id: MemberId, roster: Roster, charter: Charter) -> str:
-    """Why the member may not, in words; empty if it may."""
+Place = tuple[FeedId, int]  # a feed, and a sequence number in it
+
+
+def obstacle(right: Right, member_id: MemberId, roster: Roster, charter: Charter, place: Place | None = None) -> str:
+    """Why the member may not, in words; empty if it may. With a place: whether what it said there counts."""
     if not roster.in_force:
         return "the charter is not in force yet"
-    seat = roster.seats.get(member_id)
+    seat = roster.seat_of(member_id, *place) if place else roster.seats.get(member_id)
     if seat is None:
         return "its author is not a member" if member_id not in roster.revoked else "its author was removed"
     if seat.suspended:

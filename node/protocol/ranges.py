@@ -1,6 +1,6 @@
 """Ranges under way: which feed is asked of whom, and who is asked next when nothing comes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -25,8 +25,8 @@ class _Asked:
 class Ranges:
     """Of every feed at most one range is asked for at a time."""
 
-    def __init__(self, heads: Mapping[FeedId, Head], logs: Iterable[FeedId], holders: Holders, random: Random) -> None:
-        self._heads, self._logs = heads, frozenset(logs)
+    def __init__(self, heads: Mapping[FeedId, Head], logs: frozenset[FeedId], holders: Holders, random: Random) -> None:
+        self._heads, self.logs = heads, logs
         self._holders, self._random = holders, random
         self._asked: dict[FeedId, _Asked] = {}
 
@@ -40,7 +40,7 @@ class Ranges:
         wanted = [
             feed_id for feed_id in targets if feed_id not in self._asked or self._asked[feed_id].last < targets[feed_id]
         ]
-        wanted.sort(key=lambda feed_id: (feed_id not in self._logs, feed_id not in self._heads, feed_id))
+        wanted.sort(key=lambda feed_id: (feed_id not in self.logs, feed_id not in self._heads, feed_id))
         ranges = []
         under_way = sum(asked.peer == peer for asked in self._asked.values())
         for feed_id in wanted[: min(limits.RANGES_PER_FRAME_MAX, limits.RANGES_PER_PEER_MAX - under_way)]:

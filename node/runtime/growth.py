@@ -42,4 +42,4 @@ def forked(row: ForkRow, source: MemberId) -> Growth:
 
 
 def _fresh(exchange: Exchange, entries: Iterable[Verified]) -> list[Fresh]:
-    return [Fresh(one.header.hash, one.header.urgency, exchange.letter(one)) for one in entries]
+    return [Fresh(one.header.hash, one.header.feed_id, one.header.urgency, exchange.letter(one)) for one in entries]

@@ -17,7 +17,7 @@ SEATS = {
     MINISTRY: Seat(MINISTRY, "Ministry", 1, "FR"),
     PLATFORM: Seat(PLATFORM, "Platform", 4, "IE"),
 }
-ROSTER = Roster(SEATS, Rules(quorums()), in_force=True, revoked=frozenset())
+ROSTER = Roster(SEATS, Rules(quorums()), in_force=True)
 
 
 def charter(document: bytes = parameters.TEMPLATE.encode()) -> Charter:
@@ -33,7 +33,7 @@ def test_the_charter_says_who_may_do_what() -> None:
 
 def test_whoever_is_no_member_or_suspended_or_removed_may_nothing() -> None:
     assert "not a member" in effect.obstacle(Right.DECLARE, STRANGER, ROSTER, charter())
-    removed = replace(ROSTER, revoked=frozenset({STRANGER}))
+    removed = replace(ROSTER, revoked={STRANGER: {}})
     assert "was removed" in effect.obstacle(Right.DECLARE, STRANGER, removed, charter())
     suspended = replace(ROSTER, seats={MINISTRY: replace(SEATS[MINISTRY], suspended=True)})
     assert "suspended" in effect.obstacle(Right.DECLARE, MINISTRY, suspended, charter())
