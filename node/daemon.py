@@ -32,6 +32,7 @@ from node.rpc import server
 from node.rpc.admin import AdminServicer
 from node.rpc.approval import Approval
 from node.rpc.gate import Gate
+from node.rpc.membership import MembershipServicer
 from node.rpc.peer import PeerServicer
 from node.rpc.server import Listener
 from node.rpc.tls import Leaf, Pins, TlsState
@@ -203,14 +204,17 @@ class Daemon:
             self._own_status,
             self._self(),
         )
+        charter_file = charters.read(self.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
+        members = MembershipServicer(self.saying, self.approval, charter_file, self.config.peers_address)
+        ours = tools, admin, members
         peers = PeerServicer(self.peering.serve)
         meters = (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(
                 self.config.peers_listen, peers, self.peers_tls, self.clock.now, self.approval.turn_away, meters
             ),
-            server.listen_for_tools(self.config.tools_listen, (tools, admin), self.tools_tls, self.clock.now, meters),
-            server.listen_on_socket(self.config.socket, (tools, admin), self.clock.now, meters),
+            server.listen_for_tools(self.config.tools_listen, ours, self.tools_tls, self.clock.now, meters),
+            server.listen_on_socket(self.config.socket, ours, self.clock.now, meters),
         ]
 
     def _expose(self) -> None:

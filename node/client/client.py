@@ -22,6 +22,7 @@ from node.v1 import record_pb2, tools_pb2
 
 if TYPE_CHECKING:
     from node.v1.admin_pb2_grpc import AdminAsyncStub
+    from node.v1.membership_pb2_grpc import MembershipAsyncStub
 
 
 class Client:
@@ -66,6 +67,11 @@ class Client:
     def admin(self) -> "AdminAsyncStub":
         """`tocsin.v1.Admin` as it is: nothing is tried again, nothing has a deadline, errors are gRPC's."""
         return self._connection.present().admin
+
+    @property
+    def membership(self) -> "MembershipAsyncStub":
+        """`tocsin.v1.Membership` as it is, likewise."""
+        return self._connection.present().membership
 
     async def __aenter__(self) -> Self:
         return self

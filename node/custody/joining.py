@@ -15,6 +15,7 @@ from node.config import Config
 from node.custody import charters, files, folder, identities
 from node.custody.folder import NodeKeys
 from node.custody.identities import Act
+from node.custody.invites import Invite
 from node.errors import ConfigError, Refused
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
@@ -23,8 +24,9 @@ from node.exchange.verified import Reader
 from node.feed import box, keys
 from node.feed.charter import Charter
 from node.feed.identity import Inception
+from node.feed.keys import MemberId
 from node.feed.kinds import Kind
-from node.store import ledger, stores
+from node.store import ledger, peers, stores
 from node.store.journal import FileJournal
 from node.store.stores import Stores
 from node.v1 import header_pb2
@@ -113,16 +115,49 @@ def join(config: Config, charter_file: bytes, unlock: Unlock, now_ms: int, sourc
     """
     node = folder.read_keys(config.data_folder)
     _, charter, _ = charters.decode(charter_file, source)
-    inception = _founder(charter, node)
+    return _join(config, node, charter, _founder(charter, node), charter_file, unlock, now_ms)
+
+
+def join_invited(config: Config, invite: Invite, unlock: Unlock, now_ms: int) -> Joined:
+    """Join as a candidate, with the sponsor as the first peer, or finish such a join.
+
+    Raises Refused where the invite is for another member or the folder is another federation's.
+    """
+    node = folder.read_keys(config.data_folder)
+    candidate = invite.candidate
+    if candidate.member_id != node.member_id:
+        raise Refused(
+            f"the invite is for {candidate.name}, {keys.fingerprint(MemberId(candidate.member_id))}, "
+            f"and this folder is of {keys.fingerprint(node.member_id)}",
+            next_step="Name the folder whose card was endorsed: --folder.",
+            field="invite",
+        )
+    return _join(config, node, invite.charter, candidate, invite.charter_file, unlock, now_ms, invite)
+
+
+def _join(
+    config: Config,
+    node: NodeKeys,
+    charter: Charter,
+    inception: Inception,
+    charter_file: bytes,
+    unlock: Unlock,
+    now_ms: int,
+    invite: Invite | None = None,
+) -> Joined:
     with files.locked(config.data_folder):
         _require_same_federation(config.data_folder / folder.CHARTER, charter)
         exchange = open_exchange(config, node, charter)
         try:
             exchange.start(now_ms)
+            if invite is not None:
+                _take_in(exchange, invite, now_ms)
             signed = _sign_log(config, exchange, node, inception, charter_file, unlock, now_ms)
             signed += _open_feed(exchange, node, now_ms)
             # Also where nothing had to be signed: the file may have newer cards, or be gone.
             _bind(config, exchange, charter_file)
+            if invite is not None:
+                _keep_sponsor(exchange, invite, now_ms)
         finally:
             close_exchange(exchange)
     return Joined(charter, inception, tuple(kind.name.lower() for kind in signed))
@@ -134,10 +169,27 @@ def _founder(charter: Charter, node: NodeKeys) -> Inception:
         names = ", ".join(founder.name for founder in charter.founders)
         raise Refused(
             f"this member, {keys.fingerprint(node.member_id)}, is not in the charter of {charter.name} ({names})",
-            next_step="Send your card to whoever writes the charter. If it is in there by name, it is an older card.",
+            next_step="A further member joins by an invite: send your card to a member, which endorses it. "
+            "If you are in the charter by name, that is an older card.",
             field="charter",
         )
     return inception
+
+
+def _take_in(exchange: Exchange, invite: Invite, now_ms: int) -> None:
+    """What shows that this member is a candidate, by the one door in; then what its journal has, if it has any."""
+    while (checked := exchange.verify(exchange.unseen(invite.entries))).entries:
+        if not exchange.admit(checked, now_ms).entries:
+            break  # kept ahead already as much as there is room for
+    if exchange.reader.member_id not in exchange.trust.logs:
+        exchange.start(now_ms)
+
+
+def _keep_sponsor(exchange: Exchange, invite: Invite, now_ms: int) -> None:
+    """Its administrator has heard the sponsor's fingerprint; a later decision about it stands."""
+    sponsor = invite.peer(now_ms)
+    if all(one.member_id != sponsor.member_id for one in peers.every(exchange.stores.ledger)):
+        exchange.keep_peers([sponsor])
 
 
 def _require_same_federation(path: Path, charter: Charter) -> None:

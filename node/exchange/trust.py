@@ -62,9 +62,13 @@ class Trust:
         for since_ms, held in self._rosters:
             if since_ms <= now_ms < held.holds_until_ms:
                 return held
-        found = roster.roster(self.charter, self.facts, now_ms, lambda entry: entry not in self.fallen)
+        found = self.roster_at(now_ms)
         self._rosters[:] = [(now_ms, found)]
         return found
+
+    def roster_at(self, moment_ms: int) -> Roster:
+        """Who will have, or had, effect at some other moment, if nothing more were said."""
+        return roster.roster(self.charter, self.facts, moment_ms, lambda entry: entry not in self.fallen)
 
     def admits_log(self, member_id: MemberId) -> bool:
         """Whether this member's identity log is stored: members, and candidates for membership."""

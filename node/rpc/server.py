@@ -15,24 +15,26 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, levels, peer, tools
+from node.rpc import admin, channel, levels, membership, peer, tools
 from node.rpc.admin import AdminServicer
 from node.rpc.gate import Access, Admits, Gate
+from node.rpc.membership import MembershipServicer
 from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
 from node.rpc.tls import Pins, TlsState
 from node.rpc.tools import ToolsServicer
-from node.v1 import admin_pb2_grpc, peer_pb2_grpc, tools_pb2_grpc
+from node.v1 import admin_pb2_grpc, membership_pb2_grpc, peer_pb2_grpc, tools_pb2_grpc
 
-_SERVICES = ("tocsin.v1.Tools", "tocsin.v1.Admin")
+_SERVICES = ("tocsin.v1.Tools", "tocsin.v1.Admin", "tocsin.v1.Membership")
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
 _BESIDE = {
     "/grpc.health.v1.Health/Check": _ANYONE_OF_OURS,
     "/grpc.health.v1.Health/Watch": _ANYONE_OF_OURS,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _ANYONE_OF_OURS,
 }
-OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **levels.ACCESS, **_BESIDE}
+OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **levels.ACCESS, **membership.ACCESS, **_BESIDE}
 Meters: TypeAlias = Sequence[Meter]
+Servicers: TypeAlias = tuple[ToolsServicer, AdminServicer, MembershipServicer]
 SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
 IDLE_S = 30.0  # a peer's streams stay open; a member that is told no keeps no connection either
 STOP_S = 0.5  # for answers under way when the node stops; streams never end by themselves
@@ -65,7 +67,7 @@ def listen_for_peers(
 
 def listen_for_tools(
     address: str,
-    servicers: tuple[ToolsServicer, AdminServicer],
+    servicers: Servicers,
     state: TlsState,
     now: Callable[[], datetime],
     meters: Meters = (),
@@ -77,9 +79,7 @@ def listen_for_tools(
     return Listener(server, gate, _bind(server, address, "tools.listen", state))
 
 
-def listen_on_socket(
-    path: Path, servicers: tuple[ToolsServicer, AdminServicer], now: Callable[[], datetime], meters: Meters = ()
-) -> Listener:
+def listen_on_socket(path: Path, servicers: Servicers, now: Callable[[], datetime], meters: Meters = ()) -> Listener:
     """The administrator; raises ConfigError where the socket cannot be made. The data folder's lock is held."""
     gate = Gate(admits=Admits(administrator=True, tools=Pins), access=OURS, now=now)
     server = _server(gate, channel.OURS, meters)
@@ -103,10 +103,11 @@ def _server(gate: Gate, bounds: channel.Options, meters: Meters) -> grpc.aio.Ser
     return grpc.aio.server(interceptors=(*meters, gate), options=(*channel.SERVER_OPTIONS, *bounds))
 
 
-def _add(server: grpc.aio.Server, servicers: tuple[ToolsServicer, AdminServicer]) -> None:
-    ours, administrator = servicers
+def _add(server: grpc.aio.Server, servicers: Servicers) -> None:
+    ours, administrator, members = servicers
     tools_pb2_grpc.add_ToolsServicer_to_server(ours, server)
     admin_pb2_grpc.add_AdminServicer_to_server(administrator, server)
+    membership_pb2_grpc.add_MembershipServicer_to_server(members, server)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
