@@ -112,7 +112,7 @@ def init(
 @asking.passphrase_file
 @asking.yes
 def join(file: Path, root_key: Path | None, folder: Path, passphrase_file: str | None, yes: bool) -> None:
-    """Accept a charter with the root key, as a founder or by an invite.
+    """Join by a charter or an invite, with the root key.
 
     Signs the acceptance and the node's certificate, and opens the node's feed. Safe to repeat: what an
     interrupted join has signed is not signed again.

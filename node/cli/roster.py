@@ -29,7 +29,7 @@ WARNED_MS = 30 * 86_400_000  # before an admission lapses
 @options.as_json
 @click.pass_context
 def member(ctx: click.Context, folder: Path, as_json: bool) -> None:
-    """List candidates and members; endorse, suspend and remove them."""
+    """List members and candidates; vouch for them."""
     if ctx.invoked_subcommand is not None:
         options.require_nothing_before(ctx, ctx.invoked_subcommand)
         return

@@ -1,4 +1,4 @@
-"""What this member says of another: endorsing, suspending, removing. What it does, and who else must, is shown first."""
+"""What this member says of another: endorsing, suspending, removing. First it says what that does, and who must."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -169,8 +169,8 @@ def _founder(charter: Charter, node: NodeKeys) -> Inception:
         names = ", ".join(founder.name for founder in charter.founders)
         raise Refused(
             f"this member, {keys.fingerprint(node.member_id)}, is not in the charter of {charter.name} ({names})",
-            next_step="A further member joins by an invite: send your card to a member, which endorses it. "
-            "If you are in the charter by name, that is an older card.",
+            next_step="Send your card to a member: it endorses it, and sends back an invite. If you are in the charter "
+            "by name, that is an older card.",
             field="charter",
         )
     return inception
