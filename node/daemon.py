@@ -33,6 +33,7 @@ from node.rpc.admin import AdminServicer
 from node.rpc.approval import Approval
 from node.rpc.charter import ChartersServicer
 from node.rpc.gate import Gate
+from node.rpc.membership import MembershipServicer
 from node.rpc.peer import PeerServicer
 from node.rpc.server import Listener
 from node.rpc.tls import Leaf, Pins, TlsState
@@ -94,21 +95,23 @@ class Daemon:
 
     def __post_init__(self) -> None:
         now, chance = self.clock.monotonic_s(), SystemRandom()
-        trust, me = self.exchange.trust, self._self()
+        me = self._self()
         heads, forks = ledger.heads(self.exchange.stores.ledger), ledger.forks(self.exchange.stores.ledger)
-        founders = [founder.member_id for founder in trust.charter.founders]
+        self.started_ms = self.clock.now_ms()
+        circle = self.exchange.circle(self.started_ms)
         gossip = Gossip(
             me,
             heads,
             {one.feed_id: one.seq for one in forks},
-            founders,
+            circle,
             chance,
             now=now,
             authors=self.exchange.author_of,
         )
-        self.started_ms = self.clock.now_ms()
         self.writer = Writer(self.exchange)
-        self.peering = Peering(gossip, Fetch(me, chance), Dialing(self.keys.member_id, chance), self.writer, self.clock)
+        self.peering = Peering(
+            gossip, Fetch(me, chance, circle), Dialing(self.keys.member_id, chance), self.writer, self.clock
+        )
         self.reading = Reading(self.config.data_folder)
         self.threads = ReadingThreads(self.config.data_folder)
         beside = stores.projecting_stores(self.exchange.stores, self.config.data_folder)
@@ -218,7 +221,9 @@ class Daemon:
             self._own_status,
             self._self(),
         )
-        ours = (tools, admin, ChartersServicer(self.amending))
+        charter_file = charters.read(self.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
+        members = MembershipServicer(self.saying, self.approval, charter_file, self.config.peers_address)
+        ours = (tools, admin, ChartersServicer(self.amending), members)
         peers = PeerServicer(self.peering.serve)
         meters = (self.looking.meter,) if self.looking else ()
         return [

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
-from node.v1 import admin_pb2, charter_pb2, record_pb2, tools_pb2
+from node.v1 import admin_pb2, charter_pb2, membership_pb2, record_pb2, tools_pb2
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "node" / "cli" / "schemas.json"
@@ -63,13 +63,19 @@ def written() -> Schema:
 def _commands(letters: "Letters") -> dict[str, Schema]:
     crisis = letters.of(tools_pb2.CrisisView)
     match = letters.spread(tools_pb2.Match, {"value": TEXT, "kind": TEXT}, without={"index"})
-    member = letters.spread(admin_pb2.MemberView, {"role": ROLE})
+    member = letters.spread(admin_pb2.MemberView, {"role": ROLE, "endorser_roles": _many(ROLE)})
+    voices = _many(letters.spread(membership_pb2.Voice, {"author_role": ROLE, "role": ROLE}))
+    standing = letters.spread(
+        membership_pb2.Standing,
+        {"member": member, "endorsements": voices, "suspensions": voices, "revocations": voices},
+    )
     peer = letters.spread(admin_pb2.PeerView, {"role": ROLE})
     waited = _record(dict.fromkeys(("name", "fingerprint", "reason"), TEXT))
     status = letters.spread(
         admin_pb2.GetStatusResponse,
         {
             "role": ROLE,
+            "membership": {"anyOf": [member, {"type": "null"}]},
             "lists": NUMBER,
             "crises": NUMBER,
             "not_connected": _many(waited),
@@ -158,6 +164,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         "log level": _record({"level": TEXT, "before": TEXT}),
         "status": status,
         "member": _many(member),
+        "member show": standing,
         "peer list": _many(peer),
         "peer show": peer,
         "peer check": letters.spread(admin_pb2.CheckPeerResponse, {"peer": peer}),

@@ -291,11 +291,33 @@ def make(
     return nodes
 
 
+def newcomer(folder: Path, name: str, role: Role, country: str) -> Node:
+    """A folder as `init` makes it, of a member that is no founder and that nobody can dial."""
+    now = datetime.now(UTC)  # noqa: TID251 - daemons have the real clock
+    return _made(folder, name, role, country, now, *free_ports(2), hidden=True, follow="all")
+
+
 def _create(folder: Path, number: int, now: datetime, port: int, tools_port: int, *, hidden: bool, follow: str) -> Node:
     name, role, country = MEMBERS[number % len(MEMBERS)]
+    called = name if number < len(MEMBERS) else f"{name} {number}"
+    return _made(folder, called, role, country, now, port, tools_port, hidden=hidden, follow=follow)
+
+
+def _made(
+    folder: Path,
+    name: str,
+    role: Role,
+    country: str,
+    now: datetime,
+    port: int,
+    tools_port: int,
+    *,
+    hidden: bool,
+    follow: str,
+) -> Node:
     made = member.create(
         folder,
-        name=name if number < len(MEMBERS) else f"{name} {number}",
+        name=name,
         role=role,
         country=country,
         words=WORDS,

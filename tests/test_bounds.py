@@ -12,6 +12,7 @@ from node.exchange.admission import Admitted
 from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol import fetch, gossip
+from node.protocol.circle import Circle
 from node.protocol.effects import Asked, Hangup, Stream
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Fresh, Gossip, Growth
@@ -28,6 +29,7 @@ from tests.runtime.lines import MemoryLink
 from tests.simulator.members import BASE_MS, federation
 
 ME, PEER = MemberId(b"m" * 32), MemberId(b"p" * 32)
+CIRCLE = Circle(frozenset({PEER}), frozenset(), frozenset())
 Drive = Callable[[], tuple[int, int]]  # how much there is after all, and how much there may be
 
 
@@ -40,7 +42,7 @@ def hash_of(number: int) -> HeaderHash:
 
 
 def talking() -> Gossip:
-    made = Gossip(self_of(ME), [], {}, [], Random(1), now=0)
+    made = Gossip(self_of(ME), [], {}, CIRCLE, Random(1), now=0)
     made.link_up(0, PEER, 0)
     made.frame(0, PEER, hello(self_of(PEER), 0))
     return made
@@ -57,7 +59,9 @@ def heads(first: int, *, last: bool) -> peer_pb2.Frame:
 def what_a_peer_is_known_to_have() -> tuple[int, int]:
     made = talking()
     for number in range(0, 3 * gossip.KNOWN_PER_PEER_MAX, 1000):
-        fresh = [Fresh(hash_of(i), 1, header_pb2.SignedEntry()) for i in range(number, number + 1000)]
+        fresh = [
+            Fresh(hash_of(i), FeedId(bytes(32)), 1, header_pb2.SignedEntry()) for i in range(number, number + 1000)
+        ]
         made.grown(0, Growth(fresh=fresh, source=PEER))
     return len(made._peers[PEER].knows), gossip.KNOWN_PER_PEER_MAX
 
@@ -104,7 +108,7 @@ def single_entries_that_are_probed() -> tuple[int, int]:
 
 
 def fetching(wants: int) -> Fetch:
-    made = Fetch(self_of(ME), Random(1))
+    made = Fetch(self_of(ME), Random(1), CIRCLE)
     made.link_up(0, PEER, 0)
     made.frame(0, PEER, hello(self_of(PEER), 0))
     made.wanted(0, [Wanted(hash_of(number), 3, 0, PEER) for number in range(wants)])

@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from node.v1 import admin_pb2
     from node.v1.header_pb2 import SignedCard
 
+SEATED = ("member", "suspended")
+
 
 def approve_founders(place: Place, *, yes: bool) -> "Sequence[admin_pb2.PeerView]":
     """All founders but those that are blocked here, as the charter has them."""
     members, blocked = calling.ask(place, _members_and_blocked)
-    new = [one for one in members if one.founder and not (one.own or one.approved or one.member_id in blocked)]
+    new = [
+        one
+        for one in members
+        if one.founder and one.state in SEATED and not (one.own or one.approved or one.member_id in blocked)
+    ]
     for one in members:
         if one.member_id in blocked:
             click.echo(f"{printing.plain(one.name)} is blocked here and stays so; its card file unblocks it.")
@@ -34,8 +40,8 @@ def approve(place: Place, named: Sequence[str], *, yes: bool) -> "Sequence[admin
     from node.custody import charters
 
     members, _ = calling.ask(place, _members_and_blocked)
-    files = [one for one in named if _is_file(one)]
-    founders = [_member(one, members) for one in named if not _is_file(one)]
+    files = [one for one in named if is_file(one)]
+    founders = [_member(one, members) for one in named if not is_file(one)]
     signed = [charters.read_card(Path(one)) for one in files]
     for one in signed:
         _confirm_card(one, members, yes=yes)
@@ -71,8 +77,8 @@ def _approve(
     return calling.ask(place, ask)
 
 
-def _is_file(named: str) -> bool:
-    """A name of nobody that looks like a file's is one that is missing."""
+def is_file(named: str) -> bool:
+    """Whether a card file was meant: a name of nobody that looks like a file's is one that is missing."""
     return Path(named).exists() or named.endswith(".card") or "/" in named
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from node.cli import (
     calling,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 def list_(ctx: click.Context, exercises: bool, folder: Path, as_json: bool) -> None:
     """List the hash lists of all members; follow and publish them."""
     if ctx.invoked_subcommand is not None:
-        _require_nothing_before(ctx, ctx.invoked_subcommand)
+        options.require_nothing_before(ctx, ctx.invoked_subcommand)
         return
     found = calling.ask(calling.find(folder), lambda node: node.lists(exercises=exercises))
     if as_json:
@@ -70,13 +69,6 @@ def list_(ctx: click.Context, exercises: bool, folder: Path, as_json: bool) -> N
 def _items(view: "tools_pb2.ListView") -> int:
     """What stands here; of a list that is only offered, what its owner says."""
     return view.list.items if view.following == "offered" else view.items
-
-
-def _require_nothing_before(ctx: click.Context, subcommand: str) -> None:
-    """An option of the table means nothing to a subcommand; a --folder passed over would be another node."""
-    for parameter in ctx.command.params:
-        if parameter.name and ctx.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{parameter.opts[0]} stands behind {subcommand}.")
 
 
 @list_.command(

@@ -12,6 +12,8 @@ from node.errors import ConfigError
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
 
+    from node.custody.invites import Invite
+    from node.custody.joining import Joined
     from node.feed.charter import Charter
     from node.feed.identity import Inception
 
@@ -87,16 +89,17 @@ def init(
         tools_listen=tools_listen,
     )
     click.echo(f"Made {folder}. Fingerprint  {made.fingerprint}")
-    click.echo(f"Wrote {made.card_path} (public): send it to whoever writes the charter.")
+    click.echo(f"Wrote {made.card_path} (public): send it to whoever writes the charter, or to a sponsor.")
     click.echo(
         f"Next: move {member.ROOT_KEY} and {member.NEXT_ROOT_KEY} to offline media, each to its own.\n"
-        "When the charter comes: `tocsin join CHARTER --root-key PATH`, with the root key where it lies then."
+        "When the charter or an invite comes: `tocsin join FILE --root-key PATH`, with the root key where it lies then."
     )
 
 
 @click.command(
     epilog=options.examples(
         "tocsin join charter.tocsin",
+        "tocsin join acme-video.invite       (a further member: the file that its sponsor sent)",
         "tocsin join charter.tocsin --root-key /media/stick/root.key",
         "TOCSIN_PASSPHRASE_FILE=/run/secrets/root tocsin join charter.tocsin --yes",
     )
@@ -109,31 +112,61 @@ def init(
 @asking.passphrase_file
 @asking.yes
 def join(file: Path, root_key: Path | None, folder: Path, passphrase_file: str | None, yes: bool) -> None:
-    """Accept a charter with the root key.
+    """Join by a charter or an invite, with the root key.
 
     Signs the acceptance and the node's certificate, and opens the node's feed. Safe to repeat: what an
     interrupted join has signed is not signed again.
     """
     from node import config as configs
-    from node.custody import charters, files, joining
-    from node.feed.quorum import Act
+    from node.custody import charters, files, invites, joining
 
     config = configs.load(options.config_file(folder))
-    data = files.read_public(file, charters.FILE_BYTES_MAX)
+    data = files.read_public(file, invites.FILE_BYTES_MAX)
     path = root_key or config.folder / "root.key"
+    invite = invites.decode(data, str(file)) if invites.is_one(data) else None
 
     def unlock(inception: "Inception") -> "SigningKey":
-        return _unlock(path, inception, charters.decode(data)[1], passphrase_file, yes=yes)
+        charter = invite.charter if invite else charters.decode(data)[1]
+        return _unlock(path, inception, charter, passphrase_file, yes=yes)
 
-    joined = joining.join(config, data, unlock, clock.now_ms(), str(file))
+    if invite is not None:
+        _confirm_sponsor(invite, yes=yes)
+        joined = joining.join_invited(config, invite, unlock, clock.now_ms())
+    else:
+        joined = joining.join(config, data, unlock, clock.now_ms(), str(file))
     charter, inception = joined.charter, joined.inception
     done = "joined" if joined.signed else "has joined already:"
     click.echo(f"{inception.name} {done} {charter.name}, federation id {charters.readable_id(charter)}")
-    click.echo(f"  In force after acceptance by {charters.needed_words(charter, Act.ACCEPT)}.")
+    click.echo(f"  {_what_next(joined, invite)}")
     for key in (path, config.folder / "next-root.key"):
         if key.parent == config.folder and key.exists():
             click.echo(f"  {key} still lies beside the node: move it to offline media.")
     click.echo("Next: `tocsin run`.")
+
+
+def _confirm_sponsor(invite: "Invite", *, yes: bool) -> None:
+    """Who vouches for us is known by its fingerprint, and by nothing else in the file."""
+    from node.custody import charters
+    from node.feed import keys
+    from node.feed.keys import MemberId
+
+    name, fingerprint = invite.sponsor.name, keys.fingerprint(MemberId(invite.sponsor.member_id))
+    click.echo(f"{invite.charter.name}, federation id {charters.readable_id(invite.charter)}")
+    click.echo(f"  sponsor: {name}{'' if invite.address else ' (it dials us)'}")
+    if yes:
+        click.echo(f"  {fingerprint}")
+    else:
+        asking.confirm_fingerprint(name, fingerprint)
+
+
+def _what_next(joined: "Joined", invite: "Invite | None") -> str:
+    from node.custody import charters
+    from node.feed.quorum import Act
+
+    if invite is None:
+        return f"In force after acceptance by {charters.needed_words(joined.charter, Act.ACCEPT)}."
+    needed = charters.needed_words(joined.charter, Act.ADMIT, joined.inception.role)
+    return f"A candidate until it is admitted by {needed}. {invite.sponsor.name} is its first peer."
 
 
 def _unlock(

@@ -179,6 +179,13 @@ def _kept(ctx: click.Context, name: str) -> Any:
     return ctx.meta.get(f"{__name__}.{name}")
 
 
+def require_nothing_before(ctx: click.Context, subcommand: str) -> None:
+    """An option of a group's table means nothing to a subcommand; a --folder passed over would be another node."""
+    for parameter in ctx.command.params:
+        if parameter.name and ctx.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]} stands behind {subcommand}.")
+
+
 # ---- For programs, and addresses
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, options, peer, printing, rules
+from node.cli import calling, options, peer, printing, roster, rules, vouching
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -42,6 +42,8 @@ def status(index_digest: bool, folder: Path, as_json: bool) -> None:
         ruled = {"amendment": in_force.amendment.number, "rules": in_force.state}
         printing.print_json({**_plain(found, missing, lists, active), **ruled})
         return
+    if candidacy := _candidacy(found):
+        click.echo(candidacy)
     click.echo(", ".join(_summary(found)))
     for line in _missing(found, missing):
         click.echo(f"  {line}")
@@ -55,7 +57,15 @@ def _plain(
     if not found.index_digest:  # it was not asked for
         del plain["index_digest"]
     unconnected = [{"name": one.name, "fingerprint": one.fingerprint, "reason": one.reason} for one in missing]
-    return {**plain, "role": _role(found.role), "lists": lists, "crises": active, "not_connected": unconnected}
+    membership = roster.plain(found.membership) if found.HasField("membership") else None
+    return {
+        **plain,
+        "role": _role(found.role),
+        "membership": membership,
+        "lists": lists,
+        "crises": active,
+        "not_connected": unconnected,
+    }
 
 
 def _missing(found: "admin_pb2.GetStatusResponse", missing: "Sequence[admin_pb2.PeerView]") -> list[str]:
@@ -133,6 +143,12 @@ def _clock(found: "admin_pb2.GetStatusResponse") -> str:
         return "agrees with the peers'"
     where = "ahead of" if found.clock_ahead_ms > 0 else "behind"
     return f"the peers' is {abs(found.clock_ahead_ms) / 1000:.1f} s {where} this machine's"
+
+
+def _candidacy(found: "admin_pb2.GetStatusResponse") -> str:
+    if found.membership.state != "candidate":
+        return ""
+    return f"candidate: {vouching.progress(found.membership)}; nothing for members reaches you yet"
 
 
 def _role(role: int) -> str:

@@ -23,6 +23,7 @@ from node.v1 import charter_pb2_grpc, record_pb2, tools_pb2
 if TYPE_CHECKING:
     from node.v1.admin_pb2_grpc import AdminAsyncStub
     from node.v1.charter_pb2_grpc import ChartersAsyncStub
+    from node.v1.membership_pb2_grpc import MembershipAsyncStub
 
 
 class Client:
@@ -72,6 +73,11 @@ class Client:
     def charters(self) -> "ChartersAsyncStub":
         """`tocsin.v1.Charters`, likewise."""
         return charter_pb2_grpc.ChartersStub(self._connection.present().channel)
+
+    @property
+    def membership(self) -> "MembershipAsyncStub":
+        """`tocsin.v1.Membership` as it is, likewise."""
+        return self._connection.present().membership
 
     async def __aenter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from node.config import Config
 from node.custody import charters, files, folder, identities, renewal
 from node.custody.folder import NodeKeys
 from node.custody.identities import Act
+from node.custody.invites import Invite
 from node.errors import ConfigError, Refused
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
@@ -23,8 +24,9 @@ from node.exchange.verified import Reader
 from node.feed import box, keys
 from node.feed.charter import Charter
 from node.feed.identity import Inception
+from node.feed.keys import MemberId
 from node.feed.kinds import Kind
-from node.store import ledger, stores
+from node.store import ledger, peers, stores
 from node.store.erasures import FILE, FileErasures
 from node.store.journal import FileJournal
 from node.store.stores import Stores
@@ -117,32 +119,81 @@ def join(config: Config, charter_file: bytes, unlock: Unlock, now_ms: int, sourc
     Raises Refused where the member is not in the charter or the folder is another federation's.
     """
     _, charter, _ = charters.decode(charter_file, source)
+    inception = _founder(charter, folder.read_member(config.data_folder))
+    return _join(config, charter, inception, charter_file, unlock, now_ms)
+
+
+def join_invited(config: Config, invite: Invite, unlock: Unlock, now_ms: int) -> Joined:
+    """Join as a candidate, with the sponsor as the first peer, or finish such a join.
+
+    Raises Refused where the invite is for another member or the folder is another federation's.
+    """
+    member_id, candidate = folder.read_member(config.data_folder), invite.candidate
+    if candidate.member_id != member_id:
+        raise Refused(
+            f"the invite is for {candidate.name}, {keys.fingerprint(MemberId(candidate.member_id))}, "
+            f"and this folder is of {keys.fingerprint(member_id)}",
+            next_step="Name the folder whose card was endorsed: --folder.",
+            field="invite",
+        )
+    return _join(config, invite.charter, candidate, invite.charter_file, unlock, now_ms, invite)
+
+
+def _join(
+    config: Config,
+    charter: Charter,
+    inception: Inception,
+    charter_file: bytes,
+    unlock: Unlock,
+    now_ms: int,
+    invite: Invite | None = None,
+) -> Joined:
     with renewal.held(config.data_folder):
         node = folder.read_keys(config.data_folder)
-        inception = _founder(charter, node)
         _require_same_federation(config.data_folder / folder.CHARTER, charter)
         exchange = open_exchange(config, node, charter)
         try:
             exchange.start(now_ms)
+            if invite is not None:
+                _take_in(exchange, invite, now_ms)
             signed = _sign_log(config, exchange, node, inception, charter_file, unlock, now_ms)
             signed += _open_feed(exchange, node, now_ms)
             # Also where nothing had to be signed: the file may have newer cards, or be gone.
             _bind(config, exchange, charter_file)
+            if invite is not None:
+                _keep_sponsor(exchange, invite, now_ms)
         finally:
             close_exchange(exchange)
     return Joined(charter, inception, tuple(kind.name.lower() for kind in signed))
 
 
-def _founder(charter: Charter, node: NodeKeys) -> Inception:
-    inception = charter.founder(node.member_id)
+def _founder(charter: Charter, member_id: MemberId) -> Inception:
+    inception = charter.founder(member_id)
     if inception is None:
         names = ", ".join(founder.name for founder in charter.founders)
         raise Refused(
-            f"this member, {keys.fingerprint(node.member_id)}, is not in the charter of {charter.name} ({names})",
-            next_step="Send your card to whoever writes the charter. If it is in there by name, it is an older card.",
+            f"this member, {keys.fingerprint(member_id)}, is not in the charter of {charter.name} ({names})",
+            next_step="Send your card to a member: it endorses it, and sends back an invite. If you are in the charter "
+            "by name, that is an older card.",
             field="charter",
         )
     return inception
+
+
+def _take_in(exchange: Exchange, invite: Invite, now_ms: int) -> None:
+    """What shows that this member is a candidate, by the one door in; then what its journal has, if it has any."""
+    while (checked := exchange.verify(exchange.unseen(invite.entries))).entries:
+        if not exchange.admit(checked, now_ms).entries:
+            break  # kept ahead already as much as there is room for
+    if exchange.reader.member_id not in exchange.trust.logs:
+        exchange.start(now_ms)
+
+
+def _keep_sponsor(exchange: Exchange, invite: Invite, now_ms: int) -> None:
+    """Its administrator has heard the sponsor's fingerprint; a later decision about it stands."""
+    sponsor = invite.peer(now_ms)
+    if all(one.member_id != sponsor.member_id for one in peers.every(exchange.stores.ledger)):
+        exchange.keep_peers([sponsor])
 
 
 def _require_same_federation(path: Path, charter: Charter) -> None:

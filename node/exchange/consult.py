@@ -96,7 +96,7 @@ def crisis_view(
 ) -> tools_pb2.CrisisView:
     """One crisis as it stands now."""
     crisis = record_pb2.Record.FromString(record.content).crisis
-    obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.rules)
+    obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.rules, _place(record))
     if standing.standing_of(stores, record.feed_id, record.seq, seen.trust) is Standing.SUPERSEDED:
         obstacle = "its author's feed was ended below it"
     found = lifecycle.standing(Declared(crisis.starts_ms, crisis.ends_ms, obstacle), ended_ms, seen.now_ms)
@@ -223,9 +223,14 @@ def _following(record: Record, seen: View) -> str:
     return State.OFFERED if state is State.DROPPED else state
 
 
-def publisher_obstacle(member_id: MemberId, seen: View) -> str:
-    """Why a member's items match for review only; empty where they do not."""
-    return effect.obstacle(Right.PUBLISH, member_id, seen.roster, seen.rules)
+def publisher_obstacle(member_id: MemberId, seen: View, record: Record | None = None) -> str:
+    """Why a member's items, or those of one record, match for review only; empty where they do not."""
+    place = _place(record) if record else None
+    return effect.obstacle(Right.PUBLISH, member_id, seen.roster, seen.rules, place)
+
+
+def _place(record: Record) -> effect.Place:
+    return record.feed_id, record.seq
 
 
 def list_name(trust: Trust, member_id: MemberId, name: str) -> str:

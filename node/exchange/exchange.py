@@ -8,6 +8,7 @@ from node import limits
 from node.errors import Malformed, Refused
 from node.exchange import (
     admission,
+    circles,
     disclose,
     documents,
     erase,
@@ -15,6 +16,7 @@ from node.exchange import (
     ingest,
     project,
     publish,
+    standing,
     succession,
     verification,
 )
@@ -28,7 +30,9 @@ from node.feed import entry
 from node.feed import header as headers
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
+from node.feed.roster import Known, Roster
 from node.policy.following import Choice, Follows
+from node.protocol.circle import Circle
 from node.protocol.effects import Asked
 from node.store import arrivals, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
@@ -60,12 +64,22 @@ class Exchange:
         self.stores = stores
         self.erasures = erasures
         self.author = author
-        self.trust = trust
+        self._trust = trust
         self.follows = Follows(author.reader.member_id, everything=follow_all)
         self.budgets = Budgets(author.reader.member_id, lambda: self.trust)
+        self._circle: tuple[tuple[Known, Roster], Circle] | None = None
         self._signed_unstored = False
         self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
+
+    @property
+    def trust(self) -> Trust:
+        """What is trusted as of now."""
+        return self._trust
+
+    @trust.setter
+    def trust(self, learnt: Trust) -> None:
+        self._trust = standing.weighed(self.stores, learnt, self._trust)
 
     @property
     def reader(self) -> Reader:
@@ -81,7 +95,7 @@ class Exchange:
     def start(self, now_ms: int) -> None:
         """Before anyone is let in: read the governance, mend what the last stop left half done."""
         self.stores.rollback()
-        self.trust = ingest.load(self.stores, self.trust)
+        self.trust = ingest.load(self.stores, self.trust, self.reader.member_id)
         self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
@@ -242,15 +256,24 @@ class Exchange:
 
     # ---- Out
 
-    def serve(self, want: peer_pb2.Want, now_ms: int) -> list[list[header_pb2.SignedEntry]]:
-        """The answers to a want, a frame's worth each."""
-        federation_id = self.trust.federation_id
+    def circle(self, now_ms: int) -> Circle:
+        """Who is told what as of now; the same object until that changes."""
+        about = self.trust.known, self.trust.roster(now_ms)
+        if self._circle is None or any(one is not other for one, other in zip(about, self._circle[0], strict=True)):
+            self._circle = about, circles.of(self.trust, self.reader.member_id, now_ms)
+        return self._circle[1]
+
+    def serve(self, peer: MemberId, want: peer_pb2.Want, now_ms: int) -> list[list[header_pb2.SignedEntry]]:
+        """The answers to a want, a frame's worth each: what the peer may have of it."""
+        federation_id, circle = self.trust.federation_id, self.circle(now_ms)
         answers = [
-            disclose.span(self.stores, asked.feed_id, asked.first, asked.last, federation_id, now_ms)  # type: ignore[arg-type]
+            disclose.span(self.stores, feed_id, asked.first, asked.last, federation_id, now_ms)
             for asked in want.ranges
+            if circle.tells(peer, feed_id := FeedId(asked.feed_id))
         ]
         rows = (ledger.entry(self.stores.ledger, HeaderHash(hash_)) for hash_ in want.entries)
-        single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in rows if row]
+        told = [row for row in rows if row and circle.tells(peer, row.feed_id)]
+        single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in told]
         return [answer for answer in [*answers, single] if answer]
 
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:

@@ -76,7 +76,7 @@ def take_fork(stores: Stores, letter: header_pb2.ForkProof, trust: Trust) -> tup
     return trusts.with_fork(trust, row.feed_id, row.seq), row
 
 
-def load(stores: Stores, trust: Trust) -> Trust:
+def load(stores: Stores, trust: Trust, me: MemberId | None = None) -> Trust:
     """Everything the ledger's governance amounts to, whatever the order in which it is read.
 
     A member that others let in says things that are read before what let it in: so again and again
@@ -86,7 +86,7 @@ def load(stores: Stores, trust: Trust) -> Trust:
     while waiting:
         left = []
         for row in waiting:
-            verified = _stored(row, trust)
+            verified = _stored(row, trust, me)
             if verified is None:
                 left.append(row)
             else:
@@ -99,12 +99,12 @@ def load(stores: Stores, trust: Trust) -> Trust:
     return trust
 
 
-def _stored(row: Row, trust: Trust) -> Verified | None:
+def _stored(row: Row, trust: Trust, me: MemberId | None) -> Verified | None:
     """A statement that was verified before it was stored; None where its author is not known yet."""
     one = entry.decode(row.body, row.signature, trust.federation_id)
     author = MemberId(bytes(row.feed_id))
     if not kinds.is_identity(one.header.kind):
-        found = trusts.feed_key(trust, one.header, statements.read(one.header))
+        found = trusts.feed_key(trust, one.header, statements.read(one.header), me)
         if found is None:
             return None
         author = found[0]

@@ -193,7 +193,7 @@ class _Records:
             return None
         letter = record_pb2.Record.FromString(record.content)
         name, quality_floor = self._list(record)
-        member_name, obstacle = self._member(record.member_id)
+        member_name, obstacle = self._member(record)
         if not obstacle and self._is_contested(record):
             obstacle = "its author's feed has forked"
         qualities = letter.items.qualities if letter.items.kind == hashes.PDQ.name else b""
@@ -228,8 +228,12 @@ class _Records:
             self._lists[key] = consult.list_name(self._seen.trust, record.member_id, name), floor
         return self._lists[key]
 
-    def _member(self, member_id: MemberId) -> tuple[str, str]:
+    def _member(self, record: Record) -> tuple[str, str]:
         """What the member is called, and why its word does not count in full, if it does not."""
+        member_id = record.member_id
+        if member_id in self._seen.roster.revoked:  # of it some records stand
+            name = consult.member_name(self._seen.trust, member_id)
+            return name, consult.publisher_obstacle(member_id, self._seen, record)
         if member_id not in self._members:
             name = consult.member_name(self._seen.trust, member_id)
             self._members[member_id] = name, consult.publisher_obstacle(member_id, self._seen)

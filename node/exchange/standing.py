@@ -1,12 +1,12 @@
 """Standing: whether a record, or an item of it, still counts, by forks, ends and what its author took back."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from node.exchange.trust import Trust
 from node.feed import marks
-from node.feed.keys import FeedId
+from node.feed.keys import FeedId, HeaderHash
 from node.feed.marks import Standing
 from node.store import index, ledger, remainders, restrictions
 from node.store.index import Record
@@ -38,6 +38,28 @@ class Restriction:
 def standing_of(stores: Stores, feed_id: FeedId, seq: int, trust: Trust) -> Standing:
     """Whether an entry stands, by forks and ends of its feed."""
     return marks.standing(trust.marks, feed_id, seq, partial(ledger.hash_at, stores.ledger, feed_id))
+
+
+def weighed(stores: Stores, trust: Trust, before: Trust) -> Trust:
+    """Trust with what forks and ends of feeds keep from counting; weighed anew only where either has grown."""
+    if trust.facts is before.facts and trust.marks is before.marks:
+        return trust
+    fallen = frozenset(_fallen(stores, trust))
+    return trust if fallen == trust.fallen else replace(trust, fallen=fallen)
+
+
+def _fallen(stores: Stores, trust: Trust) -> Iterator[HeaderHash]:
+    ended = {bound.feed_id for bound in trust.marks.ends} | {feed_id for feed_id, _ in trust.marks.forks}
+    authors = {feed.member_id for feed_id in ended if (feed := trust.feeds.get(feed_id))}
+    if not authors:
+        return
+    facts = trust.facts
+    said = [(one.author, one.entry) for one in (*facts.endorsements, *facts.suspensions, *facts.revocations)]
+    said += [(one.author, one.by) for one in facts.unendorsed]
+    for author, hash_ in said:
+        row = ledger.entry(stores.ledger, hash_) if author in authors else None
+        if row and standing_of(stores, row.feed_id, row.seq, trust) is not Standing.STANDS:
+            yield hash_
 
 
 def restriction(stores: Stores, record: Record, trust: Trust) -> Restriction:

@@ -1,6 +1,6 @@
 """Trust: what all governance read so far amounts to. A value; every entry makes a new one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from node.feed import chain, identity, keys, kinds, roster, statements
@@ -13,7 +13,7 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.pae import FederationId
-from node.feed.roster import Amended, Facts, Known, Roster, Rules, Said
+from node.feed.roster import Amended, Facts, Known, Retracted, Roster, Rules, Said
 from node.feed.statements import Bound, Read
 
 
@@ -45,6 +45,8 @@ class Trust:
     feeds: Mapping[FeedId, Feed] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     marks: Marks = field(default_factory=Marks)
+    fallen: frozenset[HeaderHash] = frozenset()  # governance that forks and ends of its feeds keep from counting
+    _rosters: list[tuple[int, Roster]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def federation_id(self) -> FederationId:
@@ -57,9 +59,18 @@ class Trust:
         member_id = feed.member_id if feed else MemberId(bytes(feed_id))
         return member_id if member_id in self.known.members or (feed is None and member_id in self.logs) else None
 
-    def roster(self, now_ms: int, counts: Callable[[HeaderHash], bool] = lambda _: True) -> Roster:
-        """Who has effect now."""
-        return roster.roster(self.charter, self.facts, now_ms, counts)
+    def roster(self, now_ms: int) -> Roster:
+        """Who has effect now. Computed once for as long as it holds: it is looked at on every urgent entry."""
+        for since_ms, held in self._rosters:
+            if since_ms <= now_ms < held.holds_until_ms:
+                return held
+        found = self.roster_at(now_ms)
+        self._rosters[:] = [(now_ms, found)]
+        return found
+
+    def roster_at(self, moment_ms: int) -> Roster:
+        """Who will have, or had, effect at some other moment, if nothing more were said."""
+        return roster.roster(self.charter, self.facts, moment_ms, lambda entry: entry not in self.fallen)
 
     def admits_log(self, member_id: MemberId) -> bool:
         """Whether this member's identity log is stored: members, and candidates for membership."""
@@ -131,15 +142,14 @@ def _with_supersede(trust: Trust, author: MemberId, bound: Bound) -> Trust:
 def _facts(trust: Trust, author: MemberId, header: Header, statement: statements.Statement) -> Facts | None:
     match statement:
         case statements.Endorse(member_id=member_id, role=role, predecessor=predecessor):
-            said = Said(header.hash, author, member_id, header.created_ms, role=role, predecessor=predecessor)
-            return Facts(endorsements=frozenset({said}))
+            said = _said(author, header, member_id)
+            return Facts(endorsements=frozenset({replace(said, role=role, predecessor=predecessor)}))
         case statements.Unendorse(entry=entry):
-            return Facts(unendorsed=frozenset({(author, entry)}))
+            return Facts(unendorsed=frozenset({Retracted(author, entry, header.hash)}))
         case statements.Suspend(member_id=member_id, until_ms=until_ms):
-            said = Said(header.hash, author, member_id, header.created_ms, until_ms=until_ms)
-            return Facts(suspensions=frozenset({said}))
+            return Facts(suspensions=frozenset({replace(_said(author, header, member_id), until_ms=until_ms)}))
         case statements.Revoke(member_id=member_id):
-            return Facts(revocations=frozenset({Said(header.hash, author, member_id, header.created_ms)}))
+            return Facts(revocations=frozenset({replace(_said(author, header, member_id), bounds=statement.rows)}))
         case statements.Amend():
             hash_ = roster.amendment_hash(trust.federation_id, header.statement)
             amended = Amended(
@@ -150,12 +160,23 @@ def _facts(trust: Trust, author: MemberId, header: Header, statement: statements
             return None
 
 
-def feed_key(trust: Trust, header: Header, read: Read | None) -> tuple[MemberId, bytes] | None:
-    """The member and the key that must have signed a node feed's header; None where it is not known here."""
+def _said(author: MemberId, header: Header, member_id: MemberId) -> Said:
+    return Said(header.hash, author, member_id, header.created_ms, seq=header.seq)
+
+
+def feed_key(
+    trust: Trust, header: Header, read: Read | None, me: MemberId | None = None
+) -> tuple[MemberId, bytes] | None:
+    """The member and the key that must have signed a node feed's header; None where it is not known here.
+
+    A candidate's own feed is known at home: it is told to nobody before it is a member.
+    """
     feed = trust.feeds.get(header.feed_id)
     if feed is None and read is not None and isinstance(read.statement, statements.Open):
         feed = _opened_feed(trust, header, read.statement)
-    if feed is None or feed.member_id not in trust.known.members or kinds.is_identity(header.kind):
+    if feed is None or kinds.is_identity(header.kind):
+        return None
+    if feed.member_id not in trust.known.members and feed.member_id != me:
         return None
     return feed.member_id, feed.certificate.feed_key
 

@@ -106,7 +106,7 @@ def of_log(letter: header_pb2.SignedEntry, federation_id: FederationId) -> Verif
 
 def _verify_feed(one: Entry, letter: header_pb2.SignedEntry, trust: Trust, reader: Reader) -> Verified | None:
     read = statements.read(one.header)
-    found = trusts.feed_key(trust, one.header, read)
+    found = trusts.feed_key(trust, one.header, read, reader.member_id)
     if found is None:
         return None
     member_id, key = found

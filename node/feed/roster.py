@@ -7,17 +7,22 @@ facts has one meaning, whatever the order in which they came.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from node import limits
 from node.feed import pae, quorum
 from node.feed.charter import Charter
 from node.feed.identity import Inception
-from node.feed.keys import HeaderHash, MemberId
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import Purpose
 from node.feed.quorum import Act, Quorum, Quorums
 
 ENDORSEMENT_LIFE_MS = 365 * 86_400_000
+SUSPENSION_MS = 72 * 3_600_000  # as long as the quorum for suspensions is enough
+SUSPENDED_AT_A_TIME_MAX = 3  # members, by one: two hostile signers cannot silence a federation
+NEVER_MS = 2**63 - 1
 
+Bounds = Mapping[FeedId, int]  # the last entry of each feed that stands
 Roles = Mapping[MemberId, frozenset[int]]
 Inceptions = Mapping[MemberId, Inception]
 
@@ -33,6 +38,17 @@ class Said:
     role: int = 0
     until_ms: int = 0
     predecessor: bytes = b""
+    seq: int = 0  # in its author's feed
+    bounds: tuple[tuple[FeedId, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """An endorsement that its author took back, and the statement that did it."""
+
+    author: MemberId
+    entry: HeaderHash
+    by: HeaderHash
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +69,7 @@ class Facts:
 
     inceptions: frozenset[Inception] = frozenset()  # of identity logs that began here
     endorsements: frozenset[Said] = frozenset()
-    unendorsed: frozenset[tuple[MemberId, HeaderHash]] = frozenset()
+    unendorsed: frozenset[Retracted] = frozenset()
     suspensions: frozenset[Said] = frozenset()
     revocations: frozenset[Said] = frozenset()
     amendments: frozenset[Amended] = frozenset()
@@ -112,7 +128,15 @@ class Roster:
     seats: Mapping[MemberId, Seat]
     rules: Rules
     in_force: bool
-    revoked: frozenset[MemberId]
+    revoked: Mapping[MemberId, Bounds] = field(default_factory=dict)  # and up to where their feeds stand
+    former: Mapping[MemberId, Seat] = field(default_factory=dict)  # the seats that the revoked had
+    holds_until_ms: int = NEVER_MS  # if nothing else is said
+
+    def seat_of(self, member_id: MemberId, feed_id: FeedId, seq: int) -> Seat | None:
+        """The seat that an entry was said from: a revoked member's for what its revocation leaves standing."""
+        if seq <= self.revoked.get(member_id, {}).get(feed_id, 0):
+            return self.former.get(member_id)
+        return self.seats.get(member_id)
 
 
 def amendment_hash(federation_id: pae.FederationId, statement: bytes) -> bytes:
@@ -137,16 +161,26 @@ def roster(
     standing = _standing(facts, now_ms, counts)
     inceptions = _inceptions(charter, facts)
     rules = rules_in_force(charter, facts)
-    roles = _admitted(charter, standing, [rules.quorums], inceptions)
-    revoked = _named_by_quorum(rules.quorums.get((Act.REVOKE, 0)), standing.revocations, roles, inceptions)
-    roles = _admitted(charter, standing, [rules.quorums], inceptions, revoked)
-    suspended = _named_by_quorum(rules.quorums.get((Act.SUSPEND, 0)), standing.suspensions, roles, inceptions)
-    seats = {
+    before = _admitted(charter, standing, [rules.quorums], inceptions)
+    revoked = _revoked(rules.quorums.get((Act.REVOKE, 0)), standing.revocations, before, inceptions)
+    roles = _admitted(charter, standing, [rules.quorums], inceptions, frozenset(revoked))
+    suspended = _suspended(rules.quorums, standing.suspensions, roles, inceptions, now_ms)
+    return Roster(
+        _seats(roles, inceptions, suspended),
+        rules,
+        _charter_in_force(charter, facts, inceptions),
+        revoked,
+        _seats({member_id: before[member_id] for member_id in revoked if member_id in before}, inceptions),
+        _holds_until_ms(facts, now_ms),
+    )
+
+
+def _seats(roles: Roles, inceptions: Inceptions, suspended: frozenset[MemberId] = frozenset()) -> dict[MemberId, Seat]:
+    return {
         member_id: Seat(member_id, found.name, min(roles[member_id]), found.country, member_id in suspended)
         for member_id in sorted(roles)
         if (found := inceptions.get(member_id))
     }
-    return Roster(seats, rules, _charter_in_force(charter, facts, inceptions), revoked)
 
 
 def rules_in_force(charter: Charter, facts: Facts) -> Rules:
@@ -242,20 +276,86 @@ def _named_by_quorum(
     )
 
 
+def _revoked(
+    needed: Quorum | None, said: frozenset[Said], roles: Roles, inceptions: Inceptions
+) -> dict[MemberId, Bounds]:
+    named = _named_by_quorum(needed, said, roles, inceptions)
+    return {
+        member_id: _bounds(needed, [one for one in said if one.member_id == member_id], roles, inceptions)
+        for member_id in sorted(named)
+    }
+
+
+def _bounds(needed: Quorum | None, said: list[Said], roles: Roles, inceptions: Inceptions) -> Bounds:
+    """Cut off is what a quorum by itself leaves out: fewer cannot, and nobody else's bounds can undo it."""
+    found = {}
+    for feed_id in sorted({feed_id for one in said for feed_id, _ in one.bounds}):
+        lasts: dict[MemberId, int] = {}
+        for one in said:
+            last = dict(one.bounds).get(feed_id, 0)
+            lasts[one.author] = min(last, lasts.get(one.author, last))
+        found[feed_id] = next(
+            last
+            for last in sorted(set(lasts.values()))
+            if quorum.is_met(needed, _signers([who for who in lasts if lasts[who] <= last], roles, inceptions))
+        )
+    return found
+
+
+def _suspended(
+    quorums: Quorums, said: frozenset[Said], roles: Roles, inceptions: Inceptions, now_ms: int
+) -> frozenset[MemberId]:
+    """Beyond 72 hours it takes as many as a revocation does."""
+    counted = few_at_a_time(said)
+    fresh = frozenset(one for one in counted if now_ms < one.created_ms + SUSPENSION_MS)
+    return _named_by_quorum(quorums.get((Act.SUSPEND, 0)), fresh, roles, inceptions) | _named_by_quorum(
+        quorums.get((Act.REVOKE, 0)), counted, roles, inceptions
+    )
+
+
+def few_at_a_time(said: Iterable[Said]) -> frozenset[Said]:
+    """Of everyone's outstanding suspensions those of the first three members: nothing later takes their place."""
+    members: dict[MemberId, set[MemberId]] = defaultdict(set)
+    counted = set()
+    for one in sorted(said, key=lambda one: (one.seq, one.entry)):
+        if one.member_id in members[one.author] or len(members[one.author]) < SUSPENDED_AT_A_TIME_MAX:
+            members[one.author].add(one.member_id)
+            counted.add(one)
+    return frozenset(counted)
+
+
 def _standing(facts: Facts, now_ms: int, counts: Callable[[HeaderHash], bool]) -> Facts:
-    """The facts that count now: not taken back, not lapsed, not contested."""
+    """The facts that count now: not taken back, not lapsed, not contested, not dated ahead."""
+    latest_ms = now_ms + limits.FUTURE_MS_MAX
+    back = {(one.author, one.entry) for one in facts.unendorsed if counts(one.by)}
     return replace(
         facts,
         endorsements=frozenset(
             said
             for said in facts.endorsements
-            if said.created_ms + ENDORSEMENT_LIFE_MS > now_ms
-            and (said.author, said.entry) not in facts.unendorsed
+            if now_ms - ENDORSEMENT_LIFE_MS < said.created_ms <= latest_ms
+            and (said.author, said.entry) not in back
             and counts(said.entry)
         ),
-        suspensions=frozenset(said for said in facts.suspensions if said.until_ms > now_ms and counts(said.entry)),
-        revocations=frozenset(said for said in facts.revocations if counts(said.entry)),
+        suspensions=frozenset(
+            said
+            for said in facts.suspensions
+            if said.until_ms > now_ms and said.created_ms <= latest_ms and counts(said.entry)
+        ),
+        revocations=frozenset(
+            said for said in facts.revocations if said.created_ms <= latest_ms and counts(said.entry)
+        ),
     )
+
+
+def _holds_until_ms(facts: Facts, now_ms: int) -> int:
+    """When time alone next changes what counts."""
+    moments = {said.created_ms + ENDORSEMENT_LIFE_MS for said in facts.endorsements}
+    moments |= {said.until_ms for said in facts.suspensions}
+    moments |= {said.created_ms + SUSPENSION_MS for said in facts.suspensions}
+    for said in (*facts.endorsements, *facts.suspensions, *facts.revocations):
+        moments.add(said.created_ms - limits.FUTURE_MS_MAX)
+    return min((moment for moment in moments if moment > now_ms), default=NEVER_MS)
 
 
 def _inceptions(charter: Charter, facts: Facts) -> Inceptions:

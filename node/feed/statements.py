@@ -16,6 +16,8 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.v1 import header_pb2
 
+BOUND_BYTES = 40  # of a revocation's row: a feed, and the last entry of it that stands
+
 
 @dataclass(frozen=True, slots=True)
 class Accept:
@@ -111,6 +113,12 @@ class Revoke:
     member_id: MemberId
     reason: int = 0
     bounds: bytes = b""
+
+    @property
+    def rows(self) -> tuple[tuple[FeedId, int], ...]:
+        """The feeds it leaves something of, each with the last entry that stands."""
+        rows = (self.bounds[i : i + BOUND_BYTES] for i in range(0, len(self.bounds), BOUND_BYTES))
+        return tuple((FeedId(row[:32]), int.from_bytes(row[32:])) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +255,7 @@ def _check(header: Header, statement: Statement) -> None:
         case Withdraw(entry=target, positions=positions):
             _check_withdraw(header, target, positions)
         case Revoke(bounds=bounds):
-            feeds = [bounds[i : i + 32] for i in range(0, len(bounds), 40)]
+            feeds = [bounds[i : i + 32] for i in range(0, len(bounds), BOUND_BYTES)]
             if any(a >= b for a, b in pairwise(feeds)):
                 raise Malformed("bounds-rising", "the feeds of a revocation do not rise")
         case Checkpoint(size=size):

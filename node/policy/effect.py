@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from node.errors import Refused
 from node.feed.identity import Role
-from node.feed.keys import MemberId
+from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.roster import Roster
 from node.policy import parameters
@@ -24,11 +24,19 @@ class Right(StrEnum):
     COSIGN = "cosign"
 
 
-def obstacle(right: Right, member_id: MemberId, roster: Roster, rules: Parameters | None) -> str:
-    """Why the member may not, in words; empty if it may. Without rules nobody may anything."""
+Place = tuple[FeedId, int]  # a feed, and a sequence number in it
+
+
+def obstacle(
+    right: Right, member_id: MemberId, roster: Roster, rules: Parameters | None, place: Place | None = None
+) -> str:
+    """Why the member may not, in words; empty if it may. Without rules nobody may anything.
+
+    With a place: whether what it said there counts.
+    """
     if not roster.in_force:
         return "the charter is not in force yet"
-    seat = roster.seats.get(member_id)
+    seat = roster.seat_of(member_id, *place) if place else roster.seats.get(member_id)
     if seat is None:
         return "its author is not a member" if member_id not in roster.revoked else "its author was removed"
     if seat.suspended:

@@ -13,6 +13,7 @@ from node import limits
 from node.errors import PeerFault
 from node.feed.keys import HeaderHash, MemberId
 from node.protocol import session
+from node.protocol.circle import Circle
 from node.protocol.effects import Effect, Hangup, Keep, Send, ServeChunk, Stream
 from node.protocol.session import Self, State
 from node.v1 import peer_pb2
@@ -75,7 +76,8 @@ class _Peer:
 class Fetch:
     """All bulk streams of one node."""
 
-    def __init__(self, me: Self, random: Random) -> None:
+    def __init__(self, me: Self, random: Random, circle: Circle) -> None:
+        self._circle = circle
         self._me = me
         self._random = random
         self._peers: dict[MemberId, _Peer] = {}
@@ -152,8 +154,18 @@ class Fetch:
         self._own = dict.fromkeys(hashes)
         return self._ask_who_has(now, self._ready(), fresh) if fresh else []
 
+    def seat(self, now: float, circle: Circle) -> list[Effect]:
+        """The roster changed: ask those who are members now, and nobody else."""
+        self._circle = circle
+        for peer, link in sorted(self._peers.items()):
+            if not circle.hears_all(peer):
+                link.serving.clear()
+                self._forget(peer)
+        return self._ask(now)
+
     def _ready(self) -> list[MemberId]:
-        return sorted(peer for peer, link in self._peers.items() if link.state is State.READY)
+        ready = [peer for peer, link in self._peers.items() if link.state is State.READY]
+        return sorted(peer for peer in ready if self._circle.hears_all(peer))
 
     def _ask_who_has(self, now: float, peers: Sequence[MemberId], hashes: Sequence[HeaderHash]) -> list[Effect]:
         """Ask now, and again soon: they may be about to get it."""
@@ -178,7 +190,8 @@ class Fetch:
                 link.state = State.READY
                 if reason:
                     return [Hangup(peer, reason)]
-                return [*self._ask(now), *self._ask_who_has(now, [peer], list(self._own))]
+                found = [peer] if self._circle.hears_all(peer) else []
+                return [*self._ask(now), *self._ask_who_has(now, found, list(self._own))]
             case "want_payload":
                 return self._on_want(peer, link, frame.want_payload)
             case "chunk":
@@ -256,6 +269,8 @@ class Fetch:
     def _on_want(self, peer: MemberId, link: _Peer, want: peer_pb2.WantPayload) -> list[Effect]:
         if len(link.serving) >= limits.WANTS_PER_LINK_MAX:
             return [Hangup(peer, "more payloads wanted at a time than is allowed")]
+        if not self._circle.hears_all(peer):
+            return [Send(peer, Stream.BULK, peer_pb2.Frame(absent=peer_pb2.Absent(entry=want.entry)))]
         link.serving.append((HeaderHash(want.entry), want.first))
         return self._pump(peer, link)
 
@@ -264,8 +279,8 @@ class Fetch:
         frame = peer_pb2.Frame(have=peer_pb2.Have(entries=[hash_]))
         return [
             Send(peer, Stream.BULK, frame)
-            for peer, link in sorted(self._peers.items())
-            if link.state is State.READY and (peer == author or (peer != source and hash_ not in link.has))
+            for peer in self._ready()
+            if peer == author or (peer != source and hash_ not in self._peers[peer].has)
         ]
 
     def _pump(self, peer: MemberId, link: _Peer) -> list[Effect]:
@@ -300,7 +315,7 @@ class Fetch:
     def _on_have(self, now: float, peer: MemberId, link: _Peer, have: peer_pb2.Have) -> list[Effect]:
         hashes = [HeaderHash(entry) for entry in have.entries]
         if have.ask:
-            return [Keep(peer, have)]
+            return [Keep(peer, have)] if self._circle.hears_all(peer) else []
         ours = [hash_ for hash_ in hashes if hash_ in self._own]
         for hash_ in ours:
             del self._own[hash_]

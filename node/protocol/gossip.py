@@ -15,6 +15,7 @@ from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.protocol import session, sync
+from node.protocol.circle import Circle
 from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, Stream
 from node.protocol.mesh import Mesh
 from node.protocol.ranges import Authors, Ranges
@@ -32,6 +33,7 @@ class Fresh:
     """An entry to pass on."""
 
     hash: HeaderHash
+    feed_id: FeedId
     lane: int
     letter: header_pb2.SignedEntry
 
@@ -69,7 +71,7 @@ class Gossip:
         me: Self,
         heads: Iterable[Head],
         forks: dict[FeedId, int],
-        founders: Iterable[MemberId],
+        circle: Circle,
         random: Random,
         *,
         now: float,
@@ -80,10 +82,11 @@ class Gossip:
         self._forks = dict(forks)
         self._random = random
         self._peers: dict[MemberId, _Peer] = {}
-        logs = [FeedId(bytes(founder)) for founder in founders]
-        self._ranges = Ranges(self._heads, logs, self._holders, random, authors)
+        self._circle = circle
+        self._strange: set[FeedId] = set()  # offered to us while we are no member, and certified by nothing we hold
+        self._ranges = Ranges(self._heads, circle.logs, self._holders, random, authors)
         self._mesh = Mesh(random)
-        self._digest = b""
+        self._digests: dict[bool, bytes] = {}  # of everything, and of identity logs
         self.lacks_boxes = False
         self._sync_at = now + limits.SYNC_EVERY_S * random.random()
 
@@ -96,9 +99,16 @@ class Gossip:
     @property
     def digest(self) -> bytes:
         """The hash over all rows."""
-        if not self._digest:
-            self._digest = sync.digest(self._view, FederationId(self._me.federation_id))
-        return self._digest
+        return self._digest(whole=True)
+
+    def _digest(self, *, whole: bool) -> bytes:
+        if whole not in self._digests:
+            view = self._view if whole else sync.of_logs(self._view, self._circle.logs)
+            self._digests[whole] = sync.digest(view, FederationId(self._me.federation_id))
+        return self._digests[whole]
+
+    def _digest_for(self, peer: MemberId) -> bytes:
+        return self._digest(whole=self._circle.hears_all(peer))
 
     def ready(self) -> list[MemberId]:
         """Peers that said hello."""
@@ -106,7 +116,7 @@ class Gossip:
 
     def in_step(self) -> list[MemberId]:
         """Peers whose last digest is ours of now."""
-        return [peer for peer in self.ready() if self._peers[peer].digest == self.digest]
+        return [peer for peer in self.ready() if self._peers[peer].digest == self._digest_for(peer)]
 
     def behind(self, peer: MemberId) -> int:
         """How many entries the peer, when last compared, claimed to hold that are not here."""
@@ -145,15 +155,25 @@ class Gossip:
         for feed_id, seq, _ in growth.forks:
             self._forks[feed_id] = seq
         if growth.heads or growth.forks:
-            self._digest = b""
+            self._digests.clear()
         effects = [*self._flood(growth), *self._spread_forks(growth)]
         effects += self._fill_gaps(now, growth)
         effects += self._ranges.moved(now, growth.heads, self._peers.__contains__)
         for feed_id in growth.unknown:
             self._ranges.forget(feed_id)
-        if (growth.unknown or growth.ignored) and growth.source in self._peers:
+        if not self._circle.members:
+            self._strange.update(growth.unknown[: HEAD_ROWS_MAX - len(self._strange)])
+        elif (growth.unknown or growth.ignored) and growth.source in self._peers:
             self._schedule_resync(now, self._peers[growth.source])
         return effects
+
+    def seat(self, circle: Circle) -> list[Effect]:
+        """The roster changed: compare heads anew with whoever hears more or less than before."""
+        before, self._circle = self._circle, circle
+        self._ranges.logs = circle.logs
+        self._digests.clear()
+        self._strange.clear()
+        return [self._say_digest(peer) for peer in self.ready() if before.hears_all(peer) != circle.hears_all(peer)]
 
     def compare(self) -> list[Effect]:
         """Ask every peer now whether it holds the same; `in_step` grows as they answer."""
@@ -161,7 +181,7 @@ class Gossip:
 
     def want_boxes(self, entries: Sequence[HeaderHash]) -> list[Effect]:
         """Ask a peer drawn at random for entries that came without their box."""
-        ready = self.ready()
+        ready = [peer for peer in self.ready() if self._circle.hears_all(peer)]
         self.lacks_boxes = bool(entries)
         if not ready or not entries:
             return []
@@ -215,11 +235,11 @@ class Gossip:
 
     def _on_digest(self, peer: MemberId, link: _Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash
-        if said.hash == self.digest:
+        if said.hash == self._digest_for(peer):
             return [] if said.answer else [self._say_digest(peer, answer=True)]
         if said.answer:
             return []
-        frames = sync.pages(sync.rows(self._view), whole=True)
+        frames = sync.pages(sync.rows(self._view_for(peer)), whole=True)
         return [Send(peer, Stream.GOSSIP, frame) for frame in frames]
 
     def _on_heads(self, now: float, peer: MemberId, link: _Peer, said: peer_pb2.Heads) -> list[Effect]:
@@ -229,12 +249,13 @@ class Gossip:
         link.listed += claims
         if not said.last:
             return []
-        listed, link.listed = link.listed, []
+        told, link.listed = link.listed, []
+        listed = [row for row in told if self._circle.takes(peer, row.feed_id) and row.feed_id not in self._strange]
         missing = sync.missing(self._view, listed)
         link.claims = dict(missing)
         effects = self._ranges.ask(now, peer, missing)
         effects += self._probe(peer, sync.differing(self._view, listed))
-        ours = sync.ahead(self._view, listed) if said.whole else []
+        ours = sync.ahead(self._view_for(peer), told) if said.whole else []
         if ours:
             effects += [Send(peer, Stream.GOSSIP, frame) for frame in sync.pages(ours, whole=False)]
         return effects
@@ -245,8 +266,12 @@ class Gossip:
     def _view(self) -> View:
         return View(self._heads, self._forks)
 
+    def _view_for(self, peer: MemberId) -> View:
+        return self._view if self._circle.hears_all(peer) else sync.of_logs(self._view, self._circle.logs)
+
     def _say_digest(self, peer: MemberId, *, answer: bool = False) -> Send:
-        said = peer_pb2.Digest(hash=self.digest, rows=len(self._heads), answer=answer)
+        rows = len(self._view_for(peer).heads)
+        said = peer_pb2.Digest(hash=self._digest_for(peer), rows=rows, answer=answer)
         return Send(peer, Stream.GOSSIP, peer_pb2.Frame(digest=said))
 
     def _flood(self, growth: Growth) -> list[Effect]:
@@ -256,7 +281,8 @@ class Gossip:
         made: dict[tuple[HeaderHash, ...], list[peer_pb2.Frame]] = {}  # most peers lack the same
         for peer in self._mesh.chosen(self.ready()) if growth.fresh else ():
             link = self._peers[peer]
-            unknown = [fresh for fresh in growth.fresh if fresh.hash not in link.knows]
+            told = [fresh for fresh in growth.fresh if self._circle.tells(peer, fresh.feed_id)]
+            unknown = [fresh for fresh in told if fresh.hash not in link.knows]
             hashes = tuple([fresh.hash for fresh in unknown])
             self._note(link, hashes)
             if hashes not in made:
@@ -273,9 +299,9 @@ class Gossip:
     def _spread_forks(self, growth: Growth) -> list[Effect]:
         return [
             Send(peer, Stream.GOSSIP, peer_pb2.Frame(fork=proof))
-            for _, _, proof in growth.forks
+            for feed_id, _, proof in growth.forks
             for peer in self.ready()
-            if peer != growth.source
+            if peer != growth.source and self._circle.tells(peer, feed_id)
         ]
 
     # ---- Asking

@@ -5,7 +5,7 @@ but itself, however many feeds it has.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -33,9 +33,9 @@ class Ranges:
     """Of every author at most one range is asked for at a time."""
 
     def __init__(
-        self, heads: Mapping[FeedId, Head], logs: Iterable[FeedId], holders: Holders, random: Random, authors: Authors
+        self, heads: Mapping[FeedId, Head], logs: frozenset[FeedId], holders: Holders, random: Random, authors: Authors
     ) -> None:
-        self._heads, self._logs = heads, frozenset(logs)
+        self._heads, self.logs = heads, logs
         self._holders, self._random, self._authors = holders, random, authors
         self._asked: dict[FeedId, _Turn] = {}
         self._waiting: dict[FeedId, _Turn] = {}  # in the order of their turns
@@ -93,7 +93,7 @@ class Ranges:
         order = []
         for feed_id in sorted(targets):
             author = self._author(feed_id)
-            order.append((feed_id not in self._logs, feed_id not in self._heads, turns[author], feed_id))
+            order.append((feed_id not in self.logs, feed_id not in self._heads, turns[author], feed_id))
             turns[author] += 1
         return [feed_id for *_, feed_id in sorted(order)]
 

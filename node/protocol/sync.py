@@ -1,6 +1,6 @@
 """Comparing heads: which ranges are missing (section 8.4). Pure functions of two views."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
@@ -22,6 +22,14 @@ class View:
 
     heads: Mapping[FeedId, Head]
     forks: Mapping[FeedId, int]
+
+
+def of_logs(view: View, logs: Collection[FeedId]) -> View:
+    """The identity logs of a view: all that an outsider is shown."""
+    return View(
+        {feed_id: head for feed_id, head in view.heads.items() if feed_id in logs},
+        {feed_id: seq for feed_id, seq in view.forks.items() if feed_id in logs},
+    )
 
 
 def rows(view: View) -> list[peer_pb2.Row]:

@@ -9,13 +9,15 @@ import grpc.aio
 
 from node.content import names
 from node.errors import Refused
-from node.exchange import consult
+from node.exchange import consult, membership
 from node.exchange.consult import View
+from node.exchange.membership import Place
 from node.exchange.trust import Trust
 from node.feed import identity, keys
 from node.feed.identity import Card
 from node.feed.keys import MemberId
 from node.protocol.session import Self
+from node.rpc import membership as members_service
 from node.rpc import peer as peers_service
 from node.rpc import status
 from node.rpc.approval import Approval
@@ -99,6 +101,7 @@ class AdminServicer(LevelServicer):
                 peers_in_step=len(self._peering.in_step),
                 heads_digest=self._peering.digest,
                 quotas=self._quotas(),
+                membership=self._member(trust, membership.place(trust, me, seen.now_ms)) if me in trust.logs else None,
             )
         )
         ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]
@@ -119,25 +122,11 @@ class AdminServicer(LevelServicer):
 
     @status.answers
     async def ListMembers(self, _: admin_pb2.ListMembersRequest, _context: _Context) -> admin_pb2.ListMembersResponse:  # noqa: N802
-        """The roster, and founders that have not accepted yet."""
+        """Everyone on the roster, whoever was, and candidates: these first."""
         trust = self._writer.trust
-        seats = trust.roster(self._clock.now_ms()).seats
-        approved = {one.member_id for one in self._approval.every() if one.state == APPROVED}
-        members = [
-            admin_pb2.MemberView(
-                member_id=member_id,
-                name=names.unmistakable(seat.name),
-                fingerprint=keys.fingerprint(member_id),
-                role=seat.role,
-                country=seat.country,
-                founder=trust.charter.founder(member_id) is not None,
-                accepted=member_id in trust.logs,
-                approved=member_id in approved,
-                own=member_id == self._writer.reader.member_id,
-            )
-            for member_id, seat in seats.items()
-        ]
-        return admin_pb2.ListMembersResponse(members=sorted(members, key=lambda one: (one.name, one.member_id)))
+        return admin_pb2.ListMembersResponse(
+            members=[self._member(trust, one) for one in membership.every(trust, self._clock.now_ms())]
+        )
 
     @status.answers
     async def ListPeers(self, request: admin_pb2.ListPeersRequest, _: _Context) -> admin_pb2.ListPeersResponse:  # noqa: N802
@@ -204,6 +193,9 @@ class AdminServicer(LevelServicer):
 
     def _name(self, member_id: MemberId) -> str:
         return consult.member_name(self._writer.trust, member_id)
+
+    def _member(self, trust: Trust, found: Place) -> admin_pb2.MemberView:
+        return members_service.view(trust, found, self._approval, self._writer.reader.member_id)
 
     def _view(self, one: Peer) -> admin_pb2.PeerView:
         connected = one.member_id in self._peering.connected

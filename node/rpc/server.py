@@ -15,18 +15,22 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, charter, levels, peer, tools
+from node.rpc import admin, channel, charter, levels, membership, peer, tools
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
 from node.rpc.tls import Pins, TlsState
-from node.v1 import admin_pb2_grpc, charter_pb2_grpc, peer_pb2_grpc, tools_pb2_grpc
+from node.v1 import admin_pb2_grpc, charter_pb2_grpc, membership_pb2_grpc, peer_pb2_grpc, tools_pb2_grpc
 
 # By name: the servicer's class, and how it is added to a server. Those of our own tools and people.
 _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
     "tocsin.v1.Tools": (tools_pb2_grpc.ToolsServicer, tools_pb2_grpc.add_ToolsServicer_to_server),
     "tocsin.v1.Admin": (admin_pb2_grpc.AdminServicer, admin_pb2_grpc.add_AdminServicer_to_server),
     "tocsin.v1.Charters": (charter_pb2_grpc.ChartersServicer, charter_pb2_grpc.add_ChartersServicer_to_server),
+    "tocsin.v1.Membership": (
+        membership_pb2_grpc.MembershipServicer,
+        membership_pb2_grpc.add_MembershipServicer_to_server,
+    ),
 }
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
 _BESIDE = {
@@ -34,7 +38,14 @@ _BESIDE = {
     "/grpc.health.v1.Health/Watch": _ANYONE_OF_OURS,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _ANYONE_OF_OURS,
 }
-OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **levels.ACCESS, **charter.ACCESS, **_BESIDE}
+OURS: Mapping[str, Access] = {
+    **tools.ACCESS,
+    **admin.ACCESS,
+    **levels.ACCESS,
+    **charter.ACCESS,
+    **membership.ACCESS,
+    **_BESIDE,
+}
 Meters: TypeAlias = Sequence[Meter]
 SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
 IDLE_S = 30.0  # a peer's streams stay open; a member that is told no keeps no connection either

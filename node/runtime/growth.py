@@ -45,4 +45,6 @@ def forked(row: ForkRow, source: MemberId) -> Growth:
 
 
 def _fresh(exchange: Exchange, entries: Iterable[Verified]) -> list[Fresh]:
-    return [Fresh(one.header.hash, one.lane, exchange.letter(one)) for one in entries if one.passed_on]
+    return [
+        Fresh(one.header.hash, one.header.feed_id, one.lane, exchange.letter(one)) for one in entries if one.passed_on
+    ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from node.errors import PeerFault
-from node.exchange import verification
+from node.exchange import circles, verification
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.verified import Checked
@@ -51,6 +51,7 @@ class Intake:
         self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int, asked: Asked = PUSHED
     ) -> None:
         """Take in what is neither stored nor in hand already; a copy counts if the one in hand turns out wrong."""
+        letters = circles.taken(self._writer.trust, peer, letters)
         fresh = self._copies.take(peer, [(self._hash_of(letter), letter) for letter in letters])
         if not fresh:
             return

@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from node.errors import Malformed, PeerFault, Unavailable
-from node.exchange import consult
+from node.exchange import circles, consult
 from node.exchange.admission import Admitted
 from node.exchange.exchange import WANTS_AT_A_TIME, Exchange
 from node.exchange.publish import Draft
@@ -46,6 +46,7 @@ class Peering:
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
         self._work = Work()
         self._intake = Intake(writer, clock, self._work, self)
+        self._circle = writer.circle(clock.now_ms())
         self._few = 0  # so few wants are left of those that the store named: it has more
         self._wake_at = 0.0
         self._earlier = asyncio.Event()
@@ -98,7 +99,7 @@ class Peering:
         """Run one link to its end; what the peer is to hear about it, which may be nothing."""
         outbox = Outbox(link)
         place = (link.peer, link.stream)
-        if link.peer not in self._writer.trust.known.members:
+        if not self._writer.trust.admits_log(link.peer):
             self.ended[link.peer] = "not a member yet"
             return "not a member of this federation, as far as this node has heard"
         standing = self._outboxes.get(place)
@@ -168,7 +169,7 @@ class Peering:
         try:
             if await self._writer.run(lambda exchange: exchange.mature(now_ms)):
                 self._writer.arrived()
-            await self._apply([*self._gossip.wakeup(now), *self._fetch.wakeup(now)])
+            await self._apply([*self._reseat(), *self._gossip.wakeup(now), *self._fetch.wakeup(now)])
             if self._gossip.lacks_boxes:
                 await self.refresh_wants()
         except Unavailable as error:
@@ -275,7 +276,7 @@ class Peering:
             if outbox is None:
                 return
             await outbox.room()
-            for answer in await self._writer.run(partial(Exchange.serve, want=part, now_ms=now_ms)):
+            for answer in await self._writer.run(partial(Exchange.serve, peer=peer, want=part, now_ms=now_ms)):
                 outbox.put(peer_pb2.Frame(entries=peer_pb2.Entries(entries=answer, lane=HISTORY)))
 
     async def _serve_chunk(self, peer: MemberId, entry: HeaderHash, number: int) -> None:
@@ -317,6 +318,8 @@ class Peering:
             self._send(peer, Stream.BULK, peer_pb2.Frame(have=peer_pb2.Have(entries=held)))
 
     async def _keep_fork(self, peer: MemberId, proof: header_pb2.ForkProof) -> None:
+        if not circles.taken(self._writer.trust, peer, [proof.first]):
+            return
         try:
             row = await self._writer.run(lambda exchange: exchange.take_fork(proof))
         except PeerFault as fault:
@@ -332,7 +335,15 @@ class Peering:
 
     async def grown(self, news: Growth) -> None:
         """The store grew, or is about to: tell the peers."""
-        await self._apply(self._gossip.grown(self._clock.monotonic_s(), news))
+        await self._apply([*self._reseat(), *self._gossip.grown(self._clock.monotonic_s(), news)])
+
+    def _reseat(self) -> Sequence[Effect]:
+        """Let who hears what be as the roster is now: links that stand need not be made anew."""
+        circle = self._writer.circle(self._clock.now_ms())
+        if circle is self._circle:
+            return ()
+        self._circle = circle
+        return [*self._gossip.seat(circle), *self._fetch.seat(self._clock.monotonic_s(), circle)]
 
     async def refresh_wants(self) -> None:
         """Ask for what the store says is missing, and who has what is ours."""

@@ -14,6 +14,7 @@ from node.exchange.verified import Reader
 from node.feed.header import BULK, NORMAL
 from node.feed.keys import FeedId
 from node.policy.following import Follows
+from node.protocol.circle import Circle
 from node.store import stores
 
 Result = TypeVar("Result")
@@ -94,6 +95,10 @@ class Writer:
     def trust(self) -> Trust:
         """What is trusted as of now; a value, so it may be read from any thread."""
         return self._exchange.trust
+
+    def circle(self, now_ms: int) -> Circle:
+        """Who is told what as of now; a value, as well."""
+        return self._exchange.circle(now_ms)
 
     @property
     def budgets(self) -> Budgets:

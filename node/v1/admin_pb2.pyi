@@ -69,6 +69,7 @@ class GetStatusResponse(_message.Message):
     RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
     INDEX_DIGEST_FIELD_NUMBER: _builtins.int
     QUOTAS_FIELD_NUMBER: _builtins.int
+    MEMBERSHIP_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     role: _builtins.int
@@ -101,6 +102,10 @@ class GetStatusResponse(_message.Message):
     """SHA-256 over (kind, value), rising; only when asked for."""
     @_builtins.property
     def quotas(self) -> Global___QuotaView: ...
+    @_builtins.property
+    def membership(self) -> Global___MemberView:
+        """This member as ListMembers has it; absent where its log does not stand here."""
+
     def __init__(
         self,
         *,
@@ -130,10 +135,11 @@ class GetStatusResponse(_message.Message):
         resident_bytes: _builtins.int = ...,
         index_digest: _builtins.bytes = ...,
         quotas: Global___QuotaView | None = ...,
+        membership: Global___MemberView | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["quotas", b"quotas"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["membership", b"membership", "quotas", b"quotas"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "founders", b"founders", "heads_digest", b"heads_digest", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "name", b"name", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "founders", b"founders", "heads_digest", b"heads_digest", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "membership", b"membership", "name", b"name", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -229,6 +235,13 @@ class MemberView(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     APPROVED_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    UNTIL_MS_FIELD_NUMBER: _builtins.int
+    ENDORSEMENTS_FIELD_NUMBER: _builtins.int
+    ENDORSEMENTS_NEEDED_FIELD_NUMBER: _builtins.int
+    COUNTRIES_FIELD_NUMBER: _builtins.int
+    COUNTRIES_NEEDED_FIELD_NUMBER: _builtins.int
+    ENDORSER_ROLES_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     fingerprint: _builtins.str
@@ -238,6 +251,19 @@ class MemberView(_message.Message):
     accepted: _builtins.bool
     approved: _builtins.bool
     own: _builtins.bool
+    state: _builtins.str
+    """candidate, member, suspended, revoked, lapsed (its endorsements count no more) or left (all its feeds are retired)."""
+    until_ms: _builtins.int
+    """Suspended until then; else when its admission lapses if nobody endorses it again. Absent: never."""
+    endorsements: _builtins.int
+    """Endorsements that count for its role, and from how many countries; a founder needs none."""
+    endorsements_needed: _builtins.int
+    countries: _builtins.int
+    countries_needed: _builtins.int
+    @_builtins.property
+    def endorser_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Roles whose endorsements count for its role."""
+
     def __init__(
         self,
         *,
@@ -250,10 +276,17 @@ class MemberView(_message.Message):
         accepted: _builtins.bool = ...,
         approved: _builtins.bool = ...,
         own: _builtins.bool = ...,
+        state: _builtins.str = ...,
+        until_ms: _builtins.int = ...,
+        endorsements: _builtins.int = ...,
+        endorsements_needed: _builtins.int = ...,
+        countries: _builtins.int = ...,
+        countries_needed: _builtins.int = ...,
+        endorser_roles: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "approved", b"approved", "country", b"country", "fingerprint", b"fingerprint", "founder", b"founder", "member_id", b"member_id", "name", b"name", "own", b"own", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "approved", b"approved", "countries", b"countries", "countries_needed", b"countries_needed", "country", b"country", "endorsements", b"endorsements", "endorsements_needed", b"endorsements_needed", "endorser_roles", b"endorser_roles", "fingerprint", b"fingerprint", "founder", b"founder", "member_id", b"member_id", "name", b"name", "own", b"own", "role", b"role", "state", b"state", "until_ms", b"until_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from random import Random
 
 from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.protocol.circle import Circle
 from node.protocol.effects import Effect, Send
 from node.protocol.gossip import Gossip
 from node.protocol.session import Self
@@ -67,7 +68,7 @@ def _machine(member_id: MemberId, count: int) -> Gossip:
         for i, seed in enumerate(seeds)
     ]
     me = Self(FEDERATION_ID, member_id, member_id[:16], member_id[:16], "bench")
-    return Gossip(me, heads, {}, [], Random(0), now=0)
+    return Gossip(me, heads, {}, Circle(frozenset({ASKER, ANSWERER}), frozenset(), frozenset()), Random(0), now=0)
 
 
 def _talk(

@@ -97,7 +97,7 @@ def test_init_makes_a_folder_and_says_what_to_do_next(tmp_path: Path) -> None:
     assert first.startswith(f"Made {place}. Fingerprint  ")
     assert second.startswith(f"Wrote {place}/bundeskriminalamt.card (public)")
     assert "offline" in third
-    assert "tocsin join CHARTER --root-key PATH" in fourth
+    assert "tocsin join FILE --root-key PATH" in fourth
     assert (card.inception.role, card.inception.country, card.address) == (1, "DE", "node.bka.example:7443")
     assert WORDS not in made.output
     again = run(

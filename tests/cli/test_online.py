@@ -91,14 +91,14 @@ def test_status_for_programs_has_the_names_of_the_protocol(first: Node) -> None:
 
 def test_members_are_listed_with_who_is_a_peer(first: Node, second: Node) -> None:
     heading, own, other = first.cli("member").stdout.splitlines()
-    assert heading.split() == ["name", "role", "country", "fingerprint", "charter", "peer"]
-    assert re.split(r" {2,}", own) == [first.name, "authority", "FR", first.made.fingerprint, "accepted", "this node"]
+    assert heading.split() == ["name", "role", "country", "fingerprint", "standing", "peer"]
+    assert re.split(r" {2,}", own) == [first.name, "authority", "FR", first.made.fingerprint, "member", "this node"]
     assert re.split(r" {2,}", other) == [
         second.name,
         "authority",
         "DE",
         second.made.fingerprint,
-        "accepted",
+        "member",
         "approved",
     ]
     assert [(one["name"], one["role"], one["own"]) for one in second.json("member")] == [

@@ -137,7 +137,8 @@ def test_unknown_kinds_and_fields_are_kept_and_relayed_as_they_came(node: Exchan
     letter = said(node, world.members[1], kind=63, tail=unknown_field)
     node.admit(node.verify([letter]), BASE_MS)
     feed_id = world.members[1].feed_id(world.charter.federation_id)
-    served = node.serve(peer_pb2.Want(ranges=[peer_pb2.Range(feed_id=feed_id, first=2, last=2)]), BASE_MS)
+    want = peer_pb2.Want(ranges=[peer_pb2.Range(feed_id=feed_id, first=2, last=2)])
+    served = node.serve(world.members[2].member_id, want, BASE_MS)
     assert [(one.header, one.signature) for one in served[0]] == [(letter.header, letter.signature)]
 
 

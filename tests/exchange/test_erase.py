@@ -134,10 +134,10 @@ def test_a_remainder_is_served_to_nobody_and_a_smaller_one_takes_its_place(
     hash_ = hash_of(node, letter)
     want = peer_pb2.Want(entries=[hash_])
     take(node, [letter])
-    assert node.serve(want, BASE_MS)[0][0].payload
+    assert node.serve(author.reader.member_id, want, BASE_MS)[0][0].payload
     take(node, said(author, drafts.withdrawal(hash_, 0b1, MISTAKE)))
     sweep(node, LATER_MS)
-    (served,) = node.serve(want, LATER_MS)[0]
+    (served,) = node.serve(author.reader.member_id, want, LATER_MS)[0]
     assert not served.box
     assert not served.payload
     assert node.serve_chunk(hash_, 0, LATER_MS) == peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))

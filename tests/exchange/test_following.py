@@ -88,7 +88,7 @@ def test_who_does_not_follow_gives_the_box_so_that_others_can(
 ) -> None:
     take(node, [without(letter, "payload")])
     ranges = [peer_pb2.Range(feed_id=author.author.feed_id, first=1, last=99)]
-    ((*_, passed_on),) = node.serve(peer_pb2.Want(ranges=ranges), BASE_MS)
+    ((*_, passed_on),) = node.serve(author.reader.member_id, peer_pb2.Want(ranges=ranges), BASE_MS)
     assert passed_on.box == letter.box
 
 

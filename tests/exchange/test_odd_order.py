@@ -156,8 +156,8 @@ def test_what_has_expired_is_not_served(author: Exchange) -> None:
     from node.v1 import peer_pb2  # noqa: PLC0415 - beside its only use
 
     want = peer_pb2.Want(entries=[inline])
-    ((fresh,),) = author.serve(want, BASE_MS)
-    ((late,),) = author.serve(want, ENDS_MS + DAY_MS)
+    ((fresh,),) = author.serve(author.reader.member_id, want, BASE_MS)
+    ((late,),) = author.serve(author.reader.member_id, want, ENDS_MS + DAY_MS)
     assert fresh.payload
     assert (late.header, late.box, late.payload) == (fresh.header, b"", b"")
     frame = author.serve_chunk(bulk, 0, ENDS_MS)

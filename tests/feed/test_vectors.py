@@ -14,7 +14,7 @@ from node.feed import box, chain, charter, entry, header, identity, keys, marks,
 from node.feed import statements as statement_rules
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId, Purpose
-from node.feed.roster import Amended, Facts, Said
+from node.feed.roster import Amended, Facts, Retracted, Said
 from node.feed.statements import Bound
 from node.v1 import header_pb2
 from tests.vectors import generate
@@ -187,7 +187,7 @@ def _facts(given: dict[str, Any], federation_id: FederationId) -> Facts:
         ),
         endorsements=frozenset(_said(one) for one in given.get("endorsements", [])),
         unendorsed=frozenset(
-            (MemberId(bytes.fromhex(one["author"])), HeaderHash(bytes.fromhex(one["entry"])))
+            Retracted(*(bytes.fromhex(one.get(name, "")) for name in ("author", "entry", "by")))  # type: ignore[arg-type]
             for one in given.get("unendorsed", [])
         ),
         suspensions=frozenset(_said(one) for one in given.get("suspensions", [])),

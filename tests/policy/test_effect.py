@@ -13,7 +13,7 @@ SEATS = {
     MINISTRY: Seat(MINISTRY, "Ministry", 1, "FR"),
     PLATFORM: Seat(PLATFORM, "Platform", 4, "IE"),
 }
-ROSTER = Roster(SEATS, Rules(quorums()), in_force=True, revoked=frozenset())
+ROSTER = Roster(SEATS, Rules(quorums()), in_force=True)
 
 
 RULES = effect.read(parameters.TEMPLATE.encode())
@@ -33,7 +33,7 @@ def test_the_rules_say_who_may_do_what() -> None:
 
 def test_whoever_is_no_member_or_suspended_or_removed_may_nothing() -> None:
     assert "not a member" in may(Right.DECLARE, STRANGER)
-    removed = replace(ROSTER, revoked=frozenset({STRANGER}))
+    removed = replace(ROSTER, revoked={STRANGER: {}})
     assert "was removed" in may(Right.DECLARE, STRANGER, removed)
     suspended = replace(ROSTER, seats={MINISTRY: replace(SEATS[MINISTRY], suspended=True)})
     assert "suspended" in may(Right.DECLARE, MINISTRY, suspended)

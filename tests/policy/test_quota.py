@@ -9,7 +9,7 @@ from tests.feed.worlds import quorums
 ME, OTHER = MemberId(b"m" * 32), MemberId(b"o" * 32)
 PLATFORM, OBSERVER, STRANGER = MemberId(b"p" * 32), MemberId(b"w" * 32), MemberId(b"s" * 32)
 SEATS = {PLATFORM: Seat(PLATFORM, "Platform", 4, "IE"), OBSERVER: Seat(OBSERVER, "Observer", 5, "IE")}
-ROSTER = Roster(SEATS, Rules(quorums()), in_force=True, revoked=frozenset())
+ROSTER = Roster(SEATS, Rules(quorums()), in_force=True)
 RULES = parameters.decode(parameters.TEMPLATE.encode(), "test")
 HOUR_MS = 3_600_000
 

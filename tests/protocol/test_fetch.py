@@ -6,6 +6,7 @@ from random import Random
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.protocol import fetch, session
+from node.protocol.circle import Circle
 from node.protocol.effects import Effect, Hangup, Keep, Send
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.session import Self
@@ -20,7 +21,7 @@ def myself(member_id: MemberId) -> Self:
 
 
 def linked(*peers: MemberId) -> Fetch:
-    made = Fetch(myself(ME), Random(1))
+    made = Fetch(myself(ME), Random(1), Circle(frozenset({PEER, OTHER}), frozenset(), frozenset()))
     for peer in peers:
         made.link_up(0.0, peer, 0)
         made.frame(0.0, peer, session.hello(myself(peer), 0))

@@ -6,12 +6,14 @@ from node import limits
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.protocol import fetch, session
+from node.protocol.circle import Circle
 from node.protocol.effects import Effect, Keep, Send
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.session import Self
 from node.v1 import peer_pb2
 
 ME, SLOW, QUICK, THIRD, AUTHOR = (MemberId(bytes([i]) * 32) for i in range(1, 6))
+EVERYONE = Circle(frozenset({SLOW, QUICK, THIRD, AUTHOR}), frozenset(), frozenset())
 WANT = HeaderHash(bytes(31) + b"w")
 CHUNKS = 4
 
@@ -56,7 +58,7 @@ def brings(machine: Fetch, now: float, peer: MemberId, number: int) -> list[Effe
 
 def of_slow() -> Fetch:
     """One want, asked of the peer that will be slow; the quick one could have it too."""
-    machine = Fetch(myself(ME), Random(1))
+    machine = Fetch(myself(ME), Random(1), EVERYONE)
     up(machine, SLOW)
     machine.wanted(0.0, [Wanted(WANT, CHUNKS, 0, AUTHOR)])
     assert asked(says_have(machine, 0.0, SLOW)) == [(SLOW, 0)]
@@ -102,7 +104,7 @@ def test_no_payload_is_asked_of_more_than_two_however_late_it_is() -> None:
 
 
 def test_what_is_late_waits_for_a_free_peer_without_waking_anybody_again_and_again() -> None:
-    machine = Fetch(myself(ME), Random(1))
+    machine = Fetch(myself(ME), Random(1), EVERYONE)
     up(machine, SLOW)
     machine.wanted(0.0, [Wanted(WANT, CHUNKS, 0, AUTHOR)])
     says_have(machine, 0.0, SLOW)

@@ -5,16 +5,18 @@ from random import Random
 from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol import session
+from node.protocol.circle import Circle
 from node.protocol.gossip import Gossip, Growth
 from node.protocol.session import Self
 from node.v1 import peer_pb2
 
 ME, PEER = MemberId(b"m" * 32), MemberId(b"p" * 32)
+MEMBERS = Circle(frozenset({PEER}), frozenset(), frozenset())
 HELD, NEW = FeedId(b"h" * 32), FeedId(b"n" * 32)
 
 
 def test_how_far_behind_a_peer_is_what_it_claimed_less_what_came_since() -> None:
-    gossip = Gossip(_self(ME), [_head(HELD, 3)], {}, [], Random(1), now=0)
+    gossip = Gossip(_self(ME), [_head(HELD, 3)], {}, MEMBERS, Random(1), now=0)
     assert gossip.behind(PEER) == 0
     gossip.link_up(0, PEER, 0)
     gossip.frame(0, PEER, session.hello(_self(PEER), 0))

@@ -6,6 +6,7 @@ from random import Random
 from node import limits
 from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.protocol.circle import Circle
 from node.protocol.effects import Effect, Ingest, Send
 from node.protocol.gossip import Gossip, Growth
 from node.protocol.ranges import Ranges
@@ -14,6 +15,7 @@ from node.v1 import header_pb2, peer_pb2
 
 FLOODER, HONEST = MemberId(b"f" * 32), MemberId(b"h" * 32)
 ONE, OTHER = MemberId(b"p" * 32), MemberId(b"q" * 32)
+CIRCLE = Circle(frozenset({ONE, OTHER}), frozenset(), frozenset())
 MILLION = 10**6
 TURN = limits.TURN_ENTRIES_MAX
 
@@ -30,7 +32,7 @@ class Fetching:
     ) -> None:
         self.heads = {feed_id: head(feed_id, seq) for feed_id, seq in held.items()}
         self.claims = claims or {}
-        self.ranges = Ranges(self.heads, [], self._holders, Random(1), self._author)
+        self.ranges = Ranges(self.heads, frozenset(), self._holders, Random(1), self._author)
 
     def _holders(self, feed_id: FeedId) -> dict[MemberId, int]:
         return {peer: claims[feed_id] for peer, claims in self.claims.items() if feed_id in claims}
@@ -134,7 +136,7 @@ def test_a_peer_s_claims_are_bounded_and_keep_no_other_peer_s_out() -> None:
 
 
 def talking(*peers: MemberId) -> Gossip:
-    gossip = Gossip(_self(HONEST), [head(feed(FLOODER), 1)], {}, [], Random(1), now=0, authors=Fetching._author)
+    gossip = Gossip(_self(HONEST), [head(feed(FLOODER), 1)], {}, CIRCLE, Random(1), now=0, authors=Fetching._author)
     for peer in peers:
         gossip.link_up(0, peer, 0)
         gossip.frame(0, peer, hello(_self(peer), 0))

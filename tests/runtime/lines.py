@@ -60,13 +60,12 @@ class Running:
         self.member_id = exchange.reader.member_id
         me = Self(exchange.trust.federation_id, self.member_id, seed(f"node {number}")[:16], bytes(16), "test")
         clock = clock or RealClock()
-        founders = [founder.member_id for founder in exchange.trust.charter.founders]
         heads = ledger.heads(exchange.stores.ledger)
-        random = Random(number)
-        gossip = Gossip(me, heads, {}, founders, random, now=clock.monotonic_s(), authors=exchange.author_of)
+        random, circle = Random(number), exchange.circle(clock.now_ms())
+        gossip = Gossip(me, heads, {}, circle, random, now=clock.monotonic_s(), authors=exchange.author_of)
         self.writer = Writer(exchange)
         dialing = Dialing(self.member_id, random)
-        self.peering = Peering(gossip, Fetch(me, random), dialing, self.writer, clock)
+        self.peering = Peering(gossip, Fetch(me, random, circle), dialing, self.writer, clock)
         self.projecting = Projecting(projecting_stores(exchange.stores, folder), self.writer)
         self.tasks = [asyncio.create_task(self.peering.tick()), asyncio.create_task(self.projecting.run())]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from node.errors import PeerFault
-from node.exchange import project
+from node.exchange import circles, project
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Author, Draft
@@ -69,11 +69,12 @@ class Node:
         store_id = project.store_id(self.disk)
         me = Self(trust.federation_id, self.id, seed(f"node {self.member.number}")[:16], store_id, "simulated")
         forks = {row.feed_id: row.seq for row in ledger.forks(self.disk.ledger)}
-        founders = [founder.member_id for founder in self.federation.charter.founders]
+        circle = self.exchange.circle(ms(now))
         self.gossip = Gossip(
-            me, ledger.heads(self.disk.ledger), forks, founders, self.random, now=now, authors=self.exchange.author_of
+            me, ledger.heads(self.disk.ledger), forks, circle, self.random, now=now, authors=self.exchange.author_of
         )
-        self.fetch = Fetch(me, self.random)
+        self.fetch = Fetch(me, self.random, circle)
+        self.circle = circle
         self.links = set()
         self.is_up = True
         self._refresh_wants(now)
@@ -107,7 +108,7 @@ class Node:
             self._project()
         if now >= self.fetch.wake_at and not self.fetch.is_idle:
             self.counts["a fetch was retried or moved"] += 1
-        self.apply(now, self.gossip.wakeup(now))
+        self.apply(now, [*self._reseat(now), *self.gossip.wakeup(now)])
         self.apply(now, self.fetch.wakeup(now))
 
     # ---- Effects
@@ -120,7 +121,7 @@ class Node:
                 case Ingest(peer, letters, _, asked):
                     self._ingest(now, peer, letters, asked)
                 case Serve(peer, want):
-                    for answer in self.exchange.serve(want, ms(now)):
+                    for answer in self.exchange.serve(peer, want, ms(now)):
                         entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
                         self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
                 case ServeChunk(peer, entry, number):
@@ -130,7 +131,8 @@ class Node:
                 case Keep(peer, peer_pb2.Have() as have):
                     self._keep_have(peer, have)
                 case Keep(peer, header_pb2.ForkProof() as proof):
-                    row = self.exchange.take_fork(proof)
+                    own = circles.taken(self.exchange.trust, peer, [proof.first])
+                    row = self.exchange.take_fork(proof) if own else None
                     if row:
                         self._grown(now, growth.forked(row, peer))
                 case Hangup(peer, reason):
@@ -144,7 +146,7 @@ class Node:
             self.carry(self.id, peer, Stream.BULK, peer_pb2.Frame(have=peer_pb2.Have(entries=held)))
 
     def _ingest(self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], asked: Asked) -> None:
-        worth, over = self.exchange.worth_checking(letters, asked, ms(now))
+        worth, over = self.exchange.worth_checking(circles.taken(self.exchange.trust, peer, letters), asked, ms(now))
         if not worth and not over:
             return
         verified = self.exchange.verify(worth)
@@ -187,7 +189,15 @@ class Node:
     def _grown(self, now: float, news: Growth) -> None:
         self.heard(self, news)
         self.moved |= {head.feed_id for head in news.heads}
-        self.apply(now, self.gossip.grown(now, news))
+        self.apply(now, [*self._reseat(now), *self.gossip.grown(now, news)])
+
+    def _reseat(self, now: float) -> list[Effect]:
+        circle = self.exchange.circle(ms(now))
+        if circle is self.circle:
+            return []
+        self.circle = circle
+        self.counts["the circle changed"] += 1
+        return [*self.gossip.seat(circle), *self.fetch.seat(now, circle)]
 
     def _refresh_wants(self, now: float) -> None:
         wants = [

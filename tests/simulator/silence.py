@@ -25,6 +25,7 @@ from node.feed.header import HISTORY, URGENT, Header
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
+from node.protocol.circle import Circle
 from node.protocol.effects import Effect, Hangup, Ingest, Send, Serve
 from node.protocol.gossip import Fresh, Gossip, Growth
 from node.protocol.session import Self
@@ -90,7 +91,7 @@ class Light:
         self.ahead: set[HeaderHash] = set()
         me = Self(FEDERATION, self.id, self.id[:16], self.id[:16], "report")
         heads = [chain.head_of(read(letters[-1])) for letters in self.feeds.values()]
-        self.gossip = Gossip(me, heads, {}, [], self.random, now=0, authors=net.owners.get)
+        self.gossip = Gossip(me, heads, {}, net.circle, self.random, now=0, authors=net.owners.get)
 
     def say(self, now: float) -> HeaderHash:
         """Something urgent."""
@@ -99,7 +100,7 @@ class Light:
         feed.append(letter)
         header = read(letter)
         self.net.warn(header.hash, self)
-        fresh = [Fresh(header.hash, URGENT, letter)]
+        fresh = [Fresh(header.hash, header.feed_id, URGENT, letter)]
         self.apply(now, self.gossip.grown(now, Growth(heads=[chain.head_of(header)], fresh=fresh)))
         return header.hash
 
@@ -138,7 +139,7 @@ class Light:
                     gaps.append((header.feed_id, header.seq - 1, HeaderHash(header.previous)))
                 case _:
                     continue
-            fresh.append(Fresh(header.hash, header.urgency, letter))
+            fresh.append(Fresh(header.hash, header.feed_id, header.urgency, letter))
         if fresh:
             self.apply(now, self.gossip.grown(now, Growth(heads=heads, fresh=fresh, gaps=gaps, source=peer)))
 
@@ -170,6 +171,7 @@ class Net:
         authors = [author(i) for i in range(count)]
         self.openings = {one.feed_id: [opening] for one, opening in authors}
         self.owners = {one.feed_id: one.member_id for one, _ in authors}
+        self.circle = Circle(frozenset(self.owners.values()), frozenset(), frozenset())
         self.nodes = {one.id: one for one in (Light(i, self) for i in range(count))}
         self.silent = set(self.random.sample(sorted(self.nodes), round(count * share)))
         self.warned: dict[HeaderHash, Warned] = {}

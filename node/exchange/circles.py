@@ -1,0 +1,34 @@
+"""Circles: who hears what, and who may bring what, as the roster has it now."""
+
+from collections.abc import Sequence
+
+from node.errors import PeerFault
+from node.exchange.trust import Trust
+from node.feed import entry
+from node.feed.keys import FeedId, MemberId
+from node.protocol.circle import Circle
+from node.v1 import header_pb2
+
+
+def of(trust: Trust, me: MemberId, now_ms: int) -> Circle:
+    """The circle around this node. Who is no member tells nobody more than identity logs."""
+    seats, known = trust.roster(now_ms).seats, trust.known
+    return Circle(
+        members=frozenset(seats) if me in seats else frozenset(),
+        candidates=known.candidates,
+        logs=frozenset(FeedId(bytes(member_id)) for member_id in (*known.members, *known.candidates, me)),
+    )
+
+
+def taken(trust: Trust, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]) -> Sequence[header_pb2.SignedEntry]:
+    """What of these entries the peer may bring: a candidate its own identity log, and nothing else."""
+    if peer not in trust.known.candidates:
+        return letters
+    return [letter for letter in letters if _is_of(letter, peer, trust)]
+
+
+def _is_of(letter: header_pb2.SignedEntry, peer: MemberId, trust: Trust) -> bool:
+    try:
+        return entry.decode(letter.header, letter.signature, trust.federation_id).header.feed_id == bytes(peer)
+    except PeerFault:
+        return True  # it is for `verify` to say whose fault that is

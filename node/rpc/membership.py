@@ -1,0 +1,239 @@
+"""Service Membership: what members say of one another, for whoever may open the Unix socket or has the scope admin."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from node.content import names
+from node.errors import Refused
+from node.exchange import membership, vouching
+from node.exchange.exchange import Exchange
+from node.exchange.membership import Place
+from node.exchange.publish import Draft
+from node.exchange.trust import Trust
+from node.feed import identity, keys
+from node.feed.header import URGENT
+from node.feed.identity import Card, Inception
+from node.feed.keys import MemberId
+from node.feed.quorum import Act, Quorum
+from node.feed.roster import ENDORSEMENT_LIFE_MS, Said
+from node.rpc import status
+from node.rpc.approval import Approval
+from node.rpc.gate import Access
+from node.runtime.saying import Saying
+from node.store.peers import APPROVED
+from node.v1 import admin_pb2, membership_pb2, membership_pb2_grpc
+
+_ADMIN = Access(scope="admin", administrator=True)
+ACCESS = {
+    f"/tocsin.v1.Membership/{method}": _ADMIN for method in ("GetMember", "Endorse", "Unendorse", "Suspend", "Revoke")
+}
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class MembershipServicer(membership_pb2_grpc.MembershipServicer):
+    """Who is who, and saying so. ``charter_file`` is what this node joined by, ``address`` where it is dialled."""
+
+    def __init__(self, saying: Saying, approval: Approval, charter_file: bytes, address: str) -> None:
+        self._saying, self._approval = saying, approval
+        self._writer, self._clock = saying.writer, saying.clock
+        self._charter_file, self._address = charter_file, address
+
+    @status.answers
+    async def GetMember(  # noqa: N802
+        self, request: membership_pb2.GetMemberRequest, _: _Context
+    ) -> membership_pb2.GetMemberResponse:
+        """All that is said of one member or candidate."""
+        found = named(self._writer.trust, request.member, self._now_ms)
+        return membership_pb2.GetMemberResponse(standing=await self._standing(found.member_id))
+
+    @status.answers
+    async def Endorse(self, request: membership_pb2.EndorseRequest, _: _Context) -> membership_pb2.EndorseResponse:  # noqa: N802
+        """Vouch for a candidate; what comes back with it is its invite."""
+        card = identity.decode_card(request.card.card, request.card.signature) if request.HasField("card") else None
+        if request.peer and card is None:
+            raise Refused("approving a peer takes its card", next_step="Endorse by the card file.", field="peer")
+        candidate = card.inception if card else self._inception(request.member)
+        member_id = MemberId(candidate.member_id)
+        draft = vouching.endorsement(self._writer.trust, self._me, candidate, self._now_ms)
+        if request.dry_run:
+            return membership_pb2.EndorseResponse(standing=await self._standing(member_id, candidate))
+        await self._saying.say([draft], URGENT)
+        if card and request.peer:
+            await self._approve(card)
+        invite = await self._invite(candidate)
+        return membership_pb2.EndorseResponse(standing=await self._standing(member_id, candidate), invite=invite)
+
+    @status.answers
+    async def Unendorse(  # noqa: N802
+        self, request: membership_pb2.UnendorseRequest, _: _Context
+    ) -> membership_pb2.UnendorseResponse:
+        """Take back what was said for a member."""
+        found = named(self._writer.trust, request.member, self._now_ms)
+        drafts = vouching.retractions(self._writer.trust, self._me, found, self._now_ms)
+        if not request.dry_run:
+            await self._saying.say(drafts, URGENT)
+        return membership_pb2.UnendorseResponse(standing=await self._standing(found.member_id))
+
+    @status.answers
+    async def Suspend(self, request: membership_pb2.SuspendRequest, _: _Context) -> membership_pb2.SuspendResponse:  # noqa: N802
+        """Say that a member should be without effect for a time."""
+        trust, now_ms = self._writer.trust, self._now_ms
+        found = named(trust, request.member, now_ms)
+        draft = vouching.suspension(trust, self._me, found, request.until_ms, request.reason, now_ms)
+        needed, said = await self._act(Act.SUSPEND, found, draft, dry_run=request.dry_run)
+        standing = await self._standing(found.member_id)
+        return membership_pb2.SuspendResponse(standing=standing, needed=membership.words(needed), said=said)
+
+    @status.answers
+    async def Revoke(self, request: membership_pb2.RevokeRequest, _: _Context) -> membership_pb2.RevokeResponse:  # noqa: N802
+        """Say that a member should be removed for good."""
+        found = named(self._writer.trust, request.member, self._now_ms)
+        now_ms = self._now_ms
+        draft = await self._writer.run(
+            lambda exchange: vouching.revocation(
+                exchange.stores,
+                exchange.trust,
+                self._me,
+                found,
+                request.reason,
+                now_ms,
+                nothing_stands=request.nothing_stands,
+            )
+        )
+        needed, said = await self._act(Act.REVOKE, found, draft, dry_run=request.dry_run)
+        standing = await self._standing(found.member_id)
+        return membership_pb2.RevokeResponse(standing=standing, needed=membership.words(needed), said=said)
+
+    # ---- Inside
+
+    @property
+    def _now_ms(self) -> int:
+        return self._clock.now_ms()
+
+    @property
+    def _me(self) -> MemberId:
+        return self._writer.reader.member_id
+
+    async def _act(self, act: Act, found: Place, draft: Draft, *, dry_run: bool) -> tuple[Quorum, int]:
+        """Say it, unless it is only asked about; what it takes, and how many say so with this one."""
+        needed = vouching.require_right(self._writer.trust, self._me, act, 0, self._now_ms)
+        if not dry_run:
+            await self._saying.say([draft], URGENT)
+        said = membership.counted(self._writer.trust, act, found.member_id, self._now_ms)
+        return needed, len({one.author for one in said} | {self._me})
+
+    def _inception(self, typed: str) -> Inception:
+        found = named(self._writer.trust, typed, self._now_ms)
+        begun = membership.inception(self._writer.trust, found.member_id)
+        if begun is None:
+            raise Refused(
+                f"{found.name} has been endorsed and has not joined yet: its name and role have not come",
+                next_step="Wait until it has joined, or endorse it by its card.",
+                field="member",
+            )
+        return begun
+
+    async def _approve(self, card: Card) -> None:
+        held = {one.member_id: one.state for one in self._approval.every()}
+        if held.get(card.inception.member_id) != APPROVED:
+            await self._approval.approve([card])
+
+    async def _invite(self, candidate: Inception) -> bytes:
+        me, member_id = self._me, MemberId(candidate.member_id)
+
+        def introduce(exchange: Exchange) -> Sequence[Any]:
+            return vouching.introduction(exchange.stores, exchange.trust, me, member_id)
+
+        invite = membership_pb2.Invite(
+            charter_file=self._charter_file,
+            inception=candidate.body,
+            inception_signature=candidate.signature,
+            sponsor=me,
+            address=self._address,
+            entries=await self._writer.run(introduce),
+        )
+        return invite.SerializeToString(deterministic=True)
+
+    async def _standing(self, member_id: MemberId, card: Inception | None = None) -> membership_pb2.Standing:
+        held = await self._writer.run(
+            lambda exchange: dict(vouching.held_of(exchange.stores, exchange.trust, member_id))
+        )
+        trust, now_ms = self._writer.trust, self._now_ms
+        found = membership.place(trust, member_id, now_ms, card)
+        bounds = trust.roster(now_ms).revoked.get(member_id, {})
+        facts = trust.facts
+        return membership_pb2.Standing(
+            member=view(trust, found, self._approval, self._me),
+            endorsements=[_voice(trust, one, now_ms) for one in membership.about(facts.endorsements, member_id)],
+            suspensions=[_voice(trust, one, now_ms) for one in membership.about(facts.suspensions, member_id)],
+            revocations=[_voice(trust, one, now_ms) for one in membership.about(facts.revocations, member_id)],
+            feeds=[
+                membership_pb2.NodeFeed(
+                    feed_id=feed_id,
+                    node_id=feed.certificate.node_id,
+                    held=held.get(feed_id, 0),
+                    state=membership.feed_state(trust, feed_id, held.get(feed_id, 0)),
+                    stands_to=bounds.get(feed_id, 0),
+                )
+                for feed_id, feed in trust.feeds.items()
+                if feed.member_id == member_id
+            ],
+        )
+
+
+def view(trust: Trust, found: Place, approval: Approval, me: MemberId) -> admin_pb2.MemberView:
+    """One of the roster, or a candidate, as a letter."""
+    admission = found.admission
+    approved = any(one.member_id == found.member_id and one.state == APPROVED for one in approval.every())
+    return admin_pb2.MemberView(
+        member_id=found.member_id,
+        name=found.name,
+        fingerprint=keys.fingerprint(found.member_id),
+        role=found.role,
+        country=found.country,
+        founder=trust.charter.founder(found.member_id) is not None,
+        accepted=found.member_id in trust.logs,
+        approved=approved,
+        own=found.member_id == me,
+        state=found.state,
+        until_ms=found.until_ms,
+        endorsements=len(admission.voices),
+        endorsements_needed=admission.needed.count,
+        countries=admission.countries,
+        countries_needed=admission.needed.countries,
+        endorser_roles=sorted(admission.needed.roles),
+    )
+
+
+def named(trust: Trust, typed: str, now_ms: int) -> Place:
+    """The member or candidate that was meant, candidates first; raises Refused for none and for several."""
+    found = {bytes(one.member_id): one for one in membership.every(trust, now_ms)}
+    called = {
+        member_id: (
+            names.slug(one.name) or one.name,
+            one.name,
+            keys.fingerprint(one.member_id),
+            keys.fingerprint(one.member_id).replace(" ", ""),
+        )
+        for member_id, one in found.items()
+    }
+    return found[names.resolve(typed, "member", called)]
+
+
+def _voice(trust: Trust, said: Said, now_ms: int) -> membership_pb2.Voice:
+    begun = membership.inception(trust, said.author)
+    is_endorsement = membership.act_of(trust, said) == Act.ADMIT
+    return membership_pb2.Voice(
+        entry=said.entry,
+        author=said.author,
+        author_name=begun.name if begun else said.author.hex()[:8],
+        author_role=begun.role if begun else 0,
+        author_country=begun.country if begun else "",
+        role=said.role,
+        created_ms=said.created_ms,
+        ends_ms=said.created_ms + ENDORSEMENT_LIFE_MS if is_endorsement else said.until_ms,
+        obstacle=membership.obstacle(trust, said, now_ms),
+    )

@@ -1,0 +1,77 @@
+"""A further member joins five founders, as its people type it; and members say of one another what they may."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from node.feed.identity import Role
+from tests.federation import WORDS, Node, federation, newcomer
+from tests.test_federation import DIGESTS, approve, declare, hears, holds, in_force, in_step, publish
+
+CHARTER_KINDS_MAX = 63  # statements; above are records
+
+
+@pytest.fixture(name="five", scope="module")
+def _five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
+    with federation(tmp_path_factory.mktemp("members"), 5) as nodes:
+        yield nodes
+
+
+@pytest.fixture(name="acme")
+def _acme(tmp_path: Path) -> Iterator[Node]:
+    node = newcomer(tmp_path / "acme", "Casa Clips", Role.PLATFORM, "PT")
+    yield node
+    if node.runs:
+        node.stop()
+
+
+def kinds(node: Node) -> list[int]:
+    """The kinds of all entries in a node's store."""
+    engine = sa.create_engine(f"sqlite:///file:{node.folder / 'data' / 'ledger.db'}?mode=ro&uri=true")
+    with engine.connect() as ledger:
+        found = [row[0] for row in ledger.execute(sa.text("SELECT kind FROM entry"))]
+    engine.dispose()
+    return found
+
+
+async def test_a_candidate_gets_identity_logs_only_and_with_the_third_endorsement_everything(
+    five: Sequence[Node], acme: Node, tmp_path: Path
+) -> None:
+    bka, fr, europol, *_ = five
+    for node in five:
+        await approve(node, *(other for other in five if other is not node))
+    await in_force(*five)
+    await declare(bka, "before acme")
+    await publish(fr, "before", DIGESTS[:100])
+    await in_step(*five)
+
+    invite = tmp_path / "casa-clips.invite"
+    said = bka.cli("member", "endorse", acme.made.card_path, "--peer", "--invite", invite, "--yes").stdout
+    assert f"Casa Clips: 1 of 3 endorsements, from 1 of 2 states. Wrote {invite}: send it back." in said
+    words = tmp_path / "words"
+    words.write_text(WORDS)
+    words.chmod(0o600)
+    joined = acme.cli("join", invite, "--yes", "--passphrase-file", words).stdout
+    assert "Ministry A is its first peer" in joined
+    acme.start()
+    acme.until(lambda status: status["peers_in_step"] == 1, "status")
+    assert "candidate: 1 of 3 endorsements" in acme.cli("status").stdout
+
+    (pending, *_) = fr.until(lambda members: members[0]["accepted"], "member")
+    assert (pending["name"], pending["state"], pending["endorsements"]) == ("Casa Clips", "candidate", 1)
+    assert "1 of 3 endorsements, from 1 of 2 states" in fr.cli("member").stdout
+    assert "2 of 3" in fr.cli("member", "endorse", "casa-clips", "--yes").stdout
+    await declare(bka, "while acme is a candidate")
+    await in_step(*five)
+    assert all(kind < 32 or kind in (32, 34) for kind in kinds(acme))  # its own opening, and what its invite had
+    assert kinds(acme).count(32) == 1
+
+    assert "It is platform until" in europol.cli("member", "endorse", "casa-clips", "--yes").stdout
+    await hears(acme, "before acme", "while acme is a candidate")
+    await holds(acme, DIGESTS[:100])
+    await in_step(*five, acme)
+    assert acme.json("status")["membership"]["state"] == "member"
+    shown = acme.json("member", "show", "casa-clips")
+    assert [one["obstacle"] for one in shown["endorsements"]] == ["", "", ""]
