@@ -12,11 +12,12 @@ from node.exchange import consult, documents
 from node.exchange.consult import View
 from node.exchange.publish import Draft
 from node.feed import entry, quorum, roster
+from node.feed.facts import Amended
 from node.feed.header import NORMAL
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
 from node.feed.quorum import Act, Quorums
-from node.feed.roster import Amended, Proposal, Rules
+from node.feed.roster import Proposal, Rules
 from node.policy import effect, parameters, wording
 from node.policy.wording import People
 from node.store import ledger

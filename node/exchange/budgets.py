@@ -13,9 +13,10 @@ from node.exchange import documents
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Verified
 from node.feed import entry
+from node.feed.facts import Facts
 from node.feed.header import NORMAL, URGENT, Header
 from node.feed.keys import HeaderHash, MemberId
-from node.feed.roster import Facts, Roster
+from node.feed.roster import Roster
 from node.policy import effect, quota
 from node.policy.parameters import Parameters
 from node.policy.quota import Buckets, Rates

@@ -6,17 +6,11 @@ from dataclasses import dataclass
 from node import limits
 from node.exchange.trust import Trust
 from node.feed import quorum
+from node.feed.facts import Said
 from node.feed.identity import Inception
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.quorum import Act, Quorum
-from node.feed.roster import (
-    ENDORSEMENT_LIFE_MS,
-    SUSPENDED_AT_A_TIME_MAX,
-    SUSPENSION_MS,
-    Roster,
-    Said,
-    few_at_a_time,
-)
+from node.feed.roster import ENDORSEMENT_LIFE_MS, SUSPENDED_AT_A_TIME_MAX, SUSPENSION_MS, Roster, few_at_a_time
 from node.policy import parameters
 
 CANDIDATE, MEMBER, SUSPENDED, REVOKED, LAPSED, LEFT = (

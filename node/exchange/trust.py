@@ -7,13 +7,14 @@ from node.feed import chain, identity, keys, kinds, roster, statements
 from node.feed.chain import Head
 from node.feed.charter import Charter
 from node.feed.entry import Entry
+from node.feed.facts import Amended, Facts, Retracted, Said
 from node.feed.header import Header
 from node.feed.identity import Identity, NodeCertificate
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.pae import FederationId
-from node.feed.roster import Amended, Facts, Known, Retracted, Roster, Rules, Said
+from node.feed.roster import Known, Roster, Rules
 from node.feed.statements import Bound, Read
 
 

@@ -6,12 +6,13 @@ from node.exchange import membership
 from node.exchange.membership import Place
 from node.exchange.publish import Draft
 from node.exchange.trust import Trust
+from node.feed.facts import Said
 from node.feed.header import NORMAL, URGENT
 from node.feed.identity import Inception
 from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.quorum import Act, Quorum
-from node.feed.roster import ENDORSEMENT_LIFE_MS, SUSPENDED_AT_A_TIME_MAX, Said
+from node.feed.roster import ENDORSEMENT_LIFE_MS, SUSPENDED_AT_A_TIME_MAX
 from node.policy import parameters
 from node.store import ledger
 from node.store.stores import Stores

@@ -13,11 +13,12 @@ from node.exchange.membership import Place
 from node.exchange.publish import Draft
 from node.exchange.trust import Trust
 from node.feed import identity, keys
+from node.feed.facts import Said
 from node.feed.header import URGENT
 from node.feed.identity import Card, Inception
 from node.feed.keys import MemberId
 from node.feed.quorum import Act, Quorum
-from node.feed.roster import ENDORSEMENT_LIFE_MS, Said
+from node.feed.roster import ENDORSEMENT_LIFE_MS
 from node.rpc import status
 from node.rpc.approval import Approval
 from node.rpc.gate import Access

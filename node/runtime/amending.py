@@ -10,8 +10,8 @@ from node.errors import NodeError, Refused
 from node.exchange import amendments, documents
 from node.exchange.amendments import Meant
 from node.exchange.consult import View
+from node.feed.facts import Facts
 from node.feed.header import NORMAL
-from node.feed.roster import Facts
 from node.policy import wording
 from node.runtime.saying import Saying
 from node.runtime.work import Work

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.feed import marks, quorum, roster
+from node.feed.facts import Amended, Facts, Retracted, Said
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.marks import Marks, Standing
 from node.feed.quorum import Act, Quorum
-from node.feed.roster import Amended, Facts, Retracted, Said
 from node.feed.statements import Bound
 from node.v1 import header_pb2
 from tests.feed import worlds

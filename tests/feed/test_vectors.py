@@ -12,9 +12,9 @@ import pytest
 from node.errors import Malformed
 from node.feed import box, chain, charter, entry, header, identity, keys, marks, merkle, pae, payload, quorum, roster
 from node.feed import statements as statement_rules
+from node.feed.facts import Amended, Facts, Retracted, Said
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId, Purpose
-from node.feed.roster import Amended, Facts, Retracted, Said
 from node.feed.statements import Bound
 from node.v1 import header_pb2
 from tests.vectors import generate

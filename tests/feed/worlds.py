@@ -12,12 +12,12 @@ from node.feed import charter as charters
 from node.feed import entry, identity, keys
 from node.feed.charter import Charter
 from node.feed.entry import Entry
+from node.feed.facts import Said
 from node.feed.header import Header
 from node.feed.identity import Card, Inception, Role
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.feed.quorum import Act, Quorum, Quorums
-from node.feed.roster import Said
 from node.v1 import header_pb2
 
 NOW_MS = 1_800_000_000_000
