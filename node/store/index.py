@@ -198,6 +198,16 @@ def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
     return [Record(*row) for row in rows]
 
 
+def from_place(index: sa.Connection, kind: int, feed_id: FeedId, seq: int) -> dict[int, Record]:
+    """All records of this kind in one feed from a place on, by number."""
+    rows = driver.rows(
+        index,
+        f"SELECT record, {_RECORD} FROM record WHERE shown AND kind = ? AND feed_id = ? AND seq >= ? ORDER BY record",
+        (kind, feed_id, seq),
+    )
+    return {row[0]: Record(*row[1:]) for row in rows}
+
+
 def of_list(index: sa.Connection, member_id: MemberId, object_id: ObjectId, kind: int) -> dict[int, Record]:
     """All records of this kind about one object of one owner, by number."""
     rows = driver.rows(

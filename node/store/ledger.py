@@ -115,6 +115,11 @@ def hash_at(connection: sa.Connection, feed_id: FeedId, seq: int) -> HeaderHash 
     return found
 
 
+def is_chained(connection: sa.Connection, hash_: HeaderHash) -> bool:
+    """Whether an entry stands in the stored chain of its feed, not above a gap and not on another branch."""
+    return bool(driver.scalar(connection, "SELECT chained FROM entry WHERE hash = ?", (hash_,)))
+
+
 def last_of_lists(connection: sa.Connection, feed_id: FeedId) -> HeaderHash | None:
     """The last entry of a feed that is a list, or a record of one."""
     found: HeaderHash | None = driver.scalar(
