@@ -92,9 +92,9 @@ class Daemon:
     def __post_init__(self) -> None:
         now, chance = self.clock.monotonic_s(), SystemRandom()
         trust, me = self.exchange.trust, self._self()
-        heads, forks = ledger.heads(self.exchange.stores.ledger), ledger.forks(self.exchange.stores.ledger)
+        heads = ledger.heads(self.exchange.stores.ledger)
         founders = [founder.member_id for founder in trust.charter.founders]
-        gossip = Gossip(me, heads, {one.feed_id: one.seq for one in forks}, founders, chance, now=now)
+        gossip = Gossip(me, heads, trust.marks.forked(), founders, chance, now=now)
         self.started_ms = self.clock.now_ms()
         self.writer = Writer(self.exchange)
         self.peering = Peering(gossip, Fetch(me, chance), Dialing(self.keys.member_id, chance), self.writer, self.clock)

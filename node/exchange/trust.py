@@ -106,7 +106,7 @@ def with_statement(trust: Trust, author: MemberId, header: Header, read: Read | 
     return replace(trust, facts=merged, known=roster.known(trust.charter, merged))
 
 
-def with_fork(trust: Trust, feed_id: FeedId, seq: int, *, parts: bool = True) -> Trust:
+def with_fork(trust: Trust, feed_id: FeedId, seq: int, *, parts: bool) -> Trust:
     """A proven fork, in place of the one that was kept of the feed; whether the branches part right there."""
     return replace(trust, marks=trust.marks.with_fork(feed_id, seq, parts=parts))
 
@@ -169,8 +169,8 @@ def signers(trust: Trust, one: Entry, other: Entry) -> tuple[bytes, bytes] | Non
     if feed is not None:
         return feed.certificate.feed_key, feed.certificate.feed_key
     log = trust.logs.get(MemberId(bytes(one.header.feed_id)))
-    if log is None:
-        return None
+    if log is None or log.head.seq < one.header.seq - 1:
+        return None  # who signs there is said by what is still to come
     return identity.signer_at(log.identity, one), identity.signer_at(log.identity, other)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from node.feed.keys import HeaderHash, MemberId
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.v1 import header_pb2, peer_pb2
 
 
@@ -35,10 +35,11 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Read what the peer wants from the store and send it."""
+    """Read what the peer wants from the store and send it; of forks that it does not know, the proofs."""
 
     peer: MemberId
     want: peer_pb2.Want
+    forks: Sequence[FeedId] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class Growth:
     fresh: Sequence[Fresh] = ()
     forks: Sequence[tuple[FeedId, int, header_pb2.ForkProof]] = ()
     gaps: Sequence[tuple[FeedId, int, HeaderHash]] = ()
+    parted: Sequence[tuple[FeedId, int]] = ()  # found to differ there: the branches part further down
+    settled: Sequence[tuple[FeedId, int]] = ()  # and where another fork is still open, or 0
     unknown: Sequence[FeedId] = ()
     source: MemberId | None = None
 
@@ -112,6 +114,18 @@ class Gossip:
         held = {feed_id: self._heads[feed_id].seq for feed_id in claims if feed_id in self._heads}
         return sum(max(seq - held.get(feed_id, 0), 0) for feed_id, seq in claims.items())
 
+    def _remember(self, growth: Growth) -> None:
+        for head in growth.heads:
+            self._heads[head.feed_id] = head
+            if not head.seq:  # all of it was on a branch that its root did not name
+                del self._heads[head.feed_id]
+        self._forks |= {feed_id: seq for feed_id, seq, _ in growth.forks}
+        for feed_id, seq in growth.settled:
+            self._forks.pop(feed_id, None)
+            self._forks |= {feed_id: seq} if seq else {}
+        if growth.heads or growth.forks or growth.settled:
+            self._digest = b""
+
     # ---- Verbs
 
     def link_up(self, _now: float, peer: MemberId, now_ms: int) -> list[Effect]:
@@ -137,18 +151,13 @@ class Gossip:
 
     def grown(self, now: float, growth: Growth) -> list[Effect]:
         """The store grew, or an urgent entry was verified and is about to be stored."""
-        for head in growth.heads:
-            self._heads[head.feed_id] = head
-        for feed_id, seq, _ in growth.forks:
-            self._forks[feed_id] = seq
-        if growth.heads or growth.forks:
-            self._digest = b""
+        self._remember(growth)
         effects = [*self._flood(growth), *self._spread_forks(growth)]
         effects += self._fill_gaps(now, growth)
         effects += self._ranges.moved(now, growth.heads, self._peers.__contains__)
         for feed_id in growth.unknown:
             self._ranges.forget(feed_id)
-        if growth.unknown and growth.source in self._peers:
+        if (growth.unknown or growth.settled) and growth.source in self._peers:
             self._schedule_resync(now, self._peers[growth.source])
         return effects
 
@@ -234,6 +243,9 @@ class Gossip:
         ours = sync.ahead(self._view, listed) if said.whole else []
         if ours:
             effects += [Send(peer, Stream.GOSSIP, frame) for frame in sync.pages(ours, whole=False)]
+        unproven = sync.unproven(self._view, listed, whole=said.whole)[: limits.RANGES_PER_FRAME_MAX]
+        if unproven:
+            effects.append(Serve(peer, peer_pb2.Want(), tuple(unproven)))
         return effects
 
     # ---- Telling
@@ -289,8 +301,13 @@ class Gossip:
             else:
                 targets[feed_id] = max(targets.get(feed_id, 0), seq)
         effects = self._ranges.ask(now, growth.source, targets)
-        if probes:
-            want = peer_pb2.Want(entries=sorted(set(probes))[: limits.RANGES_PER_FRAME_MAX])
+        ranges = [
+            peer_pb2.Range(feed_id=feed_id, first=max(seq - limits.ENTRIES_PER_FRAME_MAX, 1), last=seq - 1)
+            for feed_id, seq in growth.parted[: limits.RANGES_PER_FRAME_MAX // 2]
+        ]
+        if probes or ranges:
+            entries = sorted(set(probes))[: limits.RANGES_PER_FRAME_MAX // 2]
+            want = peer_pb2.Want(entries=entries, ranges=ranges)
             effects.append(Send(growth.source, Stream.GOSSIP, peer_pb2.Frame(want=want)))
         return effects
 

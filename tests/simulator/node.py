@@ -65,7 +65,7 @@ class Node:
             self.exchange.start(ms(now))
         store_id = project.store_id(self.disk)
         me = Self(trust.federation_id, self.id, seed(f"node {self.member.number}")[:16], store_id, "simulated")
-        forks = {row.feed_id: row.seq for row in ledger.forks(self.disk.ledger)}
+        forks = self.exchange.trust.marks.forked()
         founders = [founder.member_id for founder in self.federation.charter.founders]
         self.gossip = Gossip(me, ledger.heads(self.disk.ledger), forks, founders, self.random, now=now)
         self.fetch = Fetch(me, self.random)
@@ -114,7 +114,9 @@ class Node:
                     self.carry(self.id, peer, stream, frame)
                 case Ingest(peer, letters):
                     self._ingest(now, peer, letters)
-                case Serve(peer, want):
+                case Serve(peer, want, forks):
+                    for told in self.exchange.tell_forks(forks, ms(now)):
+                        self.carry(self.id, peer, Stream.GOSSIP, told)
                     for answer in self.exchange.serve(want, ms(now)):
                         entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
                         self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
@@ -125,9 +127,11 @@ class Node:
                 case Keep(peer, peer_pb2.Have() as have):
                     self._keep_have(peer, have)
                 case Keep(peer, header_pb2.ForkProof() as proof):
-                    row = self.exchange.take_fork(proof)
-                    if row:
-                        self._grown(now, growth.forked(row, peer))
+                    admitted = self.exchange.take_fork(proof, ms(now))
+                    if admitted.forks:
+                        self._grown(now, growth.proven(admitted, peer))
+                        self._refresh_wants(now)
+                        self._project()
                 case Hangup(peer, reason):
                     self.cut(self.id, peer, reason)
 
