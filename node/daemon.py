@@ -17,7 +17,7 @@ import structlog
 
 from node import systemd
 from node.config import Config
-from node.custody import charters, files, folder, issuer, joining
+from node.custody import charters, folder, issuer, joining, renewal
 from node.custody.folder import NodeKeys
 from node.errors import ConfigError
 from node.exchange import project
@@ -36,7 +36,7 @@ from node.rpc.peer import PeerServicer
 from node.rpc.server import Listener
 from node.rpc.tls import Leaf, Pins, TlsState
 from node.rpc.tools import ToolsServicer
-from node.runtime import dialing
+from node.runtime import dialing, succession
 from node.runtime.following import Following
 from node.runtime.listing import Listing
 from node.runtime.matching import Matching
@@ -165,6 +165,7 @@ class Daemon:
                     self.projecting.run(),
                     self.listing.rewrite(),
                     self.following.tidy(),
+                    succession.succeed(self.saying),
                     dialing.dial_all(self.peering, self.approval.dial, self.clock),
                     self._follow_logs(),
                     self._sweep([one.gate for one in listeners]),
@@ -289,7 +290,7 @@ async def serve(config: Config) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     # What is sorted there may be larger than memory, where /tmp often lies.
     os.environ["SQLITE_TMPDIR"] = str(config.data_folder)
-    with files.locked(config.data_folder):
+    with renewal.held(config.data_folder):
         folder.check_modes(config.data_folder)
         keys, charter = folder.read_keys(config.data_folder), joining.read_charter(config)
         _, _, cards = charters.read(config.data_folder / folder.CHARTER)

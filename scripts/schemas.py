@@ -103,6 +103,33 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 "stores": _many(_record({"path": TEXT, "version": NUMBER, "action": TEXT})),
             }
         ),
+        "backup": _record(
+            {
+                "version": NUMBER,
+                "made_ms": NUMBER,
+                "program": TEXT,
+                "schema_version": NUMBER,
+                "federation_id": HEX,
+                "member_id": HEX,
+                "node_id": HEX,
+                "name": TEXT,
+                "log_entries": {**NUMBER, "description": "Of the member's identity log."},
+                "files": _many(_record({"name": TEXT, "bytes": NUMBER, "sha256": HEX})),
+                "only_here": {
+                    **_many(_record({"list": TEXT, "records": NUMBER})),
+                    "description": "Lists of ours of which no other member is known to hold these records.",
+                },
+            }
+        ),
+        "key show": _record(
+            {
+                "member": HEX,
+                "log_entries": NUMBER,
+                "spares": {**NUMBER, "description": "That the root certified."},
+                "spares_left": {**NUMBER, "description": "Of them, those that opened no feed yet."},
+                "keys": _many(_record({"use": TEXT, "public": TEXT, "since_ms": NUMBER, "where": TEXT, "state": TEXT})),
+            }
+        ),
         "log level": _record({"level": TEXT, "before": TEXT}),
         "status": status,
         "member": _many(member),

@@ -10,6 +10,7 @@ folder       the data folder: which file holds what, the keys in it, who may rea
 member       a new member, whole or not at all
 charters     the charter file: made of the text and cards, read whole or not at all
 joining      a member's log and feed begin under a charter; opening the exchange over a folder
+identities   what the root signs goes into the member's own log
 tools        key and certificate for a program of the member's own
 rebuilding   the index anew from the files that hold it
 upgrading    an older program's stores become this one's

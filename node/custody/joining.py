@@ -1,8 +1,7 @@
 """Joining: the member's identity log begins under a charter, and its node's feed with it.
 
-Each signature is in the sign journal before it is in the ledger, the root's as well as the node's
-own. So whatever a crash or a lost ledger undoes, a repeated join takes in again what was signed
-once; a second acceptance with other bytes would be a fork that every member can prove.
+Whatever a crash or a lost ledger undoes, a repeated join takes in again what was signed once; a
+second acceptance with other bytes would be a fork that every member can prove.
 """
 
 import secrets
@@ -13,17 +12,16 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import charters, files, folder
+from node.custody import charters, files, folder, identities, renewal
 from node.custody.folder import NodeKeys
+from node.custody.identities import Act
 from node.errors import ConfigError, Refused
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Author, Draft
 from node.exchange.verified import Reader
-from node.feed import box, chain, entry, identity, keys
+from node.feed import box, keys
 from node.feed.charter import Charter
-from node.feed.entry import Entry
-from node.feed.header import NORMAL
 from node.feed.identity import Inception
 from node.feed.kinds import Kind
 from node.store import ledger, stores
@@ -63,9 +61,10 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
     author = Author(
         feed_id=keys.feed_id(charter.federation_id, node.member_id, bytes(node.feed_key.verify_key)),
         key=node.feed_key,
-        reader=Reader(node.member_id, (node.kem_key,), box.Hpke()),
+        reader=Reader(node.member_id, (node.kem_key, *node.former_kem_keys), box.Hpke()),
         randomness=secrets.token_bytes,  # noqa: TID251 - custody has real randomness
         journal=journal,
+        former=node.former_feeds,
     )
     return Exchange(opened, trusts.begin(charter), author, follow_all=config.lists_follow == "all")
 
@@ -113,15 +112,14 @@ def join(config: Config, charter_file: bytes, unlock: Unlock, now_ms: int, sourc
 
     Raises Refused where the member is not in the charter or the folder is another federation's.
     """
-    node = folder.read_keys(config.data_folder)
     _, charter, _ = charters.decode(charter_file, source)
-    inception = _founder(charter, node)
-    with files.locked(config.data_folder):
+    with renewal.held(config.data_folder):
+        node = folder.read_keys(config.data_folder)
+        inception = _founder(charter, node)
         _require_same_federation(config.data_folder / folder.CHARTER, charter)
         exchange = open_exchange(config, node, charter)
         try:
             exchange.start(now_ms)
-            _take_signed(exchange, now_ms)
             signed = _sign_log(config, exchange, node, inception, charter_file, unlock, now_ms)
             signed += _open_feed(exchange, node, now_ms)
             # Also where nothing had to be signed: the file may have newer cards, or be gone.
@@ -156,29 +154,6 @@ def _require_same_federation(path: Path, charter: Charter) -> None:
         )
 
 
-def _take_signed(exchange: Exchange, now_ms: int) -> None:
-    """Take in what the journal has of our identity log, then again what stands behind it."""
-    member_id, federation_id = exchange.reader.member_id, exchange.trust.federation_id
-    own = [
-        header_pb2.SignedEntry(header=body, signature=signature)
-        for body, signature in exchange.author.journal.lines()
-        if entry.decode(body, signature, federation_id).header.feed_id == identity.log_id(member_id)
-    ]
-    _admit(exchange, own, now_ms)
-    if own:
-        exchange.start(now_ms)  # the node's own feed could not come in before the log that certifies it
-
-
-def _admit(exchange: Exchange, letters: list[header_pb2.SignedEntry], now_ms: int) -> None:
-    checked = exchange.verify(letters)
-    if checked.fault is not None:
-        raise ConfigError(
-            f"the sign journal does not fit the charter: {checked.fault.reason}",
-            next_step="It was made under another charter or changed. Set this node up anew in another folder.",
-        ) from checked.fault
-    exchange.admit(checked, now_ms)
-
-
 def _sign_log(
     config: Config,
     exchange: Exchange,
@@ -202,39 +177,17 @@ def _sign_log(
         )
     # From here on the folder is this federation's: what is signed must not lie beside another charter.
     _bind(config, exchange, charter_file)
-    head = log.head if log else None
-    made: list[Entry] = []
-    for kind, statement in missing:
-        fields = header_pb2.Header(
-            feed_id=identity.log_id(node.member_id),
-            seq=head.seq + 1 if head else 1,
-            previous=head.hash if head else b"",
-            created_ms=now_ms,
-            urgency=NORMAL,
-            kind=kind,
-            statement=statement,
-        )
-        signed = entry.create(fields, root, exchange.trust.federation_id)
-        head = chain.head_of(signed.header)
-        made.append(signed)
-    exchange.author.journal.append([(one.header.body, one.signature) for one in made])
-    _admit(exchange, [header_pb2.SignedEntry(header=one.header.body, signature=one.signature) for one in made], now_ms)
+    identities.append(exchange, root, missing, now_ms)
     return [kind for kind, _ in missing]
 
 
-def _missing(exchange: Exchange, node: NodeKeys, inception: Inception) -> list[tuple[Kind, bytes]]:
+def _missing(exchange: Exchange, node: NodeKeys, inception: Inception) -> list[Act]:
     accept = header_pb2.Accept(inception=inception.body, inception_signature=inception.signature)
-    certified = header_pb2.Node(
-        node_id=node.node_id,
-        feed_key=bytes(node.feed_key.verify_key),
-        kem_key=node.kem_public,
-        tls_issuer=node.issuer.der,
-    )
-    missing = []
+    missing: list[Act] = []
     if node.member_id not in exchange.trust.logs:
         missing.append((Kind.ACCEPT, accept.SerializeToString(deterministic=True)))
     if exchange.author.feed_id not in exchange.trust.feeds:
-        missing.append((Kind.NODE, certified.SerializeToString(deterministic=True)))
+        missing.append(identities.certify(node))
     return missing
 
 

@@ -73,7 +73,7 @@ def create(
     card = identity.create_card(inception, node.issuer.der, address, root)
     letter = header_pb2.SignedCard.FromString(card)
     listen = listen or default_listen(address)
-    with _draft(place) as draft:
+    with drafted(place) as draft:
         passphrase.seal_file(draft / ROOT_KEY, "root", bytes(root), words, cost)
         passphrase.seal_file(draft / NEXT_ROOT_KEY, "root", bytes(next_root), words, cost)
         folder.create_folder(draft / DATA, node)
@@ -120,7 +120,7 @@ def _node_keys(member_id: keys.MemberId, now: datetime) -> NodeKeys:
 
 
 @contextmanager
-def _draft(place: Path) -> Iterator[Path]:
+def drafted(place: Path) -> Iterator[Path]:
     """A folder inside the place whose content is moved there at the end, or goes with whatever went wrong."""
     try:
         place.mkdir(parents=True, exist_ok=True)

@@ -3,15 +3,15 @@
 import time
 
 from node.config import Config
-from node.custody import files, folder, joining
+from node.custody import folder, joining, renewal
 from node.exchange import project
 from node.store import index
 
 
 def rebuild_index(config: Config) -> tuple[int, int]:
     """Make index and digests anew; how many records and items they have then. Raises ConfigError while in use."""
-    keys, charter = folder.read_keys(config.data_folder), joining.read_charter(config)
-    with files.locked(config.data_folder):
+    with renewal.held(config.data_folder):
+        keys, charter = folder.read_keys(config.data_folder), joining.read_charter(config)
         exchange = joining.open_exchange(config, keys, charter)
         try:
             exchange.start(time.time_ns() // 1_000_000)  # noqa: TID251 - custody has the real clock

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from node.config import Config
-from node.custody import files, folder, joining
+from node.custody import folder, joining, renewal
 from node.errors import ConfigError
 from node.store import migrations, schema
 from node.store.migrations import PROJECTED
@@ -79,7 +79,7 @@ def upgrade(config: Config) -> Plan:
     What an interruption leaves is of the old version or of the new one, file by file, and the next
     upgrade goes on from there.
     """
-    with files.locked(config.data_folder):
+    with renewal.held(config.data_folder):
         found = plan(config)
         for step in found.steps:
             if step.action in ("migrated", "noted"):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from node import limits
 from node.errors import Malformed, Refused
-from node.exchange import admission, disclose, following, ingest, project, publish, verification
+from node.exchange import admission, disclose, following, ingest, project, publish, succession, verification
 from node.exchange.admission import Admitted
 from node.exchange.publish import Author, Draft
 from node.exchange.trust import Trust
@@ -84,6 +84,10 @@ class Exchange:
         self._signed_unstored = False
         self.trust = admitted.trust
         return admitted
+
+    def succession(self) -> list[Draft]:
+        """What is still to be said about the feeds that this node had before its present one."""
+        return succession.drafts(self.stores, self.trust, self.author)
 
     def take_fork(self, letter: header_pb2.ForkProof, now_ms: int) -> Admitted:
         """A proof from a peer, and what it brings; raises PeerFault."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from nacl.signing import SigningKey
 
 from node import limits
-from node.errors import Refused
+from node.errors import ConfigError, Refused
 from node.exchange import ingest, verification
 from node.exchange.admission import Admitted
 from node.exchange.trust import Trust
@@ -23,6 +23,7 @@ from node.feed import chain, entry, kinds, merkle, payload
 from node.feed.box import Box, Randomness
 from node.feed.chain import Head
 from node.feed.header import NORMAL, OPEN_RELAY
+from node.feed.identity import log_id
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
 from node.store import ledger, payloads
@@ -52,6 +53,7 @@ class Author:
     reader: Reader
     randomness: Randomness
     journal: Journal
+    former: tuple[FeedId, ...] = ()  # feeds of this node, before its present one
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,15 +200,17 @@ def _stage(stores: Stores, letters: Sequence[header_pb2.SignedEntry], trust: Tru
 
 
 def recover(stores: Stores, author: Author, trust: Trust, now_ms: int) -> Admitted:
-    """At the start: take in what was signed and not stored, and drop what was staged and not signed."""
-    head = ledger.head(stores.ledger, author.feed_id)
-    signed = [
-        _with_staged(stores, header_pb2.SignedEntry(header=body, signature=signature), trust)
-        for body, signature in author.journal.lines()
-        if (header := entry.decode(body, signature, trust.federation_id).header).feed_id == author.feed_id
-        and header.seq > (head.seq if head else 0)
-    ]
-    admitted = ingest.admit(stores, verification.verify(signed, trust, author.reader), trust, author.reader, now_ms)
+    """At the start: take in what was signed and not stored, and drop what was staged and not signed.
+
+    Raises ConfigError for a journal that is not of this federation.
+    """
+    checked = verification.verify(_unstored(stores, author, trust), trust, author.reader)
+    if checked.fault is not None:
+        raise ConfigError(
+            f"the sign journal does not fit the charter: {checked.fault.reason}",
+            next_step="It was made under another charter or changed. Set this node up anew in another folder.",
+        ) from checked.fault
+    admitted = ingest.admit(stores, checked, trust, author.reader, now_ms)
     payloads.drop_chunks(stores.ledger, payloads.orphans(stores.ledger))
     stores.commit("ledger")
     named = payloads.box_hashes(stores.keys)
@@ -214,6 +218,20 @@ def recover(stores: Stores, author: Author, trust: Trust, now_ms: int) -> Admitt
     payloads.drop_boxes(stores.keys, [hash_ for hash_ in named if hash_ not in held])
     stores.commit("keys")
     return admitted
+
+
+def _unstored(stores: Stores, author: Author, trust: Trust) -> list[header_pb2.SignedEntry]:
+    """What the journal has above the heads of our log and of our feed; the log first, for it certifies the feed."""
+    own = (log_id(author.reader.member_id), author.feed_id)
+    heads = {feed_id: ledger.head(stores.ledger, feed_id) for feed_id in own}
+    found: dict[FeedId, list[header_pb2.SignedEntry]] = {feed_id: [] for feed_id in own}
+    for body, signature in author.journal.lines():
+        header = entry.decode(body, signature, trust.federation_id).header
+        head = heads.get(header.feed_id)
+        if header.feed_id in found and header.seq > (head.seq if head else 0):
+            letter = header_pb2.SignedEntry(header=body, signature=signature)
+            found[header.feed_id].append(_with_staged(stores, letter, trust))
+    return [letter for feed_id in own for letter in found[feed_id]]
 
 
 _BATCH = 500

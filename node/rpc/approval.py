@@ -144,8 +144,9 @@ class Approval:
             raise Unavailable("removed by this node's administrator")
         if not roots:
             raise Unavailable("its TLS issuer cannot be pinned; ask for its present card")
-        root = roots[-1]  # the last that its log certifies, or the one of its card
-        return peers_service.dial(held.address, member_id, root.pem, self._leaf(), self._writer.reader.member_id)
+        # Any of its own: while it changes its issuer, nobody knows from which day on it shows the new one.
+        pool = b"".join(root.pem for root in roots)
+        return peers_service.dial(held.address, member_id, pool, self._leaf(), self._writer.reader.member_id)
 
     # ---- Inside
 

@@ -107,7 +107,7 @@ class Checking:
         if claim is None or claim.member_id != peer.member_id:
             raise self._stranger(peer, claim, shown)
         root = leaf.issuer_of(shown, roots)
-        if root is None or root is not roots[-1]:
+        if root is None:
             raise Obstacle(
                 "certificate",
                 f"its certificate is by another issuer than the one pinned for it: shown {_issuer_words(shown)}; "
@@ -118,7 +118,7 @@ class Checking:
         begins, ends = shown.not_valid_before_utc, min(shown.not_valid_after_utc, root.certificate.not_valid_after_utc)
         if not begins <= now < ends:
             raise self._out_of_time(begins, ends, now)
-        words = f"of this member's node, by the pinned issuer {_pinned_words(roots[-1:])}, until {_written(ends)}"
+        words = f"of this member's node, by the pinned issuer {_pinned_words((root,))}, until {_written(ends)}"
         return finding.ok("certificate", words)
 
     def _stranger(self, peer: Peer, claim: Claim | None, shown: x509.Certificate) -> Obstacle:

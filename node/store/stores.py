@@ -71,15 +71,18 @@ def projecting_stores(stores: Stores, folder: Path) -> Stores:
     return Stores(**beside, index=stores.index, digests=stores.digests)
 
 
-def open_to_read(folder: Path) -> Stores:
-    """One read-only connection with all four files attached; each statement sees what is committed then."""
+def open_to_read(folder: Path, *, alone: bool = False) -> Stores:
+    """One read-only connection with all four files attached; each statement sees what is committed then.
+
+    ``alone``: nobody writes meanwhile, so nothing has to be left beside the files.
+    """
     first, *others = NAMES
 
     def create() -> sqlite3.Connection:
-        opened = sqlite3.connect(read_only(folder / f"{first}.db"), uri=True, check_same_thread=False)
+        opened = sqlite3.connect(read_only(folder / f"{first}.db", alone=alone), uri=True, check_same_thread=False)
         opened.isolation_level = None
         for name in others:
-            opened.execute(f"ATTACH DATABASE ? AS {name}_file", (read_only(folder / f"{name}.db"),))
+            opened.execute(f"ATTACH DATABASE ? AS {name}_file", (read_only(folder / f"{name}.db", alone=alone),))
         # A connection's own cache is empty again after every commit of the writer; the kernel's is not.
         opened.execute(f"PRAGMA digests_file.mmap_size = {MAPPED_BYTES_MAX}")
         return opened
@@ -91,9 +94,10 @@ def _reader(path: Path) -> Callable[[], sqlite3.Connection]:
     return lambda: sqlite3.connect(read_only(path), uri=True, check_same_thread=False)
 
 
-def read_only(path: Path) -> str:
-    """The name under which a file is opened beside its writer."""
-    return f"{path.absolute().as_uri()}?mode=ro"
+def read_only(path: Path, *, alone: bool = False) -> str:
+    """The name under which a file is opened beside its writer, or where there is none."""
+    whole = alone and not path.with_name(f"{path.name}-wal").exists()
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if whole else ''}"
 
 
 def connect(creator: Callable[[], sqlite3.Connection]) -> sa.Connection:

@@ -1,9 +1,6 @@
 """Joining: five founders make a federation, and nothing is ever signed twice."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -20,7 +17,7 @@ from node.feed.kinds import Kind
 from node.store import ledger
 from node.store.journal import FileJournal
 from node.v1 import header_pb2
-from tests.custody.dying import DIED
+from tests.custody.dying import Dying, running
 from tests.custody.federations import NOBODY, NOW_MS, Founder, charter_of, create, five, small
 
 
@@ -199,33 +196,13 @@ def test_a_store_has_an_id_of_its_own_that_stays(alone: Founder) -> None:
 
 
 @pytest.fixture
-def dying() -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.custody.dying"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))},
-    ) as process:
-        yield process
-        process.kill()
-
-
-def die(dying: subprocess.Popen[str], folder: Path, charter: Path, step: int, event: str) -> bool:
-    """Join in another process that dies at this step; whether there was such a step."""
-    assert dying.stdin is not None
-    assert dying.stdout is not None
-    dying.stdin.write(f"{folder}\t{charter}\t{step}\t{event}\n")
-    dying.stdin.flush()
-    code = int(dying.stdout.readline())
-    assert code in (0, DIED)
-    return code == DIED
+def dying() -> Iterator[Dying]:
+    with running() as found:
+        yield found
 
 
 @pytest.mark.parametrize("event", ["c_call", "c_return"], ids=["before the step", "after it"])
-def test_a_join_that_died_at_any_step_is_finished_by_the_next(
-    tmp_path: Path, dying: subprocess.Popen[str], event: str
-) -> None:
+def test_a_join_that_died_at_any_step_is_finished_by_the_next(tmp_path: Path, dying: Dying, event: str) -> None:
     fresh, charter = create(tmp_path / "fresh"), tmp_path / "charter.tocsin"
     data = charter_of((fresh,), small())
     charter.write_bytes(data)
@@ -233,7 +210,7 @@ def test_a_join_that_died_at_any_step_is_finished_by_the_next(
     for step in count(1):
         founder = Founder(tmp_path / str(step), fresh.made)
         shutil.copytree(fresh.folder, founder.folder)
-        if not die(dying, founder.folder, charter, step, event):
+        if not dying.die("join", founder.folder, charter, step, event):
             break
         kept, asked = signed(founder.data), list[Inception]()
 

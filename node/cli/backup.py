@@ -1,0 +1,175 @@
+"""Copies of a node that may come back, and a node out of one; a feed that begins anew."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli import asking, ceremony, clock, options, printing
+from node.errors import ConfigError
+
+if TYPE_CHECKING:
+    from node.custody.spares import Spare
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin backup /var/backups/tocsin-$(date +%F).tar", "tocsin backup node.tar --json | jq .only_here"
+    )
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@options.own_folder
+@options.as_json
+def backup(file: Path, folder: Path, as_json: bool) -> None:
+    """Write a backup: the node may run.
+
+    In it are charter, configuration, cards, the members' logs, all headers and statements, peers, and which
+    lists are followed. No payload and no key: what is live comes back from other members.
+    """
+    import msgspec
+
+    from node import config as configs
+    from node.custody import backups
+
+    made = backups.write(configs.load(options.config_file(folder)), file, clock.now_ms())
+    if as_json:
+        printing.print_json(msgspec.to_builtins(made))
+        return
+    size = sum(one.bytes for one in made.files)
+    click.echo(f"Wrote {file} (0600): {size / 1e6:,.1f} MB, of {printing.plain(made.name)}, without payloads and keys.")
+    if made.only_here:
+        click.echo("Not in it, and on no other member's node, so far as is known:")
+        printing.print_table(
+            ("list", "records"), [(one.list, str(one.records)) for one in made.only_here], numbers=("records",)
+        )
+        click.echo("Keep the files these were published from.")
+
+
+def authority(command: "ceremony.Command") -> "ceremony.Command":
+    """The options --spare and --root-key, as ``spare`` and ``root_key``."""
+    for option in (
+        click.option(
+            "--root-key", type=click.Path(path_type=Path), metavar="FILE", help="The root key's file, without a spare."
+        ),
+        click.option("--spare", type=click.Path(path_type=Path), metavar="FILE", help="A spare; used up by it."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin restore tocsin.tar --folder /etc/tocsin --spare /media/stick/spare-1f0c93aa.key",
+        "tocsin restore tocsin.tar --folder /etc/tocsin --root-key /media/stick/root.key",
+    )
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@authority
+@options.new_folder
+@asking.passphrase_file
+@asking.yes
+@ceremony.dry_run
+def restore(
+    file: Path,
+    spare: Path | None,
+    root_key: Path | None,
+    folder: Path,
+    passphrase_file: str | None,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Make a node out of a backup, in a new folder, with fresh keys and a feed that begins anew."""
+    from node.custody import restoring
+
+    _require_one(spare, root_key)
+    place = options.config_file(folder).parent
+    ceremony.show(
+        [
+            f"Makes {place}: fresh keys, a new feed of the same member and node. No key of the lost one comes back.",
+            "At the peers: the node is let in "
+            + ("as before." if spare else "once they have its new card: its TLS issuer is a new one."),
+            "What it published before stands, as far as any peer has it; sealed records for the lost key stay closed.",
+        ]
+    )
+    if dry_run:
+        click.echo("Nothing was changed.")
+        return
+    opened = _open_spare(spare, passphrase_file, yes=yes) if spare else None
+    unlock = ceremony.unlocking(root_key, passphrase_file, yes=yes) if root_key else None
+    made = restoring.restore(file, place, clock.now(), spare=opened, unlock=unlock)
+    click.echo(f"Made {place} out of a backup of {printing.moment(made.manifest.made_ms)}.")
+    if spare:
+        click.echo(f"{spare} is used up: destroy it.")
+    if made.card:
+        click.echo(f"Wrote {made.card}: send it to every peer; each runs `tocsin peer add {made.card.name}`.")
+    click.echo("Tools need new files: `tocsin tool issue`. Next: `tocsin run`, then a new backup.")
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin reopen --dry-run",
+        "tocsin reopen --spare /media/stick/spare-1f0c93aa.key",
+        "tocsin reopen --root-key /media/stick/root.key",
+    )
+)
+@authority
+@click.option(
+    "--export", type=click.Path(path_type=Path), metavar="FILE", help="Have the root sign elsewhere: write the request."
+)
+@options.own_folder
+@asking.passphrase_file
+@asking.yes
+@ceremony.dry_run
+def reopen(
+    spare: Path | None,
+    root_key: Path | None,
+    export: Path | None,
+    folder: Path,
+    passphrase_file: str | None,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Begin a new feed where the present one may not be signed any more: after an old copy, a clone, a lost data/sign.
+
+    The node is stopped meanwhile. Its old feed key is destroyed and never used again.
+    """
+    from node import config as configs
+    from node.custody import ceremonies, reopening
+
+    if not dry_run and not export:
+        _require_one(spare, root_key)
+    how = ceremony.Signing(folder, root_key, export, passphrase_file, yes, dry_run)
+    config = configs.load(options.config_file(folder))
+    words = [
+        f"Ends feed {one.feed_id.hex()[:16]} at entry {one.seq}, or where a peer shows that it goes further."
+        for one in reopening.prospect(config, clock.now_ms())
+    ]
+    words += [
+        "Here: fresh keys; the old feed key is destroyed, its journal kept.",
+        "At the peers: what stands above the end is kept and shown as superseded; all else stands.",
+    ]
+    if spare is None:
+        done = ["Done. Next: start the node."]
+        ceremony.perform(how, ceremonies.reopen(config), words, done)
+        return
+    ceremony.show(words)
+    if dry_run:
+        click.echo("Nothing was changed.")
+        return
+    reopening.reopen(config, _open_spare(spare, passphrase_file, yes=yes), clock.now_ms())
+    click.echo(f"Done. {spare} is used up: destroy it. Next: start the node.")
+
+
+def _require_one(spare: Path | None, root_key: Path | None) -> None:
+    if bool(spare) == bool(root_key):
+        raise click.UsageError("Give --spare FILE or --root-key FILE: one of the two lets the new keys in.")
+
+
+def _open_spare(path: Path, passphrase_file: str | None, *, yes: bool) -> "Spare":
+    from node.custody import spares
+
+    if not path.exists():
+        raise ConfigError(f"{path} is not there", next_step="Name where the spare lies now.")
+    if passphrase_file:
+        asking.confirm("Go on?", yes=yes)
+    return spares.read(path, asking.passphrase("Passphrase of the spare", passphrase_file))

@@ -1,0 +1,106 @@
+"""Restoring: a new folder out of a backup, with fresh keys, and its feed opened anew at once.
+
+No key is in a backup and none is needed: a spare lets the new keys in, and carries the TLS issuer that
+the peers know. With the root key instead there is a new issuer, which the peers have to be told of.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from nacl.signing import SigningKey
+
+from node import config as configs
+from node.config import FILE_NAME, Config
+from node.custody import backups, ceremonies, files, folder, identities, issuer, joining, member, renewal, reopening
+from node.custody.backups import Manifest
+from node.custody.ceremonies import Unlock
+from node.custody.folder import NodeKeys
+from node.custody.issuer import Issuer
+from node.custody.spares import Spare
+from node.errors import ConfigError, Refused
+from node.feed import identity
+from node.feed.keys import MemberId
+from node.store import migrations, schema
+
+_DATA_FOLDER = re.compile(r"(?m)^data_folder\s*=.*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was made."""
+
+    manifest: Manifest
+    card: Path | None  # a new one, where the peers do not know the node's issuer
+
+
+def restore(
+    path: Path, place: Path, now: datetime, *, spare: Spare | None = None, unlock: Unlock | None = None
+) -> Restored:
+    """Make a node's folder out of a backup, whole or not at all. One of the two authorities is needed.
+
+    Raises ConfigError for a folder in use, Refused for a backup or an authority that does not fit.
+    """
+    member.require_new(place)
+    with member.drafted(place) as draft:
+        data = draft / member.DATA
+        manifest = backups.read(path, draft)
+        node = _keys(manifest, spare.issuer if spare else None, now)
+        folder.create_folder(data, node)
+        (draft / backups.LEDGER).rename(data / backups.LEDGER)
+        (draft / folder.CHARTER).rename(data / folder.CHARTER)
+        config = _configuration(draft, place)
+        _check(config, manifest)
+        if manifest.schema_version < schema.VERSION:
+            migrations.migrate(data / backups.LEDGER, "ledger")
+        with renewal.held(data):
+            card = _open(config, node, now, spare, unlock)
+    return Restored(manifest, place / card.name if card else None)
+
+
+def _keys(manifest: Manifest, pinned: Issuer | None, now: datetime) -> NodeKeys:
+    return NodeKeys(
+        member_id=MemberId(bytes.fromhex(manifest.member_id)),
+        node_id=bytes.fromhex(manifest.node_id),
+        feed_key=SigningKey.generate(),
+        kem_key=secrets.token_bytes(folder.KEY_BYTES),  # noqa: TID251 - custody has real randomness
+        issuer=pinned or issuer.create_issuer(now),
+        tools=issuer.create_issuer(now),
+    )
+
+
+def _configuration(draft: Path, place: Path) -> Config:
+    """As it will be in its place; the data lie beside it, wherever they lay before."""
+    file = draft / FILE_NAME
+    text = _DATA_FOLDER.sub(f'data_folder = "{member.DATA}"', file.read_text())
+    files.replace_public(file, text.encode())
+    found = configs.decode(text.encode(), place / FILE_NAME)
+    return replace(found, folder=draft, data_folder=draft / member.DATA)
+
+
+def _check(config: Config, manifest: Manifest) -> None:
+    if joining.read_charter(config).federation_id.hex() != manifest.federation_id:
+        raise Refused("this backup has the charter of another federation", next_step="Take another copy.", field="file")
+
+
+def _open(config: Config, node: NodeKeys, now: datetime, spare: Spare | None, unlock: Unlock | None) -> Path | None:
+    now_ms = int(now.timestamp() * 1000)
+    if spare is not None:
+        reopening.open_by_spare(config, node, spare, now_ms)
+        return None
+    if unlock is None:
+        raise ConfigError("nothing lets the new keys in", next_step="Name a spare or the root key.")
+    charter = joining.read_charter(config)
+    with reopening.governed(config, charter) as (_, trust):
+        log = identities.own(trust, node.member_id)
+    root = unlock(log.identity)
+    certified = ceremonies.sign(log, [identities.certify(node)], root, charter.federation_id, now_ms)
+    reopening.open_by_root(config, node, certified, now_ms)
+    inception = log.identity.inception
+    if bytes(root.verify_key) != inception.root_key:
+        return None  # a card is by the first root key, which is no more
+    card = config.folder / f"{member.slug(inception.name, node)}{backups.CARD_SUFFIX}"
+    files.replace_public(card, identity.create_card(inception, node.issuer.der, config.peers_address, root))
+    return card

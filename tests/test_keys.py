@@ -1,0 +1,149 @@
+"""Keys that change and folders that are lost, with real daemons: what a member's people type, and what peers see."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.federation import WORDS, Node, federation
+from tests.test_federation import declare, publish
+from tests.test_restoring import holds, in_step
+
+FIRST = [i.to_bytes(32) for i in range(1, 2000)]
+SECOND = [i.to_bytes(32) for i in range(5000, 6000)]
+THIRD = [i.to_bytes(32) for i in range(9000, 9500)]
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Sequence[Node]]:
+    with federation(tmp_path, 2) as nodes:
+        nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
+        nodes[1].cli("peer", "add", "--founders", "--yes")
+        in_step(nodes[0])
+        yield nodes
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    path = tmp_path / "words"
+    path.write_text(f"{WORDS}\n")
+    path.chmod(0o600)
+    return path
+
+
+def feeds(node: Node) -> list[tuple[str, str]]:
+    """Public key and state of the member's feeds, as this folder knows them."""
+    return [(key["public"], key["state"]) for key in node.json("key", "show")["keys"] if key["use"] == "feed"]
+
+
+async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_backup_stands(
+    two: Sequence[Node], words: Path, tmp_path: Path
+) -> None:
+    node, peer = two
+    node.stop()
+    spares = tmp_path / "stick"
+    spares.mkdir()
+    typed = ("--passphrase-file", words, "--yes")
+    assert "Spares left: 0 of 0" in node.cli("key", "show").stdout
+    node.cli("key", "spare", "--count", "1", "--to", spares, *typed)
+    (spare,) = spares.iterdir()
+    node.start()
+    await publish(node, "first", FIRST)
+    holds(peer, FIRST)
+    made = node.json("backup", tmp_path / "backup.tar")
+    assert [one["list"] for one in made["only_here"]] in ([], ["ministry-a/first"])
+    await publish(node, "second", SECOND)
+    holds(peer, FIRST, SECOND)
+    ((old, _),) = feeds(node)
+    node.kill()
+    shutil.rmtree(node.folder)
+    restored = node.cli("restore", tmp_path / "backup.tar", "--spare", spare, *typed)
+    assert "fresh keys, a new feed" in restored.stdout
+    node.start()
+    holds(node, FIRST, SECOND)
+    await publish(node, "third", THIRD)
+    for each in two:
+        holds(each, FIRST, SECOND, THIRD)
+        in_step(each)
+    node.until(lambda found: any(key["state"].startswith("ended") for key in found["keys"]), "key", "show")
+    states = dict(feeds(node))
+    assert set(states) > {old}
+    at = int(states.pop(old).removeprefix("ended at "))
+    assert at >= 4, "where the peer had it, and not where the backup ended"
+    assert [state.split(",")[0] for state in states.values()] == ["open"]
+    shown = peer.json("list")
+    assert sorted(one["name"] for one in shown) == ["ministry-a/first", "ministry-a/second", "ministry-a/third"]
+    assert "opened a feed already" in node_stopped(node).cli(
+        "reopen", "--spare", spare, *typed, check=False
+    ).stderr
+    node.start()
+
+
+def node_stopped(node: Node) -> Node:
+    node.stop()
+    return node
+
+
+async def test_a_node_goes_on_under_rotated_keys(two: Sequence[Node], words: Path) -> None:
+    node, peer = two
+    await declare(node, "before")
+    node.stop()
+    dry = node.cli("key", "rotate", "node", "--dry-run").stdout
+    assert "Nothing was changed." in dry
+    assert "At the peers:" in dry
+    assert len(feeds(node)) == 1
+    node.cli("key", "rotate", "node", "--passphrase-file", words, "--yes")
+    node.start()
+    await declare(node, "after")
+    for each in two:
+        each.until(lambda found: sorted(one["crisis"]["title"] for one in found) == ["after", "before"], "crisis", "list")
+        each.until(lambda found: not any(one["state"] != "active" for one in found), "crisis", "list")
+    peer.until(lambda status: status["peers_in_step"] == 1, "status")
+    node.until(lambda found: any(key["state"].startswith("ended") for key in found["keys"]), "key", "show")
+    assert [state.split()[0] for _, state in feeds(node)] == ["ended", "open,"]
+
+
+async def test_a_tls_issuer_changes_in_two_steps_and_the_link_stands_again(two: Sequence[Node], words: Path) -> None:
+    node, peer = two
+    node.stop()
+    node.cli("key", "rotate", "tls", "--passphrase-file", words, "--yes")
+    node.start()
+    in_step(node)
+    in_step(peer)
+    await declare(node, "between")
+    peer.until(lambda found: [one["crisis"]["title"] for one in found] == ["between"], "crisis", "list")
+    node.stop()
+    node.cli("key", "rotate", "tls", "--finish", "--yes")
+    node.start()
+    in_step(node)
+    in_step(peer)
+    peer.until(lambda found: found["connected"], "peer", "show", "ministry-a")
+    await declare(peer, "back")
+    node.until(lambda found: len(found) == 2, "crisis", "list")
+
+
+async def test_the_root_signs_on_a_machine_without_a_network(two: Sequence[Node], words: Path, tmp_path: Path) -> None:
+    node, peer = two
+    node.stop()
+    offline = tmp_path / "offline"
+    offline.mkdir()
+    shutil.move(node.folder / "root.key", offline)
+    request = tmp_path / "request"
+    node.cli("key", "rotate", "node", "--export", request)
+    from tests.federation import environment, program  # noqa: PLC0415 - only here a command has no folder
+    import subprocess  # noqa: PLC0415
+
+    signed = subprocess.run(
+        program("identity", "sign", str(request), "--root-key", str(offline / "root.key"))
+        + ["--passphrase-file", str(words), "--yes"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(),
+    )
+    assert "publishes with the new feed key" in signed.stdout
+    node.cli("identity", "import", request, "--yes")
+    node.start()
+    await declare(node, "signed elsewhere")
+    peer.until(lambda found: [one["crisis"]["title"] for one in found] == ["signed elsewhere"], "crisis", "list")
