@@ -31,6 +31,7 @@ from node.protocol.session import Self
 from node.rpc import server
 from node.rpc.admin import AdminServicer
 from node.rpc.approval import Approval
+from node.rpc.forks import ForksServicer
 from node.rpc.gate import Gate
 from node.rpc.peer import PeerServicer
 from node.rpc.server import Listener
@@ -202,14 +203,15 @@ class Daemon:
             self._own_status,
             self._self(),
         )
+        ours = (tools, admin, ForksServicer(self.writer, self.reading, self.clock))
         peers = PeerServicer(self.peering.serve)
         meters = (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(
                 self.config.peers_listen, peers, self.peers_tls, self.clock.now, self.approval.turn_away, meters
             ),
-            server.listen_for_tools(self.config.tools_listen, (tools, admin), self.tools_tls, self.clock.now, meters),
-            server.listen_on_socket(self.config.socket, (tools, admin), self.clock.now, meters),
+            server.listen_for_tools(self.config.tools_listen, ours, self.tools_tls, self.clock.now, meters),
+            server.listen_on_socket(self.config.socket, ours, self.clock.now, meters),
         ]
 
     def _expose(self) -> None:

@@ -74,9 +74,7 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     assert [state.split(",")[0] for state in states.values()] == ["open"]
     shown = peer.json("list")
     assert sorted(one["name"] for one in shown) == ["ministry-a/first", "ministry-a/second", "ministry-a/third"]
-    assert "opened a feed already" in node_stopped(node).cli(
-        "reopen", "--spare", spare, *typed, check=False
-    ).stderr
+    assert "opened a feed already" in node_stopped(node).cli("reopen", "--spare", spare, *typed, check=False).stderr
     node.start()
 
 
@@ -97,7 +95,9 @@ async def test_a_node_goes_on_under_rotated_keys(two: Sequence[Node], words: Pat
     node.start()
     await declare(node, "after")
     for each in two:
-        each.until(lambda found: sorted(one["crisis"]["title"] for one in found) == ["after", "before"], "crisis", "list")
+        each.until(
+            lambda found: sorted(one["crisis"]["title"] for one in found) == ["after", "before"], "crisis", "list"
+        )
         each.until(lambda found: not any(one["state"] != "active" for one in found), "crisis", "list")
     peer.until(lambda status: status["peers_in_step"] == 1, "status")
     node.until(lambda found: any(key["state"].startswith("ended") for key in found["keys"]), "key", "show")

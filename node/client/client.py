@@ -18,10 +18,11 @@ from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
 from node.feed.pae import FederationId
 from node.rpc import bundle
-from node.v1 import record_pb2, tools_pb2
+from node.v1 import forks_pb2_grpc, record_pb2, tools_pb2
 
 if TYPE_CHECKING:
     from node.v1.admin_pb2_grpc import AdminAsyncStub
+    from node.v1.forks_pb2_grpc import ForksAsyncStub
 
 
 class Client:
@@ -66,6 +67,11 @@ class Client:
     def admin(self) -> "AdminAsyncStub":
         """`tocsin.v1.Admin` as it is: nothing is tried again, nothing has a deadline, errors are gRPC's."""
         return self._connection.present().admin
+
+    @property
+    def forks(self) -> "ForksAsyncStub":
+        """`tocsin.v1.Forks`, likewise."""
+        return forks_pb2_grpc.ForksStub(self._connection.present().channel)
 
     async def __aenter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ member       a new member, whole or not at all
 charters     the charter file: made of the text and cards, read whole or not at all
 joining      a member's log and feed begin under a charter; opening the exchange over a folder
 identities   what the root signs goes into the member's own log
+settling     the root names a branch of a forked feed
 tools        key and certificate for a program of the member's own
 rebuilding   the index anew from the files that hold it
 upgrading    an older program's stores become this one's

@@ -138,8 +138,8 @@ def _superseded(stores: Stores, kind: int, trust: Trust) -> list[int]:
     return [
         number
         for feed_id in sorted(lowest)
-        for number, record in index.from_place(stores.index, kind, feed_id, lowest[feed_id]).items()
-        if standing_of(stores, record, trust) is Standing.SUPERSEDED
+        for number, record in index.from_place(stores.index, feed_id, lowest[feed_id]).items()
+        if record.kind == kind and standing_of(stores, record, trust) is Standing.SUPERSEDED
     ]
 
 

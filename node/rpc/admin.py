@@ -98,6 +98,8 @@ class AdminServicer(LevelServicer):
                 peers_connected=len(self._peering.connected),
                 peers_in_step=len(self._peering.in_step),
                 heads_digest=self._peering.digest,
+                forks=len(trust.marks.forked()),
+                own_forks=sum(trust.author(feed_id) == me for feed_id in trust.marks.forked()),
             )
         )
         ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]

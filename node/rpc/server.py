@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -15,23 +15,26 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, levels, peer, tools
-from node.rpc.admin import AdminServicer
+from node.rpc import admin, channel, forks, levels, peer, tools
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
 from node.rpc.tls import Pins, TlsState
-from node.rpc.tools import ToolsServicer
-from node.v1 import admin_pb2_grpc, peer_pb2_grpc, tools_pb2_grpc
+from node.v1 import admin_pb2_grpc, forks_pb2_grpc, peer_pb2_grpc, tools_pb2_grpc
 
-_SERVICES = ("tocsin.v1.Tools", "tocsin.v1.Admin")
+# By name: the servicer's class, and how it is added to a server. Those of our own tools and people.
+_SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
+    "tocsin.v1.Tools": (tools_pb2_grpc.ToolsServicer, tools_pb2_grpc.add_ToolsServicer_to_server),
+    "tocsin.v1.Admin": (admin_pb2_grpc.AdminServicer, admin_pb2_grpc.add_AdminServicer_to_server),
+    "tocsin.v1.Forks": (forks_pb2_grpc.ForksServicer, forks_pb2_grpc.add_ForksServicer_to_server),
+}
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
 _BESIDE = {
     "/grpc.health.v1.Health/Check": _ANYONE_OF_OURS,
     "/grpc.health.v1.Health/Watch": _ANYONE_OF_OURS,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _ANYONE_OF_OURS,
 }
-OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **levels.ACCESS, **_BESIDE}
+OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **levels.ACCESS, **forks.ACCESS, **_BESIDE}
 Meters: TypeAlias = Sequence[Meter]
 SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
 IDLE_S = 30.0  # a peer's streams stay open; a member that is told no keeps no connection either
@@ -65,7 +68,7 @@ def listen_for_peers(
 
 def listen_for_tools(
     address: str,
-    servicers: tuple[ToolsServicer, AdminServicer],
+    servicers: Sequence[object],
     state: TlsState,
     now: Callable[[], datetime],
     meters: Meters = (),
@@ -78,7 +81,7 @@ def listen_for_tools(
 
 
 def listen_on_socket(
-    path: Path, servicers: tuple[ToolsServicer, AdminServicer], now: Callable[[], datetime], meters: Meters = ()
+    path: Path, servicers: Sequence[object], now: Callable[[], datetime], meters: Meters = ()
 ) -> Listener:
     """The administrator; raises ConfigError where the socket cannot be made. The data folder's lock is held."""
     gate = Gate(admits=Admits(administrator=True, tools=Pins), access=OURS, now=now)
@@ -103,10 +106,11 @@ def _server(gate: Gate, bounds: channel.Options, meters: Meters) -> grpc.aio.Ser
     return grpc.aio.server(interceptors=(*meters, gate), options=(*channel.SERVER_OPTIONS, *bounds))
 
 
-def _add(server: grpc.aio.Server, servicers: tuple[ToolsServicer, AdminServicer]) -> None:
-    ours, administrator = servicers
-    tools_pb2_grpc.add_ToolsServicer_to_server(ours, server)
-    admin_pb2_grpc.add_AdminServicer_to_server(administrator, server)
+def _add(server: grpc.aio.Server, servicers: Sequence[object]) -> None:
+    for kind, add in _SERVICES.values():
+        for servicer in servicers:
+            if isinstance(servicer, kind):
+                add(servicer, server)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
