@@ -131,8 +131,9 @@ async def test_the_root_signs_on_a_machine_without_a_network(two: Sequence[Node]
     shutil.move(node.folder / "root.key", offline)
     request = tmp_path / "request"
     node.cli("key", "rotate", "node", "--export", request)
-    from tests.federation import environment, program  # noqa: PLC0415 - only here a command has no folder
     import subprocess  # noqa: PLC0415
+
+    from tests.federation import environment, program  # noqa: PLC0415 - only here a command has no folder
 
     signed = subprocess.run(
         program("identity", "sign", str(request), "--root-key", str(offline / "root.key"))

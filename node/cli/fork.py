@@ -58,8 +58,8 @@ def show(name: str, folder: Path, as_json: bool) -> None:
     if as_json:
         printing.print_json(printing.fields_of(found))
         return
-    one = found.fork
-    click.echo(printing.plain(f"{_whose(one)}: feed {one.feed_id.hex()} forked at entry {one.seq:,}: {one.state}"))
+    view = found.fork
+    click.echo(printing.plain(f"{_whose(view)}: feed {view.feed_id.hex()} forked at entry {view.seq:,}: {view.state}"))
     printing.print_table(
         ("branch", "what", "made", "here", "up to", "its root"),
         [
@@ -71,24 +71,21 @@ def show(name: str, folder: Path, as_json: bool) -> None:
                 f"{branch.last_seq:,}" if branch.last_seq else "-",
                 "names this" if branch.named else "-",
             )
-            for branch in one.branches
+            for branch in view.branches
         ],
         wrapped=("what",),
         without="It was settled before a proof came here.",
     )
     if found.contested:
-        click.echo(f"Contested here: {_contested(one)}")
+        click.echo(f"Contested here: {_contested(view)}")
         printing.print_table(
             ("entry", "what", "made"),
-            [
-                (f"{each.seq:,}", _what(each.kind, each.title), printing.moment(each.created_ms))
-                for each in found.contested
-            ],
+            [(f"{one.seq:,}", _what(one.kind, one.title), printing.moment(one.created_ms)) for one in found.contested],
             numbers=("entry",),
             wrapped=("what",),
         )
-    if one.next_step:
-        click.echo(f"Next: {one.next_step}")
+    if view.next_step:
+        click.echo(f"Next: {view.next_step}")
 
 
 @fork.command(

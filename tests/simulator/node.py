@@ -7,6 +7,7 @@ from random import Random
 from node.errors import PeerFault
 from node.exchange import project
 from node.exchange import trust as trusts
+from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Author, Draft
 from node.exchange.verified import Checked
@@ -39,6 +40,7 @@ class Node:
         self.links: set[MemberId] = set()
         self.counts: Counter[str] = Counter()
         self.moved: set[FeedId] = set()
+        self.heights: dict[FeedId, int] = {}
         self.exchange: Exchange
         self.is_up = False
         self.carry: Carry
@@ -113,7 +115,7 @@ class Node:
                 case Send(peer, stream, frame):
                     self.carry(self.id, peer, stream, frame)
                 case Ingest(peer, letters):
-                    self._ingest(now, peer, letters)
+                    self.ingest(now, peer, letters)
                 case Serve(peer, want, forks):
                     for told in self.exchange.tell_forks(forks, ms(now)):
                         self.carry(self.id, peer, Stream.GOSSIP, told)
@@ -142,7 +144,7 @@ class Node:
         elif held := self.exchange.held(hashes):
             self.carry(self.id, peer, Stream.BULK, peer_pb2.Frame(have=peer_pb2.Have(entries=held)))
 
-    def _ingest(self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]) -> None:
+    def ingest(self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]) -> None:
         unseen = self.exchange.unseen(letters)
         if not unseen:
             return
@@ -151,7 +153,7 @@ class Node:
         if early:
             self._grown(now, early)
         admitted = self.exchange.admit(checked, ms(now))
-        self._count(checked, admitted.gaps)
+        self._count(checked, admitted)
         self._grown(now, growth.committed(self.exchange, admitted, checked, peer))
         if any(one.header.has_payload for one in admitted.entries):
             self._refresh_wants(now)
@@ -198,9 +200,17 @@ class Node:
         while self.exchange.project():
             pass
 
-    def _count(self, checked: Checked, gaps: Sequence[object]) -> None:
-        if gaps:
+    def _count(self, checked: Checked, admitted: Admitted) -> None:
+        if admitted.gaps:
             self.counts["a gap was seen"] += 1
+        if admitted.forks:
+            self.counts["a fork was proven"] += 1
+        if admitted.settled:
+            self.counts["a fork was settled"] += 1
+        for head in admitted.heads:
+            if head.seq < self.heights.get(head.feed_id, 0):
+                self.counts["a chain gave way to the branch that was named"] += 1
+            self.heights[head.feed_id] = head.seq
         if checked.unknown:
             self.counts["a feed was not certified yet"] += 1
 
