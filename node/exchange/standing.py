@@ -64,6 +64,8 @@ def standing_of(stores: Stores, placed: Placed, trust: Trust) -> Standing:
     found = Standing.STANDS
     if trust.marks.is_marked(placed.feed_id):
         found = marks.standing(trust.marks, placed.feed_id, placed.seq, _branch(stores, placed, trust))
+        if found is Standing.CONTESTED and _is_passed(stores, placed, trust):
+            found = Standing.SUPERSEDED
     if found is Standing.STANDS and is_frozen(placed.feed_id, trust):
         return Standing.CONTESTED
     return found
@@ -86,6 +88,13 @@ def is_frozen(feed_id: FeedId, trust: Trust) -> bool:
     """Whether the identity log of a feed's member has forked."""
     feed = trust.feeds.get(feed_id)
     return feed is not None and trust.marks.forked_at(identity.log_id(feed.member_id)) is not None
+
+
+def _is_passed(stores: Stores, placed: Placed, trust: Trust) -> bool:
+    """Whether the chain that was named has another entry in this place: of which branch this one is, matters no more."""
+    if any(fork <= placed.seq for fork in trust.marks.open_forks(placed.feed_id)):
+        return False
+    return ledger.hash_at(stores.ledger, placed.feed_id, placed.seq) not in (None, placed.hash)
 
 
 def _branch(stores: Stores, placed: Placed, trust: Trust) -> HashAt:

@@ -44,7 +44,7 @@ def _shown(view: View, feed_id: FeedId) -> tuple[int, bytes, int]:
     """What a row shows: sequence number, hash, and where the feed forked."""
     forked = view.forks.get(feed_id, 0)
     head = view.heads.get(feed_id)
-    if head is None or (forked and forked <= head.seq):
+    if head is None or (forked and forked <= head.seq + 1):
         return forked - 1, b"", forked
     return head.seq, head.hash, forked
 

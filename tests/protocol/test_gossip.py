@@ -67,4 +67,4 @@ def _self(member_id: MemberId) -> Self:
 
 
 def _head(feed_id: FeedId, seq: int) -> Head:
-    return Head(feed_id, seq, HeaderHash(bytes([seq]) * 32))
+    return Head(feed_id, seq, HeaderHash(seq.to_bytes(32)))

@@ -38,6 +38,11 @@ def test_who_knows_of_a_lower_fork_is_the_one_that_sends_the_proof() -> None:
     assert sync.unproven(view(12, fork=4), [row(12)], whole=True) == [FEED]
 
 
+def test_whoever_holds_a_feed_right_up_to_its_fork_has_the_same_row_as_who_holds_more() -> None:
+    assert sync.rows(view(9, fork=10)) == sync.rows(view(12, fork=10))
+    assert sync.rows(view(8, fork=10)) != sync.rows(view(12, fork=10))
+
+
 def test_a_row_with_another_fork_is_answered_whoever_has_more() -> None:
     for held in (view(5), view(30), view(30, fork=12)):
         assert [one.forked for one in sync.ahead(held, [peer_pb2.Row(feed_id=FEED, seq=6, floor=1, forked=7)])] == [
