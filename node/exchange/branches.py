@@ -86,6 +86,11 @@ def state_of(trust: Trust, feed_id: FeedId, seq: int) -> str:
     return OPEN if seq in trust.marks.open_forks(feed_id) else SETTLED
 
 
+def alarming(trust: Trust) -> list[FeedId]:
+    """Feeds and identity logs that forked, where nobody settled it and it matters."""
+    return [feed_id for feed_id, seq in trust.marks.forked().items() if state_of(trust, feed_id, seq) != ENDED]
+
+
 def _proving(stores: Stores, trust: Trust, feed_id: FeedId, seq: int) -> Sequence[Entry]:
     row = ledger.fork(stores.ledger, feed_id)
     return forks.entries_of(row, trust.federation_id) if row is not None and row.seq == seq else ()

@@ -9,7 +9,7 @@ import grpc.aio
 
 from node.content import names
 from node.errors import Refused
-from node.exchange import consult
+from node.exchange import branches, consult
 from node.exchange.consult import View
 from node.exchange.trust import Trust
 from node.feed import identity, keys
@@ -83,6 +83,7 @@ class AdminServicer(LevelServicer):
         answer = await self._reading.run(lambda stores: _counts(stores, seen))
         if request.index_digest:
             answer.index_digest = await self._reading.run(lambda stores: _index_digest(stores, trust))
+        forked = branches.alarming(trust)
         answer.MergeFrom(self._own())
         answer.MergeFrom(
             admin_pb2.GetStatusResponse(
@@ -98,8 +99,8 @@ class AdminServicer(LevelServicer):
                 peers_connected=len(self._peering.connected),
                 peers_in_step=len(self._peering.in_step),
                 heads_digest=self._peering.digest,
-                forks=len(trust.marks.forked()),
-                own_forks=sum(trust.author(feed_id) == me for feed_id in trust.marks.forked()),
+                forks=len(forked),
+                own_forks=sum(trust.author(feed_id) == me for feed_id in forked),
             )
         )
         ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]
