@@ -130,6 +130,21 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 "keys": _many(_record({"use": TEXT, "public": TEXT, "since_ms": NUMBER, "where": TEXT, "state": TEXT})),
             }
         ),
+        "erase prove": _record(
+            {
+                "entry": TEXT,
+                "position": {"type": ["integer", "null"], "description": "Absent of a whole record."},
+                "erased": FLAG,
+                "erased_ms": {"type": ["integer", "null"]},
+                "reason": TEXT,
+                "journal_line": NUMBER,
+                "journal_size": NUMBER,
+                "journal_head": TEXT,
+                "left": _many(TEXT),
+                "shown": _many(_record({"path": TEXT, "byte": NUMBER})),
+                "searched_bytes": NUMBER,
+            }
+        ),
         "log level": _record({"level": TEXT, "before": TEXT}),
         "status": status,
         "member": _many(member),

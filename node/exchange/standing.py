@@ -9,7 +9,7 @@ from node.exchange.trust import Trust
 from node.feed import entry, identity, marks
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.marks import HashAt, Standing
-from node.store import index, ledger, restrictions
+from node.store import index, ledger, remainders, restrictions
 from node.store.index import Record
 from node.store.restrictions import Said
 from node.store.stores import Stores
@@ -45,6 +45,7 @@ class Restriction:
     reason: str = ""
     positions: int = 0
     since_ms: int = 0  # of the first withdrawal
+    gone: int = 0  # the positions that were erased, as bits
 
     def covers(self, position: int) -> bool:
         """Whether this item does not count."""
@@ -91,7 +92,7 @@ def is_frozen(feed_id: FeedId, trust: Trust) -> bool:
 
 
 def _is_passed(stores: Stores, placed: Placed, trust: Trust) -> bool:
-    """Whether the chain that was named has another entry in this place: of which branch this one is, matters no more."""
+    """Whether the chain that was named has another entry in this place: then this one's branch matters no more."""
     if any(fork <= placed.seq for fork in trust.marks.open_forks(placed.feed_id)):
         return False
     return ledger.hash_at(stores.ledger, placed.feed_id, placed.seq) not in (None, placed.hash)
@@ -121,39 +122,44 @@ def _branch(stores: Stores, placed: Placed, trust: Trust) -> HashAt:
 def restriction(stores: Stores, record: Record, trust: Trust) -> Restriction:
     """What does not count any more of a record: its author took it back, or the list it is of, or it is superseded."""
     said = restrictions.said_of(stores.index, record.member_id, record.hash, record.object_id)
+    left = remainders.find(stores.ledger, record.hash)
+    gone = left.positions if left else 0
     if standing_of(stores, record, trust) is Standing.SUPERSEDED:
-        return Restriction(SUPERSEDED)
-    return _weigh(stores, record, [said], trust)
+        return Restriction(SUPERSEDED, gone=gone)
+    return _weigh(stores, record, [said], trust, gone)
 
 
 def restricted(stores: Stores, kind: int, trust: Trust) -> dict[int, Restriction]:
     """All records of a kind that are restricted, by number: few among many."""
-    said = restrictions.all_said(stores.index)
+    said, gone = restrictions.all_said(stores.index), remainders.every(stores.ledger)
     numbers = [number for number, _ in restrictions.touched(stores.index, kind)] if said else []
+    if gone:
+        numbers = sorted({*numbers, *index.numbers(stores.index, list(gone))})
     superseded = _superseded(stores, kind, trust)
-    found = dict.fromkeys(superseded, Restriction(SUPERSEDED))
+    found = {number: Restriction(SUPERSEDED, gone=gone.get(hash_, 0)) for number, hash_ in superseded.items()}
     for number, record in index.records(stores.index, [one for one in numbers if one not in superseded]).items():
         about = [(record.hash, record.member_id), (record.object_id, record.member_id)]
-        weighed = _weigh(stores, record, [said[one] for one in about if one in said], trust)
+        about_it = [said[one] for one in about if one in said]
+        weighed = _weigh(stores, record, about_it, trust, gone.get(record.hash, 0))
         if weighed.reason or weighed.positions:
             found[number] = weighed
     return found
 
 
-def _superseded(stores: Stores, kind: int, trust: Trust) -> list[int]:
+def _superseded(stores: Stores, kind: int, trust: Trust) -> dict[int, HeaderHash]:
     """Records of this kind above an end, or on a branch that was not named, by number."""
     bounds = (*trust.marks.settled, *trust.marks.ends)
     lowest = {feed: min(one.seq for one in bounds if one.feed_id == feed) for feed in {one.feed_id for one in bounds}}
-    return [
-        number
+    return {
+        number: record.hash
         for feed_id in sorted(lowest)
         for number, record in index.from_place(stores.index, feed_id, lowest[feed_id]).items()
         if record.kind == kind and standing_of(stores, record, trust) is Standing.SUPERSEDED
-    ]
+    }
 
 
-def _weigh(stores: Stores, record: Record, said: Sequence[Said], trust: Trust) -> Restriction:
-    positions, since_ms = 0, 0
+def _weigh(stores: Stores, record: Record, said: Sequence[Said], trust: Trust, gone: int) -> Restriction:
+    positions, since_ms = gone, 0  # what is erased does not come back, whatever becomes of what was said
     for withdrawal in sorted((one for part in said for one in part.withdrawals), key=lambda one: one.created_ms):
         if standing_of(stores, withdrawal, trust) is Standing.SUPERSEDED:
             continue
@@ -165,4 +171,4 @@ def _weigh(stores: Stores, record: Record, said: Sequence[Said], trust: Trust) -
         is_of_list = one.object_id == record.object_id
         if is_of_list and standing_of(stores, one, trust) is not Standing.SUPERSEDED:
             return Restriction(REPLACED, since_ms=since_ms)
-    return Restriction(positions=positions & ((1 << record.items) - 1), since_ms=since_ms)
+    return Restriction(positions=positions & ((1 << record.items) - 1), since_ms=since_ms, gone=gone)

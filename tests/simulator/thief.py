@@ -17,7 +17,7 @@ from node.protocol.effects import Stream
 from node.store import driver, index, ledger
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator import workload
-from tests.simulator.disk import MemoryJournal, Power, empty_disk
+from tests.simulator.disk import MemoryErasures, MemoryJournal, Power, empty_disk
 from tests.simulator.node import Node, ms
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Thief:
             self.random.randbytes,
             MemoryJournal(Power(), lambda _: None),
         )
-        copy = Exchange(disk, self.victim.exchange.trust, author)
+        copy = Exchange(disk, self.victim.exchange.trust, author, MemoryErasures(Power()))
         now_ms, said = ms(self.world.now), Letters()
         while len(said) < 1 or self.random.random() < 0.6:
             drafts = workload.draft(self.random, self.world.federation, now_ms, [])
