@@ -215,7 +215,9 @@ class Gossip:
             bye = peer_pb2.Frame(bye=peer_pb2.Bye(code=1, reason=reason))
             return [Send(peer, Stream.GOSSIP, bye), Hangup(peer, reason)]
         link.state = State.READY
-        return [self._say_digest(peer)]
+        # Rows above a fork are alike whatever is held there, so what was missed there is found by no comparing.
+        forks = sorted(self._forks)[: limits.RANGES_PER_FRAME_MAX]
+        return [self._say_digest(peer), *([Serve(peer, peer_pb2.Want(), tuple(forks))] if forks else [])]
 
     def _on_digest(self, peer: MemberId, link: _Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash

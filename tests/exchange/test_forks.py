@@ -482,3 +482,19 @@ def test_nothing_of_a_member_whose_identity_log_forked_counts_in_full_and_nothin
         assert node.trust.logs[forked.member.member_id].head.seq == 3
         assert len(chain_of(node, log_id)) == 3
         assert standings(node) == {"crisis 1": Standing.CONTESTED}
+
+
+def test_what_is_on_a_branch_that_is_not_held_is_superseded_once_its_place_is_taken(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    (first, lost), (named,) = said(forked.one, items_of(range(3)), declaration(2)), said(forked.other, declaration(3))
+    take(node, [named, lost])
+    take(node, by_root(world, forked.member, settle(forked.feed_id, 2, hash_of(node, named))))
+    assert standings(node) == {"crisis 2": Standing.CONTESTED, "crisis 3": Standing.STANDS}
+    take(node, said(forked.other, declaration(4)))
+    wanted = {"crisis 2": Standing.SUPERSEDED, "crisis 3": Standing.STANDS, "crisis 4": Standing.STANDS}
+    assert standings(node) == wanted
+    take(node, [first])
+    assert standings(node) == wanted
+    assert node.trust.marks.forked() == {}

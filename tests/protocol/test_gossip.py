@@ -38,6 +38,13 @@ def test_a_peer_that_compares_heads_is_sent_the_proof_of_a_fork_that_it_does_not
     assert not [effect for effect in effects if isinstance(effect, Serve)]
 
 
+def test_a_new_link_is_told_of_open_forks_and_of_what_is_urgent_above_them() -> None:
+    gossip = Gossip(_self(ME), [_head(HELD, 5), _head(NEW, 5)], {HELD: 3}, [], Random(1), now=0)
+    gossip.link_up(0, PEER, 0)
+    effects = gossip.frame(0, PEER, session.hello(_self(PEER), 0))
+    assert [effect.forks for effect in effects if isinstance(effect, Serve)] == [(HELD,)]
+
+
 def test_what_is_settled_shows_its_whole_head_again_and_its_sender_is_compared_with() -> None:
     gossip, other = ready([_head(HELD, 5)], {HELD: 3}), ready([_head(HELD, 5)], {})
     assert gossip.digest != other.digest

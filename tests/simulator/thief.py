@@ -190,9 +190,12 @@ class Thief:
         return {record.hash: standing.standing_of(node.disk, record, node.exchange.trust) for record in urgent}
 
     def _effect(self, node: Node) -> set[tuple[HeaderHash, Standing]]:
-        """Records and statements of the feed that stand, and what is urgent, as it is."""
+        """Records and statements of the feed that stand, and what is urgent, as it is.
+
+        Where frames are lost that no cut link tells of, what is urgent above an open fork may be missed.
+        """
         rows = driver.rows(node.disk.ledger, "SELECT hash FROM entry WHERE feed_id = ?", (self.feed_id,))
         counts = standing.stands(node.exchange.trust, node.disk)
         whole = {(HeaderHash(row[0]), Standing.STANDS) for row in rows if counts(row[0])}
-        urgent = self._urgent(node).items()
+        urgent = () if "loss" in self.world.faults and not self.is_settled else self._urgent(node).items()
         return whole | {(hash_, found) for hash_, found in urgent if found is not Standing.SUPERSEDED}
