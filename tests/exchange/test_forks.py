@@ -488,13 +488,14 @@ def test_what_is_on_a_branch_that_is_not_held_is_superseded_once_its_place_is_ta
     forked: Forked, tmp_path: Path, world: Federation
 ) -> None:
     node = node_in(tmp_path / "n", world, 0)
-    (first, lost), (named,) = said(forked.one, items_of(range(3)), declaration(2)), said(forked.other, declaration(3))
+    *first, lost = said(forked.one, items_of(range(3)), items_of(range(4)), declaration(2))
+    (named,) = said(forked.other, declaration(3))
     take(node, [named, lost])
     take(node, by_root(world, forked.member, settle(forked.feed_id, 2, hash_of(node, named))))
     assert standings(node) == {"crisis 2": Standing.CONTESTED, "crisis 3": Standing.STANDS}
-    take(node, said(forked.other, declaration(4)))
+    take(node, said(forked.other, items_of(range(5)), declaration(4)))
     wanted = {"crisis 2": Standing.SUPERSEDED, "crisis 3": Standing.STANDS, "crisis 4": Standing.STANDS}
     assert standings(node) == wanted
-    take(node, [first])
+    take(node, first)
     assert standings(node) == wanted
     assert node.trust.marks.forked() == {}
