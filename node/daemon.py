@@ -32,6 +32,7 @@ from node.rpc import server
 from node.rpc.admin import AdminServicer
 from node.rpc.approval import Approval
 from node.rpc.charter import ChartersServicer
+from node.rpc.forks import ForksServicer
 from node.rpc.gate import Gate
 from node.rpc.membership import MembershipServicer
 from node.rpc.peer import PeerServicer
@@ -95,14 +96,13 @@ class Daemon:
 
     def __post_init__(self) -> None:
         now, chance = self.clock.monotonic_s(), SystemRandom()
-        me = self._self()
-        heads, forks = ledger.heads(self.exchange.stores.ledger), ledger.forks(self.exchange.stores.ledger)
+        me, heads = self._self(), ledger.heads(self.exchange.stores.ledger)
         self.started_ms = self.clock.now_ms()
         circle = self.exchange.circle(self.started_ms)
         gossip = Gossip(
             me,
             heads,
-            {one.feed_id: one.seq for one in forks},
+            self.exchange.trust.marks.forked(),
             circle,
             chance,
             now=now,
@@ -223,7 +223,8 @@ class Daemon:
         )
         charter_file = charters.read(self.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
         members = MembershipServicer(self.saying, self.approval, charter_file, self.config.peers_address)
-        ours = (tools, admin, ChartersServicer(self.amending), members)
+        forks = ForksServicer(self.writer, self.reading, self.clock)
+        ours = (tools, admin, ChartersServicer(self.amending), members, forks)
         peers = PeerServicer(self.peering.serve)
         meters = (self.looking.meter,) if self.looking else ()
         return [

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
-from node.v1 import admin_pb2, charter_pb2, membership_pb2, record_pb2, tools_pb2
+from node.v1 import admin_pb2, charter_pb2, forks_pb2, membership_pb2, record_pb2, tools_pb2
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "node" / "cli" / "schemas.json"
@@ -168,6 +168,8 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         "peer list": _many(peer),
         "peer show": peer,
         "peer check": letters.spread(admin_pb2.CheckPeerResponse, {"peer": peer}),
+        "fork list": _many(letters.of(forks_pb2.ForkView)),
+        "fork show": letters.of(forks_pb2.GetForkResponse),
         "doctor": _record(
             {
                 "summary": _record(dict.fromkeys(("ok", "warning", "fault", "unknown"), NUMBER)),

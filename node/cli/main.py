@@ -29,6 +29,7 @@ COMMANDS = {  # name: module, attribute
     "doctor": ("node.cli.doctor", "doctor"),
     "member": ("node.cli.roster", "member"),
     "peer": ("node.cli.peer", "peer"),
+    "fork": ("node.cli.fork", "fork"),
     "crisis": ("node.cli.crisis", "crisis"),
     "list": ("node.cli.lists", "list_"),
     "lookup": ("node.cli.lookup", "lookup"),

@@ -93,6 +93,9 @@ def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
     if found.peers_connected:
         all_of_them = found.peers_in_step == found.peers_connected
         parts.append("in step" if all_of_them else f"in step with {found.peers_in_step} of {found.peers_connected}")
+    if found.forks:
+        own = f", {found.own_forks} of our own" if found.own_forks else ""
+        parts.append(f"forks: {found.forks}{own}: `tocsin fork list`")
     if found.clock_known:
         parts.append(f"clock {printing.seconds(found.clock_ahead_ms)}")
     return parts

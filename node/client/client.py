@@ -18,11 +18,12 @@ from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
 from node.feed.pae import FederationId
 from node.rpc import bundle
-from node.v1 import charter_pb2_grpc, record_pb2, tools_pb2
+from node.v1 import charter_pb2_grpc, forks_pb2_grpc, record_pb2, tools_pb2
 
 if TYPE_CHECKING:
     from node.v1.admin_pb2_grpc import AdminAsyncStub
     from node.v1.charter_pb2_grpc import ChartersAsyncStub
+    from node.v1.forks_pb2_grpc import ForksAsyncStub
     from node.v1.membership_pb2_grpc import MembershipAsyncStub
 
 
@@ -78,6 +79,11 @@ class Client:
     def membership(self) -> "MembershipAsyncStub":
         """`tocsin.v1.Membership` as it is, likewise."""
         return self._connection.present().membership
+
+    @property
+    def forks(self) -> "ForksAsyncStub":
+        """`tocsin.v1.Forks`, likewise."""
+        return forks_pb2_grpc.ForksStub(self._connection.present().channel)
 
     async def __aenter__(self) -> Self:
         return self

@@ -20,6 +20,7 @@ keyring      which keys there are
 backups      everything that may come back, and neither payload nor key
 restoring    a node out of a backup
 looking      the stores read from outside, whether the node runs or not
+settling     the root names a branch of a forked feed
 tools        key and certificate for a program of the member's own
 rebuilding   the index anew from the files that hold it
 upgrading    an older program's stores become this one's

@@ -106,23 +106,24 @@ def _enforce(config: Config, made: Sequence[Entry], fresh: NodeKeys | None, now_
 
 def rotate_node(config: Config) -> Ceremony:
     """Fresh feed and KEM keys; the present feed is ended by the new one."""
-    return _certify(reopening.fresh_keys(_node(config)))
+    return certify(reopening.fresh_keys(_node(config)))
 
 
 def reopen(config: Config) -> Ceremony:
     """The same, whatever became of the folder that signed here."""
     with renewal.held(config.data_folder):
         node = folder.read_node_keys(config.data_folder, SigningKey.generate())
-    return _certify(reopening.fresh_keys(node))
+    return certify(reopening.fresh_keys(node))
 
 
-def _certify(fresh: NodeKeys, *more: Act) -> Ceremony:
+def certify(fresh: NodeKeys, *more: Act) -> Ceremony:
+    """Let in fresh keys of this node, and whatever is said with it."""
     return Ceremony((identities.certify(fresh), *more), fresh)
 
 
 def rotate_tls(config: Config, now: datetime) -> Ceremony:
     """The same with a next TLS issuer, which is not shown before `tocsin key rotate tls --finish`."""
-    return _certify(reopening.fresh_keys(_node(config), issuer=issuer.create_issuer(now)))
+    return certify(reopening.fresh_keys(_node(config), issuer=issuer.create_issuer(now)))
 
 
 def rotate_root(key: SigningKey, next_public: bytes) -> Ceremony:
@@ -172,7 +173,7 @@ def retire(config: Config, feed_id: FeedId | None, at: int | None) -> Ceremony:
     ended = Kind.RETIRE, statement.SerializeToString(deterministic=True)
     if feed_id != own:
         return Ceremony((ended,))
-    return _certify(reopening.fresh_keys(node), ended)
+    return certify(reopening.fresh_keys(node), ended)
 
 
 def finish_tls(config: Config) -> None:
@@ -201,7 +202,7 @@ def _require_ours(trust: Trust, member_id: MemberId, feed_id: FeedId) -> None:
 
 def _bound(config: Config, opened: Stores, federation_id: FederationId, feed_id: FeedId, at: int | None) -> Head | None:
     """Where a feed ends: as asked for, or at the last entry of it that a journal here has."""
-    signed = _signed_here(config, federation_id, feed_id)
+    signed = signed_here(config, federation_id, feed_id)
     if at == 0:
         return None
     if at is None:
@@ -218,7 +219,7 @@ def _bound(config: Config, opened: Stores, federation_id: FederationId, feed_id:
     return Head(feed_id, at, hash_)
 
 
-def _signed_here(config: Config, federation_id: FederationId, feed_id: FeedId) -> dict[int, HeaderHash]:
+def signed_here(config: Config, federation_id: FederationId, feed_id: FeedId) -> dict[int, HeaderHash]:
     """What the journals say was signed in a feed: the present one, and those that were kept."""
     data: Path = config.data_folder
     found = {}

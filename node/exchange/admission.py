@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from node import limits
+from node.exchange import forks, verification
 from node.exchange import trust as trusts
-from node.exchange import verification
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader, Verified, learn
 from node.feed import box as boxes
-from node.feed import chain, entry, payload
+from node.feed import chain, entry, kinds, payload
 from node.feed.chain import Head, Place
+from node.feed.entry import Entry
 from node.feed.header import SEALED_RELAY, URGENT, Header
 from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.feed.kinds import Kind
@@ -39,6 +40,8 @@ class Admitted:
     entries: tuple[Verified, ...] = ()
     gaps: tuple[Gap, ...] = ()
     forks: tuple[ForkRow, ...] = ()
+    parted: tuple[tuple[FeedId, int], ...] = ()  # forks found above where the branches part
+    settled: tuple[tuple[FeedId, int], ...] = ()  # feeds of which a fork was settled, and where one is still open, or 0
     arrived: frozenset[bool] = frozenset()  # whether something urgent, or something else, became readable
 
 
@@ -55,25 +58,75 @@ class Admission:
         self.arrived: list[tuple[bool, HeaderHash]] = []
         self.entries: list[Verified] = []
         self.gaps: set[Gap] = set()
-        self.forks: list[ForkRow] = []
+        self.forks: dict[FeedId, ForkRow] = {}
+        self.parted: set[tuple[FeedId, int]] = set()
+        self.beside: set[HeaderHash] = set()
+        self.chained: dict[tuple[FeedId, int], Entry] = {}
         self.seen: set[HeaderHash] = set()
 
     def take(self, verified: Verified) -> None:
         """Find the entry's place and note what to write."""
         header = verified.header
-        head = self.head(header.feed_id)
-        match chain.place(head, header):
-            case Place.NEXT:
-                self._append(verified, chained=True)
-                self.chain_ahead(header.feed_id)
-            case Place.AHEAD:
-                self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
-                if verified.lane == URGENT and self._has_room_ahead(header):
-                    self._append(verified, chained=False)
-            case Place.BROKEN:
-                self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
-            case Place.KNOWN:
-                self._take_known(verified)
+        place = chain.place(self.head(header.feed_id), header)
+        if place is not Place.KNOWN and self._is_stored(header.hash):
+            self._supplement(verified)
+        elif self._is_elsewhere(header):
+            self.keep_beside(verified)
+        elif place is Place.NEXT:
+            self._append(verified, chained=True)
+            self.chain_ahead(header.feed_id)
+        elif place is Place.KNOWN:
+            self._take_known(verified)
+        else:
+            self._note_gap(header)
+            if place is Place.BROKEN:
+                self.keep_beside(verified)
+            elif verified.lane == URGENT and self._has_room_ahead(header):
+                self._append(verified, chained=False)
+
+    def prove(self, one: Entry, other: Entry) -> bool:
+        """Keep the proof that two entries of one place make, where it is lower than what is known; whether it is."""
+        signers = trusts.signers(self.trust, one, other)
+        if signers is None or not forks.is_news(self.trust, one.header, other.header):
+            return False
+        row = forks.row_of(chain.prove_fork(one, other, signers, self.trust.federation_id))
+        ledger.put_fork(self.stores.ledger, row)
+        self.forks[row.feed_id] = row
+        parts = forks.parts(one.header, other.header)
+        self.trust = trusts.with_fork(self.trust, row.feed_id, row.seq, parts=parts)
+        return True
+
+    def _is_stored(self, hash_: HeaderHash) -> bool:
+        return hash_ in self.seen or bool(ledger.held(self.stores.ledger, [hash_]))
+
+    def _is_elsewhere(self, header: Header) -> bool:
+        """Whether an entry is on another branch than the chain, by what its root named or by what it follows."""
+        if not self.trust.marks.is_marked(header.feed_id):
+            return False
+        if self.trust.marks.named_at(header.feed_id).get(header.seq, header.hash) != header.hash:
+            return True
+        previous = HeaderHash(header.previous)
+        if previous in self.beside or ledger.is_beside(self.stores.ledger, previous):
+            return True
+        forked = self.trust.marks.forked_at(header.feed_id)  # of an identity log nobody says which branch stands
+        return kinds.is_identity(header.kind) and forked is not None and header.seq >= forked
+
+    def _note_gap(self, header: Header) -> None:
+        """What is missing below is asked for; above a fork that nobody settled, nothing is."""
+        head, forked = self.head(header.feed_id), self.trust.marks.forked_at(header.feed_id)
+        if forked is None or (head.seq if head else 0) < forked - 1:
+            self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
+
+    def keep_beside(self, verified: Verified, *, proves: bool = False) -> None:
+        """Of another branch what proves the fork is kept, and what is urgent, as far as there is room."""
+        header = verified.header
+        if self._is_stored(header.hash) or not (proves or verified.lane == URGENT):
+            return
+        waiting = sum(1 for row, _, _ in self.rows if row.hash in self.beside and row.feed_id == header.feed_id)
+        room = limits.AHEAD_PER_FEED_MAX * (2 if proves else 1)  # what floods it keeps no proof out
+        if ledger.beside_count(self.stores.ledger, header.feed_id) + waiting < room:
+            self.beside.add(header.hash)
+            self._append(verified, chained=False)
 
     def head(self, feed_id: FeedId) -> Head | None:
         """The feed as it is while the batch comes in."""
@@ -94,6 +147,7 @@ class Admission:
         if chained:
             self.heads[header.feed_id] = chain.head_of(header)
             self.moved.add(header.feed_id)
+            self.chained[header.feed_id, header.seq] = verified.entry
         self.trust = learn(self.trust, verified)
         self.entries.append(verified)
         if header.has_payload:
@@ -136,7 +190,11 @@ class Admission:
         """Headers kept above the gap, before or in this batch, that now follow the head."""
         above: dict[tuple[int, bytes], tuple[Header, int | None]] = {}
         waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id)]
-        pending = [(row, i) for i, (row, _, chained) in enumerate(self.rows) if not chained and row.feed_id == feed_id]
+        pending = [
+            (row, i)
+            for i, (row, _, chained) in enumerate(self.rows)
+            if not chained and row.feed_id == feed_id and row.hash not in self.beside
+        ]
         for row, place in [*waiting, *pending]:
             header = entry.decode(row.body, row.signature, self.trust.federation_id).header
             above[header.seq, header.previous] = (header, place)
@@ -152,18 +210,33 @@ class Admission:
 
     def _has_room_ahead(self, header: Header) -> bool:
         kept = ledger.ahead(self.stores.ledger, header.feed_id)
-        waiting = sum(1 for row, _, chained in self.rows if not chained and row.feed_id == header.feed_id)
+        waiting = sum(
+            1
+            for row, _, chained in self.rows
+            if not chained and row.feed_id == header.feed_id and row.hash not in self.beside
+        )
         return all(row.hash != header.hash for row in kept) and len(kept) + waiting < limits.AHEAD_PER_FEED_MAX
 
     def _take_known(self, verified: Verified) -> None:
         header = verified.header
         if header.hash in self.seen:
             return
-        ours = ledger.hash_at(self.stores.ledger, header.feed_id, header.seq)
-        if ours == header.hash:
+        ours = self._entry_at(header.feed_id, header.seq)
+        if ours is None or ours.header.hash == header.hash or self._is_stored(header.hash):
             self._supplement(verified)
-        elif ours is not None:
-            self._prove_fork(ours, verified)
+            return
+        self.keep_beside(verified, proves=self.prove(ours, verified.entry))
+        forked = self.trust.marks.forked_at(header.feed_id)
+        if not forks.parts(ours.header, header) and (forked is None or header.seq <= forked):
+            self.parted.add((header.feed_id, header.seq))
+
+    def _entry_at(self, feed_id: FeedId, seq: int) -> Entry | None:
+        """What stands in a place of the chain, in the store or in this batch."""
+        if (feed_id, seq) in self.chained:
+            return self.chained[feed_id, seq]
+        hash_ = ledger.hash_at(self.stores.ledger, feed_id, seq)
+        row = ledger.entry(self.stores.ledger, hash_) if hash_ else None
+        return entry.decode(row.body, row.signature, self.trust.federation_id) if row else None
 
     def _supplement(self, verified: Verified) -> None:
         """The box or the payload of an entry that is stored already."""
@@ -179,20 +252,6 @@ class Admission:
         if encoded:
             held = bool(verified.payload) or payloads.is_held(self.stores.ledger, header.hash)
             self.arrived += settle(self.stores, header, encoded, held, self.trust, self.reader, self.now_ms)
-
-    def _prove_fork(self, ours: HeaderHash, verified: Verified) -> None:
-        stored = ledger.entry(self.stores.ledger, ours)
-        if stored is None:
-            return
-        other = entry.decode(stored.body, stored.signature, self.trust.federation_id)
-        signers = trusts.signers(self.trust, other, verified.entry)
-        if signers is None:
-            return
-        proof = chain.prove_fork(other, verified.entry, signers, self.trust.federation_id)
-        row = fork_row(proof)
-        if ledger.keep_fork(self.stores.ledger, row):
-            self.forks.append(row)
-            self.trust = trusts.with_fork(self.trust, row.feed_id, row.seq)
 
 
 def settle(
@@ -233,9 +292,3 @@ def state_of(header: Header, *, boxed: bool, readable: bool, is_held: bool) -> S
     if header.effective_carriage == SEALED_RELAY:
         return State.SEALED if is_held else State.MISSING
     return State.UNWANTED  # under carriage 0, a box that does not hold its key: the author's fault
-
-
-def fork_row(proof: chain.ForkProof) -> ForkRow:
-    """A proof as it is stored and passed on."""
-    first, second = ((one.header.body, one.signature) for one in (proof.first, proof.second))
-    return ForkRow(proof.feed_id, proof.seq, first, second)

@@ -65,7 +65,7 @@ def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[t
     declared = index.of_kinds(stores.index, [Kind.DECLARATION])
     ends: dict[tuple[MemberId, ObjectId], list[int]] = {}
     for act in index.of_kinds(stores.index, [Kind.CRISIS_ACT]):
-        if _is_end(act):
+        if _is_end(act) and _stands(stores, act, seen):
             ends.setdefault((act.member_id, act.object_id), []).append(act.created_ms)
     first = {
         (one.member_id, one.object_id): one for one in reversed(declared) if exercises or named or not one.exercise
@@ -83,12 +83,18 @@ def crisis(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId)
     declared = next((one for one in said if one.kind == Kind.DECLARATION), None)
     if declared is None:
         return None
-    ended_ms = [one.created_ms for one in said if one.kind == Kind.CRISIS_ACT and _is_end(one)]
+    acts = (one for one in said if one.kind == Kind.CRISIS_ACT and _is_end(one))
+    ended_ms = [one.created_ms for one in acts if _stands(stores, one, seen)]
     return crisis_view(stores, declared, ended_ms, index.neighbours(stores.index, object_id), seen)
 
 
 def _is_end(act: Record) -> bool:
     return record_pb2.Record.FromString(act.content).crisis_act.WhichOneof("act") == "end"
+
+
+def _stands(stores: Stores, act: Record, seen: View) -> bool:
+    """An end that is contested ends nothing: who has a stolen key must not silence its owner."""
+    return standing.standing_of(stores, act, seen.trust) is Standing.STANDS
 
 
 def crisis_view(
@@ -97,8 +103,9 @@ def crisis_view(
     """One crisis as it stands now."""
     crisis = record_pb2.Record.FromString(record.content).crisis
     obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.rules, _place(record))
-    if standing.standing_of(stores, record.feed_id, record.seq, seen.trust) is Standing.SUPERSEDED:
-        obstacle = "its author's feed was ended below it"
+    stands = standing.standing_of(stores, record, seen.trust)
+    if stands is Standing.SUPERSEDED:
+        obstacle = standing.SUPERSEDED
     found = lifecycle.standing(Declared(crisis.starts_ms, crisis.ends_ms, obstacle), ended_ms, seen.now_ms)
     return tools_pb2.CrisisView(
         member_id=record.member_id,
@@ -106,7 +113,7 @@ def crisis_view(
         reference=names.reference("c", record.object_id, rising),
         member_name=member_name(seen.trust, record.member_id),
         state=found.state,
-        reason=found.reason,
+        reason=found.reason or (standing.CONTESTED if stands is Standing.CONTESTED else ""),
         crisis=crisis,
         exercise=record.exercise,
         entry=record.hash,

@@ -89,6 +89,15 @@ def is_chunk_of(header: Header, chunk: peer_pb2.Chunk) -> bool:
     return merkle.root_of_path(merkle.leaf(chunk.data), chunk.number, count, chunk.path) == header.payload_root
 
 
+def above_fork(stores: Stores, row: ForkRow, federation_id: FederationId, now_ms: int) -> list[header_pb2.SignedEntry]:
+    """What proves a fork and what is urgent above it, with box and payload: contested everywhere alike."""
+    hashes = [entry.decode(*each, federation_id).header.hash for each in (row.first, row.second)]
+    proving = [found for found in (ledger.entry(stores.ledger, hash_) for hash_ in hashes) if found]
+    urgent = ledger.urgent_from(stores.ledger, row.feed_id, row.seq, 2 * limits.AHEAD_PER_FEED_MAX)
+    others = [found for found in urgent if found.hash not in hashes]
+    return list(fill(letter(stores, found, federation_id, now_ms) for found in (*proving, *others)))
+
+
 def fork(row: ForkRow) -> header_pb2.ForkProof:
     """A proof as it travels."""
     first, second = (header_pb2.SignedEntry(header=body, signature=mark) for body, mark in (row.first, row.second))

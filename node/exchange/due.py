@@ -108,7 +108,7 @@ def _counting(
     ]
     for one in part.withdrawals if numbers else ():
         row = ledger.entry(stores.ledger, one.hash)
-        if row and standing.standing_of(stores, one.feed_id, one.seq, seen.trust) is Standing.STANDS:
+        if row and standing.standing_of(stores, one, seen.trust) is Standing.STANDS:
             yield _Came(one, row.received_ms, numbers)
 
 
@@ -116,7 +116,7 @@ def _replaced(stores: Stores, said: Mapping[tuple[bytes, MemberId], Said], recor
     """When records that stand and take this one's place came."""
     for one in said.get((record.hash, record.member_id), Said()).replacements:
         row = ledger.entry(stores.ledger, one.hash)
-        stands = standing.standing_of(stores, one.feed_id, one.seq, seen.trust) is Standing.STANDS
+        stands = standing.standing_of(stores, one, seen.trust) is Standing.STANDS
         if row and stands and one.object_id == record.object_id:
             yield row.received_ms
 

@@ -37,7 +37,6 @@ from node.protocol.effects import Asked
 from node.store import arrivals, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
 from node.store.erasures import Erasure
-from node.store.ledger import ForkRow
 from node.store.payloads import State
 from node.store.peers import Peer
 from node.store.restrictions import Replacement
@@ -146,10 +145,11 @@ class Exchange:
         """What is still to be said about the feeds that this node had before its present one."""
         return succession.drafts(self.stores, self.trust, self.author)
 
-    def take_fork(self, letter: header_pb2.ForkProof) -> ForkRow | None:
-        """A proof from a peer; raises PeerFault. None: nothing new."""
-        self.trust, row = ingest.take_fork(self.stores, letter, self.trust)
-        return row
+    def take_fork(self, letter: header_pb2.ForkProof, now_ms: int) -> Admitted:
+        """A proof from a peer, and what it brings; raises PeerFault."""
+        admitted = ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms)
+        self.trust = admitted.trust
+        return admitted
 
     def keep_chunk(self, chunk: peer_pb2.Chunk, now_ms: int) -> bool:
         """Store a chunk of a wanted payload; whether it is whole now. Raises PeerFault for a wrong one."""
@@ -275,6 +275,17 @@ class Exchange:
         told = [row for row in rows if row and circle.tells(peer, row.feed_id)]
         single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in told]
         return [answer for answer in [*answers, single] if answer]
+
+    def tell_forks(self, feeds: Sequence[FeedId], now_ms: int) -> list[peer_pb2.Frame]:
+        """The proofs of these feeds, each with what is urgent above the fork, on whatever branch."""
+        frames = []
+        for feed_id in feeds:
+            row = ledger.fork(self.stores.ledger, feed_id)
+            if row is not None:
+                frames.append(peer_pb2.Frame(fork=disclose.fork(row)))
+                urgent = disclose.above_fork(self.stores, row, self.trust.federation_id, now_ms)
+                frames.append(peer_pb2.Frame(entries=peer_pb2.Entries(entries=urgent, lane=headers.HISTORY)))
+        return frames
 
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:
         """One chunk, or that it is not to be had here; None past the end."""

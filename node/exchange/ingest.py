@@ -5,7 +5,7 @@ A missing predecessor and a date in the future are nobody's fault: they are fetc
 
 from collections.abc import Sequence
 
-from node.exchange import admission, verification
+from node.exchange import admission, forks, verification
 from node.exchange import trust as trusts
 from node.exchange.admission import Admission, Admitted
 from node.exchange.trust import Trust
@@ -16,7 +16,7 @@ from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.policy.following import Follows
 from node.store import arrivals, ledger, payloads
-from node.store.ledger import ForkRow, Row
+from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
 from node.v1 import header_pb2
@@ -47,33 +47,54 @@ def admit(
     work = Admission(stores, trust, reader, follows or Follows(reader.member_id), now_ms)
     for verified in checked.entries:
         work.take(verified)
+    return _store(work, trust)
+
+
+def _store(work: Admission, before: Trust) -> Admitted:
+    """Keys before ledger; which branch of a fork is the chain changes in the commit that learns it."""
+    stores = work.stores
     payloads.put_boxes(stores.keys, work.boxes)
     stores.commit("keys")
     ledger.append(stores.ledger, work.rows)
+    ledger.put_beside(stores.ledger, sorted(work.beside))
     ledger.set_heads(stores.ledger, (work.heads[feed] for feed in sorted(work.moved)))
+    newly = {bound.feed_id for bound in work.trust.marks.settled - before.marks.settled}
+    for feed_id in sorted(newly | {bound.feed_id for bound in work.trust.marks.settled if bound.feed_id in work.moved}):
+        head = forks.settle(stores, work.trust, feed_id)
+        if head is not None:
+            work.heads[feed_id] = head
+            work.moved.add(feed_id)
     arrivals.add(stores.ledger, work.arrived)
     stores.commit("ledger")
     return Admitted(
         heads=tuple(work.heads[feed] for feed in sorted(work.moved)),
         entries=tuple(work.entries),
         gaps=tuple(sorted(work.gaps, key=lambda gap: (gap.feed_id, gap.seq))),
-        forks=tuple(work.forks),
+        forks=tuple(work.forks[feed] for feed in sorted(work.forks)),
+        parted=tuple(sorted(work.parted)),
+        settled=tuple((feed, work.trust.marks.forked_at(feed) or 0) for feed in sorted(newly)),
         arrived=frozenset(urgent for urgent, _ in work.arrived),
         trust=work.trust,
     )
 
 
-def take_fork(stores: Stores, letter: header_pb2.ForkProof, trust: Trust) -> tuple[Trust, ForkRow | None]:
-    """Take a proof from a peer; raises PeerFault where it proves nothing. None: nothing new, or not ours to judge."""
-    one, other = (entry.decode(e.header, e.signature, trust.federation_id) for e in (letter.first, letter.second))
+def take_fork(stores: Stores, letter: header_pb2.ForkProof, trust: Trust, reader: Reader, now_ms: int) -> Admitted:
+    """Take a proof from a peer, and both of its entries; raises PeerFault where it proves nothing.
+
+    One of a feed that is not known here proves nothing yet: peers send it again when they compare heads.
+    """
+    letters = (letter.first, letter.second)
+    one, other = (entry.decode(each.header, each.signature, trust.federation_id) for each in letters)
     signers = trusts.signers(trust, one, other)
     if signers is None:
-        return trust, None
-    row = admission.fork_row(chain.prove_fork(one, other, signers, trust.federation_id))
-    if not ledger.keep_fork(stores.ledger, row):
-        return trust, None
-    stores.commit("ledger")
-    return trusts.with_fork(trust, row.feed_id, row.seq), row
+        return Admitted(trust)
+    chain.prove_fork(one, other, signers, trust.federation_id)
+    work = Admission(stores, trust, reader, Follows(reader.member_id), now_ms)
+    if not work.prove(one, other):
+        return Admitted(trust)
+    for verified in verification.verify(letters, trust, reader).entries:
+        work.keep_beside(verified, proves=True)
+    return _store(work, trust)
 
 
 def load(stores: Stores, trust: Trust, me: MemberId | None = None) -> Trust:
@@ -95,7 +116,9 @@ def load(stores: Stores, trust: Trust, me: MemberId | None = None) -> Trust:
             break
         waiting = left
     for fork in ledger.forks(stores.ledger):
-        trust = trusts.with_fork(trust, fork.feed_id, fork.seq)
+        one, other = forks.entries_of(fork, trust.federation_id)
+        parts = forks.parts(one.header, other.header)
+        trust = trusts.with_fork(trust, fork.feed_id, fork.seq, parts=parts)
     return trust
 
 
@@ -114,12 +137,14 @@ def _stored(row: Row, trust: Trust, me: MemberId | None) -> Verified | None:
 
 
 def mend(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> None:
-    """At the start: chain what was kept above a gap that is closed by now, settle what is whole."""
+    """At the start: chain what was kept above a gap that is closed by now or was named, settle what is whole."""
     for feed_id in ledger.feeds_ahead(stores.ledger):
         work = Admission(stores, trust, reader, Follows(reader.member_id), now_ms)
         if work.head(feed_id) is not None:
             work.chain_ahead(feed_id)
             ledger.set_heads(stores.ledger, [work.heads[feed_id]])
+    for feed_id in sorted({bound.feed_id for bound in trust.marks.settled}):
+        forks.settle(stores, trust, feed_id)
     settle_whole(stores, trust, reader, now_ms)
     stores.commit("ledger")
 

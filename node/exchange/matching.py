@@ -136,8 +136,6 @@ def restriction(stores: Stores, record: Record, seen: View) -> Restriction | Non
         return None
     if not seen.follows.matches(record.member_id, record.object_id):
         return None
-    if standing.standing_of(stores, record.feed_id, record.seq, seen.trust) is Standing.SUPERSEDED:
-        return None
     found = standing.restriction(stores, record, seen.trust)
     return None if found.reason else found
 
@@ -195,7 +193,7 @@ class _Records:
         name, quality_floor = self._list(record)
         member_name, obstacle = self._member(record)
         if not obstacle and self._is_contested(record):
-            obstacle = "its author's feed has forked"
+            obstacle = standing.CONTESTED
         qualities = letter.items.qualities if letter.items.kind == hashes.PDQ.name else b""
         match = tools_pb2.Match(
             entry=record.hash,
@@ -214,7 +212,7 @@ class _Records:
         return _Weighed(match, item_record(self._stores, name, record.hash), restricted, qualities, quality_floor)
 
     def _is_contested(self, record: Record) -> bool:
-        found = standing.standing_of(self._stores, record.feed_id, record.seq, self._seen.trust)
+        found = standing.standing_of(self._stores, record, self._seen.trust)
         return found is Standing.CONTESTED
 
     def _list(self, record: Record) -> tuple[str, int]:

@@ -2,18 +2,39 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import Protocol
 
 from node.exchange.trust import Trust
-from node.feed import marks
+from node.feed import entry, identity, marks
 from node.feed.keys import FeedId, HeaderHash
-from node.feed.marks import Standing
+from node.feed.marks import HashAt, Standing
 from node.store import index, ledger, remainders, restrictions
 from node.store.index import Record
 from node.store.restrictions import Said
 from node.store.stores import Stores
 
 WITHDRAWN, REPLACED = "withdrawn by its author", "replaced by a later record"
+CONTESTED = "contested: its author's feed has forked, and its root has not said which branch stands"
+SUPERSEDED = "superseded: it stands above the end of its author's feed, or on a branch that its root did not name"
+
+
+class Placed(Protocol):
+    """Whatever stands in a place of a feed: a stored entry, a record, a withdrawal, a replacement."""
+
+    @property
+    def hash(self) -> HeaderHash:
+        """What the entry is called."""
+        ...
+
+    @property
+    def feed_id(self) -> FeedId:
+        """In which feed."""
+        ...
+
+    @property
+    def seq(self) -> int:
+        """Where."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +56,53 @@ class Restriction:
         return self.positions.bit_count()
 
 
-def standing_of(stores: Stores, feed_id: FeedId, seq: int, trust: Trust) -> Standing:
-    """Whether an entry stands, by forks and ends of its feed."""
-    return marks.standing(trust.marks, feed_id, seq, partial(ledger.hash_at, stores.ledger, feed_id))
+def standing_of(stores: Stores, placed: Placed, trust: Trust) -> Standing:
+    """Whether an entry stands, by forks and ends of its feed, and by its own branch.
+
+    Nothing that a member whose identity log has forked ever said counts in full: there is no root above its root.
+    """
+    found = Standing.STANDS
+    if trust.marks.is_marked(placed.feed_id):
+        found = marks.standing(trust.marks, placed.feed_id, placed.seq, _branch(stores, placed, trust))
+        if found is Standing.CONTESTED and _is_passed(stores, placed, trust):
+            found = Standing.SUPERSEDED
+    if found is Standing.STANDS and is_frozen(placed.feed_id, trust):
+        return Standing.CONTESTED
+    return found
+
+
+def is_frozen(feed_id: FeedId, trust: Trust) -> bool:
+    """Whether the identity log of a feed's member has forked."""
+    feed = trust.feeds.get(feed_id)
+    return feed is not None and trust.marks.forked_at(identity.log_id(feed.member_id)) is not None
+
+
+def _is_passed(stores: Stores, placed: Placed, trust: Trust) -> bool:
+    """Whether the chain that was named has another entry in this place: then this one's branch matters no more."""
+    if any(fork <= placed.seq for fork in trust.marks.open_forks(placed.feed_id)):
+        return False
+    return ledger.hash_at(stores.ledger, placed.feed_id, placed.seq) not in (None, placed.hash)
+
+
+def _branch(stores: Stores, placed: Placed, trust: Trust) -> HashAt:
+    """The header hash at a place at or below an entry on its own branch; None where that is not held."""
+    down = {placed.seq: placed.hash}
+    lowest = placed.seq
+
+    def hash_at(seq: int) -> HeaderHash | None:
+        nonlocal lowest
+        while lowest > seq:
+            if ledger.is_chained(stores.ledger, down[lowest]):
+                return ledger.hash_at(stores.ledger, placed.feed_id, seq)
+            row = ledger.entry(stores.ledger, down[lowest])
+            if row is None:
+                return None
+            header = entry.decode(row.body, row.signature, trust.federation_id).header
+            lowest -= 1
+            down[lowest] = HeaderHash(header.previous)
+        return down.get(seq)
+
+    return hash_at
 
 
 def weighed(stores: Stores, trust: Trust, before: Trust) -> Trust:
@@ -49,8 +114,8 @@ def weighed(stores: Stores, trust: Trust, before: Trust) -> Trust:
 
 
 def _fallen(stores: Stores, trust: Trust) -> Iterator[HeaderHash]:
-    ended = {bound.feed_id for bound in trust.marks.ends} | {feed_id for feed_id, _ in trust.marks.forks}
-    authors = {feed.member_id for feed_id in ended if (feed := trust.feeds.get(feed_id))}
+    marked = [*(bound.feed_id for bound in trust.marks.ends), *(feed_id for feed_id, _ in trust.marks.forks)]
+    authors = {author for feed_id in marked if (author := trust.author(feed_id))}
     if not authors:
         return
     facts = trust.facts
@@ -58,15 +123,18 @@ def _fallen(stores: Stores, trust: Trust) -> Iterator[HeaderHash]:
     said += [(one.author, one.by) for one in facts.unendorsed]
     for author, hash_ in said:
         row = ledger.entry(stores.ledger, hash_) if author in authors else None
-        if row and standing_of(stores, row.feed_id, row.seq, trust) is not Standing.STANDS:
+        if row and standing_of(stores, row, trust) is not Standing.STANDS:
             yield hash_
 
 
 def restriction(stores: Stores, record: Record, trust: Trust) -> Restriction:
-    """What its author took back of a record of a list, or of the list it is of."""
+    """What does not count any more of a record: its author took it back, or the list it is of, or it is superseded."""
     said = restrictions.said_of(stores.index, record.member_id, record.hash, record.object_id)
     left = remainders.find(stores.ledger, record.hash)
-    return _weigh(stores, record, [said], trust, left.positions if left else 0)
+    gone = left.positions if left else 0
+    if standing_of(stores, record, trust) is Standing.SUPERSEDED:
+        return Restriction(SUPERSEDED, gone=gone)
+    return _weigh(stores, record, [said], trust, gone)
 
 
 def restricted(stores: Stores, kind: int, trust: Trust) -> dict[int, Restriction]:
@@ -75,8 +143,9 @@ def restricted(stores: Stores, kind: int, trust: Trust) -> dict[int, Restriction
     numbers = [number for number, _ in restrictions.touched(stores.index, kind)] if said else []
     if gone:
         numbers = sorted({*numbers, *index.numbers(stores.index, list(gone))})
-    found = {}
-    for number, record in index.records(stores.index, numbers).items():
+    superseded = _superseded(stores, kind, trust)
+    found = {number: Restriction(SUPERSEDED, gone=gone.get(hash_, 0)) for number, hash_ in superseded.items()}
+    for number, record in index.records(stores.index, [one for one in numbers if one not in superseded]).items():
         about = [(record.hash, record.member_id), (record.object_id, record.member_id)]
         about_it = [said[one] for one in about if one in said]
         weighed = _weigh(stores, record, about_it, trust, gone.get(record.hash, 0))
@@ -85,10 +154,22 @@ def restricted(stores: Stores, kind: int, trust: Trust) -> dict[int, Restriction
     return found
 
 
+def _superseded(stores: Stores, kind: int, trust: Trust) -> dict[int, HeaderHash]:
+    """Records of this kind above an end, or on a branch that was not named, by number."""
+    bounds = (*trust.marks.settled, *trust.marks.ends)
+    lowest = {feed: min(one.seq for one in bounds if one.feed_id == feed) for feed in {one.feed_id for one in bounds}}
+    return {
+        number: record.hash
+        for feed_id in sorted(lowest)
+        for number, record in index.from_place(stores.index, feed_id, lowest[feed_id]).items()
+        if record.kind == kind and standing_of(stores, record, trust) is Standing.SUPERSEDED
+    }
+
+
 def _weigh(stores: Stores, record: Record, said: Sequence[Said], trust: Trust, gone: int) -> Restriction:
     positions, since_ms = gone, 0  # what is erased does not come back, whatever becomes of what was said
     for withdrawal in sorted((one for part in said for one in part.withdrawals), key=lambda one: one.created_ms):
-        if standing_of(stores, withdrawal.feed_id, withdrawal.seq, trust) is Standing.SUPERSEDED:
+        if standing_of(stores, withdrawal, trust) is Standing.SUPERSEDED:
             continue
         since_ms = since_ms or withdrawal.created_ms
         if not withdrawal.positions:
@@ -96,6 +177,6 @@ def _weigh(stores: Stores, record: Record, said: Sequence[Said], trust: Trust, g
         positions |= int.from_bytes(withdrawal.positions, "little")
     for one in (one for part in said for one in part.replacements):
         is_of_list = one.object_id == record.object_id
-        if is_of_list and standing_of(stores, one.feed_id, one.seq, trust) is not Standing.SUPERSEDED:
+        if is_of_list and standing_of(stores, one, trust) is not Standing.SUPERSEDED:
             return Restriction(REPLACED, since_ms=since_ms)
     return Restriction(positions=positions & ((1 << record.items) - 1), since_ms=since_ms, gone=gone)

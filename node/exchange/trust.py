@@ -87,17 +87,19 @@ def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
     """One more entry of an identity log, verified."""
     member_id = log.member_id
     feeds = {certificate.feed_id: Feed(member_id, certificate) for certificate in log.nodes}
-    retired = frozenset(log.retired)
     facts = trust.facts
     if entry.header.kind == Kind.ACCEPT:
         facts = replace(facts, inceptions=facts.inceptions | {log.inception})
-    return replace(
-        trust,
-        logs={**trust.logs, member_id: Log(log, chain.head_of(entry.header))},
-        feeds={**trust.feeds, **feeds},
-        facts=facts,
-        marks=trust.marks.merge(Marks(settled=frozenset(log.settled), ends=retired)),
-    )
+    logs = {**trust.logs, member_id: Log(log, chain.head_of(entry.header))}
+    return _with_bounds(replace(trust, logs=logs, feeds={**trust.feeds, **feeds}, facts=facts), member_id)
+
+
+def _with_bounds(trust: Trust, member_id: MemberId) -> Trust:
+    """What a member's root says of feeds counts for its own only, and a spare may open one after it was named."""
+    log = trust.logs[member_id].identity
+    own = {feed_id for feed_id, feed in trust.feeds.items() if feed.member_id == member_id}
+    settled, ends = (frozenset(one for one in said if one.feed_id in own) for said in (log.settled, log.retired))
+    return replace(trust, marks=trust.marks.merge(Marks(settled=settled, ends=ends)))
 
 
 def with_statement(trust: Trust, author: MemberId, header: Header, read: Read | None) -> Trust:
@@ -119,9 +121,9 @@ def with_statement(trust: Trust, author: MemberId, header: Header, read: Read | 
     return replace(trust, facts=merged, known=known, rules=rules)
 
 
-def with_fork(trust: Trust, feed_id: FeedId, seq: int) -> Trust:
-    """A proven fork."""
-    return replace(trust, marks=trust.marks.merge(Marks(forks=frozenset({(feed_id, seq)}))))
+def with_fork(trust: Trust, feed_id: FeedId, seq: int, *, parts: bool) -> Trust:
+    """A proven fork, in place of the one that was kept of the feed; whether the branches part right there."""
+    return replace(trust, marks=trust.marks.with_fork(feed_id, seq, parts=parts))
 
 
 def _with_open(trust: Trust, opened: statements.Open) -> Trust:
@@ -129,7 +131,8 @@ def _with_open(trust: Trust, opened: statements.Open) -> Trust:
     made = identity.opened_by_spare(log.identity, opened, trust.federation_id) if log and opened.spare_key else None
     if made is None:
         return trust
-    return replace(trust, feeds={**trust.feeds, made.feed_id: Feed(opened.member_id, made)})
+    feeds = {**trust.feeds, made.feed_id: Feed(opened.member_id, made)}
+    return _with_bounds(replace(trust, feeds=feeds), opened.member_id)
 
 
 def _with_supersede(trust: Trust, author: MemberId, bound: Bound) -> Trust:
@@ -191,8 +194,8 @@ def signers(trust: Trust, one: Entry, other: Entry) -> tuple[bytes, bytes] | Non
     if feed is not None:
         return feed.certificate.feed_key, feed.certificate.feed_key
     log = trust.logs.get(MemberId(bytes(one.header.feed_id)))
-    if log is None:
-        return None
+    if log is None or log.head.seq < one.header.seq - 1:
+        return None  # who signs there is said by what is still to come
     return identity.signer_at(log.identity, one), identity.signer_at(log.identity, other)
 
 

@@ -88,9 +88,12 @@ def _verify_identity(one: Entry, trust: Trust, reader: Reader) -> Verified | Non
             return None
         identity.begin(one, trust.federation_id)
     elif header.seq == log.head.seq + 1:
-        if header.previous != log.head.hash:
-            return None
-        identity.follow(log.identity, one, trust.federation_id)
+        try:
+            identity.follow(log.identity, one, trust.federation_id)
+        except Malformed:
+            if header.previous == log.head.hash:
+                raise
+            return None  # on another branch of the log, where another key may be in force
     elif header.seq > log.head.seq or not reader.verifies(
         one, identity.signer_at(log.identity, one), trust.federation_id
     ):

@@ -73,7 +73,7 @@ def learn(trust: Trust, verified: Verified) -> Trust:
     log = trust.logs.get(verified.member_id)
     if log is None:
         return trusts.with_log(trust, identity.begin(verified.entry, trust.federation_id), verified.entry)
-    if log.head.seq >= header.seq:
-        return trust
+    if header.seq != log.head.seq + 1 or header.previous != log.head.hash or trust.marks.forked_at(header.feed_id):
+        return trust  # of a log that has forked, nothing more is believed
     followed = identity.follow(log.identity, verified.entry, trust.federation_id)
     return trusts.with_log(trust, followed, verified.entry)

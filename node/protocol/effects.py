@@ -49,10 +49,11 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Read what the peer wants from the store and send it."""
+    """Read what the peer wants from the store and send it; of forks that it does not know, the proofs."""
 
     peer: MemberId
     want: peer_pb2.Want
+    forks: Sequence[FeedId] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Growth:
     fresh: Sequence[Fresh] = ()
     forks: Sequence[tuple[FeedId, int, header_pb2.ForkProof]] = ()
     gaps: Sequence[tuple[FeedId, int, HeaderHash]] = ()
+    parted: Sequence[tuple[FeedId, int]] = ()  # found to differ there: the branches part further down
+    settled: Sequence[tuple[FeedId, int]] = ()  # and where another fork is still open, or 0
     unknown: Sequence[FeedId] = ()
     ignored: bool = False  # the source pushed what is beyond a quota: it is fetched from there by turns
     source: MemberId | None = None
@@ -125,6 +127,18 @@ class Gossip:
         held = {feed_id: self._heads[feed_id].seq for feed_id in claims if feed_id in self._heads}
         return sum(max(seq - held.get(feed_id, 0), 0) for feed_id, seq in claims.items())
 
+    def _remember(self, growth: Growth) -> None:
+        for head in growth.heads:
+            self._heads[head.feed_id] = head
+            if not head.seq:  # all of it was on a branch that its root did not name
+                del self._heads[head.feed_id]
+        self._forks |= {feed_id: seq for feed_id, seq, _ in growth.forks}
+        for feed_id, seq in growth.settled:
+            self._forks.pop(feed_id, None)
+            self._forks |= {feed_id: seq} if seq else {}
+        if growth.heads or growth.forks or growth.settled:
+            self._digests.clear()
+
     # ---- Verbs
 
     def link_up(self, _now: float, peer: MemberId, now_ms: int) -> list[Effect]:
@@ -150,12 +164,7 @@ class Gossip:
 
     def grown(self, now: float, growth: Growth) -> list[Effect]:
         """The store grew, or an urgent entry was verified and is about to be stored."""
-        for head in growth.heads:
-            self._heads[head.feed_id] = head
-        for feed_id, seq, _ in growth.forks:
-            self._forks[feed_id] = seq
-        if growth.heads or growth.forks:
-            self._digests.clear()
+        self._remember(growth)
         effects = [*self._flood(growth), *self._spread_forks(growth)]
         effects += self._fill_gaps(now, growth)
         effects += self._ranges.moved(now, growth.heads, self._peers.__contains__)
@@ -163,7 +172,7 @@ class Gossip:
             self._ranges.forget(feed_id)
         if not self._circle.members:
             self._strange.update(growth.unknown[: HEAD_ROWS_MAX - len(self._strange)])
-        elif (growth.unknown or growth.ignored) and growth.source in self._peers:
+        elif (growth.unknown or growth.ignored or growth.settled) and growth.source in self._peers:
             self._schedule_resync(now, self._peers[growth.source])
         return effects
 
@@ -231,7 +240,9 @@ class Gossip:
             bye = peer_pb2.Frame(bye=peer_pb2.Bye(code=1, reason=reason))
             return [Send(peer, Stream.GOSSIP, bye), Hangup(peer, reason)]
         link.state = State.READY
-        return [self._say_digest(peer)]
+        # Rows above a fork are alike whatever is held there, so what was missed there is found by no comparing.
+        forks = sorted(self._view_for(peer).forks)[: limits.RANGES_PER_FRAME_MAX]
+        return [self._say_digest(peer), *([Serve(peer, peer_pb2.Want(), tuple(forks))] if forks else [])]
 
     def _on_digest(self, peer: MemberId, link: _Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash
@@ -258,6 +269,9 @@ class Gossip:
         ours = sync.ahead(self._view_for(peer), told) if said.whole else []
         if ours:
             effects += [Send(peer, Stream.GOSSIP, frame) for frame in sync.pages(ours, whole=False)]
+        unproven = sync.unproven(self._view_for(peer), listed, whole=said.whole)[: limits.RANGES_PER_FRAME_MAX]
+        if unproven:
+            effects.append(Serve(peer, peer_pb2.Want(), tuple(unproven)))
         return effects
 
     # ---- Telling
@@ -317,15 +331,21 @@ class Gossip:
                 probes.append(previous)  # another entry than ours stands there: it proves a fork
             else:
                 targets[feed_id] = max(targets.get(feed_id, 0), seq)
-        return [*self._ranges.ask(now, growth.source, targets), *self._probe(growth.source, probes)]
+        ranges = [
+            peer_pb2.Range(feed_id=feed_id, first=max(seq - limits.ENTRIES_PER_FRAME_MAX, 1), last=seq - 1)
+            for feed_id, seq in growth.parted[: limits.RANGES_PER_FRAME_MAX // 2]
+        ]
+        return [*self._ranges.ask(now, growth.source, targets), *self._probe(growth.source, probes, ranges)]
 
-    def _probe(self, peer: MemberId, hashes: Iterable[HeaderHash]) -> list[Effect]:
-        """Ask for single entries, which may prove a fork."""
-        probes = sorted(set(hashes))[: limits.RANGES_PER_FRAME_MAX]
-        if not probes:
+    def _probe(
+        self, peer: MemberId, hashes: Iterable[HeaderHash], below: Sequence[peer_pb2.Range] = ()
+    ) -> list[Effect]:
+        """Ask for single entries, which may prove a fork, and for what lies below a place where branches differ."""
+        probes = sorted(set(hashes))[: limits.RANGES_PER_FRAME_MAX - len(below)]
+        if not probes and not below:
             return []
         self._peers[peer].probed = frozenset(probes)
-        return [Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(entries=probes)))]
+        return [Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(entries=probes, ranges=below)))]
 
     def _holders(self, feed_id: FeedId) -> dict[MemberId, int]:
         """Peers that, when last compared, claimed more of a feed than is here now."""

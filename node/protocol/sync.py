@@ -34,7 +34,7 @@ def of_logs(view: View, logs: Collection[FeedId]) -> View:
 
 def rows(view: View) -> list[peer_pb2.Row]:
     """All rows, by feed id. A forked feed shows the last entry below the fork, alike on every branch."""
-    return [row(view, feed_id) for feed_id in sorted(view.heads)]
+    return [row(view, feed_id) for feed_id in _shown_feeds(view)]
 
 
 def row(view: View, feed_id: FeedId) -> peer_pb2.Row:
@@ -43,17 +43,24 @@ def row(view: View, feed_id: FeedId) -> peer_pb2.Row:
     return peer_pb2.Row(feed_id=feed_id, seq=seq, hash=hash_, floor=_FLOOR, forked=forked)
 
 
+def _shown_feeds(view: View) -> list[FeedId]:
+    """Feeds of which something is held, and those that forked right at their opening, of which nothing is fetched."""
+    return sorted({*view.heads, *(feed_id for feed_id, seq in view.forks.items() if seq == 1)})
+
+
 def _shown(view: View, feed_id: FeedId) -> tuple[int, bytes, int]:
     """What a row shows: sequence number, hash, and where the feed forked."""
     forked = view.forks.get(feed_id, 0)
-    head = view.heads[feed_id]
-    return (forked - 1, b"", forked) if forked and forked <= head.seq else (head.seq, head.hash, forked)
+    head = view.heads.get(feed_id)
+    if head is None or (forked and forked <= head.seq + 1):
+        return forked - 1, b"", forked
+    return head.seq, head.hash, forked
 
 
 def digest(view: View, federation_id: FederationId) -> bytes:
     """One hash over all rows: equal on two nodes that hold the same."""
     packed: list[bytes] = []
-    for feed_id in sorted(view.heads):
+    for feed_id in _shown_feeds(view):
         seq, hash_, forked = _shown(view, feed_id)
         packed += (feed_id, _PACKED.pack(seq, hash_, _FLOOR, forked))
     return pae.digest(Purpose.HEADS, federation_id, b"".join(packed))
@@ -100,12 +107,12 @@ def missing(view: View, said: Iterable[peer_pb2.Row]) -> dict[FeedId, int]:
 
 
 def ahead(view: View, said: Iterable[peer_pb2.Row]) -> list[peer_pb2.Row]:
-    """Our rows that the peer should see: what it lacks, and what differs at one height."""
+    """Our rows that the peer should see: what it lacks, and where we know of another fork than it."""
     theirs = {FeedId(one.feed_id): one for one in said}
     found = []
-    for feed_id in sorted(view.heads):
+    for feed_id in _shown_feeds(view):
         (seq, _, forked), other = _shown(view, feed_id), theirs.get(feed_id)
-        if other is None or seq > other.seq or (seq == other.seq and forked != other.forked):
+        if other is None or seq > other.seq or forked != other.forked:
             found.append(row(view, feed_id))
     return found
 
@@ -115,6 +122,18 @@ def differing(view: View, said: Iterable[peer_pb2.Row]) -> list[HeaderHash]:
     found = []
     for one in said:
         held = view.heads.get(FeedId(one.feed_id))
-        if held and one.seq == held.seq and one.hash and one.hash != held.hash and not one.forked:
+        if FeedId(one.feed_id) in view.forks or one.forked or not one.hash:
+            continue
+        if held and one.seq == held.seq and one.hash != held.hash:
             found.append(HeaderHash(one.hash))
     return sorted(found)
+
+
+def unproven(view: View, said: Iterable[peer_pb2.Row], *, whole: bool) -> list[FeedId]:
+    """Feeds of which the peer knows no fork as low as we do: it is sent the proof."""
+    theirs = {FeedId(one.feed_id): one.forked for one in said}
+    return [
+        feed_id
+        for feed_id, seq in sorted(view.forks.items())
+        if (feed_id in theirs and not 0 < theirs[feed_id] <= seq) or (whole and seq == 1 and feed_id not in theirs)
+    ]

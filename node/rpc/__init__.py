@@ -9,6 +9,7 @@ peer      service Peer: either end of a stream is a link
 approval  which members this node talks to: pins, dials, ended streams
 tools     service Tools
 admin     service Admin
+forks     service Forks
 levels    from which level on the log is written
 meter     counts calls and times look-ups, where metrics are on
 server    the two listeners and the socket, each with its gate

@@ -9,7 +9,7 @@ import grpc.aio
 
 from node.content import names
 from node.errors import Refused
-from node.exchange import consult, membership
+from node.exchange import branches, consult, membership
 from node.exchange.consult import View
 from node.exchange.membership import Place
 from node.exchange.trust import Trust
@@ -85,6 +85,7 @@ class AdminServicer(LevelServicer):
         answer = await self._reading.run(lambda stores: _counts(stores, seen))
         if request.index_digest:
             answer.index_digest = await self._reading.run(lambda stores: _index_digest(stores, trust))
+        forked = branches.alarming(trust)
         answer.MergeFrom(self._own())
         answer.MergeFrom(
             admin_pb2.GetStatusResponse(
@@ -102,6 +103,8 @@ class AdminServicer(LevelServicer):
                 heads_digest=self._peering.digest,
                 quotas=self._quotas(),
                 membership=self._member(trust, membership.place(trust, me, seen.now_ms)) if me in trust.logs else None,
+                forks=len(forked),
+                own_forks=sum(trust.author(feed_id) == me for feed_id in forked),
             )
         )
         ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from node.content import names
-from node.exchange import consult, documents, project
+from node.exchange import branches, consult, documents, project
 from node.exchange.budgets import Budgets
 from node.feed import keys
 from node.feed.keys import MemberId
@@ -17,13 +17,13 @@ from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
-from node.store import health, ledger
+from node.store import health
 from node.store.health import Waiting
-from node.store.ledger import ForkRow
 from node.store.peers import APPROVED, BLOCKED, Peer
 from node.store.stores import Stores
 from node.v1 import admin_pb2
 from node.v1.admin_pb2 import Finding
+from node.v1.forks_pb2 import ForkView
 
 WANTED_MS_MAX = 600_000  # what any holder has comes in seconds; what nobody has is worth a look
 UNPROJECTED_MS_MAX = 60_000
@@ -48,9 +48,11 @@ class Examination:
         await self._peering.compare()
         now_ms = self._clock.now_ms()
 
-        def look(stores: Stores) -> tuple[Waiting, Waiting, list[ForkRow]]:
+        seen, here = consult.view(self._writer.trust, self._writer.follows, now_ms), self._writer.feed_id
+
+        def look(stores: Stores) -> tuple[Waiting, Waiting, list[ForkView]]:
             behind = health.unprojected(stores.ledger, project.cursor(stores))
-            return health.missing(stores.ledger, now_ms), behind, ledger.forks(stores.ledger)
+            return health.missing(stores.ledger, now_ms), behind, branches.every(stores, seen, here)
 
         wanted, unprojected, forks = await self._reading.run(look)
         return [
@@ -156,21 +158,20 @@ class Examination:
         else:
             yield finding.ok("clock", words)
 
-    def _forks(self, forks: list[ForkRow]) -> Iterator[Finding]:
-        for row in forks:
-            author = self._writer.trust.author(row.feed_id)
-            if author == self._writer.reader.member_id:
-                yield finding.fault(
-                    "feeds",
-                    f"this member's own feed forked at entry {row.seq}: its key signed one place twice",
-                    "Stop whichever copy of the node is not the true one; what follows is contested everywhere.",
-                )
+    def _forks(self, forks: list[ForkView]) -> Iterator[Finding]:
+        alarming = [one for one in forks if one.state in (branches.OPEN, branches.FROZEN)]
+        for one in alarming:
+            what = "identity log" if one.state == branches.FROZEN else "feed"
+            if one.own:
+                words = f"this member's own {what} forked at entry {one.seq}: its key signed one place twice"
+                yield finding.fault("feeds", words, one.next_step)
             else:
-                who = self._named(author) if author else "an unknown member"
-                words = f"a feed of {who} forked at entry {row.seq}: what follows is contested everywhere"
-                yield finding.warning("feeds", words, "Ask its administrator: a copy of its node may be running.")
-        if not forks:
-            yield finding.ok("feeds", "no fork is known")
+                who = self._named(MemberId(one.member_id))
+                words = f"the {what} of {who} forked at entry {one.seq}: what follows is contested everywhere"
+                yield finding.warning("feeds", words, one.next_step)
+        if not alarming:
+            settled = sum(one.state == branches.SETTLED for one in forks)
+            yield finding.ok("feeds", f"no open fork is known, {settled} settled" if settled else "no fork is known")
 
     def _named(self, member_id: MemberId) -> str:
         return f"{consult.member_name(self._writer.trust, member_id)} ({keys.fingerprint(member_id)})"

@@ -15,12 +15,19 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, charter, levels, membership, peer, tools
+from node.rpc import admin, channel, charter, forks, levels, membership, peer, tools
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
 from node.rpc.tls import Pins, TlsState
-from node.v1 import admin_pb2_grpc, charter_pb2_grpc, membership_pb2_grpc, peer_pb2_grpc, tools_pb2_grpc
+from node.v1 import (
+    admin_pb2_grpc,
+    charter_pb2_grpc,
+    forks_pb2_grpc,
+    membership_pb2_grpc,
+    peer_pb2_grpc,
+    tools_pb2_grpc,
+)
 
 # By name: the servicer's class, and how it is added to a server. Those of our own tools and people.
 _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
@@ -31,6 +38,7 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
         membership_pb2_grpc.MembershipServicer,
         membership_pb2_grpc.add_MembershipServicer_to_server,
     ),
+    "tocsin.v1.Forks": (forks_pb2_grpc.ForksServicer, forks_pb2_grpc.add_ForksServicer_to_server),
 }
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
 _BESIDE = {
@@ -44,6 +52,7 @@ OURS: Mapping[str, Access] = {
     **levels.ACCESS,
     **charter.ACCESS,
     **membership.ACCESS,
+    **forks.ACCESS,
     **_BESIDE,
 }
 Meters: TypeAlias = Sequence[Meter]

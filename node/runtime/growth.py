@@ -9,7 +9,6 @@ from node.exchange.verified import Checked, Verified
 from node.feed.header import URGENT
 from node.feed.keys import MemberId
 from node.protocol.gossip import Fresh, Growth
-from node.store.ledger import ForkRow
 
 
 def urgent(exchange: Exchange, checked: Checked, source: MemberId) -> Growth | None:
@@ -20,7 +19,7 @@ def urgent(exchange: Exchange, checked: Checked, source: MemberId) -> Growth | N
 
 def published(exchange: Exchange, admitted: Admitted) -> Growth:
     """Our own entries, durable: all lanes go out now."""
-    return Growth(heads=admitted.heads, fresh=_fresh(exchange, admitted.entries))
+    return Growth(heads=admitted.heads, fresh=_fresh(exchange, admitted.entries), settled=admitted.settled)
 
 
 def committed(
@@ -33,15 +32,18 @@ def committed(
         fresh=_fresh(exchange, slower),
         forks=[(row.feed_id, row.seq, disclose.fork(row)) for row in admitted.forks],
         gaps=[(gap.feed_id, gap.seq, gap.previous) for gap in admitted.gaps],
+        parted=admitted.parted,
+        settled=admitted.settled,
         unknown=checked.unknown,
         ignored=ignored,
         source=source,
     )
 
 
-def forked(row: ForkRow, source: MemberId) -> Growth:
-    """A proof that was news."""
-    return Growth(forks=[(row.feed_id, row.seq, disclose.fork(row))], source=source)
+def proven(admitted: Admitted, source: MemberId) -> Growth:
+    """A proof that was news; what it proves goes with it."""
+    forks = [(row.feed_id, row.seq, disclose.fork(row)) for row in admitted.forks]
+    return Growth(heads=admitted.heads, forks=forks, source=source)
 
 
 def _fresh(exchange: Exchange, entries: Iterable[Verified]) -> list[Fresh]:

@@ -13,7 +13,7 @@ from node.exchange.admission import Admitted
 from node.exchange.exchange import WANTS_AT_A_TIME, Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK, HISTORY, NORMAL, URGENT
-from node.feed.keys import HeaderHash, MemberId
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol.dialing import Dialing
 from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
@@ -246,8 +246,9 @@ class Peering:
                     self._send(peer, stream, frame)
                 case Ingest(peer, letters, lane, asked):
                     await self._intake.take(peer, letters, lane, asked)
-                case Serve(peer, want):
+                case Serve(peer, want, forks):
                     await self._serve(peer, want)
+                    await self._tell_forks(peer, forks)
                 case ServeChunk(peer, entry, number):
                     await self._serve_chunk(peer, entry, number)
                 case Keep(peer, peer_pb2.Chunk() as chunk):
@@ -278,6 +279,11 @@ class Peering:
             await outbox.room()
             for answer in await self._writer.run(partial(Exchange.serve, peer=peer, want=part, now_ms=now_ms)):
                 outbox.put(peer_pb2.Frame(entries=peer_pb2.Entries(entries=answer, lane=HISTORY)))
+
+    async def _tell_forks(self, peer: MemberId, forks: Sequence[FeedId]) -> None:
+        now_ms = self._clock.now_ms()
+        for frame in await self._writer.run(lambda exchange: exchange.tell_forks(forks, now_ms)) if forks else ():
+            self._send(peer, Stream.GOSSIP, frame)
 
     async def _serve_chunk(self, peer: MemberId, entry: HeaderHash, number: int) -> None:
         now_ms, outbox = self._clock.now_ms(), self._outboxes.get((peer, Stream.BULK))
@@ -320,13 +326,16 @@ class Peering:
     async def _keep_fork(self, peer: MemberId, proof: header_pb2.ForkProof) -> None:
         if not circles.taken(self._writer.trust, peer, [proof.first]):
             return
+        now_ms = self._clock.now_ms()
         try:
-            row = await self._writer.run(lambda exchange: exchange.take_fork(proof))
+            admitted = await self._writer.run(lambda exchange: exchange.take_fork(proof, now_ms))
         except PeerFault as fault:
             self.convict(peer, fault)
             return
-        if row is not None:
-            await self.grown(growth.forked(row, peer))
+        if admitted.forks:
+            self._writer.arrived(admitted.arrived)
+            await self.grown(growth.proven(admitted, peer))
+            await self.refresh_wants()
 
     def convict(self, peer: MemberId, fault: PeerFault) -> None:
         """The peer alone could have known: hang up, and count it."""

@@ -214,6 +214,22 @@ def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
     return [Record(*row) for row in rows]
 
 
+def from_place(index: sa.Connection, feed_id: FeedId, seq: int) -> dict[int, Record]:
+    """All records in one feed from a place on, by number."""
+    rows = driver.rows(
+        index,
+        f"SELECT record, {_RECORD} FROM record WHERE shown AND feed_id = ? AND seq >= ? ORDER BY record",
+        (feed_id, seq),
+    )
+    return {row[0]: Record(*row[1:]) for row in rows}
+
+
+def by_hash(index: sa.Connection, hash_: HeaderHash) -> Record | None:
+    """The record of one entry."""
+    row = driver.row(index, f"SELECT {_RECORD} FROM record WHERE shown AND hash = ?", (hash_,))
+    return Record(*row) if row else None
+
+
 def of_list(index: sa.Connection, member_id: MemberId, object_id: ObjectId, kind: int) -> dict[int, Record]:
     """All records of this kind about one object of one owner, by number."""
     rows = driver.rows(

@@ -71,10 +71,14 @@ def heads(connection: sa.Connection) -> list[Head]:
 
 
 def set_heads(connection: sa.Connection, moved: Iterable[Head]) -> None:
-    """Move heads."""
-    rows = [(head.feed_id, head.seq, head.hash) for head in moved]
+    """Move heads; a feed of which nothing is left in the chain has none."""
+    found = list(moved)
+    rows = [(head.feed_id, head.seq, head.hash) for head in found if head.seq]
     if rows:
         driver.execute_many(connection, "INSERT OR REPLACE INTO head (feed_id, seq, hash) VALUES (?, ?, ?)", rows)
+    driver.execute_many(
+        connection, "DELETE FROM head WHERE feed_id = ?", [(one.feed_id,) for one in found if not one.seq]
+    )
 
 
 def append(connection: sa.Connection, rows: Sequence[tuple[Row, int, bool]]) -> None:
@@ -115,6 +119,11 @@ def hash_at(connection: sa.Connection, feed_id: FeedId, seq: int) -> HeaderHash 
     return found
 
 
+def is_chained(connection: sa.Connection, hash_: HeaderHash) -> bool:
+    """Whether an entry stands in the stored chain of its feed, not above a gap and not on another branch."""
+    return bool(driver.scalar(connection, "SELECT chained FROM entry WHERE hash = ?", (hash_,)))
+
+
 def last_of_lists(connection: sa.Connection, feed_id: FeedId) -> HeaderHash | None:
     """The last entry of a feed that is a list, or a record of one."""
     found: HeaderHash | None = driver.scalar(
@@ -129,7 +138,7 @@ def ahead(connection: sa.Connection, feed_id: FeedId) -> list[Row]:
     """Headers kept above a gap of this feed, by sequence number."""
     rows = driver.rows(
         connection,
-        f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND NOT chained ORDER BY seq, hash",
+        f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND NOT chained AND NOT beside ORDER BY seq, hash",
         (feed_id,),
     )
     return [Row(*row) for row in rows]
@@ -138,19 +147,76 @@ def ahead(connection: sa.Connection, feed_id: FeedId) -> list[Row]:
 def feeds_ahead(connection: sa.Connection) -> list[FeedId]:
     """Feeds of which headers are kept above a gap."""
     return [
-        row[0] for row in driver.rows(connection, "SELECT DISTINCT feed_id FROM entry WHERE NOT chained ORDER BY 1")
+        row[0]
+        for row in driver.rows(
+            connection, "SELECT DISTINCT feed_id FROM entry WHERE NOT chained AND NOT beside ORDER BY 1"
+        )
     ]
 
 
 def chain(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
-    """The gap below these headers is closed."""
+    """The gap below these headers is closed, or their branch is the one that stands."""
     if hashes:
-        driver.execute_many(connection, "UPDATE entry SET chained = 1 WHERE hash = ?", [(hash_,) for hash_ in hashes])
+        driver.execute_many(
+            connection, "UPDATE entry SET chained = 1, beside = 0 WHERE hash = ?", [(hash_,) for hash_ in hashes]
+        )
+
+
+def put_beside(connection: sa.Connection, hashes: Iterable[HeaderHash]) -> None:
+    """These are on another branch than the chain that is held: kept, and served by hash only."""
+    driver.execute_many(
+        connection, "UPDATE entry SET chained = 0, beside = 1 WHERE hash = ?", [(hash_,) for hash_ in hashes]
+    )
+
+
+def part(connection: sa.Connection, feed_id: FeedId, seq: int) -> None:
+    """The chain from this place on is another branch than the one that stands."""
+    driver.execute(
+        connection,
+        "UPDATE entry SET chained = 0, beside = 1 WHERE feed_id = ? AND seq >= ? AND chained",
+        (feed_id, seq),
+    )
+
+
+def is_beside(connection: sa.Connection, hash_: HeaderHash) -> bool:
+    """Whether an entry is kept on another branch than the chain."""
+    return bool(driver.scalar(connection, "SELECT beside FROM entry WHERE hash = ?", (hash_,)))
+
+
+def beside_count(connection: sa.Connection, feed_id: FeedId) -> int:
+    """How many entries of a feed are kept on other branches than its chain."""
+    count: int = driver.scalar(connection, "SELECT count(*) FROM entry WHERE feed_id = ? AND beside", (feed_id,))
+    return count
+
+
+def unchained_at(connection: sa.Connection, feed_id: FeedId, seq: int) -> list[tuple[Row, bool]]:
+    """Headers at a place that are not in the chain, each with whether it is kept on another branch."""
+    rows = driver.rows(
+        connection,
+        f"SELECT {_ROW}, beside FROM entry WHERE feed_id = ? AND seq = ? AND NOT chained ORDER BY hash",
+        (feed_id, seq),
+    )
+    return [(Row(*row[:-1]), bool(row[-1])) for row in rows]
+
+
+def urgent_from(connection: sa.Connection, feed_id: FeedId, seq: int, limit: int) -> list[Row]:
+    """Urgent headers of a feed from a place on, on whatever branch: declarations and what is taken back."""
+    rows = driver.rows(
+        connection,
+        "SELECT e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms FROM entry e LEFT JOIN payload p"
+        " ON p.hash = e.hash WHERE e.feed_id = ? AND e.seq >= ? AND (p.lane = 0 OR e.kind = 46)"
+        " ORDER BY e.seq, e.hash LIMIT ?",
+        (feed_id, seq, limit),
+    )
+    return [Row(*row) for row in rows]
 
 
 def statements(connection: sa.Connection) -> list[Row]:
-    """All governance, in an order in which every entry comes after its predecessor."""
-    rows = driver.rows(connection, f"SELECT {_ROW} FROM entry WHERE kind < 64 ORDER BY kind > 31, seq, hash")
+    """All governance, in an order in which every entry comes after its predecessor; of identity logs the chain only."""
+    rows = driver.rows(
+        connection,
+        f"SELECT {_ROW} FROM entry WHERE kind < 64 AND (chained OR kind > 31) ORDER BY kind > 31, seq, hash",
+    )
     return [Row(*row) for row in rows]
 
 
@@ -166,17 +232,19 @@ def entry_count(connection: sa.Connection) -> int:
     return count
 
 
-def keep_fork(connection: sa.Connection, row: ForkRow) -> bool:
-    """Keep the proof with the lowest sequence number of each feed; whether it is news."""
-    known = driver.scalar(connection, "SELECT seq FROM fork WHERE feed_id = ?", (row.feed_id,))
-    if known is not None and known <= row.seq:
-        return False
+def put_fork(connection: sa.Connection, row: ForkRow) -> None:
+    """Keep a proof, in place of the one that was kept of this feed."""
     driver.execute(
         connection,
         "INSERT OR REPLACE INTO fork VALUES (?, ?, ?, ?, ?, ?)",
         (row.feed_id, row.seq, *row.first, *row.second),
     )
-    return True
+
+
+def fork(connection: sa.Connection, feed_id: FeedId) -> ForkRow | None:
+    """The proof that is kept of one feed."""
+    row = driver.row(connection, "SELECT * FROM fork WHERE feed_id = ?", (feed_id,))
+    return ForkRow(row[0], row[1], (row[2], row[3]), (row[4], row[5])) if row else None
 
 
 def forks(connection: sa.Connection) -> list[ForkRow]:

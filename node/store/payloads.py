@@ -379,3 +379,25 @@ def drop_chunks(ledger: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
     """Erase ciphertext."""
     if hashes:
         driver.execute_many(ledger, "DELETE FROM chunk WHERE hash = ?", [(hash_,) for hash_ in hashes])
+
+
+SUPERSEDED = "superseded"  # why a payload is not wanted: its branch of a fork is not the one that stands
+
+
+def set_aside(connection: sa.Connection, feed_id: FeedId, seq: int) -> None:
+    """Of what is kept on other branches from this place on nothing more is fetched."""
+    driver.execute(
+        connection,
+        "UPDATE payload SET state = ?, reason = ? WHERE state = ? AND hash IN"
+        " (SELECT hash FROM entry WHERE feed_id = ? AND seq >= ? AND beside)",
+        (State.UNWANTED, SUPERSEDED, State.MISSING, feed_id, seq),
+    )
+
+
+def want_again(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
+    """Their branch stands after all: what was still to be fetched of them is."""
+    driver.execute_many(
+        connection,
+        "UPDATE payload SET state = ?, reason = '' WHERE hash = ? AND state = ? AND reason = ?",
+        [(State.MISSING, hash_, State.UNWANTED, SUPERSEDED) for hash_ in hashes],
+    )

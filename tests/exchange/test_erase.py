@@ -234,7 +234,7 @@ def test_what_is_contested_restricts_and_erases_nothing(node: Exchange, author: 
     take(node, [letter, taken])
     head = ledger.head(node.stores.ledger, author.author.feed_id)
     assert head is not None
-    node.trust = trusts.with_fork(node.trust, head.feed_id, head.seq)
+    node.trust = trusts.with_fork(node.trust, head.feed_id, head.seq, parts=True)
     assert sweep(node, BASE_MS + 2 * DAY_MS) == ()
     assert standing_values(node) == set()
 

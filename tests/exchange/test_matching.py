@@ -11,7 +11,7 @@ from node import limits
 from node.content import hashes
 from node.content.hashes import MD5, PDQ, SSDEEP, URL
 from node.errors import Refused
-from node.exchange import consult, matching
+from node.exchange import consult, matching, standing
 from node.exchange.consult import View
 from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.feed.kinds import Kind
@@ -258,7 +258,7 @@ def test_what_stands_on_a_forked_feed_is_for_review(lists: Lists) -> None:
     lists.items(FIRST, sha256_items(), [digest(1)])
     lists.trust = replace(lists.trust, marks=Marks(forks=frozenset({(feed_of(FIRST), 2)})))
     (match,) = lists.look_up("sha256", digest(1))
-    assert (match.advice, match.reason) == ("review", "its author's feed has forked")
+    assert (match.advice, match.reason) == ("review", standing.CONTESTED)
 
 
 # ---- What counts

@@ -152,6 +152,7 @@ def on_marks(given: Given) -> dict[str, Any]:
         forks=frozenset((FeedId(bytes.fromhex(one["feed_id"])), one["seq"]) for one in said.get("forks", [])),
         settled=frozenset(_bound(one) for one in said.get("settled", [])),
         ends=frozenset(_bound(one) for one in said.get("ends", [])),
+        above=frozenset((FeedId(bytes.fromhex(one["feed_id"])), one["seq"]) for one in said.get("above", [])),
     )
     branch = HeaderHash(given.octets("hash_on_branch"))
     feed_id = FeedId(given.octets("feed_id"))

@@ -6,7 +6,8 @@ from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol import session
 from node.protocol.circle import Circle
-from node.protocol.gossip import Gossip, Growth
+from node.protocol.effects import Send, Serve
+from node.protocol.gossip import RESYNC_S, Gossip, Growth
 from node.protocol.session import Self
 from node.v1 import peer_pb2
 
@@ -29,9 +30,50 @@ def test_how_far_behind_a_peer_is_what_it_claimed_less_what_came_since() -> None
     assert gossip.behind(PEER) == 0
 
 
+def test_a_peer_that_compares_heads_is_sent_the_proof_of_a_fork_that_it_does_not_know() -> None:
+    gossip = ready([_head(HELD, 5)], {HELD: 3})
+    row = peer_pb2.Row(feed_id=HELD, seq=5, hash=bytes(32), floor=1)
+    effects = gossip.frame(0, PEER, peer_pb2.Frame(heads=peer_pb2.Heads(rows=[row], last=True)))
+    assert [effect.forks for effect in effects if isinstance(effect, Serve)] == [(HELD,)]
+    row.forked = 3
+    effects = gossip.frame(0, PEER, peer_pb2.Frame(heads=peer_pb2.Heads(rows=[row], last=True)))
+    assert not [effect for effect in effects if isinstance(effect, Serve)]
+
+
+def test_a_new_link_is_told_of_open_forks_and_of_what_is_urgent_above_them() -> None:
+    gossip = Gossip(_self(ME), [_head(HELD, 5), _head(NEW, 5)], {HELD: 3}, MEMBERS, Random(1), now=0)
+    gossip.link_up(0, PEER, 0)
+    effects = gossip.frame(0, PEER, session.hello(_self(PEER), 0))
+    assert [effect.forks for effect in effects if isinstance(effect, Serve)] == [(HELD,)]
+
+
+def test_what_is_settled_shows_its_whole_head_again_and_its_sender_is_compared_with() -> None:
+    gossip, other = ready([_head(HELD, 5)], {HELD: 3}), ready([_head(HELD, 5)], {})
+    assert gossip.digest != other.digest
+    gossip.grown(0, Growth(settled=[(HELD, 0)], source=PEER))
+    assert gossip.digest == other.digest
+    assert gossip.wake_at == RESYNC_S
+    gossip.grown(0, Growth(heads=[Head(HELD, 0, HeaderHash(b""))]))
+    assert gossip.digest == ready([], {}).digest
+
+
+def test_where_branches_part_is_asked_of_whoever_showed_another_one() -> None:
+    gossip = ready([_head(HELD, 300)], {})
+    (effect,) = gossip.grown(0, Growth(parted=[(HELD, 300)], source=PEER))
+    assert isinstance(effect, Send)
+    assert [(one.first, one.last) for one in effect.frame.want.ranges] == [(44, 299)]
+
+
+def ready(heads: list[Head], forks: dict[FeedId, int]) -> Gossip:
+    gossip = Gossip(_self(ME), heads, forks, MEMBERS, Random(1), now=0)
+    gossip.link_up(0, PEER, 0)
+    gossip.frame(0, PEER, session.hello(_self(PEER), 0))
+    return gossip
+
+
 def _self(member_id: MemberId) -> Self:
     return Self(bytes(32), member_id, bytes(16), bytes(16), "test")
 
 
 def _head(feed_id: FeedId, seq: int) -> Head:
-    return Head(feed_id, seq, HeaderHash(bytes([seq]) * 32))
+    return Head(feed_id, seq, HeaderHash(seq.to_bytes(32)))

@@ -74,7 +74,7 @@ def _sign(world: "World", chance: Random, one: Amendment, count: int, between: t
 
 
 def _say(world: "World", node: Node, one: Amendment, *, first: bool) -> None:
-    if node.is_up and world._do(node, lambda: node.publish(world.now, one.drafts(world, first=first))):
+    if node.is_up and world.do(node, lambda: node.publish(world.now, one.drafts(world, first=first))):
         world.entries += 1 + first
     else:
         world.at(world.now + 2.0, partial(_say, world, node, one, first=first))

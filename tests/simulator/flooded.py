@@ -73,10 +73,10 @@ class FloodedWorld(World):
         return list(self.said.values())
 
     def _flood(self, node: Node) -> None:
-        self._do(node, lambda: node.publish(self.now, floods.drafts(self.random, ENTRIES, URGENT_ENTRIES)))
+        self.do(node, lambda: node.publish(self.now, floods.drafts(self.random, ENTRIES, URGENT_ENTRIES)))
 
     def _speak(self, node: Node, urgent: int) -> None:
-        self._do(node, lambda: self._publish(node, urgent))
+        self.do(node, lambda: self._publish(node, urgent))
 
     def _publish(self, node: Node, urgent: int) -> None:
         """As the node does, but what it makes is written down."""

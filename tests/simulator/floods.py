@@ -32,7 +32,7 @@ def plan(world: "World") -> None:
 
 
 def _flood(world: "World", node: Node) -> None:
-    if node.is_up and world._do(node, lambda: node.publish(world.now, drafts(world.random, ENTRIES, 5))):
+    if node.is_up and world.do(node, lambda: node.publish(world.now, drafts(world.random, ENTRIES, 5))):
         world.counts["fault: flood"] += 1
 
 

@@ -7,6 +7,7 @@ from random import Random
 from node.errors import PeerFault
 from node.exchange import circles, project
 from node.exchange import trust as trusts
+from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Author, Draft
 from node.exchange.verified import Checked
@@ -17,6 +18,7 @@ from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.protocol.session import Self
 from node.runtime import growth
+from node.runtime.intake import PUSHED
 from node.store import ledger
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator.disk import Disk, MemoryErasures, MemoryJournal
@@ -41,6 +43,7 @@ class Node:
         self.counts: Counter[str] = Counter()
         self.moved: set[FeedId] = set()
         self.checked = 0  # entries whose signature was looked at
+        self.heights: dict[FeedId, int] = {}
         self.exchange: Exchange
         self.is_up = False
         self.heard: Callable[[Node, Growth], None] = lambda _, __: None
@@ -68,7 +71,7 @@ class Node:
             self.exchange.start(ms(now))
         store_id = project.store_id(self.disk)
         me = Self(trust.federation_id, self.id, seed(f"node {self.member.number}")[:16], store_id, "simulated")
-        forks = {row.feed_id: row.seq for row in ledger.forks(self.disk.ledger)}
+        forks = self.exchange.trust.marks.forked()
         circle = self.exchange.circle(ms(now))
         self.gossip = Gossip(
             me, ledger.heads(self.disk.ledger), forks, circle, self.random, now=now, authors=self.exchange.author_of
@@ -119,8 +122,10 @@ class Node:
                 case Send(peer, stream, frame):
                     self.carry(self.id, peer, stream, frame)
                 case Ingest(peer, letters, _, asked):
-                    self._ingest(now, peer, letters, asked)
-                case Serve(peer, want):
+                    self.ingest(now, peer, letters, asked)
+                case Serve(peer, want, forks):
+                    for told in self.exchange.tell_forks(forks, ms(now)):
+                        self.carry(self.id, peer, Stream.GOSSIP, told)
                     for answer in self.exchange.serve(peer, want, ms(now)):
                         entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
                         self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
@@ -131,10 +136,13 @@ class Node:
                 case Keep(peer, peer_pb2.Have() as have):
                     self._keep_have(peer, have)
                 case Keep(peer, header_pb2.ForkProof() as proof):
-                    own = circles.taken(self.exchange.trust, peer, [proof.first])
-                    row = self.exchange.take_fork(proof) if own else None
-                    if row:
-                        self._grown(now, growth.forked(row, peer))
+                    if not circles.taken(self.exchange.trust, peer, [proof.first]):
+                        continue
+                    admitted = self.exchange.take_fork(proof, ms(now))
+                    if admitted.forks:
+                        self._grown(now, growth.proven(admitted, peer))
+                        self._refresh_wants(now)
+                        self._project()
                 case Hangup(peer, reason):
                     self.cut(self.id, peer, reason)
 
@@ -145,7 +153,9 @@ class Node:
         elif held := self.exchange.held(hashes):
             self.carry(self.id, peer, Stream.BULK, peer_pb2.Frame(have=peer_pb2.Have(entries=held)))
 
-    def _ingest(self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], asked: Asked) -> None:
+    def ingest(
+        self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], asked: Asked = PUSHED
+    ) -> None:
         worth, over = self.exchange.worth_checking(circles.taken(self.exchange.trust, peer, letters), asked, ms(now))
         if not worth and not over:
             return
@@ -155,7 +165,7 @@ class Node:
         if early:
             self._grown(now, early)
         admitted = self.exchange.admit(checked, ms(now))
-        self._count(verified, checked, admitted.gaps, len(over | beyond))
+        self._count(verified, checked, admitted, len(over | beyond))
         self._grown(now, growth.committed(self.exchange, admitted, checked, peer, ignored=bool(over | beyond)))
         if any(one.header.has_payload for one in admitted.entries):
             self._refresh_wants(now)
@@ -212,12 +222,20 @@ class Node:
             pass
         self.exchange.load_documents()
 
-    def _count(self, verified: Checked, checked: Checked, gaps: Sequence[object], ignored: int) -> None:
+    def _count(self, verified: Checked, checked: Checked, admitted: Admitted, ignored: int) -> None:
         self.checked += len(verified.entries)
         self.counts["a push beyond a quota was not taken in"] += ignored
         self.counts["an urgent entry went in lane 1"] += sum(one.demoted for one in checked.entries)
-        if gaps:
+        if admitted.gaps:
             self.counts["a gap was seen"] += 1
+        if admitted.forks:
+            self.counts["a fork was proven"] += 1
+        if admitted.settled:
+            self.counts["a fork was settled"] += 1
+        for head in admitted.heads:
+            if head.seq < self.heights.get(head.feed_id, 0):
+                self.counts["a chain gave way to the branch that was named"] += 1
+            self.heights[head.feed_id] = head.seq
         if checked.unknown:
             self.counts["a feed was not certified yet"] += 1
 

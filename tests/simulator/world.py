@@ -11,19 +11,25 @@ from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.store import arrivals, health, index, ledger
 from node.v1 import peer_pb2
-from tests.simulator import amendments, checks, floods, members, memo, workload
+from tests.simulator import amendments, checks, floods, members, memo, thief, workload
 from tests.simulator.checks import Checks
 from tests.simulator.disk import Crash, Disk, empty_disk
 from tests.simulator.link import Link, Packed, pack
 from tests.simulator.node import Node, ms
+from tests.simulator.thief import Thief
 
 AUTHORS = 5
 ENTRIES_MIN = 40
 SAYING_S = 20.0  # how long entries are published
 CONVERGE_S = 240.0  # after the healing; sixteen rounds of anti-entropy
 DEGREE = 4
-FAULTS = ("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart", "flood")
+FAULTS = ("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart", "flood", thief.FAULT)
 RARE = (
+    "a feed forked in three",
+    "a fork was proven",
+    "a fork was settled",
+    "a fork was everywhere in time",
+    "a chain gave way to the branch that was named",
     "a gap was seen",
     "a feed was not certified yet",
     "a push beyond a quota was not taken in",
@@ -77,6 +83,7 @@ class World:
         self.published: list[bytes] = []
         self.frames = self.entries = 0
         self.is_healed = False
+        self.thief: Thief | None = None
         self.faults = tuple(sorted(self.random.sample(FAULTS, self.random.randint(3, 5))))
         self.loss = self.random.uniform(0.01, 0.08) if "loss" in self.faults else 0.0
         self.repeat = self.random.uniform(0.02, 0.2) if "repeat" in self.faults else 0.0
@@ -205,6 +212,9 @@ class World:
         if "flood" in self.faults:
             floods.plan(self)
         everyone = list(self.nodes.values())
+        if thief.FAULT in self.faults:
+            spared = [one for one in everyone[:-1] if one not in authors]
+            self.thief = Thief(self, self.random.choice(spared))
         if "crash" in self.faults:
             for _ in range(4):
                 node = self.random.choice([*authors, *everyone])
@@ -219,7 +229,7 @@ class World:
             self.at(self.now + 2.0, lambda: self._say(author))
             return
         drafts = workload.draft(self.random, self.federation, ms(self.now), self.published)
-        if self._do(author, lambda: author.publish(self.now, drafts)):
+        if self.do(author, lambda: author.publish(self.now, drafts)):
             self.entries += len(drafts)
         else:
             self.at(self.now + 3.0, lambda: self._say(author))
@@ -277,7 +287,7 @@ class World:
         link.is_up, link.epoch = True, link.epoch + 1
         link.last_at, link.hello_at = {}, {}
         for node, peer in ((one, other), (other, one)):
-            self._do(self.nodes[node], lambda node=node, peer=peer: self.nodes[node].link_up(self.now, peer))  # type: ignore[misc]
+            self.do(self.nodes[node], lambda node=node, peer=peer: self.nodes[node].link_up(self.now, peer))  # type: ignore[misc]
 
     def _hang_up(self, pair: tuple[MemberId, MemberId], until: float | None = None) -> None:
         link, (one, other) = self.links[pair], pair
@@ -286,7 +296,7 @@ class World:
             link.is_up = False
             for node, peer in ((one, other), (other, one)):
                 if self.nodes[node].is_up:
-                    self._do(self.nodes[node], lambda node=node, peer=peer: self.nodes[node].link_down(self.now, peer))  # type: ignore[misc]
+                    self.do(self.nodes[node], lambda node=node, peer=peer: self.nodes[node].link_down(self.now, peer))  # type: ignore[misc]
             self.at(again, lambda: self._dial(pair))
 
     def _cut(self, one: MemberId, other: MemberId, reason: str) -> None:
@@ -340,11 +350,11 @@ class World:
             return
         self.trace.update(repr(self.now).encode() + sender[:4] + receiver[:4] + packed.hash)
         node = self.nodes[receiver]
-        self._do(node, lambda: node.frame(self.now, sender, stream, packed.data))
+        self.do(node, lambda: node.frame(self.now, sender, stream, packed.data))
 
     # ---- One event of one node
 
-    def _do(self, node: Node, what: Callable[[], None]) -> bool:
+    def do(self, node: Node, what: Callable[[], None]) -> bool:
         """Run it, let the machine die in it, check what must hold. Whether it lived."""
         try:
             what()
@@ -359,6 +369,8 @@ class World:
 
     def _after(self, node: Node) -> None:
         self.checks.moved(node, self.federation.charter.federation_id)
+        if self.thief and node.is_up:
+            self.thief.look(node)
         wake_at = node.wake_at
         if wake_at != self.wakes.get(node.id) and wake_at < float("inf"):
             self.wakes[node.id] = wake_at
@@ -367,7 +379,7 @@ class World:
     def _wake(self, node: Node, wake_at: float) -> None:
         if node.is_up and self.wakes.get(node.id) == wake_at:
             self.wakes.pop(node.id)
-            self._do(node, lambda: node.wakeup(self.now))
+            self.do(node, lambda: node.wakeup(self.now))
 
     # ---- Agreement
 
@@ -387,6 +399,8 @@ class World:
         nodes = list(self.nodes.values())
         checks.converged(nodes)
         amendments.agreed(self, self.amendments)
+        if self.thief:
+            self.thief.check(nodes)
         for node in nodes:
             checks.boxed(node)
         for node in self.random.sample(nodes, 2):

@@ -144,6 +144,7 @@ def _marks() -> Iterator[Vector]:
     feed = AUTHORITY.feed_id
     mine, theirs = sorted((wire.seed("branch a"), wire.seed("branch b")))
     fork = {"feed_id": feed, "seq": 5}
+    above = {"feed_id": feed, "seq": 6}
     names_mine = {"feed_id": feed, "seq": 5, "header_hash": mine}
     names_theirs = {"feed_id": feed, "seq": 5, "header_hash": theirs}
     end = {"feed_id": feed, "seq": 7, "header_hash": mine}
@@ -165,11 +166,21 @@ def _marks() -> Iterator[Vector]:
         (
             "second-fork",
             "One fork settled, one not.",
-            {"forks": [fork, {"feed_id": feed, "seq": 6}], "settled": [names_mine]},
+            {"forks": [fork, above], "settled": [names_mine]},
             6,
             mine,
             "contested",
         ),
+        ("settled-unproven", "Settled before a proof came.", {"settled": [names_theirs]}, 6, mine, "superseded"),
+        (
+            "settled-below",
+            "Where the branches differ above a settled place they do not part: no fork.",
+            {"forks": [fork, above], "above": [above], "settled": [names_mine]},
+            6,
+            mine,
+            "stands",
+        ),
+        ("differing", "Where they part is not known.", {"forks": [above], "above": [above]}, 6, mine, "contested"),
         ("end-below", "Below the end.", {"ends": [end]}, 6, mine, "stands"),
         ("end-at", "The last that stands.", {"ends": [end]}, 7, mine, "stands"),
         ("end-other", "Another entry at the end's place.", {"ends": [end]}, 7, theirs, "superseded"),

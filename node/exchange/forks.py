@@ -1,0 +1,79 @@
+"""Forks: which proof of a feed is kept, and which branch is the chain once the root named one (section 5.5)."""
+
+from node.exchange.trust import Trust
+from node.feed import chain, entry
+from node.feed.chain import ForkProof, Head
+from node.feed.entry import Entry
+from node.feed.header import Header
+from node.feed.keys import FeedId, HeaderHash
+from node.feed.pae import FederationId
+from node.store import ledger, payloads
+from node.store.ledger import ForkRow, Row
+from node.store.stores import Stores
+
+
+def row_of(proof: ForkProof) -> ForkRow:
+    """A proof as it is stored and passed on."""
+    first, second = ((one.header.body, one.signature) for one in (proof.first, proof.second))
+    return ForkRow(proof.feed_id, proof.seq, first, second)
+
+
+def entries_of(row: ForkRow, federation_id: FederationId) -> tuple[Entry, Entry]:
+    """The two entries of a stored proof."""
+    one, other = (entry.decode(*each, federation_id) for each in (row.first, row.second))
+    return one, other
+
+
+def parts(one: Header, other: Header) -> bool:
+    """Whether two branches part right where these two stand, and not further down."""
+    return one.previous == other.previous
+
+
+def is_news(trust: Trust, one: Header, other: Header) -> bool:
+    """Whether two headers of one place prove a fork that is lower than what is known, and that nobody settled."""
+    if not trust.marks.counts(one.feed_id, one.seq, parts=parts(one, other)):
+        return False
+    known = trust.marks.forked_at(one.feed_id)
+    return known is None or one.seq < known
+
+
+def settle(stores: Stores, trust: Trust, feed_id: FeedId) -> Head | None:
+    """Make the branch that the root named the chain, as far as it is held; where the head is then, if it moved.
+
+    The other branch is kept beside: served by hash, and found again should a later word of the root name it.
+    The caller commits.
+    """
+    named = trust.marks.named_at(feed_id)
+    before = head = ledger.head(stores.ledger, feed_id) or Head(feed_id, 0, HeaderHash(b""))
+    held = ((seq, ledger.hash_at(stores.ledger, feed_id, seq)) for seq in sorted(named))
+    wrong = next((seq for seq, hash_ in held if hash_ not in (None, named[seq])), None)
+    if wrong is not None:
+        ledger.part(stores.ledger, feed_id, wrong)
+        below = ledger.hash_at(stores.ledger, feed_id, wrong - 1)
+        head = Head(feed_id, wrong - 1, below or HeaderHash(b""))
+    while (follower := _follower(stores, trust, head, named)) is not None:
+        ledger.chain(stores.ledger, [follower.hash])
+        payloads.want_again(stores.ledger, [follower.hash])
+        head = chain.head_of(follower)
+    if trust.marks.forked_at(feed_id) is None:
+        payloads.set_aside(stores.ledger, feed_id, min(named))
+    if head == before:
+        return None
+    ledger.set_heads(stores.ledger, [head])
+    return head
+
+
+def _follower(stores: Stores, trust: Trust, head: Head, named: dict[int, HeaderHash]) -> Header | None:
+    """What is held and follows the head: the entry that was named, or any where nothing forked."""
+    seq, forked = head.seq + 1, trust.marks.forked_at(head.feed_id)
+    for row, is_beside in ledger.unchained_at(stores.ledger, head.feed_id, seq):
+        header = _header(row, trust)
+        if (header.previous or b"") != head.hash or named.get(seq, row.hash) != row.hash:
+            continue
+        if not is_beside or seq in named or forked is None or seq < forked:
+            return header
+    return None
+
+
+def _header(row: Row, trust: Trust) -> Header:
+    return entry.decode(row.body, row.signature, trust.federation_id).header

@@ -1,0 +1,501 @@
+"""A feed that forked: what is shown of it, on whichever branch a node is, before and after its root named one."""
+
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from node.errors import Refused
+from node.exchange import consult, disclose, drafts, project, standing
+from node.exchange import trust as trusts
+from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
+from node.feed import entry, identity
+from node.feed.header import URGENT
+from node.feed.keys import FeedId, HeaderHash
+from node.feed.kinds import Kind
+from node.feed.marks import Standing
+from node.policy import parameters
+from node.store import index, ledger
+from node.v1 import header_pb2, peer_pb2, record_pb2
+from tests.exchange.conftest import node_in
+from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+from tests.exchange.test_standing import items_of, standing_values
+from tests.simulator.members import BASE_MS, Federation, Member, federation
+
+Letter = header_pb2.SignedEntry
+
+
+@dataclass
+class Forked:
+    """One member's feed, signed on by two copies of its node: a place of its own for each branch."""
+
+    member: Member
+    one: Exchange
+    other: Exchange
+
+    @property
+    def feed_id(self) -> FeedId:
+        return self.one.author.feed_id
+
+    def say(self, *drafts_: Draft) -> None:
+        """The same on both, before they part."""
+        take(self.other, said(self.one, *drafts_))
+
+
+@pytest.fixture(name="world")
+def _world() -> Federation:
+    return federation(25, parameters.TEMPLATE.encode())
+
+
+@pytest.fixture(name="forked")
+def _forked(tmp_path: Path, world: Federation) -> Forked:
+    return Forked(world.members[1], node_in(tmp_path / "one", world, 1), node_in(tmp_path / "other", world, 1))
+
+
+def declaration(number: int) -> Draft:
+    object_id = number.to_bytes(16)
+    crisis = record_pb2.Crisis(title=f"crisis {number}", ends_ms=ENDS_MS)
+    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=object_id, crisis=crisis)
+    return Draft(
+        Kind.DECLARATION, URGENT, record=record.SerializeToString(), object_id=object_id, expires_ms=ENDS_MS + 1
+    )
+
+
+def end_of(number: int) -> Draft:
+    act = record_pb2.CrisisAct(end=record_pb2.Note())
+    record = record_pb2.Record(kind=Kind.CRISIS_ACT, object_id=number.to_bytes(16), crisis_act=act)
+    object_id = number.to_bytes(16)
+    return Draft(Kind.CRISIS_ACT, URGENT, record=record.SerializeToString(), object_id=object_id, expires_ms=ENDS_MS)
+
+
+def shown(node: Exchange) -> dict[str, tuple[str, str]]:
+    """Every crisis by title: its state, and the reason."""
+    while node.project():
+        pass
+    seen = consult.view(node.trust, node.follows, BASE_MS + 1)
+    found = consult.crises(node.stores, seen, "", exercises=True)
+    return {one.crisis.title: (one.state, one.reason) for one in found}
+
+
+def standings(node: Exchange) -> dict[str, Standing]:
+    while node.project():
+        pass
+    return {
+        record_pb2.Record.FromString(one.content).crisis.title: standing.standing_of(node.stores, one, node.trust)
+        for one in index.of_kinds(node.stores.index, [Kind.DECLARATION])
+    }
+
+
+def by_root(world: Federation, member: Member, *acts: tuple[Kind, bytes], seq: int = 3) -> list[Letter]:
+    """What the member's root says at the end of its log."""
+    federation_id = world.charter.federation_id
+    log_id = identity.log_id(member.member_id)
+    before = [entry.decode(one.header, one.signature, federation_id).header for one in world.letters]
+    previous = [one.hash for one in before if one.feed_id == log_id][seq - 2]
+    letters = []
+    for number, (kind, statement) in enumerate(acts, seq):
+        fields = header_pb2.Header(
+            feed_id=log_id, seq=number, previous=previous, created_ms=BASE_MS, urgency=1, kind=kind, statement=statement
+        )
+        made = entry.create(fields, member.root, federation_id)
+        previous = made.header.hash
+        letters.append(Letter(header=made.header.body, signature=made.signature))
+    return letters
+
+
+def settle(feed_id: FeedId, seq: int, hash_: HeaderHash) -> tuple[Kind, bytes]:
+    return Kind.SETTLE, header_pb2.Settle(feed_id=feed_id, seq=seq, header_hash=hash_).SerializeToString()
+
+
+def retire(feed_id: FeedId, seq: int, hash_: HeaderHash) -> tuple[Kind, bytes]:
+    return Kind.RETIRE, header_pb2.Retire(feed_id=feed_id, seq=seq, header_hash=hash_).SerializeToString()
+
+
+def proof_of(node: Exchange, feed_id: FeedId) -> header_pb2.ForkProof:
+    row = ledger.fork(node.stores.ledger, feed_id)
+    assert row is not None
+    return disclose.fork(row)
+
+
+def chain_of(node: Exchange, feed_id: FeedId) -> list[HeaderHash]:
+    return [row.hash for row in ledger.span(node.stores.ledger, feed_id, 1, 999, 999)]
+
+
+def restarted(node: Exchange) -> None:
+    node.trust = trusts.begin(node.trust.charter)
+    node.start(BASE_MS)
+
+
+# ---- Before it is settled
+
+
+def test_declarations_of_both_branches_are_active_and_contested_whichever_came_first(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    forked.say(declaration(1))
+    one, other = said(forked.one, declaration(2)), said(forked.other, declaration(3))
+    views = []
+    for name, order in (("a", (one, other)), ("b", (other, one))):
+        node = node_in(tmp_path / name, world, 0)
+        take(node, [row for row in served(forked.one, forked.feed_id) if row.header != one[0].header])
+        for letters in order:
+            take(node, letters)
+        views.append(standings(node))
+        restarted(node)
+        views.append(standings(node))
+    contested = Standing.CONTESTED
+    assert views[0] == {"crisis 1": Standing.STANDS, "crisis 2": contested, "crisis 3": contested}
+    assert views.count(views[0]) == 4
+
+
+def served(node: Exchange, feed_id: FeedId) -> list[Letter]:
+    federation_id = node.trust.federation_id
+    return disclose.span(node.stores, feed_id, 2, 999, federation_id, BASE_MS)
+
+
+def test_what_is_contested_is_said_and_an_end_that_is_contested_ends_nothing(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    forked.say(declaration(1))
+    one, other = said(forked.one, end_of(1), declaration(2)), said(forked.other, declaration(3))
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, [*served(forked.one, forked.feed_id), *other])
+    assert [row.seq for row in ledger.forks(node.stores.ledger)] == [3]
+    assert len(one) == 2
+    views = shown(node)
+    (end,) = index.of_kinds(node.stores.index, [Kind.CRISIS_ACT])
+    assert standing.standing_of(node.stores, end, node.trust) is Standing.CONTESTED
+    assert views == {
+        "crisis 1": ("active", ""),
+        "crisis 2": ("active", standing.CONTESTED),
+        "crisis 3": ("active", standing.CONTESTED),
+    }
+
+
+def test_a_withdrawal_that_is_contested_restricts(forked: Forked, tmp_path: Path, world: Federation) -> None:
+    (first,) = said(forked.one, items_of(range(10)))
+    take(forked.other, [first])
+    taken = said(forked.one, drafts.withdrawal(hash_of(forked.one, first), 0b1, 4))
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, [first, *taken, *said(forked.other, declaration(3))])
+    assert node.trust.marks.forked_at(forked.feed_id) == 3
+    assert standing_values(node) == set(range(1, 10))
+
+
+def test_statements_above_a_fork_do_not_count(forked: Forked, tmp_path: Path, world: Federation) -> None:
+    endorse = header_pb2.Endorse(member_id=b"x" * 32, role=4).SerializeToString()
+    (before,) = said(forked.one, Draft(Kind.ENDORSE, statement=endorse))
+    take(forked.other, [before])
+    (above,) = said(forked.one, Draft(Kind.ENDORSE, statement=endorse))
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, [before, above])
+    hashes = [hash_of(node, one) for one in (before, above)]
+    assert [hash_ not in node.trust.fallen for hash_ in hashes] == [True, True]
+    take(node, said(forked.other, declaration(3)))
+    assert [hash_ not in node.trust.fallen for hash_ in hashes] == [True, False]
+
+
+def test_the_lowest_proof_remains_in_whatever_order_they_come(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    """Three branches: two part at 5, the third has parted at 3 before."""
+    third = node_in(tmp_path / "third", world, 1)
+    (second,) = said(forked.one, declaration(1))
+    take(forked.other, [second])
+    take(third, [second])
+    forked.say(declaration(2), declaration(3))
+    said(forked.one, declaration(4))
+    high = node_in(tmp_path / "high", world, 2)
+    take(high, [*served(forked.one, forked.feed_id), *said(forked.other, declaration(5))])
+    low = node_in(tmp_path / "low", world, 3)
+    take(low, [*served(forked.one, forked.feed_id), *said(third, declaration(6))])
+    proofs = [proof_of(node, forked.feed_id) for node in (high, low)]
+    for number, order in enumerate(permutations(proofs)):
+        node = node_in(tmp_path / f"n{number}", world, 0)
+        told = [bool(node.take_fork(proof, BASE_MS).forks) for proof in order]
+        assert told == [True, order[0] == proofs[0]]
+        assert node.trust.marks.forked() == {forked.feed_id: 3}
+        restarted(node)
+        assert node.trust.marks.forked() == {forked.feed_id: 3}
+
+
+def test_a_proof_brings_the_entries_that_make_it(forked: Forked, tmp_path: Path, world: Federation) -> None:
+    """A node that was away learns of both, though it holds neither branch."""
+    one, other = said(forked.one, declaration(2)), said(forked.other, declaration(3))
+    finder, node = node_in(tmp_path / "finder", world, 2), node_in(tmp_path / "n", world, 0)
+    take(finder, [*one, *other])
+    for frame in finder.tell_forks([forked.feed_id], BASE_MS):
+        if frame.HasField("fork"):
+            assert node.take_fork(frame.fork, BASE_MS).forks
+        else:
+            take(node, list(frame.entries.entries))
+    assert standings(node) == standings(finder) == {f"crisis {i}": Standing.CONTESTED for i in (2, 3)}
+    assert chain_of(node, forked.feed_id) == chain_of(finder, forked.feed_id)[:1]
+
+
+def test_a_proof_of_a_feed_that_is_not_known_yet_is_nobodys_fault_and_counts_later(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    finder = node_in(tmp_path / "finder", world, 2)
+    take(finder, [*said(forked.one, declaration(2)), *said(forked.other, declaration(3))])
+    proof = proof_of(finder, forked.feed_id)
+    node = node_in(tmp_path / "n", world, 0)
+    known = node.trust
+    node.trust = trusts.begin(world.charter)
+    assert not node.take_fork(proof, BASE_MS).forks
+    node.trust = known
+    assert node.take_fork(proof, BASE_MS).forks
+
+
+def test_both_branches_in_one_frame_make_the_proof(forked: Forked, tmp_path: Path, world: Federation) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    letters = [*said(forked.one, items_of(range(3))), *said(forked.other, items_of(range(4)))]
+    checked = node.verify(letters)
+    assert [row.seq for row in node.admit(checked, BASE_MS).forks] == [2]
+
+
+def test_of_another_branch_no_more_than_sixteen_urgent_entries_are_kept(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, said(forked.one, declaration(2)))
+    take(node, said(forked.other, *(declaration(number) for number in range(3, 40))))
+    assert ledger.beside_count(node.stores.ledger, forked.feed_id) == 16
+
+
+def test_where_branches_part_is_looked_for_below(forked: Forked, tmp_path: Path, world: Federation) -> None:
+    anchor = Draft(Kind.ANCHOR, statement=header_pb2.Anchor(journal_size=1).SerializeToString())
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, said(forked.one, anchor, anchor, anchor))
+    beside = said(forked.other, declaration(1), declaration(2), anchor)
+    admitted = node.admit(node.verify(beside[2:]), BASE_MS)
+    assert [row.seq for row in admitted.forks] == [4]
+    assert admitted.parted == ((forked.feed_id, 4),)
+    admitted = node.admit(node.verify(beside[:2]), BASE_MS)
+    assert [row.seq for row in admitted.forks] == [2]
+    assert admitted.parted == ()
+
+
+def test_a_node_whose_own_feed_forked_signs_no_more_and_reads_on(forked: Forked, world: Federation) -> None:
+    said(forked.one, declaration(2))
+    take(forked.one, said(forked.other, declaration(3)))
+    with pytest.raises(Refused, match="this node's feed has forked"):
+        forked.one.publish([declaration(4)], BASE_MS)
+    assert len(forked.one.author.journal.lines()) == 1
+    assert set(standings(forked.one)) == {"crisis 2", "crisis 3"}
+    restarted(forked.one)
+    with pytest.raises(Refused, match="this node's feed has forked"):
+        forked.one.publish([declaration(4)], BASE_MS)
+
+
+# ---- Settled
+
+
+@dataclass
+class Parted:
+    """A fork at 3 with two entries on each branch, and a node on each."""
+
+    forked: Forked
+    nodes: tuple[Exchange, Exchange]
+    branches: tuple[list[Letter], list[Letter]]
+    hashes: tuple[list[HeaderHash], list[HeaderHash]]
+
+
+@pytest.fixture(name="parted")
+def _parted(forked: Forked, tmp_path: Path, world: Federation) -> Parted:
+    forked.say(declaration(1))
+    branches = said(forked.one, declaration(2), declaration(3)), said(forked.other, declaration(4), declaration(5))
+    nodes = node_in(tmp_path / "a", world, 0), node_in(tmp_path / "b", world, 2)
+    (first, *_) = served(forked.one, forked.feed_id)
+    for node, mine, theirs in zip(nodes, branches, reversed(branches), strict=True):
+        take(node, [first, *mine, *theirs])
+    hashes = tuple([hash_of(nodes[0], one) for one in branch] for branch in branches)
+    return Parted(forked, nodes, branches, (hashes[0], hashes[1]))
+
+
+def test_the_branch_that_its_root_named_is_the_chain_and_the_other_is_kept_beside(
+    parted: Parted, world: Federation
+) -> None:
+    feed_id, hashes = parted.forked.feed_id, parted.hashes
+    letters = by_root(world, parted.forked.member, settle(feed_id, 3, hashes[1][0]))
+    views, chains = [], []
+    for node in parted.nodes:
+        admitted = node.admit(node.verify(letters), BASE_MS)
+        assert admitted.settled == ((feed_id, 0),)
+        for again in (False, True):
+            if again:
+                restarted(node)
+                project.rebuild(node.stores, node.trust, node.reader, node.follows)
+            views.append(standings(node))
+            chains.append(chain_of(node, feed_id))
+            assert node.trust.marks.forked() == {}
+    stands, superseded = Standing.STANDS, Standing.SUPERSEDED
+    wanted = {
+        "crisis 1": stands,
+        "crisis 2": superseded,
+        "crisis 3": superseded,
+        "crisis 4": stands,
+        "crisis 5": stands,
+    }
+    assert views == [wanted] * 4
+    assert [chain[2:] for chain in chains] == [hashes[1]] * 4
+    (kept,) = parted.nodes[0].serve(parted.nodes[1].reader.member_id, peer_pb2.Want(entries=[hashes[0][0]]), BASE_MS)
+    assert kept[0].header == parted.branches[0][0].header
+
+
+def test_a_settlement_above_where_branches_part_leaves_that_place_to_be_settled(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    mine, theirs = said(forked.one, declaration(2), declaration(3)), said(forked.other, declaration(4), declaration(5))
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, [*mine, *theirs])
+    high, low = (settle(forked.feed_id, seq, hash_of(node, theirs[seq - 2])) for seq in (3, 2))
+    letters = by_root(world, forked.member, high, low)
+    take(node, letters[:1])
+    assert node.trust.marks.forked() == {forked.feed_id: 2}
+    assert chain_of(node, forked.feed_id)[1:] == [hash_of(node, mine[0])]
+    take(node, letters[1:])
+    assert node.trust.marks.forked() == {}
+    assert chain_of(node, forked.feed_id)[1:] == [hash_of(node, one) for one in theirs]
+
+
+def test_the_named_branch_is_taken_in_where_only_the_other_is_held(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    mine, theirs = said(forked.one, items_of(range(3))), said(forked.other, items_of(range(4)), declaration(5))
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, mine)
+    named = hash_of(node, theirs[0])
+    admitted = node.admit(node.verify(by_root(world, forked.member, settle(forked.feed_id, 2, named))), BASE_MS)
+    assert [(head.feed_id, head.seq) for head in admitted.heads if head.feed_id == forked.feed_id] == [
+        (forked.feed_id, 1)
+    ]
+    take(node, mine)
+    assert len(chain_of(node, forked.feed_id)) == 1
+    take(node, theirs)
+    assert chain_of(node, forked.feed_id)[1:] == [hash_of(node, one) for one in theirs]
+    assert standing_values(node) == set(range(4))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_settlements_the_smaller_hash_wins_and_the_chain_goes_back_to_it(
+    parted: Parted, world: Federation, order: tuple[int, int]
+) -> None:
+    feed_id, hashes = parted.forked.feed_id, parted.hashes
+    smaller = min(range(2), key=lambda branch: hashes[branch][0])
+    acts = [settle(feed_id, 3, hashes[branch][0]) for branch in order]
+    for node in parted.nodes:
+        for letter in by_root(world, parted.forked.member, *acts):
+            take(node, [letter])
+        assert chain_of(node, feed_id)[2:] == hashes[smaller]
+        restarted(node)
+        assert chain_of(node, feed_id)[2:] == hashes[smaller]
+        stands = [title for title, one in standings(node).items() if one is Standing.STANDS]
+        assert len(stands) == 3
+
+
+def test_a_crash_before_the_commit_leaves_the_other_branch_whole(parted: Parted, world: Federation) -> None:
+    node, feed_id = parted.nodes[0], parted.forked.feed_id
+    letters = by_root(world, parted.forked.member, settle(feed_id, 3, parted.hashes[1][0]))
+    before = chain_of(node, feed_id)
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(type(node.stores), "commit", _fail)
+        with pytest.raises(OSError, match="full"):
+            node.admit(node.verify(letters), BASE_MS)
+    node.stores.rollback()
+    restarted(node)
+    assert chain_of(node, feed_id) == before
+    take(node, letters)
+    assert chain_of(node, feed_id)[2:] == parted.hashes[1]
+
+
+def _fail(_: object, name: str) -> None:
+    if name == "ledger":
+        raise OSError("full")
+
+
+def test_another_members_root_settles_and_ends_nothing(parted: Parted, world: Federation) -> None:
+    feed_id, hashes = parted.forked.feed_id, parted.hashes
+    acts = [settle(feed_id, 3, hashes[1][0]), retire(feed_id, 1, hashes[1][0])]
+    node = parted.nodes[0]
+    before = standings(node)
+    take(node, by_root(world, world.members[2], *acts))
+    assert node.trust.marks.forked() == {feed_id: 3}
+    assert standings(node) == before
+
+
+def test_a_thief_who_goes_on_with_the_branch_that_was_not_named_forks_nothing_anew(
+    parted: Parted, world: Federation
+) -> None:
+    feed_id = parted.forked.feed_id
+    letters = by_root(world, parted.forked.member, settle(feed_id, 3, parted.hashes[1][0]))
+    more = said(parted.forked.one, declaration(8), declaration(9))
+    for node in parted.nodes:
+        take(node, letters)
+        admitted = node.admit(node.verify(more), BASE_MS)
+        assert not admitted.forks
+        assert not admitted.gaps
+        assert node.trust.marks.forked() == {}
+        assert {standings(node)[f"crisis {number}"] for number in (8, 9)} == {Standing.SUPERSEDED}
+        assert chain_of(node, feed_id)[2:] == parted.hashes[1]
+
+
+# ---- Ended
+
+
+def test_what_appears_above_the_end_of_a_stolen_feed_is_superseded_whatever_its_date(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    (first,) = said(forked.one, declaration(1))
+    take(node, [first])
+    take(node, by_root(world, forked.member, retire(forked.feed_id, 2, hash_of(node, first))))
+    backdated = said(forked.one, declaration(2), items_of(range(5)), now_ms=BASE_MS - 86_400_000)
+    take(node, backdated)
+    assert standings(node) == {"crisis 1": Standing.STANDS, "crisis 2": Standing.SUPERSEDED}
+    assert shown(node)["crisis 2"] == ("declared", standing.SUPERSEDED)
+    assert standing_values(node) == set()
+    assert not list(consult.values(node.stores, node.trust))
+
+
+# ---- Identity logs
+
+
+def test_nothing_of_a_member_whose_identity_log_forked_counts_in_full_and_nothing_settles_it(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, said(forked.one, declaration(1)))
+    heir = header_pb2.Successor(member_id=world.members[2].member_id).SerializeToString()
+    (one, after) = by_root(world, forked.member, (Kind.SUCCESSOR, heir), (Kind.SUCCESSOR, heir))
+    log_id = identity.log_id(forked.member.member_id)
+    (other,) = by_root(world, forked.member, settle(log_id, 3, hash_of(node, one)))
+    take(node, [one, other])
+    assert standings(node) == {"crisis 1": Standing.CONTESTED}
+    for again in (False, True):
+        if again:
+            restarted(node)
+        take(node, [after])
+        assert node.trust.marks.forked() == {log_id: 3}
+        assert node.trust.logs[forked.member.member_id].head.seq == 3
+        assert len(chain_of(node, log_id)) == 3
+        assert standings(node) == {"crisis 1": Standing.CONTESTED}
+
+
+def test_what_is_on_a_branch_that_is_not_held_is_superseded_once_its_place_is_taken(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    *first, lost = said(forked.one, items_of(range(3)), items_of(range(4)), declaration(2))
+    (named,) = said(forked.other, declaration(3))
+    take(node, [named, lost])
+    take(node, by_root(world, forked.member, settle(forked.feed_id, 2, hash_of(node, named))))
+    assert standings(node) == {"crisis 2": Standing.CONTESTED, "crisis 3": Standing.STANDS}
+    take(node, said(forked.other, items_of(range(5)), declaration(4)))
+    wanted = {"crisis 2": Standing.SUPERSEDED, "crisis 3": Standing.STANDS, "crisis 4": Standing.STANDS}
+    assert standings(node) == wanted
+    take(node, first)
+    assert standings(node) == wanted
+    assert node.trust.marks.forked() == {}

@@ -1,0 +1,202 @@
+"""A member whose feed key is in other hands (F16, F19): its feed forks, junk appears in it, and its root settles it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from node import limits
+from node.exchange import standing
+from node.exchange.exchange import Exchange
+from node.exchange.publish import Author
+from node.feed import chain, entry
+from node.feed.chain import Head
+from node.feed.header import URGENT
+from node.feed.keys import HeaderHash
+from node.feed.kinds import Kind
+from node.feed.marks import Standing
+from node.protocol.effects import Stream
+from node.store import driver, index, ledger
+from node.v1 import header_pb2, peer_pb2
+from tests.simulator import workload
+from tests.simulator.disk import MemoryErasures, MemoryJournal, Power, empty_disk
+from tests.simulator.node import Node, ms
+
+if TYPE_CHECKING:
+    from tests.simulator.world import World
+
+FAULT = "forked author"
+DAYS_MS = 86_400_000
+SEEN_BY = 4  # nodes that are shown each branch first
+SETTLED_AT_S = 12.0
+PROOF_S = 4.0  # hops of half a second each, where links are slow
+QUICK = {FAULT, "delay", "reorder", "repeat"}  # none of these keeps a proof from coming at once
+Letters = list[header_pb2.SignedEntry]
+
+
+class Thief:
+    """One member's key in several hands. Its own node says nothing by itself in this world."""
+
+    def __init__(self, world: "World", victim: Node) -> None:
+        self.world, self.victim = world, victim
+        self.random = world.random
+        self.feed_id = victim.member.feed_id(world.federation.charter.federation_id)
+        self.branches: list[Letters] = []
+        self.shown: dict[bytes, set[HeaderHash]] = {}  # by node: what is urgent and was shown once
+        self.is_settled = False
+        self.known_at: dict[bytes, float] = {}  # by node: since when it knows that the feed has forked
+        world.at(self.random.uniform(1.0, 6.0), self._fork)
+        if self.random.random() < 0.75:
+            world.at(SETTLED_AT_S, self._settle)
+
+    # ---- What is done
+
+    def _fork(self) -> None:
+        if not self.victim.is_up:
+            self.world.at(self.world.now + 1.0, self._fork)
+            return
+        image = self.victim.disk.image()
+        self.branches = [self._sign(image) for _ in range(self.random.choice((2, 2, 3)))]
+        self.world.counts[f"fault: {FAULT}"] += 1
+        if len(self.branches) > 2:
+            self.world.counts["a feed forked in three"] += 1
+        nodes = [node for node in self.world.nodes.values() if node is not self.victim]
+        self.random.shuffle(nodes)
+        for number, letters in enumerate(self.branches):
+            for node in nodes[number * SEEN_BY : (number + 1) * SEEN_BY]:
+                self._show(node, letters)
+        for node in self.random.sample(nodes, 3):
+            self._show(node, self._junk())
+
+    def _sign(self, image: dict[str, bytes]) -> Letters:
+        """A branch, as a copy of the node would sign it."""
+        disk = empty_disk()
+        disk.load(image)
+        member = self.victim.member
+        author = Author(
+            self.feed_id,
+            member.feed_key,
+            member.reader(),
+            self.random.randbytes,
+            MemoryJournal(Power(), lambda _: None),
+        )
+        copy = Exchange(disk, self.victim.exchange.trust, author, MemoryErasures(Power()))
+        now_ms, said = ms(self.world.now), Letters()
+        while len(said) < 1 or self.random.random() < 0.6:
+            drafts = workload.draft(self.random, self.world.federation, now_ms, [])
+            if sum(len(draft.record) for draft in drafts) < limits.INLINE_BYTES_MAX // 2:  # nobody else could serve it
+                said += [copy.letter(one) for one in copy.publish(drafts, now_ms).entries]
+        disk.close()
+        return said
+
+    def _junk(self) -> Letters:
+        """What is signed by the key all the same: no predecessor, a number out of reach, a date far ahead."""
+        head = ledger.head(self.victim.disk.ledger, self.feed_id)
+        assert head is not None
+        now_ms = ms(self.world.now)
+        return [
+            self._forged(seq=head.seq + 1, previous=self.random.randbytes(32), created_ms=now_ms),
+            self._forged(seq=2**39, previous=self.random.randbytes(32), created_ms=now_ms),
+            self._forged(seq=head.seq + 9, previous=self.random.randbytes(32), created_ms=now_ms + 400 * DAYS_MS),
+        ]
+
+    def _forged(self, *, seq: int, previous: bytes, created_ms: int) -> header_pb2.SignedEntry:
+        statement = header_pb2.Withdraw(reason=1).SerializeToString()
+        fields = header_pb2.Header(
+            feed_id=self.feed_id,
+            seq=seq,
+            previous=previous,
+            created_ms=created_ms,
+            urgency=URGENT,
+            kind=Kind.WITHDRAW,
+            object_id=self.random.randbytes(16),
+            statement=statement,
+        )
+        made = entry.create(fields, self.victim.member.feed_key, self.world.federation.charter.federation_id)
+        return header_pb2.SignedEntry(header=made.header.body, signature=made.signature)
+
+    def _show(self, node: Node, letters: Sequence[header_pb2.SignedEntry]) -> None:
+        """As if a peer of it had sent them."""
+        ready = node.gossip.ready() if node.is_up else []
+        if not ready:
+            self.world.at(self.world.now + 1.0, lambda: self._show(node, letters))
+            return
+        frame = peer_pb2.Frame(entries=peer_pb2.Entries(entries=letters, lane=URGENT))
+        peer, data = self.random.choice(ready), frame.SerializeToString(deterministic=True)
+        self.world.do(node, lambda: node.frame(self.world.now, peer, Stream.GOSSIP, data))
+
+    def _settle(self) -> None:
+        """Its root names the first branch, and ends the feed there; told by its own node."""
+        if not self.victim.is_up or not self.branches:
+            self.world.at(self.world.now + 1.0, self._settle)
+            return
+        federation_id, member = self.world.federation.charter.federation_id, self.victim.member
+        branch = [entry.decode(one.header, one.signature, federation_id).header for one in self.branches[0]]
+        first, last = branch[0], branch[-1]
+        named = header_pb2.Settle(feed_id=self.feed_id, seq=first.seq, header_hash=first.hash)
+        ended = header_pb2.Retire(feed_id=self.feed_id, seq=last.seq, header_hash=last.hash)
+        head: Head = self.victim.exchange.trust.logs[member.member_id].head
+        letters = Letters()
+        for kind, statement in ((Kind.SETTLE, named), (Kind.RETIRE, ended)):
+            fields = header_pb2.Header(
+                feed_id=head.feed_id,
+                seq=head.seq + 1,
+                previous=head.hash,
+                created_ms=ms(self.world.now),
+                urgency=1,
+                kind=kind,
+                statement=statement.SerializeToString(),
+            )
+            made = entry.create(fields, member.root, federation_id)
+            head = chain.head_of(made.header)
+            letters.append(header_pb2.SignedEntry(header=made.header.body, signature=made.signature))
+        self.is_settled = self.world.do(
+            self.victim, lambda: self.victim.ingest(self.world.now, self.victim.id, letters)
+        )
+        if not self.is_settled:
+            self.world.at(self.world.now + 1.0, self._settle)
+
+    # ---- What must hold
+
+    def look(self, node: Node) -> None:
+        """I8: what is urgent and was shown once goes on being shown, as contested or as superseded by its root."""
+        if node.exchange.trust.marks.forked_at(self.feed_id):
+            self.known_at.setdefault(node.id, self.world.now)
+        here = self._urgent(node)
+        shown = self.shown.setdefault(node.id, set())
+        assert shown <= set(here), "I8: an urgent entry is not shown any more"
+        shown |= set(here)
+        if not self.victim.exchange.trust.marks.settled:
+            superseded = [hash_ for hash_, found in here.items() if found is Standing.SUPERSEDED]
+            assert not superseded, "I8: an urgent entry was superseded, and its root has said nothing"
+
+    def check(self, nodes: Sequence[Node]) -> None:
+        """I6: the same fork, and the same effect, everywhere. L4: who knows of a fork tells everyone."""
+        if self.known_at and not set(self.world.faults) - QUICK:
+            late_s = max(self.known_at.values()) - min(self.known_at.values())
+            assert len(self.known_at) == len(nodes), "L4: not everyone knows of the fork"
+            assert late_s <= PROOF_S, f"L4: the last one knew of the fork {late_s:.1f} s after the first"
+            self.world.counts["a fork was everywhere in time"] += 1
+        marks = {node.exchange.trust.marks.forked_at(self.feed_id) for node in nodes}
+        assert len(marks) == 1, f"I6: the lowest fork is {marks}"
+        if self.is_settled:
+            assert marks == {None}, f"I6: settled, and still {marks}"
+        first, *others = [self._effect(node) for node in nodes]
+        assert all(other == first for other in others), "I6: what has effect differs"
+        for node in nodes:
+            self.look(node)
+
+    def _urgent(self, node: Node) -> dict[HeaderHash, Standing]:
+        records = index.from_place(node.disk.index, self.feed_id, 1).values()
+        urgent = [record for record in records if record.kind == Kind.DECLARATION]
+        return {record.hash: standing.standing_of(node.disk, record, node.exchange.trust) for record in urgent}
+
+    def _effect(self, node: Node) -> set[tuple[HeaderHash, Standing]]:
+        """Records and statements of the feed that stand, and what is urgent, as it is.
+
+        Where frames are lost that no cut link tells of, what is urgent above an open fork may be missed.
+        """
+        rows = driver.rows(node.disk.ledger, "SELECT hash FROM entry WHERE feed_id = ?", (self.feed_id,))
+        found = [row for row in (ledger.entry(node.disk.ledger, HeaderHash(one[0])) for one in rows) if row]
+        stands = [row for row in found if standing.standing_of(node.disk, row, node.exchange.trust) is Standing.STANDS]
+        whole = {(row.hash, Standing.STANDS) for row in stands}
+        urgent = () if "loss" in self.world.faults and not self.is_settled else self._urgent(node).items()
+        return whole | {(hash_, found) for hash_, found in urgent if found is not Standing.SUPERSEDED}
