@@ -13,7 +13,7 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import charters, files, folder
+from node.custody import charters, files, folder, host
 from node.custody.folder import NodeKeys
 from node.errors import ConfigError, Refused
 from node.exchange import trust as trusts
@@ -66,6 +66,7 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
         reader=Reader(node.member_id, (node.kem_key,), box.Hpke()),
         randomness=secrets.token_bytes,  # noqa: TID251 - custody has real randomness
         journal=journal,
+        in_place=host.is_unchanged(config.data_folder),
     )
     return Exchange(opened, trusts.begin(charter), author, follow_all=config.lists_follow == "all")
 

@@ -197,7 +197,9 @@ class Gossip:
                 return [Keep(peer, frame.fork)]
             case "bye":
                 return [Hangup(peer, f"peer said bye: {frame.bye.reason[:200]}")]
-            case _:  # echo is for the start of a node that was restored; a body that is not known is ignored
+            case "echo":
+                return [Keep(peer, frame.echo)]
+            case _:  # a body that is not known is ignored
                 return []
 
     def _on_hello(self, peer: MemberId, link: _Peer, said: peer_pb2.Hello) -> list[Effect]:
@@ -206,7 +208,7 @@ class Gossip:
             bye = peer_pb2.Frame(bye=peer_pb2.Bye(code=1, reason=reason))
             return [Send(peer, Stream.GOSSIP, bye), Hangup(peer, reason)]
         link.state = State.READY
-        return [self._say_digest(peer)]
+        return [Serve(peer, said), self._say_digest(peer)]
 
     def _on_digest(self, peer: MemberId, link: _Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash

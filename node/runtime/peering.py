@@ -1,6 +1,7 @@
 """Peering: links in, frames to the machines, effects out. One of the two matches over effects."""
 
 import asyncio
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, Ser
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.runtime import growth
+from node.runtime.embargo import Embargo
 from node.runtime.intake import Intake
 from node.runtime.link import CUT, FAREWELL_S, HUNG_UP, Clock, Heard, Link, Outbox
 from node.runtime.work import Work
@@ -45,6 +47,7 @@ class Peering:
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
         self._work = Work()
         self._intake = Intake(writer, clock, self._work, self)
+        self.embargo = Embargo(writer, clock)
         self._few = 0  # so few wants are left of those that the store named: it has more
         self._wake_at = 0.0
         self._earlier = asyncio.Event()
@@ -63,6 +66,12 @@ class Peering:
     def in_step(self) -> list[MemberId]:
         """Connected peers that, when last compared, held what is held here now."""
         return self._gossip.in_step()
+
+    @property
+    def clock_ahead_ms(self) -> int | None:
+        """How far the connected peers' clocks are ahead of ours, by the median."""
+        ahead = [self.heard[peer].clock_ahead_ms for peer in self.connected]
+        return int(statistics.median(ahead)) if ahead else None
 
     async def linked(self, peer: MemberId, timeout_s: float) -> bool:
         """Wait so long for the peer to be connected; whether it is."""
@@ -129,17 +138,18 @@ class Peering:
                 outbox.put(peer_pb2.Frame(bye=peer_pb2.Bye(reason=reason)))
         return len(found)
 
-    async def publish(self, drafts: Sequence[Draft], lane: int = NORMAL) -> Admitted:
-        """Say something of our own; durable here when it returns, and on its way."""
-        return await self._work.through(self._publish(drafts, lane))
+    async def publish(self, drafts: Sequence[Draft], lane: int = NORMAL, *, unconfirmed: bool = False) -> Admitted:
+        """Say something of our own; durable here when it returns, and on its way. Raises Refused."""
+        return await self._work.through(self._publish(drafts, lane, unconfirmed=unconfirmed))
 
-    async def _publish(self, drafts: Sequence[Draft], lane: int) -> Admitted:
+    async def _publish(self, drafts: Sequence[Draft], lane: int, *, unconfirmed: bool) -> Admitted:
         if lane == URGENT:
             self._writer.pause_bulk()
-        now_ms = self._clock.now_ms()
+        now, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
 
         def publish_all(exchange: Exchange) -> tuple[Admitted, Growth]:
-            admitted = exchange.publish(drafts, now_ms)
+            exchange.look(now, now_ms)  # a clock that has just jumped dates nothing
+            admitted = exchange.publish(drafts, now_ms, unconfirmed=unconfirmed)
             return admitted, growth.published(exchange, admitted)
 
         admitted, news = await self._writer.run(publish_all, lane)
@@ -149,6 +159,7 @@ class Peering:
 
     async def tick(self) -> None:
         """Wake the machines when they asked for it, for ever."""
+        await self.embargo.look()
         await self.refresh_wants()
         while True:
             self._wake_at = min(self._gossip.wake_at, self._fetch.wake_at)
@@ -162,6 +173,7 @@ class Peering:
     async def _wake(self) -> None:
         now, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
         try:
+            await self.embargo.look(self.clock_ahead_ms)
             if await self._writer.run(lambda exchange: exchange.mature(now_ms)):
                 self._writer.arrived()
             await self._apply([*self._gossip.wakeup(now), *self._fetch.wakeup(now)])
@@ -227,6 +239,7 @@ class Peering:
                 self.ended.pop(link.peer, None)
                 self.dialing.link_up(self._clock.monotonic_s(), link.peer)
                 self.links.tell()
+                await self.embargo.look(self.clock_ahead_ms)  # before its echo
                 _log.info(
                     "link up", name=self._name(link.peer), peer=link.peer.hex(), program=self.heard[link.peer].program
                 )
@@ -238,14 +251,19 @@ class Peering:
                     self._send(peer, stream, frame)
                 case Ingest(peer, letters, lane):
                     await self._intake.take(peer, letters, lane)
-                case Serve(peer, want):
+                case Serve(peer, peer_pb2.Want() as want):
                     await self._serve(peer, want)
+                case Serve(peer, peer_pb2.Hello()):
+                    echo = await self._writer.run(lambda exchange, peer=peer: exchange.echo(peer))  # type: ignore[misc]
+                    self._send(peer, Stream.GOSSIP, peer_pb2.Frame(echo=echo))
                 case ServeChunk(peer, entry, number):
                     await self._serve_chunk(peer, entry, number)
                 case Keep(peer, peer_pb2.Chunk() as chunk):
                     await self._keep_chunk(peer, chunk)
                 case Keep(peer, peer_pb2.Have() as have):
                     await self._keep_have(peer, have)
+                case Keep(peer, peer_pb2.Echo() as shown):
+                    await self._keep_echo(peer, shown)
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     await self._keep_fork(peer, proof)
                 case Hangup(peer, reason):
@@ -317,6 +335,12 @@ class Peering:
             return
         if row is not None:
             await self.grown(growth.forked(row, peer))
+
+    async def _keep_echo(self, peer: MemberId, shown: peer_pb2.Echo) -> None:
+        try:
+            await self.embargo.take(peer, shown)
+        except PeerFault as fault:
+            self.convict(peer, fault)
 
     def convict(self, peer: MemberId, fault: PeerFault) -> None:
         """The peer alone could have known: hang up, and count it."""

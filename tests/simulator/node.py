@@ -34,7 +34,10 @@ class Node:
         self.id = one.member_id
         self.federation = federation
         self.disk = disk
-        self.journal = MemoryJournal(disk.power, lambda _: None)
+        self.journal = MemoryJournal(disk.power, lambda _: None, federation.signed_by(one))
+        self.in_place = True
+        self.clock_ahead_ms = 0
+        self.heard: dict[MemberId, int] = {}  # how far peers' clocks are ahead
         self.random = Random(f"{world_seed} {one.number}")
         self.links: set[MemberId] = set()
         self.counts: Counter[str] = Counter()
@@ -48,6 +51,10 @@ class Node:
     def wake_at(self) -> float:
         return min(self.gossip.wake_at, self.fetch.wake_at)
 
+    def ms(self, now: float) -> int:
+        """The date by this node's own clock."""
+        return ms(now) + self.clock_ahead_ms
+
     # ---- Life
 
     def start(self, now: float, *, prepared: bool) -> None:
@@ -59,10 +66,14 @@ class Node:
             self.member.reader(),
             self.random.randbytes,
             self.journal,
+            in_place=self.in_place,
         )
         self.exchange = Exchange(self.disk, trust, author)
-        if not prepared:
-            self.exchange.start(ms(now))
+        if prepared:
+            self.exchange.begin_signing(self.ms(now))
+        else:
+            self.exchange.start(self.ms(now))
+        self.exchange.look(now, self.ms(now))
         store_id = project.store_id(self.disk)
         me = Self(trust.federation_id, self.id, seed(f"node {self.member.number}")[:16], store_id, "simulated")
         forks = {row.feed_id: row.seq for row in ledger.forks(self.disk.ledger)}
@@ -74,7 +85,7 @@ class Node:
         self._refresh_wants(now)
 
     def publish(self, now: float, drafts: Sequence[Draft]) -> None:
-        admitted = self.exchange.publish(drafts, ms(now))
+        admitted = self.exchange.publish(drafts, self.ms(now))
         news = growth.published(self.exchange, admitted)
         self._grown(now, news)
         self._project()
@@ -83,8 +94,8 @@ class Node:
 
     def link_up(self, now: float, peer: MemberId) -> None:
         self.links.add(peer)
-        self.apply(now, self.gossip.link_up(now, peer, ms(now)))
-        self.apply(now, self.fetch.link_up(now, peer, ms(now)))
+        self.apply(now, self.gossip.link_up(now, peer, self.ms(now)))
+        self.apply(now, self.fetch.link_up(now, peer, self.ms(now)))
 
     def link_down(self, now: float, peer: MemberId) -> None:
         self.links.discard(peer)
@@ -97,7 +108,7 @@ class Node:
         self.apply(now, machine.frame(now, peer, frame))
 
     def wakeup(self, now: float) -> None:
-        if self.exchange.mature(ms(now)):
+        if self.exchange.mature(self.ms(now)):
             self.counts["a future entry matured"] += 1
             self._project()
         if now >= self.fetch.wake_at and not self.fetch.is_idle:
@@ -114,8 +125,10 @@ class Node:
                     self.carry(self.id, peer, stream, frame)
                 case Ingest(peer, letters):
                     self._ingest(now, peer, letters)
-                case Serve(peer, want):
-                    for answer in self.exchange.serve(want, ms(now)):
+                case Serve(peer, peer_pb2.Hello()):
+                    self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(echo=self.exchange.echo(peer)))
+                case Serve(peer, peer_pb2.Want() as want):
+                    for answer in self.exchange.serve(want, self.ms(now)):
                         entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
                         self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
                 case ServeChunk(peer, entry, number):
@@ -124,6 +137,8 @@ class Node:
                     self._keep(now, peer, chunk)
                 case Keep(peer, peer_pb2.Have() as have):
                     self._keep_have(peer, have)
+                case Keep(peer, peer_pb2.Echo() as shown):
+                    self.exchange.take_echo(peer, shown)
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     row = self.exchange.take_fork(proof)
                     if row:
@@ -146,7 +161,7 @@ class Node:
         early = growth.urgent(self.exchange, checked, peer)
         if early:
             self._grown(now, early)
-        admitted = self.exchange.admit(checked, ms(now))
+        admitted = self.exchange.admit(checked, self.ms(now))
         self._count(checked, admitted.gaps)
         self._grown(now, growth.committed(self.exchange, admitted, checked, peer))
         if any(one.header.has_payload for one in admitted.entries):
@@ -158,7 +173,7 @@ class Node:
             self.cut(self.id, peer, checked.fault.reason)
 
     def _serve_chunk(self, now: float, peer: MemberId, entry: HeaderHash, number: int) -> None:
-        frame = self.exchange.serve_chunk(entry, number, ms(now))
+        frame = self.exchange.serve_chunk(entry, number, self.ms(now))
         if frame is not None:
             self.carry(self.id, peer, Stream.BULK, frame)
             if frame.WhichOneof("body") == "absent":
@@ -168,7 +183,7 @@ class Node:
 
     def _keep(self, now: float, peer: MemberId, chunk: peer_pb2.Chunk) -> None:
         try:
-            complete = self.exchange.keep_chunk(chunk, ms(now))
+            complete = self.exchange.keep_chunk(chunk, self.ms(now))
         except PeerFault as fault:
             self.cut(self.id, peer, fault.reason)
             return
@@ -184,11 +199,12 @@ class Node:
 
     def _refresh_wants(self, now: float) -> None:
         wants = [
-            Wanted(want.hash, want.chunks, want.first, originator) for want, originator in self.exchange.wants(ms(now))
+            Wanted(want.hash, want.chunks, want.first, originator)
+            for want, originator in self.exchange.wants(self.ms(now))
         ]
-        self.apply(now, self.gossip.want_boxes(self.exchange.boxless(ms(now))))
+        self.apply(now, self.gossip.want_boxes(self.exchange.boxless(self.ms(now))))
         self.apply(now, self.fetch.wanted(now, wants))
-        self.apply(now, self.fetch.unconfirmed(now, self.exchange.unconfirmed(ms(now))))
+        self.apply(now, self.fetch.unconfirmed(now, self.exchange.unconfirmed(self.ms(now))))
 
     def _project(self) -> None:
         while self.exchange.project():
