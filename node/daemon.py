@@ -34,6 +34,7 @@ from node.rpc.approval import Approval
 from node.rpc.gate import Gate
 from node.rpc.peer import PeerServicer
 from node.rpc.server import Listener
+from node.rpc.signing import SigningServicer
 from node.rpc.tls import Leaf, Pins, TlsState
 from node.rpc.tools import ToolsServicer
 from node.runtime import dialing
@@ -201,14 +202,15 @@ class Daemon:
             self._own_status,
             self._self(),
         )
+        signing = SigningServicer(self.peering.embargo, self.writer, self.clock)
         peers = PeerServicer(self.peering.serve)
-        meters = (self.looking.meter,) if self.looking else ()
+        ours, meters = (tools, admin, signing), (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(
                 self.config.peers_listen, peers, self.peers_tls, self.clock.now, self.approval.turn_away, meters
             ),
-            server.listen_for_tools(self.config.tools_listen, (tools, admin), self.tools_tls, self.clock.now, meters),
-            server.listen_on_socket(self.config.socket, (tools, admin), self.clock.now, meters),
+            server.listen_for_tools(self.config.tools_listen, ours, self.tools_tls, self.clock.now, meters),
+            server.listen_on_socket(self.config.socket, ours, self.clock.now, meters),
         ]
 
     def _expose(self) -> None:

@@ -16,6 +16,7 @@ COMMANDS = {  # name: module, attribute
     "config": ("node.cli.configuration", "config"),
     "tool": ("node.cli.tool", "tool"),
     "run": ("node.cli.run", "run"),
+    "clock": ("node.cli.timekeeping", "clock"),
     "upgrade": ("node.cli.upgrade", "upgrade"),
     "log": ("node.cli.log", "log"),
     "index": ("node.cli.index", "index"),

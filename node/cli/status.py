@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, options, peer, printing
+from node.cli import calling, options, peer, printing, timekeeping
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MISSING_SHOWN = 5  # of the peers that are not connected
 CLOCKS_AGREE_MS = 50  # what would be shown as no difference
+CLOCKS_DIFFER_MS = 30_000  # what no machine with NTP does
 
 
 @click.command(
@@ -83,6 +84,8 @@ def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
         parts.append("in step" if all_of_them else f"in step with {found.peers_in_step} of {found.peers_connected}")
     if found.clock_known:
         parts.append(f"clock {printing.seconds(found.clock_ahead_ms)}")
+    if found.signing.state != "ready":
+        parts.append(f"SIGNS NOTHING ({found.signing.state})")
     return parts
 
 
@@ -97,6 +100,7 @@ def _details(found: "admin_pb2.GetStatusResponse", lists: int, active: int) -> l
         ("crises", f"{active or 'none'} active; `tocsin crisis list` has all"),
         ("lists", f"{lists:,}, {found.items:,} items"),
         ("entries", f"{found.entries:,}, {found.payloads_wanted:,} payloads wanted"),
+        ("signing", timekeeping.words(found.signing)),
         ("clock", _clock(found)),
         ("certificate", f"until {printing.moment(found.certificate_ends_ms)}, renewed before by itself"),
         ("listens", f"peers {found.peers_listen}, tools {found.tools_listen}"),
@@ -113,7 +117,8 @@ def _clock(found: "admin_pb2.GetStatusResponse") -> str:
     if abs(found.clock_ahead_ms) < CLOCKS_AGREE_MS:
         return "agrees with the peers'"
     where = "ahead of" if found.clock_ahead_ms > 0 else "behind"
-    return f"the peers' is {abs(found.clock_ahead_ms) / 1000:.1f} s {where} this machine's"
+    words = f"the peers' is {abs(found.clock_ahead_ms) / 1000:.1f} s {where} this machine's"
+    return words if abs(found.clock_ahead_ms) <= CLOCKS_DIFFER_MS else f"SET IT: {words}"
 
 
 def _role(role: int) -> str:

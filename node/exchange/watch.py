@@ -12,7 +12,6 @@ JUMP_MS_MAX = 3_600_000  # of the dates against the timers, while the node runs
 BEFORE_MS_MAX = 86_400_000  # the clock may be set back so far between two starts
 AFTER_MS_MAX = 86_400_000  # a node that stood still for longer hears its peers before it believes its own clock
 PEERS_MS_MAX = 300_000  # so far from the peers, by the median, no clock is that is set by a network
-PEERS_MS_ALARM = 30_000
 NOTED_EVERY_MS = 60_000
 
 _NOTED, _SUSPICION = "clock_noted", "clock_suspicion"  # in the ledger's table meta

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from node.exchange import consult
+from node.exchange.signing import State
 from node.feed import keys
 from node.protocol.effects import Stream
 from node.rpc.approval import Approval
@@ -46,6 +47,7 @@ class Look:
     calls: dict[tuple[str, str], int]
     look_ups: LookUps
     faults: dict[str, int]
+    signing: State
     figures: Figures
 
 
@@ -85,6 +87,7 @@ class Looking:
             calls=dict(self.meter.calls),
             look_ups=self.meter.look_ups.copy(),
             faults=dict(self._peering.faults),
+            signing=self._writer.signing.state,
             figures=found,
         )
 

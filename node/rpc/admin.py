@@ -1,6 +1,5 @@
 """Service Admin: status and peers, for whoever may open the Unix socket or has the scope admin."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -17,7 +16,7 @@ from node.feed.identity import Card
 from node.feed.keys import MemberId
 from node.protocol.session import Self
 from node.rpc import peer as peers_service
-from node.rpc import status
+from node.rpc import signing, status
 from node.rpc.approval import Approval
 from node.rpc.checking import Checking
 from node.rpc.examination import Examination
@@ -98,11 +97,12 @@ class AdminServicer(LevelServicer):
                 peers_connected=len(self._peering.connected),
                 peers_in_step=len(self._peering.in_step),
                 heads_digest=self._peering.digest,
+                signing=signing.view(self._writer, self._clock.now_ms()),
             )
         )
-        ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]
-        if ahead:
-            answer.clock_known, answer.clock_ahead_ms = True, int(statistics.median(ahead))
+        ahead_ms = self._peering.clock_ahead_ms
+        if ahead_ms is not None:
+            answer.clock_known, answer.clock_ahead_ms = True, ahead_ms
         return answer
 
     @status.answers

@@ -15,23 +15,25 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, levels, peer, tools
+from node.rpc import admin, channel, levels, peer, signing, tools
 from node.rpc.admin import AdminServicer
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
+from node.rpc.signing import SigningServicer
 from node.rpc.tls import Pins, TlsState
 from node.rpc.tools import ToolsServicer
-from node.v1 import admin_pb2_grpc, peer_pb2_grpc, tools_pb2_grpc
+from node.v1 import admin_pb2_grpc, peer_pb2_grpc, signing_pb2_grpc, tools_pb2_grpc
 
-_SERVICES = ("tocsin.v1.Tools", "tocsin.v1.Admin")
+_SERVICES = ("tocsin.v1.Tools", "tocsin.v1.Admin", "tocsin.v1.Signing")
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
 _BESIDE = {
     "/grpc.health.v1.Health/Check": _ANYONE_OF_OURS,
     "/grpc.health.v1.Health/Watch": _ANYONE_OF_OURS,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": _ANYONE_OF_OURS,
 }
-OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **levels.ACCESS, **_BESIDE}
+OURS: Mapping[str, Access] = {**tools.ACCESS, **admin.ACCESS, **levels.ACCESS, **signing.ACCESS, **_BESIDE}
+Ours: TypeAlias = tuple[ToolsServicer, AdminServicer, SigningServicer]
 Meters: TypeAlias = Sequence[Meter]
 SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
 IDLE_S = 30.0  # a peer's streams stay open; a member that is told no keeps no connection either
@@ -65,7 +67,7 @@ def listen_for_peers(
 
 def listen_for_tools(
     address: str,
-    servicers: tuple[ToolsServicer, AdminServicer],
+    servicers: Ours,
     state: TlsState,
     now: Callable[[], datetime],
     meters: Meters = (),
@@ -77,9 +79,7 @@ def listen_for_tools(
     return Listener(server, gate, _bind(server, address, "tools.listen", state))
 
 
-def listen_on_socket(
-    path: Path, servicers: tuple[ToolsServicer, AdminServicer], now: Callable[[], datetime], meters: Meters = ()
-) -> Listener:
+def listen_on_socket(path: Path, servicers: Ours, now: Callable[[], datetime], meters: Meters = ()) -> Listener:
     """The administrator; raises ConfigError where the socket cannot be made. The data folder's lock is held."""
     gate = Gate(admits=Admits(administrator=True, tools=Pins), access=OURS, now=now)
     server = _server(gate, channel.OURS, meters)
@@ -103,10 +103,11 @@ def _server(gate: Gate, bounds: channel.Options, meters: Meters) -> grpc.aio.Ser
     return grpc.aio.server(interceptors=(*meters, gate), options=(*channel.SERVER_OPTIONS, *bounds))
 
 
-def _add(server: grpc.aio.Server, servicers: tuple[ToolsServicer, AdminServicer]) -> None:
-    ours, administrator = servicers
+def _add(server: grpc.aio.Server, servicers: Ours) -> None:
+    ours, administrator, about_signing = servicers
     tools_pb2_grpc.add_ToolsServicer_to_server(ours, server)
     admin_pb2_grpc.add_AdminServicer_to_server(administrator, server)
+    signing_pb2_grpc.add_SigningServicer_to_server(about_signing, server)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*_SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
