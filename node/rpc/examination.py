@@ -96,10 +96,8 @@ class Examination:
             case _:
                 yield finding.fault("signing", words, step)
         if now.watch.is_unheard and not now.watch.suspicion:
-            words = "the node stood still for long and no peer has told its time since: nothing is erased by this clock"
-            yield finding.warning(
-                "clock", words, "Connect to a peer; or, if the clock is right, `tocsin clock confirm`."
-            )
+            words = "the node stood still for long and no peer has told its time since: nothing is erased by it"
+            yield finding.warning("clock", words, "Connect to a peer, or `tocsin clock confirm` where it is right.")
 
     # ---- Its peers
 
@@ -146,13 +144,11 @@ class Examination:
             )
 
     def _clocks(self) -> Iterator[Finding]:
-        median = self._peering.clock_ahead_ms
+        median, count = self._peering.clock_ahead_ms, len(self._peering.connected)
         if median is None:
             return
         where = "behind" if median > 0 else "ahead of"
-        words = (
-            f"{span(abs(median) / 1000)} {where} the connected peers', by the median of {len(self._peering.connected)}"
-        )
+        words = f"{span(abs(median) / 1000)} {where} the connected peers', by the median of {count}"
         step = "Set the clock: `timedatectl` shows whether NTP does it."
         if abs(median) >= CLOCK_FAULT_MS:
             yield finding.fault("clock", f"{words}: what this node says is put off by others", step)
