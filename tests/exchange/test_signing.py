@@ -34,6 +34,10 @@ def statement(urgency: int = NORMAL, size: int = 1) -> Draft:
     return Draft(Kind.ANCHOR, urgency, header_pb2.Anchor(journal_size=size).SerializeToString())
 
 
+def state(node: Exchange) -> State:
+    return node.signing.state
+
+
 def approve(node: Exchange, members: Sequence[Member], state: str = APPROVED) -> None:
     for one in members:
         peers.put(node.stores.ledger, Peer(one.member_id, "", b"", state, BASE_MS))
@@ -91,7 +95,7 @@ def refused(node: Exchange, draft: Draft | None = None, *, unconfirmed: bool = F
 
 def test_a_founder_alone_signs_at_once(node: Exchange) -> None:
     again(node)
-    assert node.signing.state is State.ACTIVE
+    assert state(node) is State.ACTIVE
     assert published(node)
 
 
@@ -110,7 +114,7 @@ def test_half_of_the_approved_peers_are_waited_for_and_five_at_most(
         assert f"{count} of {needed} peers" in refused(node).reason
         node.take_echo(one.member_id, nothing())
         node.take_echo(one.member_id, nothing())  # the same one counts once
-    assert node.signing.state is State.ACTIVE
+    assert state(node) is State.ACTIVE
     assert published(node)
 
 
@@ -132,16 +136,16 @@ def test_who_is_blocked_or_no_member_is_not_waited_for(node: Exchange, world: Fe
     approve(node, world.members[1:4], BLOCKED)
     peers.put(node.stores.ledger, Peer(MemberId(b"s" * 32), "", b"", APPROVED, BASE_MS))
     again(node)
-    assert node.signing.state is State.ACTIVE
+    assert state(node) is State.ACTIVE
 
 
 def test_peers_that_are_approved_later_change_nothing(node: Exchange, world: Federation) -> None:
     again(node)
     approve(node, world.members[1:9])
-    assert node.signing.state is State.ACTIVE
+    assert state(node) is State.ACTIVE
     assert published(node)
     again(node)
-    assert node.signing.state is State.EMBARGO, "the next start waits for them"
+    assert state(node) is State.EMBARGO, "the next start waits for them"
 
 
 def test_a_feed_by_which_nothing_was_signed_may_be_opened_at_once(node: Exchange, world: Federation) -> None:
@@ -171,7 +175,7 @@ def test_after_a_minute_lane_0_goes_out_on_the_operators_word_and_nothing_else(
     with pytest.raises(Refused):
         node.publish([statement(URGENT), statement(NORMAL)], BASE_MS, unconfirmed=True)
     assert node.publish([statement(URGENT)], BASE_MS, unconfirmed=True).entries
-    assert node.signing.state is State.EMBARGO, "the word is for this one"
+    assert state(node) is State.EMBARGO, "the word is for this one"
 
 
 def test_the_operators_word_is_nothing_for_a_feed_that_is_over_or_a_clock_in_doubt(
@@ -207,7 +211,7 @@ def hash_of(node: Exchange, letter: Letter) -> bytes:
 
 
 def is_over(node: Exchange) -> None:
-    assert node.signing.state is State.STALE
+    assert state(node) is State.STALE
     error = refused(node)
     assert "nothing is signed any more" in error.reason
     assert "tocsin reopen --spare FILE" in error.next_step
@@ -251,7 +255,7 @@ def test_what_we_signed_ends_nothing_however_old_and_by_whatever_way(node: Excha
     for letter in [*letters, *map(letter_of, world.signed_by(world.members[0]))]:
         by_echo(node, letter)
         by_flood(node, letter)
-    assert node.signing.state is State.ACTIVE
+    assert state(node) is State.ACTIVE
 
 
 def letter_of(signed: Signed) -> Letter:
@@ -293,7 +297,7 @@ def test_in_whatever_order_things_come_a_foreign_entry_wins_and_never_signs_agai
                 doubted = "jump" in met and ("confirm" not in met or met.index("confirm") < met.index("jump"))
                 expected = State.CLOCK if doubted else State.EMBARGO
                 expected = State.ACTIVE if not doubted and {"echo", "own"} <= set(met) else expected
-            assert node.signing.state is expected, f"{order}, after {name}"
+            assert state(node) is expected, f"{order}, after {name}"
         is_over(node)
 
 
@@ -337,7 +341,7 @@ def test_stores_that_were_lost_beside_the_present_journal_wait_like_any_start(
     assert "the ledger does not end" in refused(fresh).reason, "what certifies the feed has not come"
     fresh.admit(fresh.verify(world.letters), BASE_MS)
     again(fresh)
-    assert fresh.signing.state is State.EMBARGO
+    assert state(fresh) is State.EMBARGO
     fresh.take_echo(PEER, nothing())
     (letter,) = published(fresh)
     assert header_pb2.Header.FromString(letter.header).seq == len(journal(node).signed)
@@ -400,6 +404,6 @@ def test_an_echo_that_is_not_ours_is_the_senders_fault_and_counts_for_nothing(
     with pytest.raises(Malformed) as raised:
         node.take_echo(PEER, peer_pb2.Echo(entries=[shown]))
     assert raised.value.rule == rule
-    assert node.signing.state is State.EMBARGO
+    assert state(node) is State.EMBARGO
     assert not node.signing.echoed
     assert not node.signing.stale

@@ -6,7 +6,7 @@ from node.errors import Refused
 from node.exchange.exchange import Exchange
 from node.exchange.signing import State
 from node.exchange.watch import NOTED_EVERY_MS
-from tests.exchange.test_signing import approve, published, refused, statement
+from tests.exchange.test_signing import approve, published, refused, state, statement
 from tests.simulator.members import BASE_MS, Federation
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -18,8 +18,12 @@ def run_until(node: Exchange, now_ms: int) -> None:
     node.look(0.0, now_ms)
 
 
+def may_erase(node: Exchange) -> bool:
+    return node.signing.watch.may_erase
+
+
 def is_in_doubt(node: Exchange, words: str) -> None:
-    assert node.signing.state is State.CLOCK
+    assert state(node) is State.CLOCK
     assert not node.signing.watch.may_erase
     error = refused(node)
     assert words in error.reason
@@ -39,7 +43,7 @@ def test_a_jump_of_more_than_an_hour_while_the_node_runs_stops_signing_and_erasi
 def test_smaller_steps_and_time_that_passes_are_no_jump(node: Exchange, drift_ms: int) -> None:
     run_until(node, BASE_MS)
     node.look(90_000.0, BASE_MS + 90_000_000 + drift_ms)
-    assert node.signing.state is State.ACTIVE
+    assert state(node) is State.ACTIVE
     assert node.signing.watch.may_erase
     assert published(node)
 
@@ -59,10 +63,10 @@ def test_a_node_that_stood_still_for_long_erases_nothing_before_its_peers_told_t
     run_until(node, BASE_MS)
     approve(node, world.members[1:3])
     run_until(node, BASE_MS + 30 * DAY_MS)
-    assert not node.signing.watch.may_erase
+    assert not may_erase(node)
     node.look(1.0, BASE_MS + 30 * DAY_MS + 1000, 2 * MINUTE_MS)
-    assert node.signing.watch.may_erase
-    assert node.signing.state is State.EMBARGO, "nothing but the echoes is waited for"
+    assert may_erase(node)
+    assert state(node) is State.EMBARGO, "nothing but the echoes is waited for"
 
 
 @pytest.mark.parametrize("ahead_ms", [-30 * DAY_MS, -6 * MINUTE_MS, 6 * MINUTE_MS])
@@ -79,7 +83,7 @@ def test_a_node_that_stood_still_for_long_and_is_far_from_its_peers_is_in_doubt(
 def test_peers_alone_put_no_clock_in_doubt(node: Exchange) -> None:
     run_until(node, BASE_MS)
     node.look(1.0, BASE_MS + 1000, DAY_MS)
-    assert node.signing.state is State.ACTIVE
+    assert state(node) is State.ACTIVE
     assert node.signing.watch.may_erase
 
 
@@ -93,7 +97,7 @@ def test_a_doubt_outlives_restarts_and_ends_by_the_administrators_word(node: Exc
     assert "jumped forward" in node.confirm_clock(2.0, late_ms)
     assert published(node)
     run_until(node, late_ms)
-    assert node.signing.state is State.ACTIVE
+    assert state(node) is State.ACTIVE
     assert node.confirm_clock(3.0, late_ms) == ""
 
 
