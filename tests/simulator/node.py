@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
+from statistics import median
 
 from node.errors import PeerFault
 from node.exchange import project
@@ -85,10 +86,14 @@ class Node:
         self._refresh_wants(now)
 
     def publish(self, now: float, drafts: Sequence[Draft]) -> None:
+        self.exchange.look(now, self.ms(now))
         admitted = self.exchange.publish(drafts, self.ms(now))
         news = growth.published(self.exchange, admitted)
         self._grown(now, news)
         self._project()
+
+    def confirm_clock(self, now: float) -> None:
+        self.exchange.confirm_clock(now, self.ms(now))
 
     # ---- What comes in
 
@@ -105,9 +110,18 @@ class Node:
     def frame(self, now: float, peer: MemberId, stream: Stream, data: bytes) -> None:
         frame = peer_pb2.Frame.FromString(data)
         machine = self.gossip if stream is Stream.GOSSIP else self.fetch
+        if frame.HasField("hello"):
+            self.heard[peer] = frame.hello.now_ms - self.ms(now)
         self.apply(now, machine.frame(now, peer, frame))
+        if frame.HasField("hello"):
+            self._look(now)  # before its echo
+
+    def _look(self, now: float) -> None:
+        ahead = [self.heard[peer] for peer in self.gossip.ready()]
+        self.exchange.look(now, self.ms(now), int(median(ahead)) if ahead else None)
 
     def wakeup(self, now: float) -> None:
+        self._look(now)
         if self.exchange.mature(self.ms(now)):
             self.counts["a future entry matured"] += 1
             self._project()
@@ -138,7 +152,10 @@ class Node:
                 case Keep(peer, peer_pb2.Have() as have):
                     self._keep_have(peer, have)
                 case Keep(peer, peer_pb2.Echo() as shown):
-                    self.exchange.take_echo(peer, shown)
+                    try:
+                        self.exchange.take_echo(peer, shown)
+                    except PeerFault as fault:
+                        self.cut(self.id, peer, fault.reason)
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     row = self.exchange.take_fork(proof)
                     if row:
