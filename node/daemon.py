@@ -147,6 +147,7 @@ class Daemon:
             await self.reading.open()
             await self.threads.open()
             await self.approval.load()
+            await self.peering.embargo.look()
             listeners = self._listen()
             self.approval.gate = listeners[0].gate
             for one in listeners:

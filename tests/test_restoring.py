@@ -54,7 +54,6 @@ async def test_old_stores_beside_the_present_sign_folder_catch_up_and_fork_nothi
     for path in (tmp_path / "copy").glob("*.db*"):
         shutil.copy2(path, node.config.data_folder)
     node.start()
-    holds(node, FIRST, SECOND)
     signing = node.json("status")["signing"]
     assert (signing["state"], signing["echoes"], signing["missing"]) == ("waiting", 0, [peer.name])
     peer.start()

@@ -159,7 +159,6 @@ class Peering:
 
     async def tick(self) -> None:
         """Wake the machines when they asked for it, for ever."""
-        await self.embargo.look()
         await self.refresh_wants()
         while True:
             self._wake_at = min(self._gossip.wake_at, self._fetch.wake_at)
