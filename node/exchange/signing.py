@@ -33,7 +33,7 @@ CONNECT = (
 )
 JOIN_AGAIN = "Run `tocsin join` again with the charter file, with the node stopped; nothing is signed twice."
 
-_COPIED = "the signing folder is not where it was made, or its marker is gone: it may be a copy"
+COPIED = "the signing folder is not where it was made, or its marker is gone: it may be a copy"
 
 
 class State(StrEnum):
@@ -101,7 +101,7 @@ def begin(
         agrees=own[-1:] == ([last.body] if last else []),
         is_new=not own,
         peers=frozenset(approved(stores, trust)),
-        stale=_ended(ended) if ended else "" if in_place else _COPIED,
+        stale=_ended(ended) if ended else "" if in_place else COPIED,
     )
 
 
