@@ -47,6 +47,7 @@ from node.runtime.publishing import Publishing
 from node.runtime.reading import Reading
 from node.runtime.saying import Saying
 from node.runtime.staging import Staging
+from node.runtime.sweeping import Sweeping
 from node.runtime.threads import ReadingThreads
 from node.runtime.writer import Writer
 from node.store import ledger, stores
@@ -106,6 +107,7 @@ class Daemon:
         self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock)
         self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.following = Following(self.saying)
+        self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
         self.leaf, self.leaf_ends = self._issue_leaf()
         self.peers_tls = TlsState(self.leaf, Pins())
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
@@ -148,6 +150,7 @@ class Daemon:
             await self.threads.open()
             await self.approval.load()
             await self.peering.embargo.look()
+            await self.sweeping.sweep()  # nobody is let in while something overdue could still be served
             listeners = self._listen()
             self.approval.gate = listeners[0].gate
             for one in listeners:
@@ -167,6 +170,7 @@ class Daemon:
                     self.projecting.run(),
                     self.listing.rewrite(),
                     self.following.tidy(),
+                    self.sweeping.run(),
                     dialing.dial_all(self.peering, self.approval.dial, self.clock),
                     self._follow_logs(),
                     self._sweep([one.gate for one in listeners]),

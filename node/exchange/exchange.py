@@ -6,8 +6,21 @@ from dataclasses import replace
 
 from node import limits
 from node.errors import Malformed, Refused
-from node.exchange import admission, disclose, echo, following, ingest, project, publish, signing, verification, watch
+from node.exchange import (
+    admission,
+    disclose,
+    echo,
+    erase,
+    following,
+    ingest,
+    project,
+    publish,
+    signing,
+    verification,
+    watch,
+)
 from node.exchange.admission import Admitted
+from node.exchange.erase import Erasures
 from node.exchange.publish import Author, Draft
 from node.exchange.signing import Signing
 from node.exchange.trust import Trust
@@ -17,8 +30,9 @@ from node.feed import header as headers
 from node.feed.entry import Entry
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows
-from node.store import arrivals, ledger, payloads, peers
+from node.store import arrivals, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
+from node.store.erasures import Erasure
 from node.store.ledger import ForkRow
 from node.store.payloads import State
 from node.store.peers import Peer
@@ -32,14 +46,18 @@ RELAYED_CHUNKS_MAX = 16384  # that are here for peers alone: a gigabyte, whateve
 RELAYED_MS = 3_600_000
 RELAYED_AGAIN_MS = 4 * RELAYED_MS  # or members that do not follow would ask each other for ever
 RELAYED_KEPT = 65_536
+COMPACTED_BYTES_MAX = 64 << 20  # written anew in half a second, while the writer waits
 WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
 
 
 class Exchange:
     """The stores, what is trusted, and who signs here."""
 
-    def __init__(self, stores: Stores, trust: Trust, author: Author, *, follow_all: bool = True) -> None:
+    def __init__(
+        self, stores: Stores, trust: Trust, author: Author, erasures: Erasures, *, follow_all: bool = True
+    ) -> None:
         self.stores = stores
+        self.erasures = erasures
         self.author = author
         self.trust = trust
         self.follows = Follows(author.reader.member_id, everything=follow_all)
@@ -63,6 +81,7 @@ class Exchange:
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
         project.mend(self.stores, self.trust, self.reader)
+        erase.apply(self.stores, self.erasures, self.trust, self.reader, self.author.randomness)
         while self.project():
             pass
         self.begin_signing(now_ms)
@@ -88,6 +107,7 @@ class Exchange:
         self._meet(one.entry for one in checked.entries)
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows)
         self.trust = admitted.trust
+        self._keep_erased([one.header.hash for one in checked.entries if one.payload])
         return admitted
 
     def publish(self, drafts: Sequence[Draft], now_ms: int, *, unconfirmed: bool = False) -> Admitted:
@@ -156,6 +176,8 @@ class Exchange:
             arrived = admission.settle(self.stores, header, encoded, True, self.trust, self.reader, now_ms)
             arrivals.add(self.stores.ledger, arrived)
         self.stores.commit("ledger")
+        if complete:
+            self._keep_erased([hash_])
         return complete
 
     def choose(self, member_id: MemberId, object_id: ObjectId, choice: Choice | None, now_ms: int) -> None:
@@ -205,6 +227,27 @@ class Exchange:
         """Forget a decision."""
         peers.drop(self.stores.ledger, member_id)
         self.stores.commit("ledger")
+
+    def begin_erasing(self, found: Sequence[Erasure]) -> None:
+        """Make durable that these are erased, before anything of them goes."""
+        self.erasures.append(found)
+
+    def finish_erasing(self, found: Sequence[Erasure]) -> None:
+        """Let go what has left the index."""
+        erase.drop_whole(self.stores, {one.entry: one.reason for one in found if not one.positions})
+        for one in found:
+            self._served.pop(one.entry, None)
+            if one.positions:
+                gone = int.from_bytes(one.positions, "little")
+                erase.drop_part(self.stores, one.entry, gone, self.trust, self.reader, self.author.randomness)
+
+    def compact(self) -> bool:
+        """So that no page of keys or ledger shows what was erased; whether nothing stood in the way.
+
+        A large ledger is not written anew: what a page of it may still show has no key any more.
+        """
+        small = stores.size_bytes(self.stores.ledger) <= COMPACTED_BYTES_MAX
+        return stores.compact(self.stores.keys) and stores.compact(self.stores.ledger, whole=small)
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""
@@ -287,6 +330,15 @@ class Exchange:
         return found
 
     # ---- Inside
+
+    def _keep_erased(self, hashes: Sequence[HeaderHash]) -> None:
+        """What was erased here before, and came again from a peer or out of a copy, goes again."""
+        again = {hash_: reason for hash_ in hashes if (reason := self.erasures.whole.get(hash_))}
+        if again:
+            erase.drop_whole(self.stores, again)
+        for hash_ in hashes:
+            if gone := self.erasures.parts.get(hash_):
+                erase.drop_part(self.stores, hash_, gone, self.trust, self.reader, self.author.randomness)
 
     def _leaves(self, hash_: HeaderHash) -> Sequence[bytes]:
         """Hashed once for a payload, not once for each chunk of it that goes out."""

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from node.exchange import signing
+from node.exchange import signing, watch
 from node.exchange.signing import ECHOES_WITHIN_S, State
 from node.feed.keys import MemberId
 from node.runtime.link import Clock
@@ -43,6 +43,11 @@ class Embargo:
         _log.warning("clock confirmed", doubted=doubted)
         self._tell()
         return doubted
+
+    def may_erase(self) -> bool:
+        """Whether what is due by the clock, as it is this moment, may go."""
+        now_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
+        return watch.look(self._writer.signing.watch, now_s, now_ms, None).may_erase
 
     async def over(self) -> None:
         """Wait for the echoes, until a minute after the start; whether anything may be signed then is not said here."""

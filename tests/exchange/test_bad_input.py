@@ -15,7 +15,7 @@ from node.feed.kinds import Kind
 from node.feed.pae import FederationId, Purpose
 from node.store import health, ledger, stores
 from node.v1 import header_pb2, peer_pb2, record_pb2
-from tests.simulator.disk import MemoryJournal, Power
+from tests.simulator.disk import MemoryErasures, MemoryJournal, Power
 from tests.simulator.members import BASE_MS, Federation, Member
 
 MINUTE_MS = 60_000
@@ -33,7 +33,7 @@ def exchange_in(folder: Path, world: Federation, member: Member) -> Exchange:
         MemoryJournal(Power(), lambda _: None, world.signed_by(member)),
         in_place=True,
     )
-    made = Exchange(opened, trusts.begin(world.charter), author)
+    made = Exchange(opened, trusts.begin(world.charter), author, MemoryErasures(Power()))
     made.start(BASE_MS)
     made.admit(made.verify(world.letters), BASE_MS)
     made.start(BASE_MS)  # with what it signs by

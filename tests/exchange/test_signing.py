@@ -100,7 +100,7 @@ def test_a_founder_alone_signs_at_once(node: Exchange) -> None:
 
 
 def test_an_exchange_that_was_not_started_signs_nothing(node: Exchange) -> None:
-    idle = Exchange(node.stores, node.trust, node.author)
+    idle = Exchange(node.stores, node.trust, node.author, node.erasures)
     assert refused(idle).reason == "nothing is signed: the ledger does not end where the sign journal does"
 
 
@@ -335,7 +335,7 @@ def test_stores_that_were_lost_beside_the_present_journal_wait_like_any_start(
     for table in ("entry", "head", "arrival"):
         driver.execute(node.stores.ledger, f"DELETE FROM {table}")  # noqa: S608 - names of tables
     node.stores.commit("ledger")
-    fresh = Exchange(node.stores, trusts.begin(world.charter), node.author)
+    fresh = Exchange(node.stores, trusts.begin(world.charter), node.author, node.erasures)
     approve(fresh, world.members[1:3])
     again(fresh)
     assert "the ledger does not end" in refused(fresh).reason, "what certifies the feed has not come"

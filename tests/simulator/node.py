@@ -20,7 +20,7 @@ from node.protocol.session import Self
 from node.runtime import growth
 from node.store import ledger
 from node.v1 import header_pb2, peer_pb2
-from tests.simulator.disk import Disk, MemoryJournal
+from tests.simulator.disk import Disk, MemoryErasures, MemoryJournal
 from tests.simulator.members import BASE_MS, Federation, Member, seed
 
 Carry = Callable[[MemberId, MemberId, Stream, peer_pb2.Frame], None]
@@ -39,6 +39,7 @@ class Node:
         self.in_place = True
         self.clock_ahead_ms = 0
         self.heard: dict[MemberId, int] = {}  # how far peers' clocks are ahead
+        self.erasures = MemoryErasures(disk.power)
         self.random = Random(f"{world_seed} {one.number}")
         self.links: set[MemberId] = set()
         self.counts: Counter[str] = Counter()
@@ -69,7 +70,7 @@ class Node:
             self.journal,
             in_place=self.in_place,
         )
-        self.exchange = Exchange(self.disk, trust, author)
+        self.exchange = Exchange(self.disk, trust, author, self.erasures)
         if prepared:
             self.exchange.begin_signing(self.ms(now))
         else:
