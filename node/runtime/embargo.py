@@ -68,6 +68,9 @@ class Embargo:
         if now.state is self._told:
             return
         self._told = now.state
-        tell = {State.ACTIVE: _log.info, State.EMBARGO: _log.info}.get(now.state, _log.error)
+        if now.state is State.ACTIVE:
+            _log.info("signs")
+            return
+        tell = _log.info if now.state is State.EMBARGO else _log.error
         why = signing.reason(now, self._writer.trust)
-        tell("signing", state=now.state.value, **({"reason": why, "next_step": signing.next_step(now)} if why else {}))
+        tell("signs nothing", state=now.state.value, reason=why, next_step=signing.next_step(now))
