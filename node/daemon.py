@@ -37,6 +37,7 @@ from node.rpc.gate import Gate
 from node.rpc.membership import MembershipServicer
 from node.rpc.peer import PeerServicer
 from node.rpc.server import Listener
+from node.rpc.signing import SigningServicer
 from node.rpc.tls import Leaf, Pins, TlsState
 from node.rpc.tools import ToolsServicer
 from node.runtime import dialing, succession
@@ -120,7 +121,7 @@ class Daemon:
         self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.following = Following(self.saying)
         self.amending = Amending(self.saying)
-        self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, lambda: True)
+        self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
         self.leaf, self.leaf_ends = self._issue_leaf()
         self.peers_tls = TlsState(self.leaf, Pins())
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
@@ -162,6 +163,7 @@ class Daemon:
             await self.reading.open()
             await self.threads.open()
             await self.approval.load()
+            await self.peering.embargo.look()
             await self.sweeping.sweep()  # nobody is let in while something overdue could still be served
             listeners = self._listen()
             self.approval.gate = listeners[0].gate
@@ -224,8 +226,9 @@ class Daemon:
         charter_file = charters.read(self.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
         members = MembershipServicer(self.saying, self.approval, charter_file, self.config.peers_address)
         forks = ForksServicer(self.writer, self.reading, self.clock)
-        ours = (tools, admin, ChartersServicer(self.amending), members, forks)
+        signing = SigningServicer(self.peering.embargo, self.writer, self.clock)
         peers = PeerServicer(self.peering.serve)
+        ours = (tools, admin, ChartersServicer(self.amending), members, forks, signing)
         meters = (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(

@@ -54,8 +54,10 @@ async def test_old_stores_beside_the_present_sign_folder_catch_up_and_fork_nothi
     for path in (tmp_path / "copy").glob("*.db*"):
         shutil.copy2(path, node.config.data_folder)
     node.start()
-    await publish(node, "third", THIRD)
+    signing = node.json("status")["signing"]
+    assert (signing["state"], signing["echoes"], signing["missing"]) == ("waiting", 0, [peer.name])
     peer.start()
+    await publish(node, "third", THIRD)  # it waits for what the peer shows, which is what the journal says
     for each in two:
         holds(each, FIRST, SECOND, THIRD)
 

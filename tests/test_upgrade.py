@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from node.custody import host
 from node.store import migrations, schema
 from tests.federation import Node, Result, federation
 from tests.store import version_1
@@ -28,6 +29,7 @@ def set_back(folder: Path) -> None:
             connection.commit()
         old.replace(path)
         path.chmod(0o600)
+    (folder / host.MARKER).unlink()
 
 
 def upgrade(node: Node, *options: str) -> Result:
@@ -56,6 +58,7 @@ async def test_a_node_of_the_first_version_is_upgraded_and_matches_what_it_match
         said = json.loads(checked.stdout)
         assert said["needed"]
         assert {Path(store["path"]).stem: store["action"] for store in said["stores"]} == {
+            "host": "marked",
             "ledger": "migrated",
             "keys": "noted",
             "index": "rebuilt",
@@ -69,6 +72,8 @@ async def test_a_node_of_the_first_version_is_upgraded_and_matches_what_it_match
 
         await asyncio.to_thread(publisher.stop)  # nothing may come from elsewhere
         node.start()
-        assert node.json("status")["items"] == len(DIGESTS)
+        status = node.json("status")
+        assert status["items"] == len(DIGESTS)
+        assert status["signing"]["state"] == "waiting", "it is no copy, and its peer is down"
         assert node.json("list")[0]["following"] == "followed"
         assert node.cli("lookup", DIGESTS[7].hex()).stdout.startswith("MATCH ")

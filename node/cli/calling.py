@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from node.feed.keys import MemberId
     from node.feed.pae import FederationId
 
+ANSWER_S = 90.0  # a node that has just started waits a minute for its peers before it refuses to sign
 PROBE_S = 5.0  # a socket answers at once, unless very many are waiting before it
 UNIT = "tocsin.service"
 UNIT_FOLDERS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
@@ -164,8 +165,8 @@ def _open(place: Place) -> "Client":
     from node.client import Client
 
     if place.remote is not None:
-        return Client.with_bundle(place.remote.address, place.remote.path, place.federation_id)
-    return Client.on_socket(place.config.socket, place.federation_id)
+        return Client.with_bundle(place.remote.address, place.remote.path, place.federation_id, timeout_s=ANSWER_S)
+    return Client.on_socket(place.config.socket, place.federation_id, timeout_s=ANSWER_S)
 
 
 def _require_running(place: Place) -> None:

@@ -27,6 +27,14 @@ def _places(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ..
     return value
 
 
+_unconfirmed = click.option(
+    "--unconfirmed",
+    is_flag=True,
+    help="It cannot wait: also where too few peers answered within a minute after the node's start. Where the node "
+    "turns out to be an old copy, its feed ends there, and what was said stays in doubt.",
+)
+
+
 @click.group(
     epilog=options.examples(
         'tocsin crisis declare --framework eu-ocrf --title "Shooting, livestream" --place DE-ST --for 48h',
@@ -66,6 +74,7 @@ def crisis() -> None:
 @click.option("--tlp", type=click.Choice(MARKS), default="green", show_default=True, help="Who may be told of it.")
 @click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched.")
 @click.option("--again", is_flag=True, help="Also where one of ours with the same title stands.")
+@_unconfirmed
 @options.folder
 @options.as_json
 @asking.yes
@@ -81,6 +90,7 @@ def declare(
     tlp: str,
     exercise: bool,
     again: bool,
+    unconfirmed: bool,
     folder: Path,
     as_json: bool,
     yes: bool,
@@ -113,7 +123,7 @@ def declare(
     if not yes:
         _confirm(place, letter, exercise=exercise)
     handling = record_pb2.Handling(tlp=_number(MARKS, tlp))
-    made = calling.ask(place, lambda node: node.declare(letter, handling, exercise=exercise))
+    made = calling.ask(place, lambda node: node.declare(letter, handling, exercise=exercise, unconfirmed=unconfirmed))
     if as_json:
         printing.print_json(printing.fields_of(made))
         return
@@ -229,17 +239,18 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
 )
 @click.argument("reference")
 @click.option("--text", default="", help="Why, for all members.")
+@_unconfirmed
 @options.folder
 @options.as_json
 @asking.yes
-def end(reference: str, text: str, folder: Path, as_json: bool, yes: bool) -> None:
+def end(reference: str, text: str, unconfirmed: bool, folder: Path, as_json: bool, yes: bool) -> None:
     """End a crisis of our own now, before its time."""
     place = calling.find(folder)
     found = _named(place, reference)
     if found.state in OVER:
         raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.")
     asking.confirm(f"End {found.reference}, {_title(found)}, now, for all members?", yes=yes)
-    ended = calling.ask(place, lambda node: node.end_crisis(found.object_id.hex(), text))
+    ended = calling.ask(place, lambda node: node.end_crisis(found.object_id.hex(), text, unconfirmed=unconfirmed))
     if as_json:
         printing.print_json(printing.fields_of(ended))
         return

@@ -16,6 +16,7 @@ COMMANDS = {  # name: module, attribute
     "config": ("node.cli.configuration", "config"),
     "tool": ("node.cli.tool", "tool"),
     "run": ("node.cli.run", "run"),
+    "clock": ("node.cli.timekeeping", "clock"),
     "upgrade": ("node.cli.upgrade", "upgrade"),
     "backup": ("node.cli.backup", "backup"),
     "restore": ("node.cli.backup", "restore"),

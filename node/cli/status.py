@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, options, peer, printing, roster, rules, vouching
+from node.cli import calling, options, peer, printing, roster, rules, timekeeping, vouching
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MISSING_SHOWN = 5  # of the peers that are not connected
 CLOCKS_AGREE_MS = 50  # what would be shown as no difference
+CLOCKS_DIFFER_MS = 30_000  # what no machine with NTP does
 
 
 @click.command(
@@ -98,6 +99,8 @@ def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
         parts.append(f"forks: {found.forks}{own}: `tocsin fork list`")
     if found.clock_known:
         parts.append(f"clock {printing.seconds(found.clock_ahead_ms)}")
+    if found.signing.state != "ready":
+        parts.append(f"SIGNS NOTHING ({found.signing.state})")
     return parts
 
 
@@ -114,6 +117,7 @@ def _details(found: "admin_pb2.GetStatusResponse", ruled: str, lists: int, activ
         ("lists", f"{lists:,}, {found.items:,} items"),
         ("entries", f"{found.entries:,}, {found.payloads_wanted:,} payloads wanted"),
         ("quotas", _quotas(found.quotas)),
+        ("signing", timekeeping.words(found.signing)),
         ("clock", _clock(found)),
         ("certificate", f"until {printing.moment(found.certificate_ends_ms)}, renewed before by itself"),
         ("listens", f"peers {found.peers_listen}, tools {found.tools_listen}"),
@@ -145,7 +149,8 @@ def _clock(found: "admin_pb2.GetStatusResponse") -> str:
     if abs(found.clock_ahead_ms) < CLOCKS_AGREE_MS:
         return "agrees with the peers'"
     where = "ahead of" if found.clock_ahead_ms > 0 else "behind"
-    return f"the peers' is {abs(found.clock_ahead_ms) / 1000:.1f} s {where} this machine's"
+    words = f"the peers' is {abs(found.clock_ahead_ms) / 1000:.1f} s {where} this machine's"
+    return words if abs(found.clock_ahead_ms) <= CLOCKS_DIFFER_MS else f"SET IT: {words}"
 
 
 def _candidacy(found: "admin_pb2.GetStatusResponse") -> str:

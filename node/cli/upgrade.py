@@ -15,6 +15,7 @@ NEEDED = 1  # the exit code of --check where there is something to do
 WORDS = {
     "none": "nothing to do",
     "made": "not there yet: the next start makes it",
+    "marked": "written: the node signs on this machine",
     "noted": "only its version is noted",
     "migrated": "migrated in one transaction",
     "rebuilt": "made anew from ledger and keys",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from node.v1.charter_pb2_grpc import ChartersAsyncStub
     from node.v1.forks_pb2_grpc import ForksAsyncStub
     from node.v1.membership_pb2_grpc import MembershipAsyncStub
+    from node.v1.signing_pb2_grpc import SigningAsyncStub
 
 
 class Client:
@@ -85,6 +86,11 @@ class Client:
         """`tocsin.v1.Forks`, likewise."""
         return forks_pb2_grpc.ForksStub(self._connection.present().channel)
 
+    @property
+    def signing(self) -> "SigningAsyncStub":
+        """`tocsin.v1.Signing`, in the same way."""
+        return self._connection.present().signing
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -102,19 +108,23 @@ class Client:
         *,
         exercise: bool = False,
         object_id: bytes = b"",
+        unconfirmed: bool = False,
     ) -> tools_pb2.CrisisView:
         """Declare a crisis; with the object id of an earlier try it is declared once. Raises Refused.
 
-        The id is drawn once and kept over all tries; where none is answered, Unavailable names it.
+        The id is drawn once and kept over all tries; where none is answered, Unavailable names it. A node that has
+        just started waits up to a minute for its peers, and then refuses but for what is said ``unconfirmed``.
         """
         drawn = object_id or secrets.token_bytes(16)  # noqa: TID251 - the client's own
-        request = tools_pb2.DeclareRequest(object_id=drawn, crisis=crisis, handling=handling, exercise=exercise)
+        request = tools_pb2.DeclareRequest(
+            object_id=drawn, crisis=crisis, handling=handling, exercise=exercise, unconfirmed=unconfirmed
+        )
         lost = f'Declare it again with object_id=bytes.fromhex("{drawn.hex()}"): it is declared once.'
         return (await self._asked(lambda tools: tools.Declare(request), lost=lost)).crisis
 
-    async def end_crisis(self, crisis: str, text: str = "") -> tools_pb2.CrisisView:
+    async def end_crisis(self, crisis: str, text: str = "", *, unconfirmed: bool = False) -> tools_pb2.CrisisView:
         """End a crisis of our own now; raises Refused. Not tried again: the second time it is over already."""
-        request = tools_pb2.EndCrisisRequest(crisis=crisis, text=text)
+        request = tools_pb2.EndCrisisRequest(crisis=crisis, text=text, unconfirmed=unconfirmed)
         lost = "It may have ended: `crises` says whether it has."
         return (await self._asked(lambda tools: tools.EndCrisis(request), lost=lost)).crisis
 

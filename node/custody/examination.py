@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from node.config import Config
-from node.custody import folder, member, renewal, soundness
+from node.custody import folder, host, member, renewal, soundness
 from node.errors import ConfigError
+from node.exchange import signing
 from node.feed import keys
 from node.rpc import finding
 from node.v1.admin_pb2 import Finding
@@ -49,6 +50,7 @@ def _examine(config: Config, now: datetime, *, runs: bool, deep: bool) -> list[F
         lambda: _unfinished(config),
         lambda: _root_keys(config),
         lambda: _copies(config),
+        lambda: [] if runs else _place(config),
         lambda: _room(config),
         lambda: _clock(config, now),
         lambda: _issuers(config, now),
@@ -143,6 +145,13 @@ def _root_keys(config: Config) -> Iterator[Finding]:
         )
     else:
         yield finding.ok("root key", "not on this machine")
+
+
+def _place(config: Config) -> Iterator[Finding]:
+    """A running node says that itself, and more."""
+    with suppress(ConfigError, FileNotFoundError):  # said of the keys already
+        if not host.is_unchanged(config.data_folder):
+            yield finding.fault("signing", f"{config.data_folder / 'sign'}: {signing.COPIED}", signing.REOPEN)
 
 
 def _copies(config: Config) -> Iterator[Finding]:

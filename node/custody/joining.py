@@ -12,7 +12,7 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import charters, files, folder, identities, renewal
+from node.custody import charters, files, folder, host, identities, renewal
 from node.custody.folder import NodeKeys
 from node.custody.identities import Act
 from node.custody.invites import Invite
@@ -69,6 +69,7 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
         randomness=secrets.token_bytes,  # noqa: TID251 - custody has real randomness
         journal=journal,
         former=node.former_feeds,
+        in_place=host.is_unchanged(config.data_folder),
     )
     return Exchange(opened, trusts.begin(charter), author, erasures, follow_all=config.lists_follow == "all")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from node.config import Config
-from node.custody import folder, joining, renewal
+from node.custody import folder, host, joining, renewal
 from node.errors import ConfigError
 from node.store import migrations, schema
 from node.store.migrations import PROJECTED
@@ -15,8 +15,9 @@ from node.store.migrations import PROJECTED
 REBUILT_BYTES_PER_S = 4_000_000  # measured with a million SHA-256 on two cores: 25 MB/s
 REWRITTEN_BYTES_PER_S = 50_000_000  # a disk that is not fast
 SPARE_BYTES = 16 << 20  # for transactions that touch little
+MARKED_SINCE = 3  # the version of the stores from which on a signing folder without a marker is a copy
 
-Action = Literal["none", "made", "noted", "migrated", "rebuilt"]
+Action = Literal["none", "made", "marked", "noted", "migrated", "rebuilt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def plan(config: Config) -> Plan:
     versions = {name: migrations.version_of(path) for name, path in paths.items()}
     anew = any(migrations.is_outdated(name, versions[name]) for name in PROJECTED)
     steps = tuple(_step(path, name, versions[name], anew=anew) for name, path in paths.items())
-    found = Plan(steps, shutil.disk_usage(place).free)
+    found = Plan((*_mark(place, versions["ledger"]), *steps), shutil.disk_usage(place).free)
     if found.room_bytes > found.free_bytes:
         raise ConfigError(
             f"upgrading {place} needs {found.room_bytes >> 20:,} MiB of room,"
@@ -79,9 +80,12 @@ def upgrade(config: Config) -> Plan:
     What an interruption leaves is of the old version or of the new one, file by file, and the next
     upgrade goes on from there.
     """
-    with renewal.held(config.data_folder):
+    place = config.data_folder
+    with renewal.held(place):
         found = plan(config)
         for step in found.steps:
+            if step.action == "marked":  # first: without it a ledger of this version is that of a copy
+                host.write(place)
             if step.action in ("migrated", "noted"):
                 migrations.migrate(step.path, step.path.stem)
         outdated = [step.path for step in found.steps if step.action == "rebuilt"]
@@ -99,6 +103,13 @@ def _project(config: Config) -> None:
         exchange.start(time.time_ns() // 1_000_000)  # noqa: TID251 - custody has the real clock
     finally:
         joining.close_exchange(exchange)
+
+
+def _mark(place: Path, version: int) -> list[Step]:
+    """Before there were markers no folder had one: that of an older ledger is taken to be where it was made."""
+    marker = place / host.MARKER
+    is_old = 0 < version < MARKED_SINCE and (place / host.FEED_KEY).exists()
+    return [Step(marker, 0, "marked", 0, 0)] if is_old and not marker.exists() else []
 
 
 def _step(path: Path, name: str, version: int, *, anew: bool) -> Step:

@@ -1,7 +1,8 @@
 """Everything one node holds, and the few things that can be done to it. Owned by one writer."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from node import limits
@@ -11,23 +12,28 @@ from node.exchange import (
     circles,
     disclose,
     documents,
+    echo,
     erase,
     following,
     ingest,
     project,
     publish,
+    signing,
     standing,
     succession,
     verification,
+    watch,
 )
 from node.exchange.admission import Admitted
 from node.exchange.budgets import Budgets
 from node.exchange.erase import Erasures
 from node.exchange.publish import Author, Draft
+from node.exchange.signing import Signing
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified
 from node.feed import entry
 from node.feed import header as headers
+from node.feed.entry import Entry
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.feed.roster import Known, Roster
@@ -67,6 +73,7 @@ class Exchange:
         self.follows = Follows(author.reader.member_id, everything=follow_all)
         self.budgets = Budgets(author.reader.member_id, lambda: self.trust)
         self._circle: tuple[tuple[Known, Roster], Circle] | None = None
+        self.signing = Signing()
         self._signed_unstored = False
         self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
@@ -103,6 +110,15 @@ class Exchange:
         while self.project():
             pass
         self.load_documents()
+        self.begin_signing(now_ms)
+
+    def begin_signing(self, now_ms: int) -> None:
+        """Nothing is signed before peers have shown what they hold of ours."""
+        author, has_peers = self.author, bool(signing.approved(self.stores, self.trust))
+        looking = watch.start(self.stores, now_ms, has_peers=has_peers)
+        self.signing = signing.begin(
+            self.stores, author.feed_id, author.journal.lines(), self.trust, looking, in_place=author.in_place
+        )
 
     def unseen(self, letters: Sequence[header_pb2.SignedEntry]) -> list[header_pb2.SignedEntry]:
         """What of a frame is news."""
@@ -125,17 +141,20 @@ class Exchange:
 
     def admit(self, checked: Checked, now_ms: int) -> Admitted:
         """The durable half."""
+        self._meet(one.entry for one in checked.entries)
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows)
         self.trust = admitted.trust
         self._keep_erased([one.header.hash for one in checked.entries if one.payload])
         return admitted
 
-    def publish(self, drafts: Sequence[Draft], now_ms: int) -> Admitted:
-        """Say something of our own; durable when it returns."""
+    def publish(self, drafts: Sequence[Draft], now_ms: int, *, unconfirmed: bool = False) -> Admitted:
+        """Say something of our own; durable when it returns. Raises Refused where nothing may be signed now."""
         if self._signed_unstored:  # a place that is signed is never signed again
             self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
         self._signed_unstored = True
-        admitted = publish.publish(self.stores, drafts, self.author, self.trust, now_ms)
+        admitted = publish.publish(
+            self.stores, drafts, self.author, self.trust, self.signing, now_ms, unconfirmed=unconfirmed
+        )
         self._signed_unstored = False
         self.trust = admitted.trust
         self.budgets.published(admitted.entries, now_ms)
@@ -149,7 +168,43 @@ class Exchange:
         """A proof from a peer, and what it brings; raises PeerFault."""
         admitted = ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms)
         self.trust = admitted.trust
+        federation_id = self.trust.federation_id
+        shown = (entry.decode(one.header, one.signature, federation_id) for one in (letter.first, letter.second))
+        self._end_if_unsigned([one for one in shown if one.header.feed_id == self.author.feed_id])
         return admitted
+
+    def echo(self, member_id: MemberId) -> peer_pb2.Echo:
+        """What is here of a member's own feeds, for that member."""
+        return echo.make(self.stores, self.trust, member_id)
+
+    def take_echo(self, peer: MemberId, shown: peer_pb2.Echo) -> None:
+        """What a peer holds of our feeds; raises PeerFault for what is not ours."""
+        self._meet(echo.read(shown.entries, self.trust, self.reader))
+        self.signing = self.signing.echo(peer)
+
+    def _meet(self, shown: Iterable[Entry]) -> None:
+        """Entries that came from elsewhere: one of our own feed that was not signed here ends it."""
+        own = [one for one in shown if one.header.feed_id == self.author.feed_id]
+        held = ledger.held(self.stores.ledger, [one.header.hash for one in own])
+        self._end_if_unsigned([one for one in own if one.header.hash not in held])
+
+    def _end_if_unsigned(self, own: Sequence[Entry]) -> None:
+        foreign = signing.unsigned(own, self.author.journal.lines()) if own else None
+        if foreign is not None:
+            self.signing = self.signing.end(foreign)
+            echo.keep(self.stores, foreign, self.trust.federation_id)
+
+    def look(self, now_s: float, now_ms: int, ahead_ms: int | None = None) -> None:
+        """Look at the clocks; ``ahead_ms`` is of the peers', by the median, if any is known."""
+        before = self.signing.watch
+        seen = watch.note(self.stores, before, watch.look(before, now_s, now_ms, ahead_ms))
+        self.signing = replace(self.signing, watch=seen)
+
+    def confirm_clock(self, now_s: float, now_ms: int) -> str:
+        """The administrator says that the clock is right; what was doubted, if anything."""
+        doubted = self.signing.watch.suspicion
+        self.signing = replace(self.signing, watch=watch.confirm(self.stores, self.signing.watch, now_s, now_ms))
+        return doubted
 
     def keep_chunk(self, chunk: peer_pb2.Chunk, now_ms: int) -> bool:
         """Store a chunk of a wanted payload; whether it is whole now. Raises PeerFault for a wrong one."""

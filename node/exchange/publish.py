@@ -14,15 +14,16 @@ from nacl.signing import SigningKey
 
 from node import limits
 from node.errors import ConfigError, Refused
-from node.exchange import ingest, verification
+from node.exchange import ingest, signing, verification
 from node.exchange.admission import Admitted
+from node.exchange.signing import Signing
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import box as boxes
 from node.feed import chain, entry, kinds, merkle, payload
 from node.feed.box import Box, Randomness
 from node.feed.chain import Head
-from node.feed.header import NORMAL, OPEN_RELAY
+from node.feed.header import NORMAL, OPEN_RELAY, URGENT
 from node.feed.identity import log_id
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
@@ -53,6 +54,7 @@ class Author:
     reader: Reader
     randomness: Randomness
     journal: Journal
+    in_place: bool  # the key lies where it was made: it is no copy
     former: tuple[FeedId, ...] = ()  # feeds of this node, before its present one
 
 
@@ -78,12 +80,23 @@ class _Prepared:
     ciphertext: bytes = b""
 
 
-def publish(stores: Stores, drafts: Sequence[Draft], author: Author, trust: Trust, now_ms: int) -> Admitted:
+def publish(
+    stores: Stores,
+    drafts: Sequence[Draft],
+    author: Author,
+    trust: Trust,
+    may: Signing,
+    now_ms: int,
+    *,
+    unconfirmed: bool = False,
+) -> Admitted:
     """Say these things, in this order, in one go; what it returns is durable.
 
-    Raises ValueError for a record too large to seal.
+    Raises Refused where nothing may be signed now, and ValueError for a record too large to seal.
     """
     _require_whole(author, trust)
+    urgent = all(draft.urgency == URGENT for draft in drafts)
+    signing.require(may, trust, urgent=urgent, unconfirmed=unconfirmed)
     prepared = [_prepare(draft, author, trust, now_ms) for draft in drafts]
     letters = _sign(stores, prepared, author, trust, now_ms)
     _stage(stores, letters, trust)

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from node.exchange.signing import State
 from node.metrics.look import Look, Peer
 from node.rpc.meter import BOUNDS_S, LookUps
 from node.store import migrations
@@ -36,6 +37,12 @@ class NodeCollector(Collector):
         yield from _peers(look.peers)
         yield _gauge(
             "tocsin_writer_queue_length", "Operations that wait for the one writer.", [((), look.queue_length)]
+        )
+        yield _gauge(
+            "tocsin_signing_state",
+            "1 for the state it is in: ready, or why nothing is signed.",
+            [((state.value,), state is look.signing) for state in State],
+            "state",
         )
         yield from _calls(look)
         yield from _look_ups(look.look_ups)

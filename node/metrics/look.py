@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from node.exchange import consult
+from node.exchange.signing import State
 from node.feed import keys
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
@@ -52,6 +53,7 @@ class Look:
     ignored: dict[str, int]  # by the beginning of the author's fingerprint
     demoted: dict[str, int]
     needed_sync: int
+    signing: State
     figures: Figures
 
 
@@ -102,6 +104,7 @@ class Looking:
             ignored=by_author(self._writer.budgets.ignored),
             demoted=by_author(self._writer.budgets.demoted),
             needed_sync=self._peering.needed_sync,
+            signing=self._writer.signing.state,
             figures=found,
         )
 

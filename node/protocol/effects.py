@@ -49,10 +49,10 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Read what the peer wants from the store and send it; of forks that it does not know, the proofs."""
+    """Read what the peer wants from the store and send it: entries, proofs of forks, an echo where it said hello."""
 
     peer: MemberId
-    want: peer_pb2.Want
+    want: peer_pb2.Want | peer_pb2.Hello
     forks: Sequence[FeedId] = ()
 
 
@@ -70,7 +70,7 @@ class Keep:
     """Check and store what the peer sent beside entries: a chunk, a fork proof, or what it has of ours."""
 
     peer: MemberId
-    found: peer_pb2.Chunk | peer_pb2.Have | header_pb2.ForkProof
+    found: peer_pb2.Chunk | peer_pb2.Have | peer_pb2.Echo | header_pb2.ForkProof
 
 
 @dataclass(frozen=True, slots=True)

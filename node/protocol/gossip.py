@@ -231,7 +231,9 @@ class Gossip:
                 return [Keep(peer, frame.fork)]
             case "bye":
                 return [Hangup(peer, f"peer said bye: {frame.bye.reason[:200]}")]
-            case _:  # echo is for the start of a node that was restored; a body that is not known is ignored
+            case "echo":
+                return [Keep(peer, frame.echo)]
+            case _:  # a body that is not known is ignored
                 return []
 
     def _on_hello(self, peer: MemberId, link: _Peer, said: peer_pb2.Hello) -> list[Effect]:
@@ -242,7 +244,7 @@ class Gossip:
         link.state = State.READY
         # Rows above a fork are alike whatever is held there, so what was missed there is found by no comparing.
         forks = sorted(self._view_for(peer).forks)[: limits.RANGES_PER_FRAME_MAX]
-        return [self._say_digest(peer), *([Serve(peer, peer_pb2.Want(), tuple(forks))] if forks else [])]
+        return [Serve(peer, said, tuple(forks)), self._say_digest(peer)]
 
     def _on_digest(self, peer: MemberId, link: _Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash

@@ -1,6 +1,5 @@
 """Service Admin: status and peers, for whoever may open the Unix socket or has the scope admin."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -19,7 +18,7 @@ from node.feed.keys import MemberId
 from node.protocol.session import Self
 from node.rpc import membership as members_service
 from node.rpc import peer as peers_service
-from node.rpc import status
+from node.rpc import signing, status
 from node.rpc.approval import Approval
 from node.rpc.checking import Checking
 from node.rpc.examination import Examination
@@ -105,11 +104,12 @@ class AdminServicer(LevelServicer):
                 membership=self._member(trust, membership.place(trust, me, seen.now_ms)) if me in trust.logs else None,
                 forks=len(forked),
                 own_forks=sum(trust.author(feed_id) == me for feed_id in forked),
+                signing=signing.view(self._writer, self._clock.now_ms()),
             )
         )
-        ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]
-        if ahead:
-            answer.clock_known, answer.clock_ahead_ms = True, int(statistics.median(ahead))
+        ahead_ms = self._peering.clock_ahead_ms
+        if ahead_ms is not None:
+            answer.clock_known, answer.clock_ahead_ms = True, ahead_ms
         return answer
 
     def _quotas(self) -> admin_pb2.QuotaView:

@@ -1,12 +1,12 @@
 """Examining the running node: what only it knows of its peers, its clock, and how far behind it is."""
 
-import statistics
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from node.content import names
-from node.exchange import branches, consult, documents, project
+from node.exchange import branches, consult, documents, project, signing
 from node.exchange.budgets import Budgets
+from node.exchange.signing import State
 from node.feed import keys
 from node.feed.keys import MemberId
 from node.rpc import finding
@@ -58,6 +58,7 @@ class Examination:
         return [
             *self._listening(now_ms),
             *self._charter(now_ms),
+            *self._signing(),
             *self._peers(),
             *self._turned_away(),
             *self._clocks(),
@@ -98,6 +99,20 @@ class Examination:
                 yield finding.fault("rules", words, "Install the newer version that the other members use.")
             case _:
                 yield finding.ok("rules", f"amendment {number} is in force" if number else "never amended")
+
+    def _signing(self) -> Iterator[Finding]:
+        now, trust = self._writer.signing, self._writer.trust
+        words, step = signing.reason(now, trust), signing.next_step(now)
+        match now.state:
+            case State.ACTIVE:
+                yield finding.ok("signing", "ready")
+            case State.EMBARGO:
+                yield finding.warning("signing", words, step)
+            case _:
+                yield finding.fault("signing", words, step)
+        if now.watch.is_unheard and not now.watch.suspicion:
+            words = "the node stood still for long and no peer has told its time since: nothing is erased by it"
+            yield finding.warning("clock", words, "Connect to a peer, or `tocsin clock confirm` where it is right.")
 
     # ---- Its peers
 
@@ -144,12 +159,11 @@ class Examination:
             )
 
     def _clocks(self) -> Iterator[Finding]:
-        ahead = [self._peering.heard[peer].clock_ahead_ms for peer in self._peering.connected]
-        if not ahead:
+        median, count = self._peering.clock_ahead_ms, len(self._peering.connected)
+        if median is None:
             return
-        median = int(statistics.median(ahead))
         where = "behind" if median > 0 else "ahead of"
-        words = f"{span(abs(median) / 1000)} {where} the connected peers', by the median of {len(ahead)}"
+        words = f"{span(abs(median) / 1000)} {where} the connected peers', by the median of {count}"
         step = "Set the clock: `timedatectl` shows whether NTP does it."
         if abs(median) >= CLOCK_FAULT_MS:
             yield finding.fault("clock", f"{words}: what this node says is put off by others", step)

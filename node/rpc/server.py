@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, charter, forks, levels, membership, peer, tools
+from node.rpc import admin, channel, charter, forks, levels, membership, peer, signing, tools
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
@@ -26,6 +26,7 @@ from node.v1 import (
     forks_pb2_grpc,
     membership_pb2_grpc,
     peer_pb2_grpc,
+    signing_pb2_grpc,
     tools_pb2_grpc,
 )
 
@@ -39,6 +40,7 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
         membership_pb2_grpc.add_MembershipServicer_to_server,
     ),
     "tocsin.v1.Forks": (forks_pb2_grpc.ForksServicer, forks_pb2_grpc.add_ForksServicer_to_server),
+    "tocsin.v1.Signing": (signing_pb2_grpc.SigningServicer, signing_pb2_grpc.add_SigningServicer_to_server),
 }
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
 _BESIDE = {
@@ -53,6 +55,7 @@ OURS: Mapping[str, Access] = {
     **charter.ACCESS,
     **membership.ACCESS,
     **forks.ACCESS,
+    **signing.ACCESS,
     **_BESIDE,
 }
 Meters: TypeAlias = Sequence[Meter]

@@ -1,6 +1,7 @@
 """Peering: links in, frames to the machines, effects out. One of the two matches over effects."""
 
 import asyncio
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, Ser
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip, Growth
 from node.runtime import growth
+from node.runtime.embargo import Embargo
 from node.runtime.intake import Intake
 from node.runtime.link import CUT, FAREWELL_S, HUNG_UP, SLOW, Clock, Heard, Link, Outbox
 from node.runtime.work import Work
@@ -47,6 +49,7 @@ class Peering:
         self._work = Work()
         self._intake = Intake(writer, clock, self._work, self)
         self._circle = writer.circle(clock.now_ms())
+        self.embargo = Embargo(writer, clock)
         self._few = 0  # so few wants are left of those that the store named: it has more
         self._wake_at = 0.0
         self._earlier = asyncio.Event()
@@ -65,6 +68,12 @@ class Peering:
     def in_step(self) -> list[MemberId]:
         """Connected peers that, when last compared, held what is held here now."""
         return self._gossip.in_step()
+
+    @property
+    def clock_ahead_ms(self) -> int | None:
+        """How far the connected peers' clocks are ahead of ours, by the median."""
+        ahead = [self.heard[peer].clock_ahead_ms for peer in self.connected]
+        return int(statistics.median(ahead)) if ahead else None
 
     async def linked(self, peer: MemberId, timeout_s: float) -> bool:
         """Wait so long for the peer to be connected; whether it is."""
@@ -131,18 +140,19 @@ class Peering:
                 outbox.put(peer_pb2.Frame(bye=peer_pb2.Bye(reason=reason)))
         return len(found)
 
-    async def publish(self, drafts: Sequence[Draft], lane: int = NORMAL) -> Admitted:
-        """Say something of our own; durable here when it returns, and on its way."""
-        return await self._work.through(self._publish(drafts, lane))
+    async def publish(self, drafts: Sequence[Draft], lane: int = NORMAL, *, unconfirmed: bool = False) -> Admitted:
+        """Say something of our own; durable here when it returns, and on its way. Raises Refused."""
+        return await self._work.through(self._publish(drafts, lane, unconfirmed=unconfirmed))
 
-    async def _publish(self, drafts: Sequence[Draft], lane: int) -> Admitted:
+    async def _publish(self, drafts: Sequence[Draft], lane: int, *, unconfirmed: bool) -> Admitted:
         if lane == URGENT:
             self._writer.pause_bulk()
-        now_ms = self._clock.now_ms()
+        now, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
 
         def publish_all(exchange: Exchange) -> tuple[Admitted, Growth]:
+            exchange.look(now, now_ms)  # a clock that has just jumped dates nothing
             before = exchange.budgets.slowed
-            admitted = exchange.publish(drafts, now_ms)
+            admitted = exchange.publish(drafts, now_ms, unconfirmed=unconfirmed)
             if slowed := exchange.budgets.slowed - before:
                 _log.warning("over our own quota: others take their time with it", entries=slowed)
             return admitted, growth.published(exchange, admitted)
@@ -167,6 +177,7 @@ class Peering:
     async def _wake(self) -> None:
         now, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
         try:
+            await self.embargo.look(self.clock_ahead_ms)
             if await self._writer.run(lambda exchange: exchange.mature(now_ms)):
                 self._writer.arrived()
             await self._apply([*self._reseat(), *self._gossip.wakeup(now), *self._fetch.wakeup(now)])
@@ -235,6 +246,7 @@ class Peering:
                 self.ended.pop(link.peer, None)
                 self.dialing.link_up(self._clock.monotonic_s(), link.peer)
                 self.links.tell()
+                await self.embargo.look(self.clock_ahead_ms)  # before its echo
                 _log.info(
                     "link up", name=self._name(link.peer), peer=link.peer.hex(), program=self.heard[link.peer].program
                 )
@@ -246,7 +258,11 @@ class Peering:
                     self._send(peer, stream, frame)
                 case Ingest(peer, letters, lane, asked):
                     await self._intake.take(peer, letters, lane, asked)
-                case Serve(peer, want, forks):
+                case Serve(peer, peer_pb2.Hello(), forks):
+                    echo = await self._writer.run(lambda exchange, peer=peer: exchange.echo(peer))  # type: ignore[misc]
+                    self._send(peer, Stream.GOSSIP, peer_pb2.Frame(echo=echo))
+                    await self._tell_forks(peer, forks)
+                case Serve(peer, peer_pb2.Want() as want, forks):
                     await self._serve(peer, want)
                     await self._tell_forks(peer, forks)
                 case ServeChunk(peer, entry, number):
@@ -255,6 +271,8 @@ class Peering:
                     await self._keep_chunk(peer, chunk)
                 case Keep(peer, peer_pb2.Have() as have):
                     await self._keep_have(peer, have)
+                case Keep(peer, peer_pb2.Echo() as shown):
+                    await self._keep_echo(peer, shown)
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     await self._keep_fork(peer, proof)
                 case Hangup(peer, reason):
@@ -336,6 +354,12 @@ class Peering:
             self._writer.arrived(admitted.arrived)
             await self.grown(growth.proven(admitted, peer))
             await self.refresh_wants()
+
+    async def _keep_echo(self, peer: MemberId, shown: peer_pb2.Echo) -> None:
+        try:
+            await self.embargo.take(peer, shown)
+        except PeerFault as fault:
+            self.convict(peer, fault)
 
     def convict(self, peer: MemberId, fault: PeerFault) -> None:
         """The peer alone could have known: hang up, and count it."""

@@ -33,7 +33,7 @@ class Publishing:
                 return tools_pb2.DeclareResponse(crisis=before, repeated_call=True)
             assert seen.rules is not None  # noqa: S101 - without, nobody may declare
             draft = drafts.declaration(request, seen.rules, seen.now_ms)
-            await self._saying.say_visibly([draft], URGENT)
+            await self._saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
             made = await self._crisis(seen, request.object_id)
             assert made is not None  # noqa: S101 - it is projected
             return tools_pb2.DeclareResponse(crisis=made)
@@ -60,7 +60,8 @@ class Publishing:
             if found.state in consult.OVER:
                 raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.", field="crisis")
             handling = record_pb2.Handling(tlp=drafts.GREEN)
-            await saying.say_visibly([drafts.crisis_end(found, request.text, handling, seen.now_ms)], URGENT)
+            draft = drafts.crisis_end(found, request.text, handling, seen.now_ms)
+            await saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
             ended = await self._crisis(saying.view(), found.object_id)
             return tools_pb2.EndCrisisResponse(crisis=ended)
 

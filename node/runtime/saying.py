@@ -43,13 +43,19 @@ class Saying:
             rules = "`tocsin charter show` says who may do what."
             raise Refused(f"this node may not {right}: {obstacle}", next_step=rules if seen.roster.in_force else waits)
 
-    async def say(self, drafts: Sequence[Draft], lane: int) -> HeaderHash:
-        """Say these; durable and on their way when it returns. The last one's header hash."""
-        return (await self.peering.publish(drafts, lane)).entries[-1].header.hash
+    async def say(self, drafts: Sequence[Draft], lane: int, *, unconfirmed: bool = False) -> HeaderHash:
+        """Say these; durable and on their way when it returns. The last one's header hash.
 
-    async def say_visibly(self, drafts: Sequence[Draft], lane: int) -> None:
+        After a start it waits for the peers' echoes; raises Refused where they do not come in time, but for lane 0
+        with the operator's word, ``unconfirmed``.
+        """
+        await self.peering.embargo.over()
+        admitted = await self.peering.publish(drafts, lane, unconfirmed=unconfirmed)
+        return admitted.entries[-1].header.hash
+
+    async def say_visibly(self, drafts: Sequence[Draft], lane: int, *, unconfirmed: bool = False) -> None:
         """Say these records, and wait until the last is shown here."""
-        await self.shown(await self.say(drafts, lane))
+        await self.shown(await self.say(drafts, lane, unconfirmed=unconfirmed))
 
     async def shown(self, hash_: HeaderHash) -> None:
         """Wait until a record of ours is shown here."""

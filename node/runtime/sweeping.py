@@ -62,9 +62,10 @@ class Sweeping:
         """Erase all that is due now, then what the files still show of it."""
         if not self._may_erase():
             return
-        while found := await self._expired():
+        while self._may_erase() and (found := await self._expired()):
             await self._erase(found)
-        await self._erase(await self._withdrawn())
+        if self._may_erase():
+            await self._erase(await self._withdrawn())
         now_s = self._clock.monotonic_s()
         if self._has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
             self._compacted_s = now_s

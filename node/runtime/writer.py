@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from node.exchange.budgets import Budgets
 from node.exchange.exchange import Exchange
+from node.exchange.signing import Signing
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed.header import BULK, NORMAL
@@ -114,6 +115,11 @@ class Writer:
     def follows(self) -> Follows:
         """Which lists are followed as of now; a value, as well."""
         return self._exchange.follows
+
+    @property
+    def signing(self) -> Signing:
+        """Whether this node may sign as of now; a value, as well."""
+        return self._exchange.signing
 
     @property
     def queue_length(self) -> int:

@@ -111,6 +111,12 @@ def span(connection: sa.Connection, feed_id: FeedId, first: int, last: int, limi
     return [Row(*row) for row in rows]
 
 
+def of_feed(connection: sa.Connection, feed_id: FeedId) -> list[Row]:
+    """All headers of a feed, also those above a gap, by sequence number."""
+    rows = driver.rows(connection, f"SELECT {_ROW} FROM entry WHERE feed_id = ? ORDER BY seq, hash", (feed_id,))
+    return [Row(*row) for row in rows]
+
+
 def hash_at(connection: sa.Connection, feed_id: FeedId, seq: int) -> HeaderHash | None:
     """The header hash at a place of the stored chain."""
     found: HeaderHash | None = driver.scalar(

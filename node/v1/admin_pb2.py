@@ -23,59 +23,60 @@ _sym_db = _symbol_database.Default()
 
 
 from node.v1 import header_pb2 as node_dot_v1_dot_header__pb2
+from node.v1 import signing_pb2 as node_dot_v1_dot_signing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13node/v1/admin.proto\x12\ttocsin.v1\x1a\x14node/v1/header.proto\"(\n\x10GetStatusRequest\x12\x14\n\x0cindex_digest\x18\x01 \x01(\x08\"\x98\x05\n\x11GetStatusResponse\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\r\x12\x17\n\x0f\x66\x65\x64\x65ration_name\x18\x04 \x01(\t\x12\x15\n\rfederation_id\x18\x05 \x01(\x0c\x12\x10\n\x08\x66ounders\x18\x06 \x01(\r\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x07 \x01(\r\x12\x18\n\x10\x63harter_in_force\x18\x08 \x01(\x08\x12\x16\n\x0epeers_approved\x18\t \x01(\r\x12\x17\n\x0fpeers_connected\x18\n \x01(\r\x12\x15\n\rpeers_in_step\x18\x0b \x01(\r\x12\x14\n\x0cheads_digest\x18\x0c \x01(\x0c\x12\x17\n\x0fpayloads_wanted\x18\r \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x0e \x01(\x04\x12\r\n\x05items\x18\x0f \x01(\x04\x12\x16\n\x0e\x63lock_ahead_ms\x18\x10 \x01(\x03\x12\x13\n\x0b\x63lock_known\x18\x11 \x01(\x08\x12\x12\n\nstarted_ms\x18\x12 \x01(\x03\x12\x1b\n\x13\x63\x65rtificate_ends_ms\x18\x13 \x01(\x03\x12\x0f\n\x07program\x18\x14 \x01(\t\x12\x14\n\x0cpeers_listen\x18\x15 \x01(\t\x12\x14\n\x0ctools_listen\x18\x16 \x01(\t\x12\x13\n\x0b\x64\x61ta_folder\x18\x17 \x01(\t\x12\x16\n\x0eresident_bytes\x18\x18 \x01(\x04\x12\x14\n\x0cindex_digest\x18\x19 \x01(\x0c\x12$\n\x06quotas\x18( \x01(\x0b\x32\x14.tocsin.v1.QuotaView\x12)\n\nmembership\x18) \x01(\x0b\x32\x15.tocsin.v1.MemberView\x12\r\n\x05\x66orks\x18< \x01(\r\x12\x11\n\town_forks\x18= \x01(\r\"\x85\x01\n\tQuotaView\x12\x16\n\x0epushes_ignored\x18\x01 \x01(\x04\x12\x17\n\x0fmembers_ignored\x18\x02 \x01(\r\x12\x0f\n\x07\x64\x65moted\x18\x03 \x01(\x04\x12\x0e\n\x06slowed\x18\x04 \x01(\x04\x12\x11\n\tslowed_ms\x18\x05 \x01(\x03\x12\x13\n\x0bneeded_sync\x18\x06 \x01(\x04\"\x14\n\x12ListMembersRequest\"=\n\x13ListMembersResponse\x12&\n\x07members\x18\x01 \x03(\x0b\x32\x15.tocsin.v1.MemberView\"\xbc\x02\n\nMemberView\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\r\x12\x0f\n\x07\x63ountry\x18\x05 \x01(\t\x12\x0f\n\x07\x66ounder\x18\x06 \x01(\x08\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x07 \x01(\x08\x12\x10\n\x08\x61pproved\x18\x08 \x01(\x08\x12\x0b\n\x03own\x18\t \x01(\x08\x12\r\n\x05state\x18\n \x01(\t\x12\x10\n\x08until_ms\x18\x0b \x01(\x03\x12\x14\n\x0c\x65ndorsements\x18\x0c \x01(\r\x12\x1b\n\x13\x65ndorsements_needed\x18\r \x01(\r\x12\x11\n\tcountries\x18\x0e \x01(\r\x12\x18\n\x10\x63ountries_needed\x18\x0f \x01(\r\x12\x16\n\x0e\x65ndorser_roles\x18\x10 \x03(\r\" \n\x10ListPeersRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\"7\n\x11ListPeersResponse\x12\"\n\x05peers\x18\x01 \x03(\x0b\x32\x13.tocsin.v1.PeerView\"\xdd\x01\n\x08PeerView\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x11\n\tconnected\x18\x06 \x01(\x08\x12\x0f\n\x07in_step\x18\x07 \x01(\x08\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x10\n\x08since_ms\x18\t \x01(\x03\x12\x16\n\x0e\x63lock_ahead_ms\x18\n \x01(\x03\x12\x0c\n\x04role\x18\x0b \x01(\r\x12\x0f\n\x07program\x18\x0c \x01(\t\"O\n\x13\x41pprovePeersRequest\x12\x12\n\nmember_ids\x18\x01 \x03(\x0c\x12$\n\x05\x63\x61rds\x18\x02 \x03(\x0b\x32\x15.tocsin.v1.SignedCard\":\n\x14\x41pprovePeersResponse\x12\"\n\x05peers\x18\x01 \x03(\x0b\x32\x13.tocsin.v1.PeerView\"!\n\x11RemovePeerRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\"N\n\x12RemovePeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.PeerView\x12\x15\n\rstreams_ended\x18\x02 \x01(\r\" \n\x10\x42lockPeerRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\"M\n\x11\x42lockPeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.PeerView\x12\x15\n\rstreams_ended\x18\x02 \x01(\r\" \n\x10\x43heckPeerRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\"\\\n\x11\x43heckPeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.PeerView\x12$\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x12.tocsin.v1.Finding\"X\n\x07\x46inding\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07verdict\x18\x02 \x01(\t\x12\r\n\x05\x66ound\x18\x03 \x01(\t\x12\x11\n\tnext_step\x18\x04 \x01(\t\x12\x0c\n\x04side\x18\x05 \x01(\t\"\x10\n\x0e\x45xamineRequest\"7\n\x0f\x45xamineResponse\x12$\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x12.tocsin.v1.Finding\"#\n\x12SetLogLevelRequest\x12\r\n\x05level\x18\x01 \x01(\t\"%\n\x13SetLogLevelResponse\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\t2\xa1\x05\n\x05\x41\x64min\x12\x46\n\tGetStatus\x12\x1b.tocsin.v1.GetStatusRequest\x1a\x1c.tocsin.v1.GetStatusResponse\x12L\n\x0bListMembers\x12\x1d.tocsin.v1.ListMembersRequest\x1a\x1e.tocsin.v1.ListMembersResponse\x12\x46\n\tListPeers\x12\x1b.tocsin.v1.ListPeersRequest\x1a\x1c.tocsin.v1.ListPeersResponse\x12O\n\x0c\x41pprovePeers\x12\x1e.tocsin.v1.ApprovePeersRequest\x1a\x1f.tocsin.v1.ApprovePeersResponse\x12I\n\nRemovePeer\x12\x1c.tocsin.v1.RemovePeerRequest\x1a\x1d.tocsin.v1.RemovePeerResponse\x12\x46\n\tBlockPeer\x12\x1b.tocsin.v1.BlockPeerRequest\x1a\x1c.tocsin.v1.BlockPeerResponse\x12\x46\n\tCheckPeer\x12\x1b.tocsin.v1.CheckPeerRequest\x1a\x1c.tocsin.v1.CheckPeerResponse\x12@\n\x07\x45xamine\x12\x19.tocsin.v1.ExamineRequest\x1a\x1a.tocsin.v1.ExamineResponse\x12L\n\x0bSetLogLevel\x12\x1d.tocsin.v1.SetLogLevelRequest\x1a\x1e.tocsin.v1.SetLogLevelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13node/v1/admin.proto\x12\ttocsin.v1\x1a\x14node/v1/header.proto\x1a\x15node/v1/signing.proto\"(\n\x10GetStatusRequest\x12\x14\n\x0cindex_digest\x18\x01 \x01(\x08\"\xc1\x05\n\x11GetStatusResponse\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\r\x12\x17\n\x0f\x66\x65\x64\x65ration_name\x18\x04 \x01(\t\x12\x15\n\rfederation_id\x18\x05 \x01(\x0c\x12\x10\n\x08\x66ounders\x18\x06 \x01(\r\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x07 \x01(\r\x12\x18\n\x10\x63harter_in_force\x18\x08 \x01(\x08\x12\x16\n\x0epeers_approved\x18\t \x01(\r\x12\x17\n\x0fpeers_connected\x18\n \x01(\r\x12\x15\n\rpeers_in_step\x18\x0b \x01(\r\x12\x14\n\x0cheads_digest\x18\x0c \x01(\x0c\x12\x17\n\x0fpayloads_wanted\x18\r \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x0e \x01(\x04\x12\r\n\x05items\x18\x0f \x01(\x04\x12\x16\n\x0e\x63lock_ahead_ms\x18\x10 \x01(\x03\x12\x13\n\x0b\x63lock_known\x18\x11 \x01(\x08\x12\x12\n\nstarted_ms\x18\x12 \x01(\x03\x12\x1b\n\x13\x63\x65rtificate_ends_ms\x18\x13 \x01(\x03\x12\x0f\n\x07program\x18\x14 \x01(\t\x12\x14\n\x0cpeers_listen\x18\x15 \x01(\t\x12\x14\n\x0ctools_listen\x18\x16 \x01(\t\x12\x13\n\x0b\x64\x61ta_folder\x18\x17 \x01(\t\x12\x16\n\x0eresident_bytes\x18\x18 \x01(\x04\x12\x14\n\x0cindex_digest\x18\x19 \x01(\x0c\x12$\n\x06quotas\x18( \x01(\x0b\x32\x14.tocsin.v1.QuotaView\x12)\n\nmembership\x18) \x01(\x0b\x32\x15.tocsin.v1.MemberView\x12\r\n\x05\x66orks\x18< \x01(\r\x12\x11\n\town_forks\x18= \x01(\r\x12\'\n\x07signing\x18\x46 \x01(\x0b\x32\x16.tocsin.v1.SigningView\"\x85\x01\n\tQuotaView\x12\x16\n\x0epushes_ignored\x18\x01 \x01(\x04\x12\x17\n\x0fmembers_ignored\x18\x02 \x01(\r\x12\x0f\n\x07\x64\x65moted\x18\x03 \x01(\x04\x12\x0e\n\x06slowed\x18\x04 \x01(\x04\x12\x11\n\tslowed_ms\x18\x05 \x01(\x03\x12\x13\n\x0bneeded_sync\x18\x06 \x01(\x04\"\x14\n\x12ListMembersRequest\"=\n\x13ListMembersResponse\x12&\n\x07members\x18\x01 \x03(\x0b\x32\x15.tocsin.v1.MemberView\"\xbc\x02\n\nMemberView\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\r\x12\x0f\n\x07\x63ountry\x18\x05 \x01(\t\x12\x0f\n\x07\x66ounder\x18\x06 \x01(\x08\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x07 \x01(\x08\x12\x10\n\x08\x61pproved\x18\x08 \x01(\x08\x12\x0b\n\x03own\x18\t \x01(\x08\x12\r\n\x05state\x18\n \x01(\t\x12\x10\n\x08until_ms\x18\x0b \x01(\x03\x12\x14\n\x0c\x65ndorsements\x18\x0c \x01(\r\x12\x1b\n\x13\x65ndorsements_needed\x18\r \x01(\r\x12\x11\n\tcountries\x18\x0e \x01(\r\x12\x18\n\x10\x63ountries_needed\x18\x0f \x01(\r\x12\x16\n\x0e\x65ndorser_roles\x18\x10 \x03(\r\" \n\x10ListPeersRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\"7\n\x11ListPeersResponse\x12\"\n\x05peers\x18\x01 \x03(\x0b\x32\x13.tocsin.v1.PeerView\"\xdd\x01\n\x08PeerView\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x11\n\tconnected\x18\x06 \x01(\x08\x12\x0f\n\x07in_step\x18\x07 \x01(\x08\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x10\n\x08since_ms\x18\t \x01(\x03\x12\x16\n\x0e\x63lock_ahead_ms\x18\n \x01(\x03\x12\x0c\n\x04role\x18\x0b \x01(\r\x12\x0f\n\x07program\x18\x0c \x01(\t\"O\n\x13\x41pprovePeersRequest\x12\x12\n\nmember_ids\x18\x01 \x03(\x0c\x12$\n\x05\x63\x61rds\x18\x02 \x03(\x0b\x32\x15.tocsin.v1.SignedCard\":\n\x14\x41pprovePeersResponse\x12\"\n\x05peers\x18\x01 \x03(\x0b\x32\x13.tocsin.v1.PeerView\"!\n\x11RemovePeerRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\"N\n\x12RemovePeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.PeerView\x12\x15\n\rstreams_ended\x18\x02 \x01(\r\" \n\x10\x42lockPeerRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\"M\n\x11\x42lockPeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.PeerView\x12\x15\n\rstreams_ended\x18\x02 \x01(\r\" \n\x10\x43heckPeerRequest\x12\x0c\n\x04peer\x18\x01 \x01(\t\"\\\n\x11\x43heckPeerResponse\x12!\n\x04peer\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.PeerView\x12$\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x12.tocsin.v1.Finding\"X\n\x07\x46inding\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07verdict\x18\x02 \x01(\t\x12\r\n\x05\x66ound\x18\x03 \x01(\t\x12\x11\n\tnext_step\x18\x04 \x01(\t\x12\x0c\n\x04side\x18\x05 \x01(\t\"\x10\n\x0e\x45xamineRequest\"7\n\x0f\x45xamineResponse\x12$\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x12.tocsin.v1.Finding\"#\n\x12SetLogLevelRequest\x12\r\n\x05level\x18\x01 \x01(\t\"%\n\x13SetLogLevelResponse\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\t2\xa1\x05\n\x05\x41\x64min\x12\x46\n\tGetStatus\x12\x1b.tocsin.v1.GetStatusRequest\x1a\x1c.tocsin.v1.GetStatusResponse\x12L\n\x0bListMembers\x12\x1d.tocsin.v1.ListMembersRequest\x1a\x1e.tocsin.v1.ListMembersResponse\x12\x46\n\tListPeers\x12\x1b.tocsin.v1.ListPeersRequest\x1a\x1c.tocsin.v1.ListPeersResponse\x12O\n\x0c\x41pprovePeers\x12\x1e.tocsin.v1.ApprovePeersRequest\x1a\x1f.tocsin.v1.ApprovePeersResponse\x12I\n\nRemovePeer\x12\x1c.tocsin.v1.RemovePeerRequest\x1a\x1d.tocsin.v1.RemovePeerResponse\x12\x46\n\tBlockPeer\x12\x1b.tocsin.v1.BlockPeerRequest\x1a\x1c.tocsin.v1.BlockPeerResponse\x12\x46\n\tCheckPeer\x12\x1b.tocsin.v1.CheckPeerRequest\x1a\x1c.tocsin.v1.CheckPeerResponse\x12@\n\x07\x45xamine\x12\x19.tocsin.v1.ExamineRequest\x1a\x1a.tocsin.v1.ExamineResponse\x12L\n\x0bSetLogLevel\x12\x1d.tocsin.v1.SetLogLevelRequest\x1a\x1e.tocsin.v1.SetLogLevelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSTATUSREQUEST']._serialized_start=56
-  _globals['_GETSTATUSREQUEST']._serialized_end=96
-  _globals['_GETSTATUSRESPONSE']._serialized_start=99
-  _globals['_GETSTATUSRESPONSE']._serialized_end=763
-  _globals['_QUOTAVIEW']._serialized_start=766
-  _globals['_QUOTAVIEW']._serialized_end=899
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=901
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=921
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=923
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=984
-  _globals['_MEMBERVIEW']._serialized_start=987
-  _globals['_MEMBERVIEW']._serialized_end=1303
-  _globals['_LISTPEERSREQUEST']._serialized_start=1305
-  _globals['_LISTPEERSREQUEST']._serialized_end=1337
-  _globals['_LISTPEERSRESPONSE']._serialized_start=1339
-  _globals['_LISTPEERSRESPONSE']._serialized_end=1394
-  _globals['_PEERVIEW']._serialized_start=1397
-  _globals['_PEERVIEW']._serialized_end=1618
-  _globals['_APPROVEPEERSREQUEST']._serialized_start=1620
-  _globals['_APPROVEPEERSREQUEST']._serialized_end=1699
-  _globals['_APPROVEPEERSRESPONSE']._serialized_start=1701
-  _globals['_APPROVEPEERSRESPONSE']._serialized_end=1759
-  _globals['_REMOVEPEERREQUEST']._serialized_start=1761
-  _globals['_REMOVEPEERREQUEST']._serialized_end=1794
-  _globals['_REMOVEPEERRESPONSE']._serialized_start=1796
-  _globals['_REMOVEPEERRESPONSE']._serialized_end=1874
-  _globals['_BLOCKPEERREQUEST']._serialized_start=1876
-  _globals['_BLOCKPEERREQUEST']._serialized_end=1908
-  _globals['_BLOCKPEERRESPONSE']._serialized_start=1910
-  _globals['_BLOCKPEERRESPONSE']._serialized_end=1987
-  _globals['_CHECKPEERREQUEST']._serialized_start=1989
-  _globals['_CHECKPEERREQUEST']._serialized_end=2021
-  _globals['_CHECKPEERRESPONSE']._serialized_start=2023
-  _globals['_CHECKPEERRESPONSE']._serialized_end=2115
-  _globals['_FINDING']._serialized_start=2117
-  _globals['_FINDING']._serialized_end=2205
-  _globals['_EXAMINEREQUEST']._serialized_start=2207
-  _globals['_EXAMINEREQUEST']._serialized_end=2223
-  _globals['_EXAMINERESPONSE']._serialized_start=2225
-  _globals['_EXAMINERESPONSE']._serialized_end=2280
-  _globals['_SETLOGLEVELREQUEST']._serialized_start=2282
-  _globals['_SETLOGLEVELREQUEST']._serialized_end=2317
-  _globals['_SETLOGLEVELRESPONSE']._serialized_start=2319
-  _globals['_SETLOGLEVELRESPONSE']._serialized_end=2356
-  _globals['_ADMIN']._serialized_start=2359
-  _globals['_ADMIN']._serialized_end=3032
+  _globals['_GETSTATUSREQUEST']._serialized_start=79
+  _globals['_GETSTATUSREQUEST']._serialized_end=119
+  _globals['_GETSTATUSRESPONSE']._serialized_start=122
+  _globals['_GETSTATUSRESPONSE']._serialized_end=827
+  _globals['_QUOTAVIEW']._serialized_start=830
+  _globals['_QUOTAVIEW']._serialized_end=963
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=965
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=985
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=987
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1048
+  _globals['_MEMBERVIEW']._serialized_start=1051
+  _globals['_MEMBERVIEW']._serialized_end=1367
+  _globals['_LISTPEERSREQUEST']._serialized_start=1369
+  _globals['_LISTPEERSREQUEST']._serialized_end=1401
+  _globals['_LISTPEERSRESPONSE']._serialized_start=1403
+  _globals['_LISTPEERSRESPONSE']._serialized_end=1458
+  _globals['_PEERVIEW']._serialized_start=1461
+  _globals['_PEERVIEW']._serialized_end=1682
+  _globals['_APPROVEPEERSREQUEST']._serialized_start=1684
+  _globals['_APPROVEPEERSREQUEST']._serialized_end=1763
+  _globals['_APPROVEPEERSRESPONSE']._serialized_start=1765
+  _globals['_APPROVEPEERSRESPONSE']._serialized_end=1823
+  _globals['_REMOVEPEERREQUEST']._serialized_start=1825
+  _globals['_REMOVEPEERREQUEST']._serialized_end=1858
+  _globals['_REMOVEPEERRESPONSE']._serialized_start=1860
+  _globals['_REMOVEPEERRESPONSE']._serialized_end=1938
+  _globals['_BLOCKPEERREQUEST']._serialized_start=1940
+  _globals['_BLOCKPEERREQUEST']._serialized_end=1972
+  _globals['_BLOCKPEERRESPONSE']._serialized_start=1974
+  _globals['_BLOCKPEERRESPONSE']._serialized_end=2051
+  _globals['_CHECKPEERREQUEST']._serialized_start=2053
+  _globals['_CHECKPEERREQUEST']._serialized_end=2085
+  _globals['_CHECKPEERRESPONSE']._serialized_start=2087
+  _globals['_CHECKPEERRESPONSE']._serialized_end=2179
+  _globals['_FINDING']._serialized_start=2181
+  _globals['_FINDING']._serialized_end=2269
+  _globals['_EXAMINEREQUEST']._serialized_start=2271
+  _globals['_EXAMINEREQUEST']._serialized_end=2287
+  _globals['_EXAMINERESPONSE']._serialized_start=2289
+  _globals['_EXAMINERESPONSE']._serialized_end=2344
+  _globals['_SETLOGLEVELREQUEST']._serialized_start=2346
+  _globals['_SETLOGLEVELREQUEST']._serialized_end=2381
+  _globals['_SETLOGLEVELRESPONSE']._serialized_start=2383
+  _globals['_SETLOGLEVELRESPONSE']._serialized_end=2420
+  _globals['_ADMIN']._serialized_start=2423
+  _globals['_ADMIN']._serialized_end=3096
 # @@protoc_insertion_point(module_scope)

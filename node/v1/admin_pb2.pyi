@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from node.v1 import header_pb2 as _header_pb2
+from node.v1 import signing_pb2 as _signing_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -72,6 +73,7 @@ class GetStatusResponse(_message.Message):
     MEMBERSHIP_FIELD_NUMBER: _builtins.int
     FORKS_FIELD_NUMBER: _builtins.int
     OWN_FORKS_FIELD_NUMBER: _builtins.int
+    SIGNING_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     role: _builtins.int
@@ -111,6 +113,8 @@ class GetStatusResponse(_message.Message):
     def membership(self) -> Global___MemberView:
         """This member as ListMembers has it; absent where its log does not stand here."""
 
+    @_builtins.property
+    def signing(self) -> _signing_pb2.SigningView: ...
     def __init__(
         self,
         *,
@@ -143,10 +147,11 @@ class GetStatusResponse(_message.Message):
         membership: Global___MemberView | None = ...,
         forks: _builtins.int = ...,
         own_forks: _builtins.int = ...,
+        signing: _signing_pb2.SigningView | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["membership", b"membership", "quotas", b"quotas"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["membership", b"membership", "quotas", b"quotas", "signing", b"signing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "signing", b"signing", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

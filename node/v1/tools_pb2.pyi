@@ -32,9 +32,14 @@ class DeclareRequest(_message.Message):
     CRISIS_FIELD_NUMBER: _builtins.int
     EXERCISE_FIELD_NUMBER: _builtins.int
     HANDLING_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_FIELD_NUMBER: _builtins.int
     object_id: _builtins.bytes
     """16 random bytes, drawn by the caller: the same request again is the same declaration."""
     exercise: _builtins.bool
+    unconfirmed: _builtins.bool
+    """The operator's word that it cannot wait: also where too few peers have shown, a minute after the node's start,
+    what they hold of its feed. If it runs on an old copy, the feed forks here.
+    """
     @_builtins.property
     def crisis(self) -> _record_pb2.Crisis: ...
     @_builtins.property
@@ -46,10 +51,11 @@ class DeclareRequest(_message.Message):
         crisis: _record_pb2.Crisis | None = ...,
         exercise: _builtins.bool = ...,
         handling: _record_pb2.Handling | None = ...,
+        unconfirmed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "handling", b"handling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "exercise", b"exercise", "handling", b"handling", "object_id", b"object_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "exercise", b"exercise", "handling", b"handling", "object_id", b"object_id", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -85,18 +91,22 @@ class EndCrisisRequest(_message.Message):
 
     CRISIS_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_FIELD_NUMBER: _builtins.int
     crisis: _builtins.str
     """Object id, short reference or name."""
     text: _builtins.str
+    unconfirmed: _builtins.bool
+    """As in DeclareRequest."""
     def __init__(
         self,
         *,
         crisis: _builtins.str = ...,
         text: _builtins.str = ...,
+        unconfirmed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "text", b"text", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+from node.custody import host
 from tests.federation import Node
 
 MOUNTS = "TOCSIN_CHAOS_MOUNTS"  # set where this process has mounts of its own
@@ -30,6 +31,7 @@ def put_on_a_small_disk(data: Path) -> None:
     for path in sorted(aside.iterdir()):
         shutil.move(path, data / path.name)
     aside.rmdir()
+    host.write(data)  # it was moved, and is no copy
 
 
 def put_back(data: Path) -> None:
@@ -40,6 +42,7 @@ def put_back(data: Path) -> None:
     subprocess.run(["umount", "--lazy", str(data)], check=True)
     data.rmdir()
     aside.rename(data)
+    host.write(data)
 
 
 class FullDisk:

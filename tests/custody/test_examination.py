@@ -113,6 +113,15 @@ def test_a_copy_of_the_node_keys_beside_is_a_warning(founder: Founder) -> None:
     assert str(founder.folder / "data.old") in found.found
 
 
+def test_a_signing_folder_that_was_copied_is_a_fault(founder: Founder) -> None:
+    shutil.copytree(founder.data / "sign", founder.data / "aside")
+    shutil.rmtree(founder.data / "sign")
+    (founder.data / "aside").rename(founder.data / "sign")
+    found = only_trouble(founder, "signing")
+    assert found.verdict == "fault"
+    assert "tocsin reopen --spare FILE" in found.next_step
+
+
 def test_a_disk_that_is_nearly_full_is_a_fault_and_one_too_small_for_a_rebuild_a_warning(
     founder: Founder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from node.custody import charters, files, folder, joining, passphrase
+from node.custody import charters, files, folder, host, joining, passphrase
 from node.errors import ConfigError, Refused
 from node.exchange.exchange import Exchange
 from node.feed.identity import Inception
@@ -210,6 +210,7 @@ def test_a_join_that_died_at_any_step_is_finished_by_the_next(tmp_path: Path, dy
     for step in count(1):
         founder = Founder(tmp_path / str(step), fresh.made)
         shutil.copytree(fresh.folder, founder.folder)
+        host.write(founder.data)  # as if it had been made here
         if not dying.die("join", founder.folder, charter, step, event):
             break
         kept, asked = signed(founder.data), list[Inception]()

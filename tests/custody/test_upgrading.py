@@ -9,7 +9,7 @@ import pytest
 
 from node import config
 from node.config import Config
-from node.custody import files, upgrading
+from node.custody import files, host, upgrading
 from node.errors import ConfigError, Unavailable
 from node.store import migrations, schema, stores
 from node.store.migrations import Migration
@@ -133,3 +133,35 @@ def test_the_stores_of_the_first_version_become_this_ones(tmp_path: Path) -> Non
     version_1.make(tmp_path / "data")
     upgrading.upgrade(config.load(tmp_path / "node.toml"))
     stores.open_folder(tmp_path / "data").close()
+
+
+def with_signing_folder(place: Path, version: int) -> None:
+    """As a program of that version left it, without a marker."""
+    (place / "sign").mkdir()
+    (place / host.FEED_KEY).write_text("key")
+    for name in migrations.NAMES:
+        with closing(sqlite3.connect(place / f"{name}.db")) as connection:
+            connection.execute(f"PRAGMA user_version = {version}")
+
+
+@pytest.mark.parametrize(("version", "marked"), [(1, True), (2, True), (3, False)])
+def test_a_signing_folder_from_before_markers_is_marked_and_one_that_lost_its_marker_is_not(
+    settings: Config, version: int, marked: bool
+) -> None:
+    with_signing_folder(settings.data_folder, version)
+    assert actions(upgrading.plan(settings)).get("host") == ("marked" if marked else None)
+
+
+def test_the_marker_is_written_before_any_store_is_of_the_new_version(
+    settings: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_signing_folder(settings.data_folder, 2)
+
+    def die(*_: object) -> None:
+        raise Unavailable("the power went")
+
+    monkeypatch.setattr(migrations, "migrate", die)
+    with pytest.raises(Unavailable):
+        upgrading.upgrade(settings)
+    assert host.is_unchanged(settings.data_folder)
+    assert "host" not in actions(upgrading.plan(settings)), "it is not written again"

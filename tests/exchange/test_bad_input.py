@@ -30,11 +30,13 @@ def exchange_in(folder: Path, world: Federation, member: Member) -> Exchange:
         member.feed_key,
         member.reader(),
         lambda size: bytes(size - 1) + b"\x01",
-        MemoryJournal(Power(), lambda _: None),
+        MemoryJournal(Power(), lambda _: None, world.signed_by(member)),
+        in_place=True,
     )
     made = Exchange(opened, trusts.begin(world.charter), author, MemoryErasures(Power()))
     made.start(BASE_MS)
     made.admit(made.verify(world.letters), BASE_MS)
+    made.start(BASE_MS)  # with what it signs by
     return made
 
 

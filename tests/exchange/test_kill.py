@@ -30,12 +30,16 @@ def open_exchange(folder: Path) -> tuple[Exchange, FileJournal]:
         ledger.write_meta(opened.ledger, "store_id", bytes(16))
         opened.commit("ledger")
     journal = FileJournal(folder / "journal")
-    author = Author(member.feed_id(world.charter.federation_id), member.feed_key, member.reader(), os.urandom, journal)  # noqa: TID251
+    if not journal.lines():
+        journal.append(world.signed_by(member))
+    feed_id = member.feed_id(world.charter.federation_id)
+    author = Author(feed_id, member.feed_key, member.reader(), os.urandom, journal, in_place=True)  # noqa: TID251
     erasures = FileErasures(folder / "erasures", world.charter.federation_id)
     made = Exchange(opened, trusts.begin(world.charter), author, erasures)
     made.start(BASE_MS)
     if not made.trust.logs:
         made.admit(made.verify(world.letters), BASE_MS)
+        made.start(BASE_MS)
     return made, journal
 
 

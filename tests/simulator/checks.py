@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from nacl.signing import SigningKey
 
 from node.errors import Malformed
-from node.exchange import project, verification
+from node.exchange import project, verification, watch
 from node.feed import entry
 from node.feed.keys import FeedId, MemberId
 from node.feed.pae import FederationId
@@ -27,9 +27,11 @@ class Checks:
     told: dict[tuple[MemberId, bytes], int] = field(default_factory=dict)
     acknowledged: dict[MemberId, set[tuple[bytes, int]]] = field(default_factory=dict)
 
-    def signed(self, owner: MemberId, body: bytes) -> None:
-        """I1: no feed key signs two bodies for one place, under any crash."""
+    def signed(self, owner: MemberId, body: bytes, now_ms: int) -> None:
+        """I1: no feed key signs two bodies for one place, whatever came back; and none is dated by a wrong clock."""
         header = header_pb2.Header.FromString(body)
+        off_ms = abs(header.created_ms - now_ms)  # a start takes less than a day for granted
+        assert off_ms <= watch.BEFORE_MS_MAX, "an entry was dated by a clock in doubt"
         place = (header.feed_id, header.seq)
         assert self.places.setdefault(place, body) == body, f"I1: two entries at {place}"
         self.owners[body] = owner
@@ -74,6 +76,12 @@ class Checks:
             if rows:
                 self.checked[node.id, feed_id] = rows[-1].seq
         node.moved.clear()
+
+    def forget(self, node: Node) -> None:
+        """Its disk is another one: what was told from it is no promise any more."""
+        self.told = {key: seq for key, seq in self.told.items() if key[0] != node.id}
+        self.checked = {key: seq for key, seq in self.checked.items() if key[0] != node.id}
+        self.acknowledged.pop(node.id, None)
 
     def restarted(self, node: Node) -> None:
         """I12: what was told or acknowledged survived; I1: our own head is where the journal is."""

@@ -52,7 +52,7 @@ class FloodedWorld(World):
         self._busy: set[MemberId] = set()
         self._order = itertools.count()
         for node in self.nodes.values():
-            node.heard = self._heard
+            node.tells = self._heard
 
     def flooded(self) -> list[Reached]:
         """Run it; what honest members said."""

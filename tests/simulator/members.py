@@ -20,6 +20,7 @@ from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.feed.quorum import Act, Quorum
 from node.store import ledger
+from node.store.journal import Signed
 from node.v1 import header_pb2
 from tests.simulator.disk import Disk, empty_disk
 
@@ -86,6 +87,12 @@ class Federation:
     image: dict[str, bytes]
     empty: dict[str, bytes]
     trust: Trust
+
+    def signed_by(self, one: Member) -> list[Signed]:
+        """What a member's node has in its sign journal at the start."""
+        feed_id = one.feed_id(self.charter.federation_id)
+        own = [letter for letter in self.letters if header_pb2.Header.FromString(letter.header).feed_id == feed_id]
+        return [(letter.header, letter.signature) for letter in own]
 
 
 def member(number: int) -> Member:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
+from statistics import median
 
 from node.errors import PeerFault
 from node.exchange import circles, project
@@ -36,7 +37,10 @@ class Node:
         self.id = one.member_id
         self.federation = federation
         self.disk = disk
-        self.journal = MemoryJournal(disk.power, lambda _: None)
+        self.journal = MemoryJournal(disk.power, lambda _: None, federation.signed_by(one))
+        self.in_place = True
+        self.clock_ahead_ms = 0
+        self.heard: dict[MemberId, int] = {}  # how far peers' clocks are ahead
         self.erasures = MemoryErasures(disk.power)
         self.random = Random(f"{world_seed} {one.number}")
         self.links: set[MemberId] = set()
@@ -46,13 +50,17 @@ class Node:
         self.heights: dict[FeedId, int] = {}
         self.exchange: Exchange
         self.is_up = False
-        self.heard: Callable[[Node, Growth], None] = lambda _, __: None
+        self.tells: Callable[[Node, Growth], None] = lambda _, __: None
         self.carry: Carry
         self.cut: Cut
 
     @property
     def wake_at(self) -> float:
         return min(self.gossip.wake_at, self.fetch.wake_at)
+
+    def ms(self, now: float) -> int:
+        """The date by this node's own clock."""
+        return ms(now) + self.clock_ahead_ms
 
     # ---- Life
 
@@ -65,14 +73,18 @@ class Node:
             self.member.reader(),
             self.random.randbytes,
             self.journal,
+            in_place=self.in_place,
         )
         self.exchange = Exchange(self.disk, trust, author, self.erasures)
-        if not prepared:
-            self.exchange.start(ms(now))
+        if prepared:
+            self.exchange.begin_signing(self.ms(now))
+        else:
+            self.exchange.start(self.ms(now))
+        self.exchange.look(now, self.ms(now))
         store_id = project.store_id(self.disk)
         me = Self(trust.federation_id, self.id, seed(f"node {self.member.number}")[:16], store_id, "simulated")
         forks = self.exchange.trust.marks.forked()
-        circle = self.exchange.circle(ms(now))
+        circle = self.exchange.circle(self.ms(now))
         self.gossip = Gossip(
             me, ledger.heads(self.disk.ledger), forks, circle, self.random, now=now, authors=self.exchange.author_of
         )
@@ -83,17 +95,21 @@ class Node:
         self._refresh_wants(now)
 
     def publish(self, now: float, drafts: Sequence[Draft]) -> None:
-        admitted = self.exchange.publish(drafts, ms(now))
+        self.exchange.look(now, self.ms(now))
+        admitted = self.exchange.publish(drafts, self.ms(now))
         news = growth.published(self.exchange, admitted)
         self._grown(now, news)
         self._project()
+
+    def confirm_clock(self, now: float) -> None:
+        self.exchange.confirm_clock(now, self.ms(now))
 
     # ---- What comes in
 
     def link_up(self, now: float, peer: MemberId) -> None:
         self.links.add(peer)
-        self.apply(now, self.gossip.link_up(now, peer, ms(now)))
-        self.apply(now, self.fetch.link_up(now, peer, ms(now)))
+        self.apply(now, self.gossip.link_up(now, peer, self.ms(now)))
+        self.apply(now, self.fetch.link_up(now, peer, self.ms(now)))
 
     def link_down(self, now: float, peer: MemberId) -> None:
         self.links.discard(peer)
@@ -103,10 +119,19 @@ class Node:
     def frame(self, now: float, peer: MemberId, stream: Stream, data: bytes) -> None:
         frame = peer_pb2.Frame.FromString(data)
         machine = self.gossip if stream is Stream.GOSSIP else self.fetch
+        if frame.HasField("hello"):
+            self.heard[peer] = frame.hello.now_ms - self.ms(now)
         self.apply(now, machine.frame(now, peer, frame))
+        if frame.HasField("hello"):
+            self._look(now)  # before its echo
+
+    def _look(self, now: float) -> None:
+        ahead = [self.heard[peer] for peer in self.gossip.ready()]
+        self.exchange.look(now, self.ms(now), int(median(ahead)) if ahead else None)
 
     def wakeup(self, now: float) -> None:
-        if self.exchange.mature(ms(now)):
+        self._look(now)
+        if self.exchange.mature(self.ms(now)):
             self.counts["a future entry matured"] += 1
             self._project()
         if now >= self.fetch.wake_at and not self.fetch.is_idle:
@@ -123,10 +148,12 @@ class Node:
                     self.carry(self.id, peer, stream, frame)
                 case Ingest(peer, letters, _, asked):
                     self.ingest(now, peer, letters, asked)
-                case Serve(peer, want, forks):
-                    for told in self.exchange.tell_forks(forks, ms(now)):
-                        self.carry(self.id, peer, Stream.GOSSIP, told)
-                    for answer in self.exchange.serve(peer, want, ms(now)):
+                case Serve(peer, peer_pb2.Hello(), forks):
+                    self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(echo=self.exchange.echo(peer)))
+                    self._tell_forks(now, peer, forks)
+                case Serve(peer, peer_pb2.Want() as want, forks):
+                    self._tell_forks(now, peer, forks)
+                    for answer in self.exchange.serve(peer, want, self.ms(now)):
                         entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
                         self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
                 case ServeChunk(peer, entry, number):
@@ -135,16 +162,25 @@ class Node:
                     self._keep(now, peer, chunk)
                 case Keep(peer, peer_pb2.Have() as have):
                     self._keep_have(peer, have)
+                case Keep(peer, peer_pb2.Echo() as shown):
+                    try:
+                        self.exchange.take_echo(peer, shown)
+                    except PeerFault as fault:
+                        self.cut(self.id, peer, fault.reason)
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     if not circles.taken(self.exchange.trust, peer, [proof.first]):
                         continue
-                    admitted = self.exchange.take_fork(proof, ms(now))
+                    admitted = self.exchange.take_fork(proof, self.ms(now))
                     if admitted.forks:
                         self._grown(now, growth.proven(admitted, peer))
                         self._refresh_wants(now)
                         self._project()
                 case Hangup(peer, reason):
                     self.cut(self.id, peer, reason)
+
+    def _tell_forks(self, now: float, peer: MemberId, forks: Sequence[FeedId]) -> None:
+        for told in self.exchange.tell_forks(forks, self.ms(now)):
+            self.carry(self.id, peer, Stream.GOSSIP, told)
 
     def _keep_have(self, peer: MemberId, have: peer_pb2.Have) -> None:
         hashes = [HeaderHash(entry) for entry in have.entries]
@@ -156,15 +192,17 @@ class Node:
     def ingest(
         self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], asked: Asked = PUSHED
     ) -> None:
-        worth, over = self.exchange.worth_checking(circles.taken(self.exchange.trust, peer, letters), asked, ms(now))
+        worth, over = self.exchange.worth_checking(
+            circles.taken(self.exchange.trust, peer, letters), asked, self.ms(now)
+        )
         if not worth and not over:
             return
         verified = self.exchange.verify(worth)
-        checked, beyond = self.exchange.rule(verified, asked, ms(now))
+        checked, beyond = self.exchange.rule(verified, asked, self.ms(now))
         early = growth.urgent(self.exchange, checked, peer)
         if early:
             self._grown(now, early)
-        admitted = self.exchange.admit(checked, ms(now))
+        admitted = self.exchange.admit(checked, self.ms(now))
         self._count(verified, checked, admitted, len(over | beyond))
         self._grown(now, growth.committed(self.exchange, admitted, checked, peer, ignored=bool(over | beyond)))
         if any(one.header.has_payload for one in admitted.entries):
@@ -176,7 +214,7 @@ class Node:
             self.cut(self.id, peer, checked.fault.reason)
 
     def _serve_chunk(self, now: float, peer: MemberId, entry: HeaderHash, number: int) -> None:
-        frame = self.exchange.serve_chunk(entry, number, ms(now))
+        frame = self.exchange.serve_chunk(entry, number, self.ms(now))
         if frame is not None:
             self.carry(self.id, peer, Stream.BULK, frame)
             if frame.WhichOneof("body") == "absent":
@@ -186,7 +224,7 @@ class Node:
 
     def _keep(self, now: float, peer: MemberId, chunk: peer_pb2.Chunk) -> None:
         try:
-            complete = self.exchange.keep_chunk(chunk, ms(now))
+            complete = self.exchange.keep_chunk(chunk, self.ms(now))
         except PeerFault as fault:
             self.cut(self.id, peer, fault.reason)
             return
@@ -197,12 +235,12 @@ class Node:
             self._project()
 
     def _grown(self, now: float, news: Growth) -> None:
-        self.heard(self, news)
+        self.tells(self, news)
         self.moved |= {head.feed_id for head in news.heads}
         self.apply(now, [*self._reseat(now), *self.gossip.grown(now, news)])
 
     def _reseat(self, now: float) -> list[Effect]:
-        circle = self.exchange.circle(ms(now))
+        circle = self.exchange.circle(self.ms(now))
         if circle is self.circle:
             return []
         self.circle = circle
@@ -211,11 +249,12 @@ class Node:
 
     def _refresh_wants(self, now: float) -> None:
         wants = [
-            Wanted(want.hash, want.chunks, want.first, originator) for want, originator in self.exchange.wants(ms(now))
+            Wanted(want.hash, want.chunks, want.first, originator)
+            for want, originator in self.exchange.wants(self.ms(now))
         ]
-        self.apply(now, self.gossip.want_boxes(self.exchange.boxless(ms(now))))
+        self.apply(now, self.gossip.want_boxes(self.exchange.boxless(self.ms(now))))
         self.apply(now, self.fetch.wanted(now, wants))
-        self.apply(now, self.fetch.unconfirmed(now, self.exchange.unconfirmed(ms(now))))
+        self.apply(now, self.fetch.unconfirmed(now, self.exchange.unconfirmed(self.ms(now))))
 
     def _project(self) -> None:
         while self.exchange.project():

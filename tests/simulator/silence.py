@@ -112,7 +112,7 @@ class Light:
                     self.net.carry(self, peer, frame)
                 case Ingest(peer, letters):
                     self._take(now, peer, letters)
-                case Serve(peer, want):
+                case Serve(peer, peer_pb2.Want() as want):
                     for answer in self._answers(want):
                         frame = peer_pb2.Frame(entries=peer_pb2.Entries(entries=answer, lane=HISTORY))
                         self.net.carry(self, peer, frame)

@@ -7,6 +7,7 @@ from node import limits
 from node.exchange import standing
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Author
+from node.exchange.signing import Signing
 from node.feed import chain, entry
 from node.feed.chain import Head
 from node.feed.header import URGENT
@@ -77,8 +78,10 @@ class Thief:
             member.reader(),
             self.random.randbytes,
             MemoryJournal(Power(), lambda _: None),
+            in_place=True,
         )
         copy = Exchange(disk, self.victim.exchange.trust, author, MemoryErasures(Power()))
+        copy.signing = Signing(agrees=True)  # a thief asks nobody
         now_ms, said = ms(self.world.now), Letters()
         while len(said) < 1 or self.random.random() < 0.6:
             drafts = workload.draft(self.random, self.world.federation, now_ms, [])

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
+from node.errors import Refused
+from node.exchange.signing import State
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
-from node.store import arrivals, health, index, ledger
+from node.store import arrivals, health, index, ledger, peers
+from node.store.peers import APPROVED, Peer
 from node.v1 import peer_pb2
-from tests.simulator import amendments, checks, floods, members, memo, thief, workload
+from tests.simulator import amendments, checks, copies, floods, members, memo, thief, workload
 from tests.simulator.checks import Checks
 from tests.simulator.disk import Crash, Disk, empty_disk
 from tests.simulator.link import Link, Packed, pack
@@ -23,7 +26,10 @@ ENTRIES_MIN = 40
 SAYING_S = 20.0  # how long entries are published
 CONVERGE_S = 240.0  # after the healing; sixteen rounds of anti-entropy
 DEGREE = 4
-FAULTS = ("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart", "flood", thief.FAULT)
+FAULTS = (
+    *("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart", "flood", thief.FAULT),
+    *copies.FAULTS,
+)
 RARE = (
     "a feed forked in three",
     "a fork was proven",
@@ -48,6 +54,7 @@ RARE = (
     "the store was built the long way",
     "an amendment took effect",
     "two amendments of one number were complete",
+    *copies.RARE,
 )
 
 memo.remember()
@@ -81,6 +88,8 @@ class World:
         self.counts: Counter[str] = Counter()
         self.checks = Checks()
         self.published: list[bytes] = []
+        self.authors: list[Node] = []
+        self.over: list[Node] = []  # whose journal was set back
         self.frames = self.entries = 0
         self.is_healed = False
         self.thief: Thief | None = None
@@ -140,12 +149,12 @@ class World:
         disk = _disks[number]
         disk.load(self.federation.image)
         node = Node(self.seed, one, self.federation, disk)
-        node.journal.noted = lambda body: self.checks.signed(node.id, body)
+        node.journal.noted = lambda body: self.checks.signed(node.id, body, ms(self.now))
         node.carry, node.cut = self._carry, self._cut
-        self._write_store_id(disk, number)
+        self.write_store_id(disk, number)
         return node
 
-    def _write_store_id(self, disk: Disk, number: int) -> None:
+    def write_store_id(self, disk: Disk, number: int) -> None:
         store_id = members.seed(f"store {self.seed} {number}")[:16]
         ledger.write_meta(disk.ledger, "store_id", store_id)
         disk.ledger.commit()
@@ -163,6 +172,8 @@ class World:
         if self.seed % 20 == 0:
             self._build_long_way()
         for node in self.nodes.values():
+            self.approve(node)
+        for node in self.nodes.values():
             if node is not late:
                 node.start(0.0, prepared=True)
         for pair in sorted(self.links):
@@ -178,6 +189,14 @@ class World:
         self.counts["the store was built the long way"] += 1
         disk.close()
 
+    def approve(self, node: Node) -> None:
+        """Its administrator approves those with whom it has a link."""
+        for pair in sorted(self.links):
+            if node.id in pair:
+                (peer,) = set(pair) - {node.id}
+                peers.put(node.disk.ledger, Peer(peer, "", b"", APPROVED, members.BASE_MS))
+        node.disk.commit("ledger")
+
     def _link(self, one: MemberId, other: MemberId) -> None:
         pair = (min(one, other), max(one, other))
         link = self.links.setdefault(pair, Link(pair))
@@ -188,22 +207,27 @@ class World:
             return None
         node = self.nodes[self.federation.members[-1].member_id]
         node.disk.load(self.federation.empty)
-        self._write_store_id(node.disk, node.member.number)
+        self.write_store_id(node.disk, node.member.number)
         self.at(self.random.uniform(5, SAYING_S), lambda: self._join(node))
         return node
 
     def _join(self, node: Node) -> None:
         self.counts["fault: late joiner"] += 1
+        self.join(node)
+
+    def join(self, node: Node) -> None:
+        """Its stores are empty, and its journal is there."""
         node.start(self.now, prepared=False)
         own = members.own_letters(self.federation.charter, node.member)
         node.exchange.admit(node.exchange.verify(own), ms(self.now))
         node.start(self.now, prepared=False)
-        self._after(node)
+        self.after(node)
 
     # ---- The plan of a seed
 
     def _plan(self) -> None:
         authors = [self.nodes[one.member_id] for one in self.random.sample(self.federation.members[:-1], AUTHORS)]
+        self.authors = authors
         for i in range(ENTRIES_MIN):
             self.at(self.random.uniform(0.1, SAYING_S), lambda i=i: self._say(authors[i % AUTHORS]))  # type: ignore[misc]
         self.amendments = amendments.plan(self, SAYING_S)
@@ -219,6 +243,7 @@ class World:
             for _ in range(4):
                 node = self.random.choice([*authors, *everyone])
                 self.at(self.random.uniform(1, SAYING_S), lambda node=node: self._arm(node))  # type: ignore[misc]
+        copies.plan(self, authors)
         if "restart" in self.faults:
             for _ in range(2):
                 node = self.random.choice(everyone)
@@ -229,7 +254,15 @@ class World:
             self.at(self.now + 2.0, lambda: self._say(author))
             return
         drafts = workload.draft(self.random, self.federation, ms(self.now), self.published)
-        if self.do(author, lambda: author.publish(self.now, drafts)):
+        try:
+            lived = self.do(author, lambda: author.publish(self.now, drafts))
+        except Refused:
+            state = author.exchange.signing.state
+            self.counts[f"refused to sign: {state.value}"] += 1
+            other = self.random.choice(self.authors) if state is State.STALE else author
+            self.at(self.now + 1.0, lambda: self._say(other))
+            return
+        if lived:
             self.entries += len(drafts)
         else:
             self.at(self.now + 3.0, lambda: self._say(author))
@@ -245,21 +278,27 @@ class World:
         if not node.is_up:
             return
         self.counts[f"fault: {fault}"] += 1
+        self.turn_off(node)
+        self.at(self.now + self.random.uniform(0.5, 4.0), lambda: self._restart(node))
+
+    def turn_off(self, node: Node) -> None:
+        """Its links end, and what was not committed is lost."""
         node.is_up = False
         node.disk.rollback()
         node.disk.power.commits_left = -1
         for pair, link in sorted(self.links.items()):
             if node.id in pair and link.is_up:
                 self._hang_up(pair)
-        self.at(self.now + self.random.uniform(0.5, 4.0), lambda: self._restart(node))
 
     def _restart(self, node: Node) -> None:
+        if node.is_up:
+            return
         before = len(checks.admitted(node.disk))
         node.start(self.now, prepared=False)
         if len(checks.admitted(node.disk)) > before:
             self.counts["an own entry came back from the journal"] += 1
         self.checks.restarted(node)
-        self._after(node)
+        self.after(node)
 
     def _partition(self) -> None:
         self.counts["fault: partition"] += 1
@@ -364,10 +403,10 @@ class World:
             self.counts["the last commit was kept" if power.kept else "the last commit was lost"] += 1
             self._stop(node, "crash")
             return False
-        self._after(node)
+        self.after(node)
         return True
 
-    def _after(self, node: Node) -> None:
+    def after(self, node: Node) -> None:
         self.checks.moved(node, self.federation.charter.federation_id)
         if self.thief and node.is_up:
             self.thief.look(node)
@@ -401,6 +440,7 @@ class World:
         amendments.agreed(self, self.amendments)
         if self.thief:
             self.thief.check(nodes)
+        copies.check_end(self)
         for node in nodes:
             checks.boxed(node)
         for node in self.random.sample(nodes, 2):
