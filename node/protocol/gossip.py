@@ -51,12 +51,19 @@ class Growth:
 @dataclass(slots=True)
 class _Peer:
     state: State = State.HELLO
+    took_over: bool = False  # from a link that stood: it may be sent to at once, behind our hello
     knows: OrderedDict[HeaderHash, None] = field(default_factory=OrderedDict)
     listed: list[peer_pb2.Row] = field(default_factory=list)
     claims: dict[FeedId, int] = field(default_factory=dict)
+    lacks: dict[FeedId, int] | None = None  # where it was behind us when it listed all, and how far it was there
     digest: bytes = b""
     resync_at: float = float("inf")
     resync_after_s: float = RESYNC_S
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it may be told things."""
+        return self.took_over or self.state is State.READY
 
 
 class Gossip:
@@ -79,7 +86,8 @@ class Gossip:
         self._peers: dict[MemberId, _Peer] = {}
         logs = [FeedId(bytes(founder)) for founder in founders]
         self._ranges = Ranges(self._heads, logs, self._holders, random)
-        self._mesh = Mesh(random)
+        self._mesh = Mesh(random, now=now)
+        self._waiting: dict[MemberId, None] = {}  # for their turn to be asked for ranges
         self._digest = b""
         self.lacks_boxes = False
         self._sync_at = now + limits.SYNC_EVERY_S * random.random()
@@ -99,7 +107,7 @@ class Gossip:
 
     def ready(self) -> list[MemberId]:
         """Peers that said hello."""
-        return sorted(peer for peer, link in self._peers.items() if link.state is State.READY)
+        return sorted(peer for peer, link in self._peers.items() if link.is_ready)
 
     def in_step(self) -> list[MemberId]:
         """Peers whose last digest is ours of now."""
@@ -112,45 +120,64 @@ class Gossip:
         held = {feed_id: self._heads[feed_id].seq for feed_id in claims if feed_id in self._heads}
         return sum(max(seq - held.get(feed_id, 0), 0) for feed_id, seq in claims.items())
 
+    def held_by(self, peer: MemberId, feed_id: FeedId) -> int:
+        """How far the peer, when last compared, held a feed, as far as that is here."""
+        link, head = self._peers.get(peer), self._heads.get(feed_id)
+        if link is None or link.lacks is None or head is None:
+            return 0
+        return min(link.lacks.get(feed_id, head.seq), head.seq)
+
+    def in_mesh(self, peer: MemberId) -> bool:
+        """Whether new entries are pushed to this peer."""
+        return peer in self._peers and self._mesh.holds(peer)
+
     # ---- Verbs
 
-    def link_up(self, _now: float, peer: MemberId, now_ms: int) -> list[Effect]:
-        """A stream is open: say hello."""
-        self._peers[peer] = _Peer()
-        return [Send(peer, Stream.GOSSIP, session.hello(self._me, now_ms))]
+    def link_up(self, now: float, peer: MemberId, now_ms: int, *, dialled: bool = True) -> list[Effect]:
+        """A stream is open, dialled by us or not: say hello. One that takes over from another goes on at once."""
+        standing = self._peers.get(peer)
+        self._peers[peer] = _Peer(took_over=standing is not None and standing.is_ready)
+        self._mesh.link_up(peer, dialled=dialled)
+        hello = Send(peer, Stream.GOSSIP, session.hello(self._me, now_ms))
+        return [hello, *(self._ranges.leave(now, peer) if standing else ())]
 
     def link_down(self, now: float, peer: MemberId) -> list[Effect]:
         """A stream ended: ask others for what it owed."""
         self._peers.pop(peer, None)
-        return self._ranges.leave(now, peer)
+        self._mesh.link_down(peer)
+        self._waiting.pop(peer, None)
+        return [*self._ranges.leave(now, peer), *self._take_turns(now)]
 
-    def frame(self, now: float, peer: MemberId, frame: peer_pb2.Frame) -> list[Effect]:
-        """The peer said something."""
+    def frame(self, now: float, peer: MemberId, frame: peer_pb2.Frame, *, replaced: bool = False) -> list[Effect]:
+        """The peer said something; over a link that another has replaced, entries alone still count."""
         link = self._peers.get(peer)
         if link is None:
             return []
         try:
-            body = session.check(frame, Stream.GOSSIP, link.state)
-            return self._said(now, peer, link, body, frame)
+            body = session.check(frame, Stream.GOSSIP, State.READY if replaced else link.state)
+            return self._said(now, peer, link, body, frame) if body == "entries" or not replaced else []
         except PeerFault as fault:
-            return [Hangup(peer, fault.reason)]
+            return [Hangup(peer, fault.reason, fault.rule)]
 
     def grown(self, now: float, growth: Growth) -> list[Effect]:
         """The store grew, or an urgent entry was verified and is about to be stored."""
         for head in growth.heads:
             self._heads[head.feed_id] = head
+            if not head.seq:  # all of the feed was set aside
+                del self._heads[head.feed_id]
         for feed_id, seq, _ in growth.forks:
             self._forks[feed_id] = seq
         if growth.heads or growth.forks:
             self._digest = b""
-        effects = [*self._flood(growth), *self._spread_forks(growth)]
+        self._mesh.came(now, growth.heads, growth.source)
+        effects = [*self._flood(now, growth), *self._spread_forks(growth)]
         effects += self._fill_gaps(now, growth)
         effects += self._ranges.moved(now, growth.heads, self._peers.__contains__)
         for feed_id in growth.unknown:
             self._ranges.forget(feed_id)
         if growth.unknown and growth.source in self._peers:
             self._schedule_resync(now, self._peers[growth.source])
-        return effects
+        return effects + self._take_turns(now)
 
     def compare(self) -> list[Effect]:
         """Ask every peer now whether it holds the same; `in_step` grows as they answer."""
@@ -177,7 +204,7 @@ class Gossip:
             if now >= self._peers[peer].resync_at:
                 self._peers[peer].resync_at = float("inf")
                 effects.append(self._say_digest(peer))
-        return effects + self._ranges.wakeup(now)
+        return effects + self._ranges.wakeup(now) + self._take_turns(now)
 
     # ---- What was said
 
@@ -211,6 +238,7 @@ class Gossip:
     def _on_digest(self, peer: MemberId, link: _Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash
         if said.hash == self.digest:
+            link.claims, link.lacks = {}, {}
             return [] if said.answer else [self._say_digest(peer, answer=True)]
         if said.answer:
             return []
@@ -220,18 +248,20 @@ class Gossip:
     def _on_heads(self, now: float, peer: MemberId, link: _Peer, said: peer_pb2.Heads) -> list[Effect]:
         sync.check_rows(said.rows)
         if len(link.listed) + len(said.rows) > HEAD_ROWS_MAX:
-            return [Hangup(peer, "a listing of heads without an end")]
+            return [Hangup(peer, "a listing of heads without an end", "frame-size")]
         link.listed += said.rows
         if not said.last:
             return []
         listed, link.listed = link.listed, []
-        missing = sync.missing(self._view, listed)
-        link.claims = dict(missing)
-        effects = self._ranges.ask(now, peer, missing)
+        link.claims = sync.missing(self._view, listed)
+        effects = self._ask_in_turn(now, peer, link)
         probes = sync.differing(self._view, listed)[: limits.RANGES_PER_FRAME_MAX]
         if probes:
             effects.append(Send(peer, Stream.GOSSIP, peer_pb2.Frame(want=peer_pb2.Want(entries=probes))))
         ours = sync.ahead(self._view, listed) if said.whole else []
+        if said.whole:
+            theirs = {FeedId(row.feed_id): row.seq for row in listed}
+            link.lacks = {FeedId(row.feed_id): theirs.get(FeedId(row.feed_id), 0) for row in ours}
         if ours:
             effects += [Send(peer, Stream.GOSSIP, frame) for frame in sync.pages(ours, whole=False)]
         return effects
@@ -246,12 +276,12 @@ class Gossip:
         said = peer_pb2.Digest(hash=self.digest, rows=len(self._heads), answer=answer)
         return Send(peer, Stream.GOSSIP, peer_pb2.Frame(digest=said))
 
-    def _flood(self, growth: Growth) -> list[Effect]:
+    def _flood(self, now: float, growth: Growth) -> list[Effect]:
         if growth.source in self._peers:
             self._note(self._peers[growth.source], (fresh.hash for fresh in growth.fresh))
         effects: list[Effect] = []
         made: dict[tuple[HeaderHash, ...], list[peer_pb2.Frame]] = {}  # most peers lack the same
-        for peer in self._mesh.chosen(self.ready()) if growth.fresh else ():
+        for peer in self._mesh.chosen(now, self.ready()) if growth.fresh else ():
             link = self._peers[peer]
             unknown = [fresh for fresh in growth.fresh if fresh.hash not in link.knows]
             hashes = tuple([fresh.hash for fresh in unknown])
@@ -276,6 +306,25 @@ class Gossip:
         ]
 
     # ---- Asking
+
+    def _ask_in_turn(self, now: float, peer: MemberId, link: _Peer) -> list[Effect]:
+        """Ask for what the peer claims and is not here; where enough are asked already, when one of them is through."""
+        if not self._ranges.takes_on(peer):
+            self._waiting[peer] = None
+            return []
+        held = {feed_id: self._heads[feed_id].seq for feed_id in link.claims if feed_id in self._heads}
+        missing = {feed_id: seq for feed_id, seq in link.claims.items() if seq > held.get(feed_id, 0)}
+        effects = self._ranges.ask(now, peer, missing)
+        asked = [FeedId(one.feed_id) for sent in effects if isinstance(sent, Send) for one in sent.frame.want.ranges]
+        self._mesh.asked(now, peer, missing, asked)
+        return effects
+
+    def _take_turns(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        while self._waiting and self._ranges.takes_on(peer := next(iter(self._waiting))):
+            del self._waiting[peer]
+            effects += self._ask_in_turn(now, peer, self._peers[peer])
+        return effects
 
     def _fill_gaps(self, now: float, growth: Growth) -> list[Effect]:
         if growth.source is None or growth.source not in self._peers:

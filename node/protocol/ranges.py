@@ -35,6 +35,11 @@ class Ranges:
         """When a range has waited long enough."""
         return min((asked.since + limits.STALL_S for asked in self._asked.values()), default=float("inf"))
 
+    def takes_on(self, peer: MemberId) -> bool:
+        """Whether this peer may be asked beside those that are: after a long absence each has the same to give."""
+        asked = {one.peer for one in self._asked.values()}
+        return peer in asked or len(asked) < limits.SYNC_PEERS_MAX
+
     def ask(self, now: float, peer: MemberId, targets: Mapping[FeedId, int]) -> list[Effect]:
         """Ask one peer for ranges that nobody was asked for yet; identity logs first."""
         wanted = [
