@@ -86,13 +86,14 @@ class Daemon:
     exchange: Exchange
     cards: list[Card]
     clock: RealClock = field(default_factory=RealClock)
+    leaf_life: timedelta = issuer.NODE_LIFE
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         now, chance = self.clock.monotonic_s(), SystemRandom()
         trust, me = self.exchange.trust, self._self()
-        heads, forks = ledger.heads(self.exchange.stores.ledger), ledger.forks(self.exchange.stores.ledger)
+        heads, forks = self.exchange.heads(), ledger.forks(self.exchange.stores.ledger)
         founders = [founder.member_id for founder in trust.charter.founders]
         gossip = Gossip(me, heads, {one.feed_id: one.seq for one in forks}, founders, chance, now=now)
         self.started_ms = self.clock.now_ms()
@@ -110,7 +111,13 @@ class Daemon:
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
         self.tools_tls = TlsState(self.leaf, own_tools)
         self.approval = Approval(
-            self.writer, self.peering, self.peers_tls, lambda: self.leaf, self.clock, cards=self.cards
+            self.writer,
+            self.peering,
+            self.peers_tls,
+            lambda: self.leaf,
+            self.clock,
+            self.projecting.set_aside,
+            cards=self.cards,
         )
         self.looking = self._look() if self.config.metrics_listen else None
         self.exposition: Exposition | None = None
@@ -131,10 +138,15 @@ class Daemon:
         )
 
     def _issue_leaf(self) -> tuple[Leaf, datetime]:
-        """A fresh key and certificate for a day; the issuer's key never leaves this machine."""
+        """A fresh key and certificate, for a day in the node; the issuer's key never leaves this machine."""
         key = issuer.create_key()
         made = issuer.issue_node(
-            self.keys.issuer, self.keys.member_id, self.keys.node_id, key.public_key(), self.clock.now()
+            self.keys.issuer,
+            self.keys.member_id,
+            self.keys.node_id,
+            key.public_key(),
+            self.clock.now(),
+            life=self.leaf_life,
         )
         return Leaf(issuer.key_pem(key), issuer.certificate_pem(made)), made.not_valid_after_utc
 
@@ -260,15 +272,14 @@ class Daemon:
                 gate.sweep(self.clock.now())
 
     async def _renew(self) -> None:
-        """A new certificate long before the old one ends; links that we dialled are dialled again under it."""
+        """A new certificate long before the old one ends; links that we dialled are replaced by others under it."""
         while True:
             left = self.leaf_ends - self.clock.now()
             await asyncio.sleep(max(left / timedelta(seconds=1) * RENEW_AT, 1))
             self.leaf, self.leaf_ends = self._issue_leaf()
             self.peers_tls.renew(self.leaf)
             self.tools_tls.renew(self.leaf)
-            for peer in self.peering.connected:
-                self.peering.hang_up(peer, "renews its certificate")
+            self.peering.renew_links()
             _log.info("certificate renewed", until=self.leaf_ends.isoformat())
 
     def _own_status(self) -> admin_pb2.GetStatusResponse:

@@ -1,20 +1,23 @@
 """Everything one node holds, and the few things that can be done to it. Owned by one writer."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from node import limits
 from node.errors import Malformed, Refused
-from node.exchange import admission, disclose, following, ingest, project, publish, verification
+from node.exchange import admission, disclose, following, ingest, project, publish, quarantine, verification
 from node.exchange.admission import Admitted
 from node.exchange.publish import Author, Draft
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified
 from node.feed import entry
 from node.feed import header as headers
+from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows
 from node.store import arrivals, ledger, payloads, peers
+from node.store import quarantine as kept_aside
 from node.store.arrivals import Cursor
 from node.store.ledger import ForkRow
 from node.store.payloads import State
@@ -40,6 +43,7 @@ class Exchange:
         self.author = author
         self.trust = trust
         self.follows = Follows(author.reader.member_id, everything=follow_all)
+        self._aside: Mapping[FeedId, int] = {}  # from where on feeds are set aside
         self._signed_unstored = False
         self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
@@ -58,7 +62,10 @@ class Exchange:
         self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
+        self._aside = kept_aside.first(self.stores.ledger)
         project.mend(self.stores, self.trust, self.reader)
+        if self._aside:
+            quarantine.hide(self.stores, kept_aside.hashes(self.stores.ledger))
         while self.project():
             pass
 
@@ -70,10 +77,14 @@ class Exchange:
         """The pure half; may run in another thread."""
         return verification.verify(letters, self.trust, self.reader)
 
-    def admit(self, checked: Checked, now_ms: int) -> Admitted:
-        """The durable half."""
-        admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows)
+    def admit(self, checked: Checked, now_ms: int, source: MemberId | None = None) -> Admitted:
+        """The durable half. ``source``: the peer it came from."""
+        admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
         self.trust = admitted.trust
+        through = {head.feed_id: head.seq for head in admitted.heads if head.feed_id in self._aside}
+        if through and source and quarantine.vouch(self.stores, through, source):
+            self._aside = kept_aside.first(self.stores.ledger)
+            return replace(admitted, arrived=frozenset({True, False}))
         return admitted
 
     def publish(self, drafts: Sequence[Draft], now_ms: int) -> Admitted:
@@ -152,6 +163,40 @@ class Exchange:
             peers.put(self.stores.ledger, one)
         self.stores.commit("ledger")
 
+    def feeds_from(self, member_id: MemberId) -> list[FeedId]:
+        """Feeds of which this peer was the first to bring something that nobody else has brought yet."""
+        return list(kept_aside.vouched(self.stores.ledger, member_id))
+
+    def set_aside(self, peer: Peer, held: Mapping[FeedId, int]) -> tuple[list[HeaderHash], list[Head]]:
+        """What only this peer brought does not count any more; which entries, and the heads that are told now.
+
+        ``held``: how far others hold what it brought.
+        """
+        found = quarantine.set_aside(self.stores, peer, held, self.own_feeds)
+        return found, self._look_aside()
+
+    def release(self, peer: Peer) -> tuple[list[HeaderHash], list[Head]]:
+        """What was set aside for this peer counts again."""
+        return quarantine.release(self.stores, peer), self._look_aside()
+
+    def note_offers(self, offers: Sequence[tuple[HeaderHash, MemberId]]) -> list[Head]:
+        """Peers offered what is stored: it did not come only from its first source. Heads that may be told for it."""
+        return self._look_aside() if quarantine.offered(self.stores, offers, self._aside) else []
+
+    def _look_aside(self) -> list[Head]:
+        before, self._aside = self._aside, kept_aside.first(self.stores.ledger)
+        return quarantine.heads(self.stores, before.keys() | self._aside.keys(), self._aside)
+
+    def heads(self) -> list[Head]:
+        """All feeds, as far as peers are told of them."""
+        held = {head.feed_id: head for head in ledger.heads(self.stores.ledger)}
+        held |= {head.feed_id: head for head in quarantine.heads(self.stores, self._aside.keys(), self._aside)}
+        return [head for head in held.values() if head.seq]
+
+    def _is_aside(self, hash_: HeaderHash) -> bool:
+        row = ledger.entry(self.stores.ledger, hash_) if self._aside else None
+        return row is not None and row.seq >= self._aside.get(row.feed_id, limits.SEQ_MAX)
+
     def drop_peer(self, member_id: MemberId) -> None:
         """Forget a decision."""
         peers.drop(self.stores.ledger, member_id)
@@ -167,16 +212,20 @@ class Exchange:
         """The answers to a want, a frame's worth each."""
         federation_id = self.trust.federation_id
         answers = [
-            disclose.span(self.stores, asked.feed_id, asked.first, asked.last, federation_id, now_ms)  # type: ignore[arg-type]
+            disclose.span(self.stores, feed_id, asked.first, min(asked.last, below - 1), federation_id, now_ms)
             for asked in want.ranges
+            for feed_id in (FeedId(asked.feed_id),)
+            for below in (self._aside.get(feed_id, limits.SEQ_MAX),)
         ]
-        rows = (ledger.entry(self.stores.ledger, HeaderHash(hash_)) for hash_ in want.entries)
+        wanted = [HeaderHash(hash_) for hash_ in want.entries if not self._is_aside(HeaderHash(hash_))]
+        rows = (ledger.entry(self.stores.ledger, hash_) for hash_ in wanted)
         single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in rows if row]
         return [answer for answer in [*answers, single] if answer]
 
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:
         """One chunk, or that it is not to be had here; None past the end."""
-        if not disclose.is_for_others(self.stores, hash_, self.trust.federation_id, now_ms):
+        is_for_others = disclose.is_for_others(self.stores, hash_, self.trust.federation_id, now_ms)
+        if not is_for_others or self._is_aside(hash_):
             return peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))
         found = disclose.chunk(self.stores, hash_, number, self._leaves(hash_))
         return peer_pb2.Frame(chunk=found) if found else None

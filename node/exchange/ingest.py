@@ -37,9 +37,15 @@ def unseen(
 
 
 def admit(
-    stores: Stores, checked: Checked, trust: Trust, reader: Reader, now_ms: int, follows: Follows | None = None
+    stores: Stores,
+    checked: Checked,
+    trust: Trust,
+    reader: Reader,
+    now_ms: int,
+    follows: Follows | None = None,
+    source: MemberId | None = None,
 ) -> Admitted:
-    """Store what follows its feed, keys before ledger, each in one commit.
+    """Store what follows its feed, keys before ledger, each in one commit. ``source``: the peer it came from.
 
     Without decisions about lists all of them are wanted. A crash between the two commits leaves
     boxes without headers; the start removes them.
@@ -49,7 +55,7 @@ def admit(
         work.take(verified)
     payloads.put_boxes(stores.keys, work.boxes)
     stores.commit("keys")
-    ledger.append(stores.ledger, work.rows)
+    ledger.append(stores.ledger, work.rows, source)
     ledger.set_heads(stores.ledger, (work.heads[feed] for feed in sorted(work.moved)))
     arrivals.add(stores.ledger, work.arrived)
     stores.commit("ledger")

@@ -31,6 +31,7 @@ class Want:
     chunks: int
     first: int
     for_peer: bool = False  # a peer asked for it, and nobody here
+    kind: int = 0  # as its header shows it
 
 
 def add(
@@ -108,13 +109,13 @@ def wants(connection: sa.Connection, now_ms: int, limit: int) -> list[Want]:
         connection,
         "SELECT p.hash, p.lane, p.chunks, (SELECT count(*) FROM chunk c WHERE c.hash = p.hash) AS held,"
         " p.relay_until_ms, row_number() OVER"
-        " (PARTITION BY p.lane, p.relay_until_ms > 0, e.feed_id ORDER BY p.rowid) AS turn"
+        " (PARTITION BY p.lane, p.relay_until_ms > 0, e.feed_id ORDER BY p.rowid) AS turn, e.kind"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0 AND p.boxed AND p.expires_ms > ?"
         " ORDER BY p.lane, p.relay_until_ms > 0, turn, p.rowid LIMIT ?",
         (now_ms, limit),
     )
     return [
-        Want(row[0], row[1], row[2], _first_missing(connection, row[0]) if row[3] else 0, for_peer=bool(row[4]))
+        Want(row[0], row[1], row[2], _first_missing(connection, row[0]) if row[3] else 0, bool(row[4]), row[6])
         for row in rows
     ]
 
