@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 SWEEP_EVERY_S = 60.0  # open calls whose certificate ran out in between end by then
 SWITCH_INTERVAL_S = 0.0005  # a thread that has something urgent waits so long for one that computes
 RENEW_AT = 2 / 3  # of a leaf's life
+RENEW_WITHIN = 1 / 10  # of it: all links are dialled anew in this time
 
 _log = structlog.get_logger()
 
@@ -279,7 +280,7 @@ class Daemon:
             self.leaf, self.leaf_ends = self._issue_leaf()
             self.peers_tls.renew(self.leaf)
             self.tools_tls.renew(self.leaf)
-            self.peering.renew_links()
+            self.peering.renew_links(self.leaf_life / timedelta(seconds=1) * RENEW_WITHIN)
             _log.info("certificate renewed", until=self.leaf_ends.isoformat())
 
     def _own_status(self) -> admin_pb2.GetStatusResponse:

@@ -10,7 +10,6 @@ RETRY_S_MIN = 0.25
 RETRY_S_MAX = 30.0  # a peer that was off for a day is found again within half a minute
 STEADY_S = 10.0  # a link that lasted so long was one; one that ends sooner is a call that failed
 DIALS_PER_S_MAX = 10  # a thousand peers that come back at once are called within two minutes, not in one moment
-RENEWAL_SPREAD_S = 10.0  # within this, all links are dialled anew: not in one moment, and soon
 COURTESY_S = 1.0  # of two that can dial each other, the one with the larger id waits so long
 
 _NEVER = float("inf")
@@ -57,11 +56,11 @@ class Dialing:
         if peer in self._peers and self._peers[peer].due_at != _NEVER:
             self._peers[peer].due_at = now
 
-    def renew(self, now: float, peer: MemberId) -> None:
-        """A link stands that shall be replaced: dial beside it, until another has taken its place."""
+    def renew(self, now: float, peer: MemberId, within_s: float) -> None:
+        """A link stands that shall be replaced: dial beside it, not all at one time, until another has its place."""
         if peer in self._peers:
             dialled = self._peers[peer]
-            dialled.is_renewal, dialled.due_at = True, now + RENEWAL_SPREAD_S * self._random.random()
+            dialled.is_renewal, dialled.due_at = True, now + within_s * self._random.random()
 
     def is_renewal(self, peer: MemberId) -> bool:
         """Whether the peer is dialled though a link to it stands."""

@@ -329,15 +329,14 @@ class Gossip:
     def _fill_gaps(self, now: float, growth: Growth) -> list[Effect]:
         if growth.source is None or growth.source not in self._peers:
             return []
-        targets: dict[FeedId, int] = {}
-        probes = []
+        link, probes = self._peers[growth.source], []
         for feed_id, seq, previous in growth.gaps:
             head = self._heads.get(feed_id)
             if head and head.seq >= seq:
                 probes.append(previous)  # another entry than ours stands there: it proves a fork
             else:
-                targets[feed_id] = max(targets.get(feed_id, 0), seq)
-        effects = self._ranges.ask(now, growth.source, targets)
+                link.claims[feed_id] = max(link.claims.get(feed_id, 0), seq)
+        effects = self._ask_in_turn(now, growth.source, link) if growth.gaps else []
         if probes:
             want = peer_pb2.Want(entries=sorted(set(probes))[: limits.RANGES_PER_FRAME_MAX])
             effects.append(Send(growth.source, Stream.GOSSIP, peer_pb2.Frame(want=want)))

@@ -148,10 +148,10 @@ class Peering:
                 await self._leave(link, outbox)
         return told
 
-    def renew_links(self) -> None:
+    def renew_links(self, within_s: float) -> None:
         """Our certificate is new: dial anew, beside the links that show the old one, whatever we dialled."""
         for peer in filter(self.dialled, self.connected):
-            self.dialing.renew(self._clock.monotonic_s(), peer)
+            self.dialing.renew(self._clock.monotonic_s(), peer, within_s)
         self.links.tell()
 
     def hang_up(self, peer: MemberId, reason: str) -> int:

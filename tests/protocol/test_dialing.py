@@ -4,7 +4,6 @@ from node.feed.keys import MemberId
 from node.protocol.dialing import (
     COURTESY_S,
     DIALS_PER_S_MAX,
-    RENEWAL_SPREAD_S,
     RETRY_S_MAX,
     RETRY_S_MIN,
     STEADY_S,
@@ -114,13 +113,13 @@ def test_a_link_that_is_to_be_renewed_is_dialled_beside_until_another_stands() -
     dialing.add(0, LARGER)
     dialing.due(0)
     dialing.link_up(0, LARGER)
-    dialing.renew(50, LARGER)
-    assert dialing.next_at(LARGER) <= 50 + RENEWAL_SPREAD_S
+    dialing.renew(50, LARGER, 10)
+    assert dialing.next_at(LARGER) <= 60
     assert dialing.due(60) == [LARGER]
     dialing.link_down(60, LARGER)  # that call failed: another
     assert dialing.is_renewal(LARGER)
     assert dialing.due(61) == [LARGER]
     dialing.link_up(61, LARGER)
     assert not dialing.is_renewal(LARGER)
-    dialing.renew(70, SMALLER)  # whom nobody dials here
+    dialing.renew(70, SMALLER, 10)  # whom nobody dials here
     assert not dialing.is_renewal(SMALLER)

@@ -209,7 +209,7 @@ async def test_a_new_certificate_makes_us_dial_again_what_we_dialled_and_nothing
     async with asyncio.timeout(GUARD_S):
         while len(node.peering.connected) < 2:
             await node.peering.links.newer(node.peering.links.version)
-    node.peering.renew_links()
+    node.peering.renew_links(1)
     assert [node.peering.dialing.is_renewal(peer.member_id) for peer in (dialled, dialler)] == [True, False]
     for task in serving:
         task.cancel()

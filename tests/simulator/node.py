@@ -81,9 +81,9 @@ class Node:
 
     # ---- What comes in
 
-    def link_up(self, now: float, peer: MemberId) -> None:
+    def link_up(self, now: float, peer: MemberId, *, dialled: bool) -> None:
         self.links.add(peer)
-        self.apply(now, self.gossip.link_up(now, peer, ms(now)))
+        self.apply(now, self.gossip.link_up(now, peer, ms(now), dialled=dialled))
         self.apply(now, self.fetch.link_up(now, peer, ms(now)))
 
     def link_down(self, now: float, peer: MemberId) -> None:
@@ -146,7 +146,7 @@ class Node:
         early = growth.urgent(self.exchange, checked, peer)
         if early:
             self._grown(now, early)
-        admitted = self.exchange.admit(checked, ms(now))
+        admitted = self.exchange.admit(checked, ms(now), peer)
         self._count(checked, admitted.gaps)
         self._grown(now, growth.committed(self.exchange, admitted, checked, peer))
         if any(one.header.has_payload for one in admitted.entries):
@@ -184,7 +184,8 @@ class Node:
 
     def _refresh_wants(self, now: float) -> None:
         wants = [
-            Wanted(want.hash, want.chunks, want.first, originator) for want, originator in self.exchange.wants(ms(now))
+            Wanted(want.hash, want.chunks, want.first, originator, kind=want.kind)
+            for want, originator in self.exchange.wants(ms(now))
         ]
         self.apply(now, self.gossip.want_boxes(self.exchange.boxless(ms(now))))
         self.apply(now, self.fetch.wanted(now, wants))
