@@ -224,7 +224,7 @@ def release(name: str, folder: Path, yes: bool) -> None:
         return (await node.admin.ReleasePeer(admin_pb2.ReleasePeerRequest(peer=found.member_id.hex()))).released
 
     released = calling.ask(place, ask)
-    click.echo(f"Released {printing.plain(found.name)}: {entries(released)} count again.")
+    click.echo(f"Released {printing.plain(found.name)}; {entries(released)} no longer set aside.")
 
 
 COMMANDS: tuple[click.Command, ...] = (pause, resume, limit, block, release, remove)

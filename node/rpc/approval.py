@@ -129,7 +129,7 @@ class Approval:
 
     async def _set_aside(self, peer: Peer) -> int:
         feeds = await self._writer.run(lambda exchange: exchange.feeds_from(peer.member_id))
-        held = await self._peering.held_elsewhere(feeds)
+        held = await self._peering.held_elsewhere(feeds, peer.member_id)
         hashes, heads = await self._writer.run(lambda exchange: exchange.set_aside(peer, held))
         self._peers[peer.member_id] = peer
         await self._hide(hashes)

@@ -85,14 +85,12 @@ class Peering:
         """How many entries the peer, when last compared, held that are not here."""
         return self._gossip.behind(peer)
 
-    async def held_elsewhere(self, feeds: Iterable[FeedId]) -> dict[FeedId, int]:
-        """How far the connected peers, asked just now, hold feeds that are here."""
+    async def held_elsewhere(self, feeds: Iterable[FeedId], but: MemberId) -> dict[FeedId, int]:
+        """How far the connected peers but one, asked just now, hold feeds that are here."""
         await self._intake.note_offers(now=True)
         await self.compare()
-        return {
-            feed_id: max((self._gossip.held_by(peer, feed_id) for peer in self.connected), default=0)
-            for feed_id in feeds
-        }
+        others = [peer for peer in self.connected if peer != but]  # its link may not have ended yet
+        return {feed_id: max((self._gossip.held_by(peer, feed_id) for peer in others), default=0) for feed_id in feeds}
 
     def in_mesh(self, peer: MemberId) -> bool:
         """Whether new entries are pushed to this peer."""
