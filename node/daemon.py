@@ -46,6 +46,7 @@ from node.runtime.publishing import Publishing
 from node.runtime.reading import Reading
 from node.runtime.saying import Saying
 from node.runtime.staging import Staging
+from node.runtime.sweeping import Sweeping
 from node.runtime.threads import ReadingThreads
 from node.runtime.writer import Writer
 from node.store import ledger, stores
@@ -94,7 +95,7 @@ class Daemon:
     def __post_init__(self) -> None:
         now, chance = self.clock.monotonic_s(), SystemRandom()
         trust, me = self.exchange.trust, self._self()
-        heads, forks = self.exchange.heads(), ledger.forks(self.exchange.stores.ledger)
+        heads, forks = self.exchange.aside.heads(), ledger.forks(self.exchange.stores.ledger)
         founders = [founder.member_id for founder in trust.charter.founders]
         gossip = Gossip(me, heads, {one.feed_id: one.seq for one in forks}, founders, chance, now=now)
         self.started_ms = self.clock.now_ms()
@@ -107,6 +108,7 @@ class Daemon:
         self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock)
         self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.following = Following(self.saying)
+        self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, lambda: True)
         self.leaf, self.leaf_ends = self._issue_leaf()
         self.peers_tls = TlsState(self.leaf, Pins())
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
@@ -159,6 +161,7 @@ class Daemon:
             await self.reading.open()
             await self.threads.open()
             await self.approval.load()
+            await self.sweeping.sweep()  # nobody is let in while something overdue could still be served
             listeners = self._listen()
             self.approval.gate = listeners[0].gate
             for one in listeners:
@@ -178,6 +181,7 @@ class Daemon:
                     self.projecting.run(),
                     self.listing.rewrite(),
                     self.following.tidy(),
+                    self.sweeping.run(),
                     dialing.dial_all(self.peering, self.approval.dial, self.clock),
                     self._follow_logs(),
                     self._sweep([one.gate for one in listeners]),

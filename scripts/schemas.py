@@ -103,6 +103,21 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 "stores": _many(_record({"path": TEXT, "version": NUMBER, "action": TEXT})),
             }
         ),
+        "erase prove": _record(
+            {
+                "entry": TEXT,
+                "position": {"type": ["integer", "null"], "description": "Absent of a whole record."},
+                "erased": FLAG,
+                "erased_ms": {"type": ["integer", "null"]},
+                "reason": TEXT,
+                "journal_line": NUMBER,
+                "journal_size": NUMBER,
+                "journal_head": TEXT,
+                "left": _many(TEXT),
+                "shown": _many(_record({"path": TEXT, "byte": NUMBER})),
+                "searched_bytes": NUMBER,
+            }
+        ),
         "log level": _record({"level": TEXT, "before": TEXT}),
         "status": status,
         "member": _many(member),

@@ -19,6 +19,7 @@ COMMANDS = {  # name: module, attribute
     "upgrade": ("node.cli.upgrade", "upgrade"),
     "log": ("node.cli.log", "log"),
     "index": ("node.cli.index", "index"),
+    "erase": ("node.cli.erase", "erase"),
     "status": ("node.cli.status", "status"),
     "doctor": ("node.cli.doctor", "doctor"),
     "member": ("node.cli.roster", "member"),

@@ -39,6 +39,7 @@ class Checking:
     async def check_match(self, match: tools_pb2.Match, kind: str, values: Sequence[Value]) -> None:
         """Raise Unverified unless the value that matched stands in the signed record, at that position."""
         kept = await self._record(HeaderHash(match.entry))
+        match.remainder = kept.remainder
         if not 0 <= match.index < len(values) or not _stands(match, kind, values[match.index], kept):
             raise Unverified(
                 "the node names a match that does not stand in the signed record",
@@ -125,6 +126,8 @@ class Checking:
         """The record, by the key in the box or the one handed out; either must be the one committed to."""
         assert self._trust is not None  # noqa: S101 - nothing verifies without
         header = verified.header
+        if delivery.remainder:
+            return self._left(verified, delivery.remainder)
         if not verified.box or not verified.payload:
             raise Unverified("the node handed out an entry without its payload")
         box = boxes.decode(verified.box)
@@ -136,6 +139,13 @@ class Checking:
         except PeerFault as fault:
             raise Unverified(f"the payload does not open: {fault.reason}") from fault
 
+    def _left(self, verified: Verified, plaintext: bytes) -> record_pb2.Record:
+        """What is left of a record after a part was erased; the header is signed, and the rest the node's word."""
+        try:
+            return verification.read_record(verified.header, plaintext)
+        except PeerFault as fault:
+            raise Unverified(f"what is left of the record is none: {fault.reason}") from fault
+
     async def _record(self, hash_: HeaderHash) -> Kept:
         """A verified record of a list."""
         kept = self._records.get(hash_)
@@ -146,7 +156,8 @@ class Checking:
         verified = await self._verified(delivery.entry)
         if verified.header.hash != hash_:
             raise Unverified("the node handed out another entry than the one it named")
-        return self._records.put(hash_, verified.member_id, self._opened(verified, delivery))
+        record = self._opened(verified, delivery)
+        return self._records.put(hash_, verified.member_id, record, remainder=bool(delivery.remainder))
 
 
 def _stands(match: tools_pb2.Match, kind: str, value: Value, kept: Kept) -> bool:

@@ -20,6 +20,7 @@ class Kept:
     digests: bytes
     texts: tuple[str, ...]
     size: int
+    remainder: bool = False  # checked against what its node says is left of it
 
 
 class Records:
@@ -39,10 +40,13 @@ class Records:
             self._kept.move_to_end(entry)
         return self._kept.get(entry)
 
-    def put(self, entry: HeaderHash, member_id: MemberId, record: record_pb2.Record) -> Kept:
+    def put(
+        self, entry: HeaderHash, member_id: MemberId, record: record_pb2.Record, *, remainder: bool = False
+    ) -> Kept:
         """Keep one more, and no longer what it leaves no room for; itself it stays, whatever its size."""
         items = record.items
-        kept = Kept(member_id, record.object_id, items.kind, items.digests, tuple(items.values), record.ByteSize())
+        texts, size = tuple(items.values), record.ByteSize()
+        kept = Kept(member_id, record.object_id, items.kind, items.digests, texts, size, remainder)
         self._kept[entry] = kept
         self.size += kept.size
         while len(self._kept) > 1 and (len(self._kept) > self._kept_max or self.size > self._bytes_max):

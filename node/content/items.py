@@ -1,6 +1,6 @@
 """Items of a list in a record: sorted over the whole list, then cut."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from node import limits
@@ -39,6 +39,20 @@ def pack(letter: "record_pb2.Items", kind: HashKind, rows: Sequence[Row]) -> Non
         letter.values.extend(value for value, _ in rows if isinstance(value, str))
     if kind.has_quality and any(quality != QUALITY_UNKNOWN for _, quality in rows):
         letter.qualities = bytes(quality for _, quality in rows)
+
+
+def blank(kind: HashKind, letter: "record_pb2.Items", positions: Collection[int]) -> None:
+    """Take the values at these places out of a letter; the others keep theirs."""
+    size = kind.digest_bytes
+    digests, qualities = bytearray(letter.digests), bytearray(letter.qualities)
+    for position in positions:
+        if kind.is_fixed:
+            digests[position * size : (position + 1) * size] = bytes(size)
+        else:
+            letter.values[position] = ""
+        if qualities:
+            qualities[position] = QUALITY_UNKNOWN
+    letter.digests, letter.qualities = bytes(digests), bytes(qualities)
 
 
 def count(kind: HashKind, letter: "record_pb2.Items") -> int:

@@ -27,6 +27,7 @@ from node.feed.header import NORMAL
 from node.feed.identity import Inception
 from node.feed.kinds import Kind
 from node.store import ledger, stores
+from node.store.erasures import FILE, FileErasures
 from node.store.journal import FileJournal
 from node.store.stores import Stores
 from node.v1 import header_pb2
@@ -57,6 +58,7 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
             ledger.write_meta(opened.ledger, "store_id", secrets.token_bytes(STORE_ID_BYTES))  # noqa: TID251 - custody
             opened.commit("ledger")
         journal = FileJournal(config.data_folder / folder.JOURNAL)
+        erasures = FileErasures(config.data_folder / FILE, charter.federation_id)
     except BaseException:
         opened.close()
         raise
@@ -67,7 +69,7 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
         randomness=secrets.token_bytes,  # noqa: TID251 - custody has real randomness
         journal=journal,
     )
-    return Exchange(opened, trusts.begin(charter), author, follow_all=config.lists_follow == "all")
+    return Exchange(opened, trusts.begin(charter), author, erasures, follow_all=config.lists_follow == "all")
 
 
 def _check_bound(config: Config, opened: Stores, charter: Charter) -> None:
@@ -84,6 +86,8 @@ def close_exchange(exchange: Exchange) -> None:
     exchange.stores.close()
     if isinstance(exchange.author.journal, FileJournal):
         exchange.author.journal.close()
+    if isinstance(exchange.erasures, FileErasures):
+        exchange.erasures.close()
 
 
 def has_charter(config: Config) -> bool:

@@ -19,7 +19,7 @@ from node.feed.roster import Roster
 from node.policy import effect
 from node.policy.effect import Right
 from node.policy.following import Follows, List, State
-from node.store import arrivals, index, ledger, payloads
+from node.store import arrivals, index, ledger, payloads, remainders
 from node.store.arrivals import Arrival, Cursor
 from node.store.index import Count, Record
 from node.store.ledger import Row
@@ -297,7 +297,10 @@ def _delivery(
         letter.key = opened.key
     elif kinds and header.kind not in kinds:
         return None
-    if header.has_payload:
+    if header.has_payload and remainders.find(stores.ledger, row.hash) is not None:
+        opened = records.open_record(stores, row, trust, reader)
+        letter.remainder = opened.record.SerializeToString(deterministic=True) if opened else b""
+    elif header.has_payload:
         letter.entry.box, letter.entry.payload = payloads.sealed(stores.ledger, row.hash)
     return letter
 

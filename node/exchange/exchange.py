@@ -1,24 +1,25 @@
 """Everything one node holds, and the few things that can be done to it. Owned by one writer."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from node import limits
 from node.errors import Malformed, Refused
-from node.exchange import admission, disclose, following, ingest, project, publish, quarantine, verification
+from node.exchange import admission, disclose, erase, following, ingest, project, publish, verification
 from node.exchange.admission import Admitted
+from node.exchange.erase import Erasures
 from node.exchange.publish import Author, Draft
+from node.exchange.quarantine import Aside
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified
 from node.feed import entry
 from node.feed import header as headers
-from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows
-from node.store import arrivals, ledger, payloads, peers
-from node.store import quarantine as kept_aside
+from node.store import arrivals, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
+from node.store.erasures import Erasure
 from node.store.ledger import ForkRow
 from node.store.payloads import State
 from node.store.peers import Peer
@@ -32,18 +33,22 @@ RELAYED_CHUNKS_MAX = 16384  # that are here for peers alone: a gigabyte, whateve
 RELAYED_MS = 3_600_000
 RELAYED_AGAIN_MS = 4 * RELAYED_MS  # or members that do not follow would ask each other for ever
 RELAYED_KEPT = 65_536
+COMPACTED_BYTES_MAX = 64 << 20  # written anew in half a second, while the writer waits
 WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
 
 
 class Exchange:
     """The stores, what is trusted, and who signs here."""
 
-    def __init__(self, stores: Stores, trust: Trust, author: Author, *, follow_all: bool = True) -> None:
+    def __init__(
+        self, stores: Stores, trust: Trust, author: Author, erasures: Erasures, *, follow_all: bool = True
+    ) -> None:
         self.stores = stores
+        self.erasures = erasures
         self.author = author
         self.trust = trust
         self.follows = Follows(author.reader.member_id, everything=follow_all)
-        self._aside: Mapping[FeedId, int] = {}  # from where on feeds are set aside
+        self.aside = Aside(stores)
         self._signed_unstored = False
         self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
@@ -62,10 +67,9 @@ class Exchange:
         self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
-        self._aside = kept_aside.first(self.stores.ledger)
         project.mend(self.stores, self.trust, self.reader)
-        if self._aside:
-            quarantine.hide(self.stores, kept_aside.hashes(self.stores.ledger))
+        self.aside.start()
+        erase.apply(self.stores, self.erasures, self.trust, self.reader, self.author.randomness)
         while self.project():
             pass
 
@@ -81,9 +85,8 @@ class Exchange:
         """The durable half. ``source``: the peer it came from."""
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
         self.trust = admitted.trust
-        through = {head.feed_id: head.seq for head in admitted.heads if head.feed_id in self._aside}
-        if through and source and quarantine.vouch(self.stores, through, source):
-            self._aside = kept_aside.first(self.stores.ledger)
+        self._keep_erased([one.header.hash for one in checked.entries if one.payload])
+        if self.aside.vouch(admitted.heads, source):
             return replace(admitted, arrived=frozenset({True, False}))
         return admitted
 
@@ -118,6 +121,8 @@ class Exchange:
             arrived = admission.settle(self.stores, header, encoded, True, self.trust, self.reader, now_ms)
             arrivals.add(self.stores.ledger, arrived)
         self.stores.commit("ledger")
+        if complete:
+            self._keep_erased([hash_])
         return complete
 
     def choose(self, member_id: MemberId, object_id: ObjectId, choice: Choice | None, now_ms: int) -> None:
@@ -163,44 +168,31 @@ class Exchange:
             peers.put(self.stores.ledger, one)
         self.stores.commit("ledger")
 
-    def feeds_from(self, member_id: MemberId) -> list[FeedId]:
-        """Feeds of which this peer was the first to bring something that nobody else has brought yet."""
-        return list(kept_aside.vouched(self.stores.ledger, member_id))
-
-    def set_aside(self, peer: Peer, held: Mapping[FeedId, int]) -> tuple[list[HeaderHash], list[Head]]:
-        """What only this peer brought does not count any more; which entries, and the heads that are told now.
-
-        ``held``: how far others hold what it brought.
-        """
-        found = quarantine.set_aside(self.stores, peer, held, self.own_feeds)
-        return found, self._look_aside()
-
-    def release(self, peer: Peer) -> tuple[list[HeaderHash], list[Head]]:
-        """What was set aside for this peer counts again."""
-        return quarantine.release(self.stores, peer), self._look_aside()
-
-    def note_offers(self, offers: Sequence[tuple[HeaderHash, MemberId]]) -> list[Head]:
-        """Peers offered what is stored: it did not come only from its first source. Heads that may be told for it."""
-        return self._look_aside() if quarantine.offered(self.stores, offers, self._aside) else []
-
-    def _look_aside(self) -> list[Head]:
-        before, self._aside = self._aside, kept_aside.first(self.stores.ledger)
-        return quarantine.heads(self.stores, before.keys() | self._aside.keys(), self._aside)
-
-    def heads(self) -> list[Head]:
-        """All feeds, as far as peers are told of them."""
-        held = {head.feed_id: head for head in ledger.heads(self.stores.ledger)}
-        held |= {head.feed_id: head for head in quarantine.heads(self.stores, self._aside.keys(), self._aside)}
-        return [head for head in held.values() if head.seq]
-
-    def _is_aside(self, hash_: HeaderHash) -> bool:
-        row = ledger.entry(self.stores.ledger, hash_) if self._aside else None
-        return row is not None and row.seq >= self._aside.get(row.feed_id, limits.SEQ_MAX)
-
     def drop_peer(self, member_id: MemberId) -> None:
         """Forget a decision."""
         peers.drop(self.stores.ledger, member_id)
         self.stores.commit("ledger")
+
+    def begin_erasing(self, found: Sequence[Erasure]) -> None:
+        """Make durable that these are erased, before anything of them goes."""
+        self.erasures.append(found)
+
+    def finish_erasing(self, found: Sequence[Erasure]) -> None:
+        """Let go what has left the index."""
+        erase.drop_whole(self.stores, {one.entry: one.reason for one in found if not one.positions})
+        for one in found:
+            self._served.pop(one.entry, None)
+            if one.positions:
+                gone = int.from_bytes(one.positions, "little")
+                erase.drop_part(self.stores, one.entry, gone, self.trust, self.reader, self.author.randomness)
+
+    def compact(self) -> bool:
+        """So that no page of keys or ledger shows what was erased; whether nothing stood in the way.
+
+        A large ledger is not written anew: what a page of it may still show has no key any more.
+        """
+        small = stores.size_bytes(self.stores.ledger) <= COMPACTED_BYTES_MAX
+        return stores.compact(self.stores.keys) and stores.compact(self.stores.ledger, whole=small)
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""
@@ -212,12 +204,10 @@ class Exchange:
         """The answers to a want, a frame's worth each."""
         federation_id = self.trust.federation_id
         answers = [
-            disclose.span(self.stores, feed_id, asked.first, min(asked.last, below - 1), federation_id, now_ms)
-            for asked in want.ranges
-            for feed_id in (FeedId(asked.feed_id),)
-            for below in (self._aside.get(feed_id, limits.SEQ_MAX),)
+            disclose.span(self.stores, feed_id, first, min(last, self.aside.below(feed_id)), federation_id, now_ms)
+            for feed_id, first, last in ((FeedId(one.feed_id), one.first, one.last) for one in want.ranges)
         ]
-        wanted = [HeaderHash(hash_) for hash_ in want.entries if not self._is_aside(HeaderHash(hash_))]
+        wanted = [hash_ for hash_ in map(HeaderHash, want.entries) if not self.aside.has(hash_)]
         rows = (ledger.entry(self.stores.ledger, hash_) for hash_ in wanted)
         single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in rows if row]
         return [answer for answer in [*answers, single] if answer]
@@ -225,7 +215,7 @@ class Exchange:
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:
         """One chunk, or that it is not to be had here; None past the end."""
         is_for_others = disclose.is_for_others(self.stores, hash_, self.trust.federation_id, now_ms)
-        if not is_for_others or self._is_aside(hash_):
+        if not is_for_others or self.aside.has(hash_):
             return peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))
         found = disclose.chunk(self.stores, hash_, number, self._leaves(hash_))
         return peer_pb2.Frame(chunk=found) if found else None
@@ -287,6 +277,15 @@ class Exchange:
         return found
 
     # ---- Inside
+
+    def _keep_erased(self, hashes: Sequence[HeaderHash]) -> None:
+        """What was erased here before, and came again from a peer or out of a copy, goes again."""
+        again = {hash_: reason for hash_ in hashes if (reason := self.erasures.whole.get(hash_))}
+        if again:
+            erase.drop_whole(self.stores, again)
+        for hash_ in hashes:
+            if gone := self.erasures.parts.get(hash_):
+                erase.drop_part(self.stores, hash_, gone, self.trust, self.reader, self.author.randomness)
 
     def _leaves(self, hash_: HeaderHash) -> Sequence[bytes]:
         """Hashed once for a payload, not once for each chunk of it that goes out."""

@@ -10,7 +10,7 @@ from node.feed import entry
 from node.feed.header import Header
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.policy.following import Choice, Follows, List
-from node.store import arrivals, following, ledger, payloads
+from node.store import arrivals, following, ledger, payloads, remainders
 from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -66,6 +66,9 @@ def let_go(stores: Stores, trust: Trust, follows: Follows, hashes: Sequence[Head
         (again if is_wanted else gone).append(hash_)
     for hash_ in gone:
         payloads.set_state(stores.ledger, hash_, State.UNWANTED)
+        if remainders.find(stores.ledger, hash_) is not None:  # its box is its own; the start removes it
+            remainders.drop(stores.ledger, hash_)
+            payloads.set_boxed(stores.ledger, hash_, boxed=False)
     payloads.drop_chunks(stores.ledger, gone)
     _arrive_again(stores, trust, again, now_ms)
     stores.commit("ledger")

@@ -170,6 +170,7 @@ def _match(place: Place, about: _Weighed, sources: int) -> tools_pb2.Match:
     match.CopyFrom(about.match)
     match.index, match.position, match.sources = place.asked, place.position, sources
     match.item = f"{about.reference}:{place.position}"
+    match.remainder = bool(about.restriction.gone)
     quality = about.quality(place.position)
     if quality is not None:
         match.quality = quality

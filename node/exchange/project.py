@@ -5,8 +5,9 @@ index equals the live one. A record is shown only when all its items are durable
 takes back is noted beside the records, whichever comes first; whether it counts, readers decide.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from node import limits
 from node.content import hashes, items
@@ -39,6 +40,7 @@ class Heavy:
     number: int
     kind: HashKind
     keys: bytes  # of all items by position, end to end
+    gone: int = 0  # the places of items that were erased, as bits
     replaces: tuple[Replacement, ...] = ()
 
 
@@ -63,7 +65,7 @@ def begin(stores: Stores, trust: Trust, reader: Reader, follows: Follows, *, urg
 
 def write_keys(stores: Stores, heavy: Heavy) -> None:
     """Write the items of a record; touches no other file than theirs."""
-    _write_keys(stores, heavy.number, heavy.kind, heavy.keys)
+    _write_keys(stores, heavy.number, heavy.kind, heavy.keys, heavy.gone)
 
 
 def finish(stores: Stores, heavy: Heavy) -> None:
@@ -158,7 +160,7 @@ def _begin_items(stores: Stores, arrival: Arrival, opened: Opened) -> Heavy | No
     )
     # A kind of later versions is carried and counted nowhere.
     number = index.put_record(stores.index, _row(opened, count), shown=kind is None)
-    return Heavy(arrival, number, kind, keys, replaces) if kind else None
+    return Heavy(arrival, number, kind, keys, opened.gone, replaces) if kind else None
 
 
 def _note_withdrawal(stores: Stores, row: Row, trust: Trust) -> None:
@@ -185,16 +187,28 @@ def _note_withdrawal(stores: Stores, row: Row, trust: Trust) -> None:
     )
 
 
-def _write_keys(stores: Stores, number: int, kind: HashKind, keys: bytes) -> None:
+def _write_keys(stores: Stores, number: int, kind: HashKind, keys: bytes, gone: int) -> None:
     count, step = len(keys) // kind.key_bytes, limits.DIGESTS_PER_TRANSACTION_MAX
     index.note_written(stores.digests, number, whole=False)
-    for first in range(0, count, step):
-        part = min(step, count - first)
-        index.put_digests(stores.digests, kind.number, kind.key_bytes, number, keys, first, part)
-        if first + part < count:
+    for start in range(0, count, step):
+        end = min(start + step, count)
+        for first, last in _runs(start, end, gone):
+            index.put_digests(stores.digests, kind.number, kind.key_bytes, number, keys, first, last - first)
+        if end < count:
             stores.commit("digests")
     index.note_written(stores.digests, number, whole=True)
     stores.commit("digests")
+
+
+def _runs(start: int, end: int, gone: int) -> Iterator[tuple[int, int]]:
+    """The stretches of places in between that are not gone."""
+    if not gone:
+        yield start, end
+        return
+    for is_gone, run in groupby(range(start, end), lambda place: bool(gone >> place & 1)):
+        places = list(run)
+        if not is_gone:
+            yield places[0], places[-1] + 1
 
 
 def hide(stores: Stores, hash_: HeaderHash) -> int | None:
@@ -214,6 +228,18 @@ def erase_keys(stores: Stores, row: Row, number: int, trust: Trust, reader: Read
         keys = items.keys(kind, opened.record.items)
         index.drop_digests(stores.digests, kind.number, kind.key_bytes, number, keys)
     index.drop_written(stores.digests, number)
+    stores.commit("digests")
+
+
+def thin(stores: Stores, row: Row, positions: Collection[int], trust: Trust, reader: Reader) -> None:
+    """Take some items of a record out of the index; they are known from its payload, which is still here."""
+    opened, number = records.open_record(stores, row, trust, reader), index.number(stores.index, row.hash)
+    kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
+    if opened is None or kind is None or number is None:
+        return
+    keys, size = items.keys(kind, opened.record.items), kind.key_bytes
+    for place in sorted(positions):
+        index.drop_digest(stores.digests, kind.number, keys[place * size : (place + 1) * size], number, place)
     stores.commit("digests")
 
 
@@ -237,7 +263,7 @@ def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
         if opened is None or kind is None:
             index.drop_record(stores.index, number)
         else:
-            _write_keys(stores, number, kind, items.keys(kind, opened.record.items))
+            _write_keys(stores, number, kind, items.keys(kind, opened.record.items), opened.gone)
     stores.commit("index")
 
 

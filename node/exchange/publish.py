@@ -24,7 +24,7 @@ from node.feed.chain import Head
 from node.feed.header import NORMAL, OPEN_RELAY
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
-from node.store import ledger, payloads
+from node.store import ledger, payloads, remainders
 from node.store.journal import Signed
 from node.store.stores import Stores
 from node.v1 import header_pb2
@@ -198,7 +198,8 @@ def recover(stores: Stores, author: Author, trust: Trust, now_ms: int) -> Admitt
     admitted = ingest.admit(stores, verification.verify(signed, trust, author.reader), trust, author.reader, now_ms)
     payloads.drop_chunks(stores.ledger, payloads.orphans(stores.ledger))
     stores.commit("ledger")
-    named = payloads.box_hashes(stores.keys)
+    own = remainders.boxes(stores.ledger)
+    named = [hash_ for hash_ in payloads.box_hashes(stores.keys) if hash_ not in own]
     held = ledger.held(stores.ledger, named) if len(named) < _BATCH else _held(stores, named)
     payloads.drop_boxes(stores.keys, [hash_ for hash_ in named if hash_ not in held])
     stores.commit("keys")

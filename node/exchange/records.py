@@ -7,11 +7,13 @@ from node.exchange import verification
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import box as boxes
-from node.feed import entry
+from node.feed import entry, payload
 from node.feed.header import Header
 from node.feed.keys import MemberId
-from node.store import payloads
+from node.feed.pae import FederationId
+from node.store import payloads, remainders
 from node.store.ledger import Row
+from node.store.remainders import Remainder
 from node.store.stores import Stores
 from node.v1 import record_pb2
 
@@ -25,12 +27,15 @@ class Opened:
     received_ms: int
     record: record_pb2.Record
     key: bytes = field(repr=False)
+    gone: int = 0  # the places of items that were erased, as bits: they hold no value any more
 
 
 def open_record(stores: Stores, row: Row, trust: Trust, reader: Reader) -> Opened | None:
     """The record of one arrival; None for a statement, one that is erased, or one sealed wrongly."""
     header = entry.decode(row.body, row.signature, trust.federation_id).header
     feed = trust.feeds.get(header.feed_id)
+    if feed is not None and (left := remainders.find(stores.ledger, row.hash)) is not None:
+        return _open_remainder(stores, row, header, feed.member_id, left, trust.federation_id)
     encoded = payloads.box(stores.keys, row.hash) if header.has_payload else None
     if feed is None or encoded is None:
         return None
@@ -42,3 +47,15 @@ def open_record(stores: Stores, row: Row, trust: Trust, reader: Reader) -> Opene
     except Malformed:
         return None
     return Opened(header, feed.member_id, row.received_ms, record, key)
+
+
+def _open_remainder(
+    stores: Stores, row: Row, header: Header, member_id: MemberId, left: Remainder, federation_id: FederationId
+) -> Opened | None:
+    encoded = payloads.box(stores.keys, left.box)
+    if encoded is None:
+        return None
+    key, context = boxes.decode(encoded).data, payload.remainder_context(federation_id, row.hash)
+    plaintext = payload.unseal(key, context, payloads.ciphertext(stores.ledger, row.hash))
+    record = verification.read_record(header, plaintext)
+    return Opened(header, member_id, row.received_ms, record, key, left.positions)

@@ -153,7 +153,11 @@ def open_key(
 def unseal(header: Header, author: MemberId, key: bytes, ciphertext: bytes, trust: Trust) -> record_pb2.Record:
     """The record in a ciphertext; raises Malformed, at the author's charge, where it is not one."""
     context = payload.context(trust.federation_id, author, header.carriage, header.exercise, header.payload_id)
-    plaintext = payload.unseal(key, context, ciphertext)
+    return read_record(header, payload.unseal(key, context, ciphertext))
+
+
+def read_record(header: Header, plaintext: bytes) -> record_pb2.Record:
+    """The record that a header is about; raises Malformed, at the author's charge, where it is another or none."""
     try:
         record = record_pb2.Record.FromString(plaintext)
     except DecodeError as error:

@@ -121,16 +121,18 @@ class Approval:
         if not held.is_quarantined:
             raise Refused(f"nothing of {self._name(member_id)} is set aside", field="peer")
         released = replace(held, is_quarantined=False)
-        hashes, heads = await self._writer.run(lambda exchange: exchange.release(released))
+        hashes, heads = await self._writer.run(lambda exchange: exchange.aside.release(released))
         self._peers[member_id] = released
         self._writer.arrived()
         await self._peering.grown(Growth(heads=heads))
         return len(hashes)
 
     async def _set_aside(self, peer: Peer) -> int:
-        feeds = await self._writer.run(lambda exchange: exchange.feeds_from(peer.member_id))
+        feeds = await self._writer.run(lambda exchange: exchange.aside.feeds_from(peer.member_id))
         held = await self._peering.held_elsewhere(feeds, peer.member_id)
-        hashes, heads = await self._writer.run(lambda exchange: exchange.set_aside(peer, held))
+        hashes, heads = await self._writer.run(
+            lambda exchange: exchange.aside.set_aside(peer, held, exchange.own_feeds)
+        )
         self._peers[peer.member_id] = peer
         await self._hide(hashes)
         await self._peering.grown(Growth(heads=heads))

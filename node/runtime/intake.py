@@ -71,7 +71,7 @@ class Intake:
             return
         self._noted_at = at
         offers = self._copies.take_offers()
-        heads = await self._writer.run(lambda exchange: exchange.note_offers(offers)) if offers else []
+        heads = await self._writer.run(lambda exchange: exchange.aside.note_offers(offers)) if offers else []
         if heads:  # what was set aside until another offered it, too
             self._writer.arrived()
             await self._around.grown(Growth(heads=heads))

@@ -18,6 +18,7 @@ import structlog
 from node.errors import Unavailable
 from node.exchange import project, quarantine
 from node.exchange.project import Heavy
+from node.feed import statements
 from node.feed.header import BULK
 from node.feed.keys import HeaderHash
 from node.runtime.writer import News, Writer
@@ -79,7 +80,7 @@ class Projecting:
         return True
 
     async def drop(self, hashes: Sequence[HeaderHash]) -> None:
-        """Take records of lists out of the index, while their payloads are still here to say what they hold."""
+        """Take records out of the index, while their payloads are still here to say what they hold."""
         for hash_ in hashes:
             await self._writer.bulk_turn()
             async with self._lanes[False]:  # records of lists are bulk: what is urgent waits for none of this
@@ -94,6 +95,26 @@ class Projecting:
         async with self._lanes[True], self._lanes[False]:
             await self._run(self._index, partial(quarantine.hide, self._stores, hashes))
         self.news.tell()
+
+    async def thin(self, parts: Sequence[tuple[HeaderHash, bytes]]) -> None:
+        """Take some items of records out of the index, while their payloads still say what they are."""
+        for hash_, positions in parts:
+            await self._writer.bulk_turn()
+            async with self._lanes[False]:
+                await self._run(self._digests, partial(self._thin, hash_, positions))
+        self.news.tell()
+
+    async def compact(self) -> bool:
+        """Write both files anew, so that no page shows what was erased; whether nothing stood in the way."""
+        held = self._stores
+        digests = await self._run(self._digests, lambda: stores.compact(held.digests))
+        index = await self._run(self._index, lambda: stores.compact(held.index))
+        return digests and index
+
+    def _thin(self, hash_: HeaderHash, positions: bytes) -> None:
+        row, writer = ledger.entry(self._stores.ledger, hash_), self._writer
+        if row is not None:
+            project.thin(self._stores, row, statements.positions(positions), writer.trust, writer.reader)
 
     def _erase_keys(self, hash_: HeaderHash, number: int) -> None:
         row = ledger.entry(self._stores.ledger, hash_)

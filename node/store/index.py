@@ -153,6 +153,22 @@ def drop_digests(digests: sa.Connection, kind: int, key_bytes: int, number: int,
     )
 
 
+def drop_digest(digests: sa.Connection, kind: int, value: bytes, number: int, position: int) -> None:
+    """Forget one value of a record."""
+    driver.execute(
+        digests,
+        "DELETE FROM digest WHERE kind = ? AND value = ? AND record = ? AND position = ?",
+        (kind, value, number, position),
+    )
+
+
+def has_place(digests: sa.Connection, number: int, position: int) -> bool:
+    """Whether any value stands at this place of a record; reads all of them."""
+    return bool(
+        driver.scalar(digests, "SELECT 1 FROM digest WHERE record = ? AND position = ? LIMIT 1", (number, position))
+    )
+
+
 def drop_record(index: sa.Connection, number: int) -> None:
     """Forget one record."""
     driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))
@@ -251,6 +267,12 @@ def counts(index: sa.Connection, kind: int, now_ms: int) -> dict[tuple[MemberId,
         (kind, now_ms),
     )
     return {(row[0], row[1]): Count(*row[2:]) for row in rows}
+
+
+def items_by_member(index: sa.Connection) -> dict[MemberId, int]:
+    """How many items each member has here."""
+    rows = driver.rows(index, "SELECT member_id, sum(items) FROM record WHERE shown GROUP BY 1 ORDER BY 1")
+    return {row[0]: row[1] for row in rows}
 
 
 def elsewhere(index: sa.Connection, numbers: Sequence[int]) -> set[int]:

@@ -5,13 +5,13 @@ A torn last line was never told to anyone, so it is cut off; anything else that 
 error: the file was changed, and signing on could sign one place twice.
 """
 
-import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from node import limits
 from node.errors import ConfigError
+from node.store.appending import Appending
 
 Signed = tuple[bytes, bytes]  # header, signature
 
@@ -22,19 +22,13 @@ class FileJournal:
     """Append-only. Owned by the one writer."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._file = Appending(path)
         self._lines, end = read(path)
-        os.ftruncate(self._file, end)
+        self._file.cut(end)
 
     def append(self, signed: Sequence[Signed]) -> None:
         """Make durable that these were signed."""
-        data = b"".join(_line(header, signature) for header, signature in signed)
-        written = os.write(self._file, data)
-        if written != len(data):
-            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-            raise OSError(f"{self._path}: only {written} of {len(data)} bytes could be written")
-        os.fsync(self._file)
+        self._file.append(b"".join(_line(header, signature) for header, signature in signed))
         self._lines += signed
 
     def lines(self) -> list[Signed]:
@@ -43,7 +37,7 @@ class FileJournal:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        self._file.close()
 
 
 def _line(header: bytes, signature: bytes) -> bytes:

@@ -20,6 +20,7 @@ class State(IntEnum):
     SEALED = 2
     PRESENT = 3
     ERASED = 4
+    REMAINDER = 5  # read here, and never served: what is left of one that was PRESENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,9 @@ def add(
     )
 
 
-def set_boxed(connection: sa.Connection, hash_: HeaderHash) -> None:
-    """Its box has come."""
-    driver.execute(connection, "UPDATE payload SET boxed = 1 WHERE hash = ?", (hash_,))
+def set_boxed(connection: sa.Connection, hash_: HeaderHash, *, boxed: bool = True) -> None:
+    """Its box has come, or is here no more."""
+    driver.execute(connection, "UPDATE payload SET boxed = ? WHERE hash = ?", (boxed, hash_))
 
 
 def state(connection: sa.Connection, hash_: HeaderHash) -> State | None:
@@ -90,6 +91,11 @@ def ciphertext(connection: sa.Connection, hash_: HeaderHash) -> bytes:
     """All chunks that are held, in order."""
     rows = driver.rows(connection, "SELECT data FROM chunk WHERE hash = ? ORDER BY number", (hash_,))
     return b"".join(row[0] for row in rows)
+
+
+def has_chunks(connection: sa.Connection, hash_: HeaderHash) -> bool:
+    """Whether any of its ciphertext is here."""
+    return bool(driver.scalar(connection, "SELECT 1 FROM chunk WHERE hash = ? LIMIT 1", (hash_,)))
 
 
 def is_held(connection: sa.Connection, hash_: HeaderHash) -> bool:
@@ -136,6 +142,46 @@ def unsettled(connection: sa.Connection) -> list[HeaderHash]:
     return [row[0] for row in rows]
 
 
+def expired(connection: sa.Connection, now_ms: int, limit: int) -> list[HeaderHash]:
+    """Payloads, or places for them, whose time is over, the longest overdue first."""
+    rows = driver.rows(
+        connection,
+        "SELECT hash FROM payload WHERE state != 4 AND expires_ms <= ? ORDER BY expires_ms, hash LIMIT ?",
+        (now_ms, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def next_expiry(connection: sa.Connection) -> int | None:
+    """When the next of them is over."""
+    found: int | None = driver.scalar(connection, "SELECT min(expires_ms) FROM payload WHERE state != 4")
+    return found
+
+
+def every(connection: sa.Connection) -> list[HeaderHash]:
+    """Every entry that has, or had, a payload."""
+    return [row[0] for row in driver.rows(connection, "SELECT hash FROM payload ORDER BY hash")]
+
+
+def erase(connection: sa.Connection, hashes: Sequence[HeaderHash], reason: str) -> None:
+    """Nothing of these payloads is left, for good."""
+    drop_chunks(connection, hashes)
+    driver.execute_many(
+        connection,
+        "UPDATE payload SET state = 4, reason = ?, boxed = 0, relay_until_ms = 0 WHERE hash = ?",
+        [(reason, hash_) for hash_ in hashes],
+    )
+
+
+def replace_chunks(connection: sa.Connection, hash_: HeaderHash, data: Sequence[bytes]) -> None:
+    """Another ciphertext takes the place of a payload's."""
+    drop_chunks(connection, [hash_])
+    put_chunks(connection, hash_, 0, data)
+    driver.execute(
+        connection, "UPDATE payload SET state = 5, chunks = ? WHERE hash = ? AND state IN (3, 5)", (len(data), hash_)
+    )
+
+
 def boxless(connection: sa.Connection, now_ms: int, limit: int) -> list[HeaderHash]:
     """Missing payloads whose box has not come either, the newest first."""
     rows = driver.rows(
@@ -161,8 +207,8 @@ def held_of_lists(connection: sa.Connection, projected: Cursor) -> list[Held]:
     """Of every list whose records were heard of; not projected is what arrived behind the cursor."""
     rows = driver.rows(
         connection,
-        "SELECT e.feed_id, p.list_id, sum(p.state = 0 AND p.relay_until_ms = 0), sum(p.state = 3),"
-        " sum(p.state = 3 AND p.hash IN (SELECT hash FROM arrival WHERE urgent = 0 AND position > ?"
+        "SELECT e.feed_id, p.list_id, sum(p.state = 0 AND p.relay_until_ms = 0), sum(p.state IN (3, 5)),"
+        " sum(p.state IN (3, 5) AND p.hash IN (SELECT hash FROM arrival WHERE urgent = 0 AND position > ?"
         " UNION ALL SELECT hash FROM arrival WHERE urgent = 1 AND position > ?))"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id IS NOT NULL GROUP BY 1, 2",
         (projected.bulk, projected.urgent),
@@ -174,9 +220,9 @@ def of_list(connection: sa.Connection, feeds: Sequence[FeedId], list_id: ObjectI
     """Records of a list, said in these feeds, that are here and read; all of them, or so many."""
     rows = driver.rows(
         connection,
-        "SELECT p.hash FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id = ? AND p.state = ?"
+        "SELECT p.hash FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id = ? AND p.state IN (3, 5)"
         f" AND e.feed_id IN ({','.join('?' * len(feeds))}) ORDER BY p.rowid LIMIT ?",
-        (list_id, State.PRESENT, *feeds, limit),
+        (list_id, *feeds, limit),
     )
     return [row[0] for row in rows]
 

@@ -105,17 +105,23 @@ def withdrawn_whole(index: sa.Connection, member_id: MemberId) -> set[bytes]:
     return {row[0] for row in rows}
 
 
-def touched(index: sa.Connection, kind: int) -> Iterator[tuple[int, HeaderHash]]:
-    """Records of this kind of which something was said, with their numbers: few among many."""
+def touched(index: sa.Connection, kind: int | None = None) -> Iterator[tuple[int, HeaderHash]]:
+    """Records, of this kind if one is named, of which something was said, with their numbers: few among many."""
     rows = driver.rows(
         index,
-        "SELECT r.record, r.hash FROM record r WHERE r.shown AND r.kind = ?1 AND r.hash IN"
+        "SELECT r.record, r.hash FROM record r WHERE r.shown AND r.kind = coalesce(?1, r.kind) AND r.hash IN"
         " (SELECT target FROM withdrawal UNION SELECT target FROM replacement)"
-        " UNION SELECT r.record, r.hash FROM record r WHERE r.shown AND r.kind = ?1 AND r.object_id IN"
-        " (SELECT target FROM withdrawal WHERE length(target) = 16) ORDER BY 1",
+        " UNION SELECT r.record, r.hash FROM record r WHERE r.shown AND r.kind = coalesce(?1, r.kind)"
+        " AND r.object_id IN (SELECT target FROM withdrawal WHERE length(target) = 16) ORDER BY 1",
         (kind,),
     )
     return ((row[0], row[1]) for row in rows)
+
+
+def count(index: sa.Connection) -> int:
+    """How much was said in all; it only grows."""
+    found: int = driver.scalar(index, "SELECT (SELECT count(*) FROM withdrawal) + (SELECT count(*) FROM replacement)")
+    return found
 
 
 def clear(index: sa.Connection) -> None:

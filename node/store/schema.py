@@ -71,6 +71,16 @@ payload = sa.Table(
 sa.Index("payload_relayed", payload.c.relay_until_ms, sqlite_where=payload.c.relay_until_ms > 0)
 sa.Index("payload_list", payload.c.list_id, sqlite_where=payload.c.list_id.is_not(None))
 sa.Index("payload_missing", payload.c.lane, sqlite_where=payload.c.state == 0)
+sa.Index("payload_expiry", payload.c.expires_ms, sqlite_where=payload.c.state != 4)
+
+remainder = sa.Table(
+    "remainder",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("positions", sa.LargeBinary, nullable=False),  # of the items that are gone, as bits
+    sa.Column("box", sa.LargeBinary, nullable=False),  # the name of its key box, which no header has
+    sqlite_with_rowid=False,
+)
 
 chunk = sa.Table(
     "chunk",

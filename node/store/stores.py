@@ -59,6 +59,27 @@ def explain(error: BaseException) -> None:
         ) from error
 
 
+def compact(connection: sa.Connection, *, whole: bool = True) -> bool:
+    """Write a file anew, or only fold in its log, and empty the log; whether no reader stood in the way.
+
+    SQLite overwrites what it deletes, but a page that was divided keeps bytes between its cells.
+    """
+    connection.commit()
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - what `connect` opened
+    if whole:
+        raw.execute("VACUUM")
+    is_busy: int = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    return not is_busy
+
+
+def size_bytes(connection: sa.Connection) -> int:
+    """How large a file is, without its log."""
+    pages: int = driver.scalar(connection, "PRAGMA page_count")
+    bytes_: int = driver.scalar(connection, "PRAGMA page_size")
+    return pages * bytes_
+
+
 def open_folder(folder: Path) -> Stores:
     """Open the files in a data folder, making what is not there; raises ConfigError for another version's."""
     migrations.check(folder)

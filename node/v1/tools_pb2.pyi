@@ -1108,6 +1108,7 @@ class Match(_message.Message):
     HANDLING_FIELD_NUMBER: _builtins.int
     MEMBER_NAME_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    REMAINDER_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Which of the values asked for."""
     entry: _builtins.bytes
@@ -1131,6 +1132,8 @@ class Match(_message.Message):
     member_name: _builtins.str
     quality: _builtins.int
     """PDQ, where it is known."""
+    remainder: _builtins.bool
+    """Other items of the record were erased here: until its owner's new one comes, the node's word stands for the signature."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1155,10 +1158,11 @@ class Match(_message.Message):
         handling: _record_pb2.Handling | None = ...,
         member_name: _builtins.str = ...,
         quality: _builtins.int | None = ...,
+        remainder: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "handling", b"handling", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "advice", b"advice", "crisis", b"crisis", "crisis_id", b"crisis_id", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "index", b"index", "item", b"item", "labels", b"labels", "list", b"list", "list_id", b"list_id", "member_id", b"member_id", "member_name", b"member_name", "position", b"position", "quality", b"quality", "reason", b"reason", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "advice", b"advice", "crisis", b"crisis", "crisis_id", b"crisis_id", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "index", b"index", "item", b"item", "labels", b"labels", "list", b"list", "list_id", b"list_id", "member_id", b"member_id", "member_name", b"member_name", "position", b"position", "quality", b"quality", "reason", b"reason", "remainder", b"remainder", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
     _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015
@@ -1273,9 +1277,12 @@ class Delivery(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     RECEIVED_MS_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    REMAINDER_FIELD_NUMBER: _builtins.int
     key: _builtins.bytes
     """The content key, where the box does not show it; proven by the header's commitment."""
     received_ms: _builtins.int
+    remainder: _builtins.bytes
+    """A Record, where items of it were erased here: what is left, by the node's word; box and payload are gone."""
     @_builtins.property
     def entry(self) -> _header_pb2.SignedEntry: ...
     @_builtins.property
@@ -1289,10 +1296,11 @@ class Delivery(_message.Message):
         key: _builtins.bytes = ...,
         received_ms: _builtins.int = ...,
         cursor: Global___Cursor | None = ...,
+        remainder: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "entry", b"entry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "entry", b"entry", "key", b"key", "received_ms", b"received_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "entry", b"entry", "key", b"key", "received_ms", b"received_ms", "remainder", b"remainder"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,7 +15,7 @@ from node.feed.kinds import Kind
 from node.feed.pae import FederationId, Purpose
 from node.store import health, ledger, stores
 from node.v1 import header_pb2, peer_pb2, record_pb2
-from tests.simulator.disk import MemoryJournal, Power
+from tests.simulator.disk import MemoryErasures, MemoryJournal, Power
 from tests.simulator.members import BASE_MS, Federation, Member
 
 MINUTE_MS = 60_000
@@ -32,7 +32,7 @@ def exchange_in(folder: Path, world: Federation, member: Member) -> Exchange:
         lambda size: bytes(size - 1) + b"\x01",
         MemoryJournal(Power(), lambda _: None),
     )
-    made = Exchange(opened, trusts.begin(world.charter), author)
+    made = Exchange(opened, trusts.begin(world.charter), author, MemoryErasures(Power()))
     made.start(BASE_MS)
     made.admit(made.verify(world.letters), BASE_MS)
     return made

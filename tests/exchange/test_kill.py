@@ -13,6 +13,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.publish import Author, Draft
 from node.feed.kinds import Kind
 from node.store import index, ledger, stores
+from node.store.erasures import FileErasures
 from node.store.journal import FileJournal
 from node.v1 import header_pb2, record_pb2
 from tests.simulator.members import BASE_MS, federation
@@ -30,7 +31,8 @@ def open_exchange(folder: Path) -> tuple[Exchange, FileJournal]:
         opened.commit("ledger")
     journal = FileJournal(folder / "journal")
     author = Author(member.feed_id(world.charter.federation_id), member.feed_key, member.reader(), os.urandom, journal)  # noqa: TID251
-    made = Exchange(opened, trusts.begin(world.charter), author)
+    erasures = FileErasures(folder / "erasures", world.charter.federation_id)
+    made = Exchange(opened, trusts.begin(world.charter), author, erasures)
     made.start(BASE_MS)
     if not made.trust.logs:
         made.admit(made.verify(world.letters), BASE_MS)

@@ -44,7 +44,7 @@ def take(node: Exchange, letters: Letters, source: MemberId) -> None:
 
 def offers(node: Exchange, letters: Letters, peer: MemberId) -> None:
     hashes = [hash_of(node, letter) for letter in letters]
-    node.note_offers([(hash_, peer) for hash_ in hashes])
+    node.aside.note_offers([(hash_, peer) for hash_ in hashes])
     show(node)
 
 
@@ -66,13 +66,13 @@ def titles(node: Exchange) -> list[str]:
 
 def set_aside(node: Exchange, held: Mapping[FeedId, int] | None = None) -> list[HeaderHash]:
     """As the administrator's command does it."""
-    hashes, _ = node.set_aside(QUARANTINED, held or {})
+    hashes, _ = node.aside.set_aside(QUARANTINED, held or {}, node.own_feeds)
     quarantine.hide(node.stores, hashes)
     return hashes
 
 
 def release(node: Exchange) -> list[HeaderHash]:
-    hashes, _ = node.release(RELEASED)
+    hashes, _ = node.aside.release(RELEASED)
     show(node)
     return hashes
 
@@ -84,7 +84,7 @@ def served(node: Exchange, feed_id: FeedId) -> list[int]:
 
 
 def told(node: Exchange, feed_id: FeedId) -> int:
-    return next((head.seq for head in node.heads() if head.feed_id == feed_id), 0)
+    return next((head.seq for head in node.aside.heads() if head.feed_id == feed_id), 0)
 
 
 def feed_of(author: Exchange) -> FeedId:
@@ -153,9 +153,9 @@ def test_what_is_our_own_is_never_set_aside_though_a_peer_brought_it_back(node: 
 
 def test_statements_and_identity_logs_are_never_set_aside(node: Exchange, author: Exchange) -> None:
     driver.execute(node.stores.ledger, "UPDATE entry SET source = ?", (SOURCE,))
-    heads = node.heads()
+    heads = node.aside.heads()
     assert set_aside(node) == []
-    assert node.heads() == heads
+    assert node.aside.heads() == heads
 
 
 def test_when_another_brings_more_of_the_feed_what_was_set_aside_counts_again(node: Exchange, author: Exchange) -> None:
@@ -179,8 +179,8 @@ def test_after_a_start_it_is_set_aside_still_and_its_rows_in_the_index_are_hidde
     node: Exchange, author: Exchange
 ) -> None:
     take(node, said(author, "one"), SOURCE)
-    node.set_aside(QUARANTINED, {})  # and then the machine dies
-    again = Exchange(node.stores, trusts.begin(node.trust.charter), node.author)
+    node.aside.set_aside(QUARANTINED, {}, node.own_feeds)  # and then the machine dies
+    again = Exchange(node.stores, trusts.begin(node.trust.charter), node.author, node.erasures)
     again.start(BASE_MS)
     assert titles(again) == []
     assert told(again, feed_of(author)) == 1
@@ -222,6 +222,6 @@ def test_two_nodes_that_hold_the_same_show_the_same_heads_where_one_of_them_set_
     one, other = node_in(tmp_path / "one", world, 2), node_in(tmp_path / "other", world, 3)
     take(one, said(author, "one"), SOURCE)
     set_aside(one)
-    assert [head for head in one.heads() if head.feed_id == feed_of(author)] == [
-        head for head in other.heads() if head.feed_id == feed_of(author)
+    assert [head for head in one.aside.heads() if head.feed_id == feed_of(author)] == [
+        head for head in other.aside.heads() if head.feed_id == feed_of(author)
     ]

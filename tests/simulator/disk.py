@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from node.feed.keys import HeaderHash
 from node.store import stores
+from node.store.erasures import Erasure, Reason
 from node.store.journal import Signed
 from node.store.stores import Stores
 
@@ -72,6 +74,33 @@ def empty_disk() -> Disk:
         connections[name] = stores.connect(lambda: sqlite3.connect(":memory:", check_same_thread=False))
         stores.create(connections[name], name)
     return Disk(**connections, power=Power())
+
+
+@dataclass
+class MemoryErasures:
+    """The erasure journal. It survives a crash unless the crash is at the append and not kept."""
+
+    power: Power
+    rows: list[Erasure] = field(default_factory=list)
+
+    def append(self, rows: Sequence[Erasure]) -> None:
+        dies = self.power.spend("erasures")
+        if not dies or self.power.kept:
+            self.rows += rows
+        if dies:
+            raise Crash("erasures")
+
+    @property
+    def whole(self) -> dict[HeaderHash, Reason]:
+        return {one.entry: one.reason for one in self.rows if not one.positions}
+
+    @property
+    def parts(self) -> dict[HeaderHash, int]:
+        found: dict[HeaderHash, int] = {}
+        for one in self.rows:
+            if one.positions and one.entry not in self.whole:
+                found[one.entry] = found.get(one.entry, 0) | int.from_bytes(one.positions, "little")
+        return found
 
 
 @dataclass

@@ -19,7 +19,7 @@ from node.protocol.session import Self
 from node.runtime import growth
 from node.store import ledger
 from node.v1 import header_pb2, peer_pb2
-from tests.simulator.disk import Disk, MemoryJournal
+from tests.simulator.disk import Disk, MemoryErasures, MemoryJournal
 from tests.simulator.members import BASE_MS, Federation, Member, seed
 
 Carry = Callable[[MemberId, MemberId, Stream, peer_pb2.Frame], None]
@@ -35,6 +35,7 @@ class Node:
         self.federation = federation
         self.disk = disk
         self.journal = MemoryJournal(disk.power, lambda _: None)
+        self.erasures = MemoryErasures(disk.power)
         self.random = Random(f"{world_seed} {one.number}")
         self.links: set[MemberId] = set()
         self.counts: Counter[str] = Counter()
@@ -60,7 +61,7 @@ class Node:
             self.random.randbytes,
             self.journal,
         )
-        self.exchange = Exchange(self.disk, trust, author)
+        self.exchange = Exchange(self.disk, trust, author, self.erasures)
         if not prepared:
             self.exchange.start(ms(now))
         store_id = project.store_id(self.disk)

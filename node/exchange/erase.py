@@ -1,0 +1,132 @@
+"""Erasing: a payload, or some items of it, leave for good (protos/README.md section 6.5).
+
+The order is journal, index, boxes, ledger; each is durable before the next. The index goes before the
+payload, because its digests are found by their values, which the payload alone still knows. After a
+crash the journal says what was begun, and the start goes through with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from node.content import hashes, items
+from node.exchange import project, records
+from node.exchange.trust import Trust
+from node.exchange.verified import Reader
+from node.feed import box as boxes
+from node.feed import payload, statements
+from node.feed.box import Randomness
+from node.feed.keys import HeaderHash
+from node.store import ledger, payloads, remainders
+from node.store.erasures import Erasure, Reason
+from node.store.payloads import State
+from node.store.remainders import Remainder
+from node.store.stores import Stores
+
+NAME_BYTES = 32
+APPLIED_AT_A_TIME = 256
+
+
+class Erasures(Protocol):
+    """Every address that was ever erased here, durable before anything goes."""
+
+    def append(self, rows: Sequence[Erasure]) -> None:
+        """Make durable that these are erased from now on."""
+        ...
+
+    @property
+    def whole(self) -> Mapping[HeaderHash, Reason]:
+        """Payloads of which nothing is left."""
+        ...
+
+    @property
+    def parts(self) -> Mapping[HeaderHash, int]:
+        """Payloads of which some items are gone, and which, as bits."""
+        ...
+
+
+def drop_whole(stores: Stores, found: Mapping[HeaderHash, Reason]) -> None:
+    """Boxes, then all else of these payloads; they have left the index."""
+    hashes_ = sorted(found)
+    left = [one for hash_ in hashes_ if (one := remainders.find(stores.ledger, hash_))]
+    payloads.drop_boxes(stores.keys, [*hashes_, *(one.box for one in left)])
+    stores.commit("keys")
+    for reason in Reason:
+        payloads.erase(stores.ledger, [hash_ for hash_ in hashes_ if found[hash_] is reason], reason.name.lower())
+    for hash_ in hashes_:
+        remainders.drop(stores.ledger, hash_)
+    stores.commit("ledger")
+
+
+def drop_part(
+    stores: Stores, hash_: HeaderHash, gone: int, trust: Trust, reader: Reader, randomness: Randomness
+) -> None:
+    """Seal what is left of a record under a fresh key of our own, then let the original go.
+
+    The new box lies under a name of its own until the ledger has what it opens: there is no moment
+    at which a crash leaves neither.
+    """
+    row, before = ledger.entry(stores.ledger, hash_), remainders.find(stores.ledger, hash_)
+    opened = records.open_record(stores, row, trust, reader) if row else None
+    kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
+    if opened is None or kind is None:
+        return
+    gone &= (1 << items.count(kind, opened.record.items)) - 1
+    if opened.gone | gone != opened.gone:
+        made = Remainder(opened.gone | gone, HeaderHash(randomness(NAME_BYTES)))
+        items.blank(kind, opened.record.items, places(made.positions))
+        _reseal(stores, hash_, made, opened.record.SerializeToString(deterministic=True), trust, randomness)
+    left = remainders.find(stores.ledger, hash_)
+    former = [before.box] if before and left and before.box != left.box else []
+    payloads.drop_boxes(stores.keys, [hash_, *former])
+    stores.commit("keys")
+
+
+def _reseal(
+    stores: Stores, hash_: HeaderHash, made: Remainder, plaintext: bytes, trust: Trust, randomness: Randomness
+) -> None:
+    key = randomness(payload.KEY_BYTES)
+    ciphertext = payload.seal(key, payload.remainder_context(trust.federation_id, hash_), plaintext)
+    payloads.put_boxes(stores.keys, [(made.box, boxes.clear(key).encoded)])
+    stores.commit("keys")
+    payloads.replace_chunks(stores.ledger, hash_, payload.chunks(ciphertext))
+    remainders.put(stores.ledger, hash_, made)
+    stores.commit("ledger")
+
+
+def places(bits: int) -> list[int]:
+    """The places that are set, rising."""
+    return statements.positions(bits.to_bytes(-(-bits.bit_length() // 8), "little"))
+
+
+def apply(stores: Stores, erasures: Erasures, trust: Trust, reader: Reader, randomness: Randomness) -> None:
+    """At the start: go through with what the journal says and the stores do not show, after a crash or a restore."""
+    whole = [
+        hash_ for hash_ in sorted(erasures.whole) if payloads.state(stores.ledger, hash_) not in (None, State.ERASED)
+    ]
+    for start in range(0, len(whole), APPLIED_AT_A_TIME):
+        part = whole[start : start + APPLIED_AT_A_TIME]
+        for hash_ in part:
+            leave_index(stores, hash_, trust, reader)
+        drop_whole(stores, {hash_: erasures.whole[hash_] for hash_ in part})
+    for hash_, gone in sorted(erasures.parts.items()):
+        apply_part(stores, hash_, gone, trust, reader, randomness)
+
+
+def apply_part(
+    stores: Stores, hash_: HeaderHash, gone: int, trust: Trust, reader: Reader, randomness: Randomness
+) -> None:
+    """Take out of a record that is here what the journal says is gone."""
+    row, left = ledger.entry(stores.ledger, hash_), remainders.find(stores.ledger, hash_)
+    if row is None or payloads.state(stores.ledger, hash_) not in (State.PRESENT, State.REMAINDER):
+        return
+    missing = gone & ~(left.positions if left else 0)
+    project.thin(stores, row, places(missing), trust, reader)
+    drop_part(stores, hash_, gone, trust, reader, randomness)
+
+
+def leave_index(stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader) -> None:
+    """Take a record out of the index, items first."""
+    row, number = ledger.entry(stores.ledger, hash_), project.hide(stores, hash_)
+    if row is not None and number is not None:
+        project.erase_keys(stores, row, number, trust, reader)
+        project.forget(stores, number)

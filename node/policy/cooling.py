@@ -1,0 +1,26 @@
+"""Cooling: how long what was withdrawn is only restricted before it is erased.
+
+A stolen key must not be able to destroy every copy at once: until the time is over its member's root
+can end the feed, and everything counts again.
+"""
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+MASS_ITEMS = 1000  # of one member in an hour; or one in a hundred of those that it has
+MASS_SHARE = 100
+PRESSING = frozenset({6, 7})  # person at risk, court order: at once
+PRESSING_PER_HOUR_MAX = 100
+
+
+def cooling_ms(reason: int, *, items: int, live: int, pressing: int, suspended: bool) -> int:
+    """How long to wait after a withdrawal came.
+
+    ``items`` of its member were withdrawn within an hour of it, of ``live`` ones; ``pressing``
+    withdrawals of that member that came in the hour before it were as pressing as this.
+    """
+    if reason in PRESSING and pressing < PRESSING_PER_HOUR_MAX:
+        return 0
+    if suspended or items > MASS_ITEMS or items * MASS_SHARE > max(live, MASS_SHARE):
+        return DAY_MS
+    return HOUR_MS

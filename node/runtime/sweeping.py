@@ -1,0 +1,115 @@
+"""Sweeping: what is over, or was taken back and has cooled, is erased within minutes, from every file."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from node.errors import Unavailable
+from node.exchange import consult, due
+from node.feed.header import BULK
+from node.feed.marks import Marks
+from node.runtime.link import Clock
+from node.runtime.projecting import Projecting
+from node.runtime.reading import Reading
+from node.runtime.writer import Writer
+from node.store import restrictions
+from node.store.erasures import Erasure
+
+SWEEP_EVERY_S = 30.0
+PAUSE_S = 1.0  # between two sweeps, whatever comes
+COMPACT_EVERY_S = 600.0  # a file of a gigabyte is written anew in ten seconds
+EXPIRED_AT_A_TIME = 1024
+ERASED_AT_A_TIME = 16  # between two of them the writer does what is urgent
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was known when somebody last looked for what was taken back, and when that changes by itself."""
+
+    said: tuple[int, Marks] = (0, Marks())
+    version: int = -1
+    at_s: float = float("-inf")
+    next_ms: int = 0
+
+
+class Sweeping:
+    """The one that erases while the node runs. ``may_erase`` is false while the clock is not trusted."""
+
+    def __init__(
+        self, writer: Writer, projecting: Projecting, reading: Reading, clock: Clock, may_erase: Callable[[], bool]
+    ) -> None:
+        self._writer, self._projecting, self._reading = writer, projecting, reading
+        self._clock, self._may_erase = clock, may_erase
+        self._looked = _Looked()
+        self._has_residue = False
+        self._compacted_s = float("-inf")
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        while True:
+            try:
+                await self.sweep()
+            except Unavailable as error:
+                _log.error("not erased", reason=error.reason)
+            await self._until_news()
+
+    async def sweep(self) -> None:
+        """Erase all that is due now, then what the files still show of it."""
+        if not self._may_erase():
+            return
+        while found := await self._expired():
+            await self._erase(found)
+        await self._erase(await self._withdrawn())
+        now_s = self._clock.monotonic_s()
+        if self._has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
+            self._compacted_s = now_s
+            self._has_residue = not (await self._compact())
+            _log.info("compacted", whole=not self._has_residue)
+
+    async def _expired(self) -> Sequence[Erasure]:
+        now_ms = self._clock.now_ms()
+        found = await self._reading.run(lambda stores: due.expired(stores, now_ms, EXPIRED_AT_A_TIME))
+        return found.erasures
+
+    async def _withdrawn(self) -> Sequence[Erasure]:
+        """Looked for only where something new was said, something has cooled, or some time has passed."""
+        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
+        said = await self._reading.run(lambda stores: restrictions.count(stores.index)), self._writer.trust.marks
+        last, version = self._looked, self._projecting.news.version
+        is_old = version != last.version and now_s >= last.at_s + SWEEP_EVERY_S
+        if said == last.said and now_ms < last.next_ms and not is_old:
+            return ()
+        seen = consult.view(self._writer.trust, self._writer.follows, now_ms)
+        found = await self._reading.run(lambda stores: due.withdrawn(stores, seen))
+        self._looked = _Looked(said, version, now_s, found.next_ms)
+        return found.erasures
+
+    async def _until_news(self) -> None:
+        """Some time, or less where something new is shown: a withdrawal that presses is carried out at once."""
+        seen = self._projecting.news.version
+        await asyncio.sleep(PAUSE_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP_EVERY_S):
+                await self._projecting.news.newer(seen)
+
+    async def _erase(self, found: Sequence[Erasure]) -> None:
+        for start in range(0, len(found), ERASED_AT_A_TIME):
+            part = found[start : start + ERASED_AT_A_TIME]
+            self._has_residue = True
+            await self._writer.run(lambda exchange: exchange.begin_erasing(part), BULK)  # noqa: B023 - awaited
+            await self._projecting.drop([one.entry for one in part if not one.positions])
+            await self._projecting.thin([(one.entry, one.positions) for one in part if one.positions])
+            await self._writer.run(lambda exchange: exchange.finish_erasing(part), BULK)  # noqa: B023 - awaited
+        if found:
+            parts = sum(bool(one.positions) for one in found)
+            _log.info("erased", payloads=len(found) - parts, parts=parts)
+
+    async def _compact(self) -> bool:
+        """Write the files anew where pages may still show what was in them; whether all of it was possible."""
+        sealed = await self._writer.run(lambda exchange: exchange.compact(), BULK)
+        return await self._projecting.compact() and sealed

@@ -1,0 +1,136 @@
+"""The erasure journal: a plain file of every address that was erased, durable before anything goes.
+
+It has addresses and no values, so it may be copied elsewhere, and must be: stores that come back from
+a copy are erased again by it. Each line is 4 bytes of length, the row, and the hash over the row and
+the hash before it (protos/README.md section 2.1), so a line that is changed, moved or cut out shows.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from node import limits
+from node.errors import ConfigError
+from node.feed import pae
+from node.feed.keys import HeaderHash
+from node.feed.pae import FederationId, Purpose
+from node.store.appending import Appending
+
+FILE = "erasures"
+_HASH_BYTES = 32
+_ROW_BYTES_MIN = _HASH_BYTES + 8 + 1
+_ROW_BYTES_MAX = _ROW_BYTES_MIN + limits.ITEMS_MAX // 8
+
+
+class Reason(IntEnum):
+    """Why something was erased."""
+
+    EXPIRY = 1
+    WITHDRAWAL = 2
+    POLICY = 3
+    REQUEST = 4
+    PURGE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """An address that was erased: a payload, or items of it by their places, as bits."""
+
+    entry: HeaderHash
+    erased_ms: int
+    reason: Reason
+    positions: bytes = b""  # empty: all of it
+
+
+class FileErasures:
+    """Append-only. Owned by the one writer; what it says of an address is held in memory."""
+
+    def __init__(self, path: Path, federation_id: FederationId) -> None:
+        self._federation_id = federation_id
+        self._file = Appending(path)
+        rows, end, self.head = read(path, federation_id)
+        self._file.cut(end)
+        self.size = len(rows)
+        self._whole: dict[HeaderHash, Reason] = {}
+        self._parts: dict[HeaderHash, int] = {}
+        self._remember(rows)
+
+    def append(self, rows: Sequence[Erasure]) -> None:
+        """Make durable that these are erased from now on."""
+        head, data = self.head, bytearray()
+        for one in rows:
+            line, head = _line(one, head, self._federation_id)
+            data += line
+        self._file.append(bytes(data))
+        self.head, self.size = head, self.size + len(rows)
+        self._remember(rows)
+
+    @property
+    def whole(self) -> Mapping[HeaderHash, Reason]:
+        """Payloads of which nothing is left."""
+        return self._whole
+
+    @property
+    def parts(self) -> Mapping[HeaderHash, int]:
+        """Payloads of which some items are gone, and which, as bits."""
+        return self._parts
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _remember(self, rows: Sequence[Erasure]) -> None:
+        for one in rows:
+            if not one.positions:
+                self._whole[one.entry] = one.reason
+                self._parts.pop(one.entry, None)
+            elif one.entry not in self._whole:
+                bits = int.from_bytes(one.positions, "little")
+                self._parts[one.entry] = self._parts.get(one.entry, 0) | bits
+
+
+def read(path: Path, federation_id: FederationId) -> tuple[list[Erasure], int, bytes]:
+    """The rows, where the last whole line ends, and the last hash; raises ConfigError for a changed file."""
+    rows: list[Erasure] = []
+    end, head = 0, bytes(_HASH_BYTES)
+    data = path.read_bytes()
+    for row, hash_, at in _lines(data):
+        made = _decode(row)
+        if made is None or pae.digest(Purpose.JOURNAL, federation_id, head + row) != hash_:
+            if at == len(data):
+                break  # torn: the length reached the disk and what follows did not
+            raise ConfigError(
+                f"{path}: line {len(rows) + 1} does not follow from the one before",
+                next_step="The file was changed outside of Tocsin. Put its copy back: what it says must stay erased.",
+            )
+        rows.append(made)
+        head, end = hash_, at
+    return rows, end, head
+
+
+def _lines(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+    """Each row, its hash, and where its line ends; a line without an end is torn."""
+    at = 0
+    while at + 4 <= len(data):
+        size = int.from_bytes(data[at : at + 4])
+        end = at + 4 + size + _HASH_BYTES
+        if end > len(data) and size <= _ROW_BYTES_MAX:
+            return
+        yield data[at + 4 : at + 4 + size], data[at + 4 + size : end], min(end, len(data))
+        at = end
+
+
+def _line(one: Erasure, head: bytes, federation_id: FederationId) -> tuple[bytes, bytes]:
+    row = one.entry + one.erased_ms.to_bytes(8) + bytes((one.reason,)) + one.positions
+    hash_ = pae.digest(Purpose.JOURNAL, federation_id, head + row)
+    return len(row).to_bytes(4) + row + hash_, hash_
+
+
+def _decode(row: bytes) -> Erasure | None:
+    try:
+        reason = Reason(row[_ROW_BYTES_MIN - 1])
+    except (IndexError, ValueError):
+        return None
+    entry, erased_ms = row[:_HASH_BYTES], int.from_bytes(row[_HASH_BYTES : _HASH_BYTES + 8])
+    return Erasure(HeaderHash(entry), erased_ms, reason, row[_ROW_BYTES_MIN:])

@@ -1,0 +1,75 @@
+"""The erasure journal: what it says after a stop, and what a changed one is called."""
+
+from pathlib import Path
+
+import pytest
+
+from node.errors import ConfigError
+from node.feed.keys import HeaderHash
+from node.feed.pae import FederationId
+from node.store import erasures
+from node.store.erasures import Erasure, FileErasures, Reason
+
+FEDERATION = FederationId(bytes(range(32)))
+ROWS = [
+    Erasure(HeaderHash(b"a" * 32), 1_800_000_000_000, Reason.EXPIRY),
+    Erasure(HeaderHash(b"b" * 32), 1_800_000_000_001, Reason.WITHDRAWAL, b"\x05"),
+    Erasure(HeaderHash(b"b" * 32), 1_800_000_000_002, Reason.REQUEST, b"\x00\x01"),
+    Erasure(HeaderHash(b"c" * 32), 1_800_000_000_003, Reason.PURGE, b"\x01"),
+    Erasure(HeaderHash(b"c" * 32), 1_800_000_000_004, Reason.PURGE),
+]
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path) -> Path:
+    made = FileErasures(tmp_path / "erasures", FEDERATION)
+    for one in ROWS:
+        made.append([one])
+    made.close()
+    return tmp_path / "erasures"
+
+
+def test_what_was_appended_is_there_again_with_parts_joined(path: Path) -> None:
+    found = FileErasures(path, FEDERATION)
+    assert (found.size, len(found.head)) == (5, 32)
+    assert found.whole == {ROWS[0].entry: Reason.EXPIRY, ROWS[4].entry: Reason.PURGE}
+    assert found.parts == {ROWS[1].entry: 0b1_0000_0101}
+    assert erasures.read(path, FEDERATION)[0] == ROWS
+    found.close()
+
+
+@pytest.mark.parametrize("cut", range(1, 77))
+def test_a_torn_last_line_is_cut_off_and_the_next_follows(path: Path, cut: int) -> None:
+    path.write_bytes(path.read_bytes()[:-cut])
+    again = FileErasures(path, FEDERATION)
+    assert again.size == 4
+    again.append([ROWS[4]])
+    again.close()
+    assert erasures.read(path, FEDERATION)[0] == ROWS
+
+
+def lines(path: Path) -> list[bytes]:
+    data, found = path.read_bytes(), []
+    while data:
+        size = 4 + int.from_bytes(data[:4]) + 32
+        found.append(data[:size])
+        data = data[size:]
+    return found
+
+
+@pytest.mark.parametrize("change", ["changed", "removed", "moved"])
+def test_a_line_that_is_changed_removed_or_moved_is_named(path: Path, change: str) -> None:
+    first, second, third, *rest = lines(path)
+    made = {
+        "changed": [first, second[:-33] + bytes([second[-33] ^ 1]) + second[-32:], third, *rest],
+        "removed": [first, third, *rest],
+        "moved": [first, third, second, *rest],
+    }[change]
+    path.write_bytes(b"".join(made))
+    with pytest.raises(ConfigError, match="line 2 does not follow from the one before"):
+        FileErasures(path, FEDERATION)
+
+
+def test_a_journal_of_another_federation_is_refused(path: Path) -> None:
+    with pytest.raises(ConfigError, match="line 1 does not follow"):
+        FileErasures(path, FederationId(bytes(32)))

@@ -1,0 +1,72 @@
+"""What is taken back leaves the disks of real nodes, and each can prove it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.federation import Node, federation
+from tests.test_federation import publish
+from tests.test_restoring import holds, in_step
+
+VALUES = sorted(sha256(b"erasing" + bytes([i % 256, i // 256])).digest() for i in range(600))
+PROVEN, NOT_PROVEN = 0, 1
+
+
+@pytest.fixture(scope="module", name="two")
+def _two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
+    with federation(tmp_path_factory.mktemp("two"), 2) as nodes:
+        nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
+        nodes[1].cli("peer", "add", "--founders", "--yes")
+        in_step(nodes[0])
+        yield nodes
+
+
+def stands(folder: Path, value: bytes) -> bool:
+    return any(value in path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+async def test_an_item_that_puts_a_person_at_risk_is_gone_from_both_disks_and_each_proves_it(
+    two: Sequence[Node],
+) -> None:
+    owner, follower = two
+    await publish(owner, "halle", VALUES)
+    holds(follower, VALUES)
+    gone, left = VALUES[7].hex(), VALUES[8].hex()
+    (match,) = follower.json("lookup", gone)
+    item = match["item"]
+    not_yet = follower.cli("erase", "prove", item, "--value", gone, check=False)
+    assert not_yet.returncode == NOT_PROVEN
+    assert "Not erased" in not_yet.stdout
+    assert "the value stands in" in not_yet.stdout
+    owner.cli("list", "remove", "halle", "--value", gone, "--reason", "person-at-risk")
+    for node in two:
+        node.wait_for("compacted")
+        proven = node.cli("erase", "prove", item, "--value", gone)
+        assert "the value stands in none of" in proven.stdout
+        found = json.loads(node.cli("erase", "prove", item, "--value", gone, "--json").stdout)
+        assert (found["erased"], found["reason"], found["journal_line"], found["left"]) == (True, "withdrawal", 1, [])
+        assert not stands(node.config.data_folder, VALUES[7])
+        assert stands(node.config.data_folder, VALUES[8])
+        assert json.loads(node.cli("lookup", gone, "--json", check=False).stdout) == []
+        (match,) = node.json("lookup", left)
+        assert match["remainder"], "the node's word, until the owner's new record is here"
+    beside = item.partition(":")[0] + ":8"
+    assert follower.cli("erase", "prove", beside, check=False).returncode == NOT_PROVEN
+
+
+async def test_a_node_that_was_away_finds_it_erased_after_its_start(two: Sequence[Node]) -> None:
+    owner, follower = two
+    other = sorted(sha256(b"away" + bytes([i])).digest() for i in range(200))
+    await publish(owner, "away", other)
+    follower.until(lambda status: status["items"] == len(VALUES) - 1 + len(other), "status")
+    follower.stop()
+    owner.cli("list", "withdraw", "away", "--reason", "court-order", "--yes")
+    follower.start()
+    follower.wait_for("compacted")
+    assert follower.json("status")["items"] == len(VALUES) - 1
+    follower.stop()
+    assert not any(stands(follower.config.data_folder, one) for one in other)
+    follower.start()
