@@ -10,9 +10,15 @@ import pytest
 import structlog
 
 from node import daemon as daemons
+from node.client import Client
 from node.custody import charters, folder, joining
 from node.daemon import Daemon, RealClock
+from node.errors import Malformed
+from node.feed.keys import MemberId
 from node.protocol.effects import Stream
+from node.protocol.faults import CONVICTED_MIN
+from node.rpc import examination
+from node.v1 import admin_pb2
 from tests.federation import GUARD_S, Node, make
 from tests.test_federation import GREEN, approve, client, crisis, hears, holds, in_force, publish
 
@@ -69,6 +75,29 @@ async def test_links_outlast_many_certificates_while_lists_and_crises_travel(
             assert not [line for line in log if line["event"] == "link down"]
             assert len([line for line in log if line["event"] == "link up"]) == 2
             assert len([line for line in log if line["event"] == "certificate renewed"]) >= 2 * RENEWALS
+
+
+async def test_an_issuer_that_ends_soon_and_faults_that_must_be_our_own_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = make(tmp_path, 2)
+    async with asyncio.timeout(GUARD_S), running(one) as daemon, client(one) as opened:
+        await approve(one, other)
+        assert await found(opened, "issuer") == await found(opened, "faults") == []
+        monkeypatch.setattr(examination, "ISSUER_MS_MIN", 11 * 366 * 86_400_000)  # and so they end soon
+        own, peers = await found(opened, "issuer")
+        assert own.found.startswith("this node's TLS issuer ends ")
+        assert peers.found.startswith(f"{other.name} (")
+        for number in range(CONVICTED_MIN):
+            daemon.peering.convict(MemberId(bytes([number]) * 32), Malformed("signature", "wrong"))
+        (fault,) = await found(opened, "faults")
+        assert fault.verdict == "fault"
+
+
+async def found(opened: Client, name: str) -> list[admin_pb2.Finding]:
+    """What the doctor hears of the running node under this name."""
+    findings = (await opened.admin.Examine(admin_pb2.ExamineRequest())).findings
+    return [one for one in findings if one.name == name]
 
 
 def link_of(daemon: Daemon) -> object:
