@@ -42,7 +42,8 @@ async def test_a_paused_peer_is_told_so_and_is_let_in_when_it_is_resumed(nodes: 
     node, peer = nodes[:2]
     node.peering.limiting.terms = {peer.member_id: Terms(is_paused=True)}
     link = ends(node, peer, peer)[Stream.GOSSIP]
-    assert await node.peering.serve(link) == PAUSED
+    async with asyncio.timeout(GUARD_S):
+        assert await node.peering.serve(link) == PAUSED
     assert node.peering.ended[peer.member_id] == "paused here"
     node.peering.limiting.terms = {}
     (await served(node, link)).cancel()
@@ -150,6 +151,18 @@ async def test_offers_are_written_down_once_in_a_while_and_without_any_nothing_i
     assert node.peering._intake._copies.take_offers() == []
 
 
+async def test_who_is_about_to_be_quarantined_vouches_for_nothing_that_it_brought(nodes: list[Running]) -> None:
+    node, peer, author = nodes
+    join(node, peer)
+    async with asyncio.timeout(GUARD_S):
+        assert await node.peering.linked(peer.member_id, GUARD_S)
+        while not node.peering.in_step:
+            await node.peering.compare()
+        feed_id = author.writer.feed_id
+        assert await node.peering.held_elsewhere([feed_id], author.member_id) == {feed_id: 1}
+        assert await node.peering.held_elsewhere([feed_id], peer.member_id) == {feed_id: 0}
+
+
 # ---- Faults
 
 
@@ -232,6 +245,8 @@ async def test_while_one_link_takes_over_from_another_nothing_is_lost_and_no_lin
         new = ends(node, peer, node)[Stream.GOSSIP]
         second = await served(node, new)
         assert node.peering.connected == [peer.member_id]  # and before the other side has said hello over the new one
+        for _ in range(50):  # whatever ends with the old one has ended
+            await asyncio.sleep(0)
         (letter,) = letters_of(author, declaration())
         entries = peer_pb2.Frame(entries=peer_pb2.Entries(entries=[letter], lane=0))
         await old.inbox.put(entries.SerializeToString())  # was on its way over the old one
