@@ -144,11 +144,11 @@ def test_what_others_hold_by_their_heads_is_not_set_aside(node: Exchange, author
 
 
 def test_what_is_our_own_is_never_set_aside_though_a_peer_brought_it_back(node: Exchange, author: Exchange) -> None:
-    letters = said(author, "one")
-    take(node, letters, SOURCE)
-    driver.execute(node.stores.ledger, "UPDATE entry SET feed_id = ?", (node.author.feed_id,))
-    assert node.own_feeds == [node.author.feed_id]
-    assert set_aside(node) == []
+    said(node, "ours")
+    driver.execute(node.stores.ledger, "UPDATE entry SET source = ? WHERE seq > 1", (SOURCE,))
+    take(node, said(author, "one"), SOURCE)
+    assert len(set_aside(node)) == 1
+    assert told(node, feed_of(node)) == 2
 
 
 def test_statements_and_identity_logs_are_never_set_aside(node: Exchange, author: Exchange) -> None:
