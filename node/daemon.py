@@ -54,7 +54,7 @@ from node.runtime.staging import Staging
 from node.runtime.sweeping import Sweeping
 from node.runtime.threads import ReadingThreads
 from node.runtime.writer import Writer
-from node.store import ledger, stores
+from node.store import stores
 from node.v1 import admin_pb2
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 SWEEP_EVERY_S = 60.0  # open calls whose certificate ran out in between end by then
 SWITCH_INTERVAL_S = 0.0005  # a thread that has something urgent waits so long for one that computes
 RENEW_AT = 2 / 3  # of a leaf's life
+RENEW_WITHIN = 1 / 10  # of it: all links are dialled anew in this time
 
 _log = structlog.get_logger()
 
@@ -92,12 +93,13 @@ class Daemon:
     exchange: Exchange
     cards: list[Card]
     clock: RealClock = field(default_factory=RealClock)
+    leaf_life: timedelta = issuer.NODE_LIFE
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         now, chance = self.clock.monotonic_s(), SystemRandom()
-        me, heads = self._self(), ledger.heads(self.exchange.stores.ledger)
+        me, heads = self._self(), self.exchange.aside.heads()
         self.started_ms = self.clock.now_ms()
         circle = self.exchange.circle(self.started_ms)
         gossip = Gossip(
@@ -127,7 +129,13 @@ class Daemon:
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
         self.tools_tls = TlsState(self.leaf, own_tools)
         self.approval = Approval(
-            self.writer, self.peering, self.peers_tls, lambda: self.leaf, self.clock, cards=self.cards
+            self.writer,
+            self.peering,
+            self.peers_tls,
+            lambda: self.leaf,
+            self.clock,
+            self.projecting.set_aside,
+            cards=self.cards,
         )
         self.looking = self._look() if self.config.metrics_listen else None
         self.exposition: Exposition | None = None
@@ -148,10 +156,15 @@ class Daemon:
         )
 
     def _issue_leaf(self) -> tuple[Leaf, datetime]:
-        """A fresh key and certificate for a day; the issuer's key never leaves this machine."""
+        """A fresh key and certificate, for a day in the node; the issuer's key never leaves this machine."""
         key = issuer.create_key()
         made = issuer.issue_node(
-            self.keys.issuer, self.keys.member_id, self.keys.node_id, key.public_key(), self.clock.now()
+            self.keys.issuer,
+            self.keys.member_id,
+            self.keys.node_id,
+            key.public_key(),
+            self.clock.now(),
+            life=self.leaf_life,
         )
         return Leaf(issuer.key_pem(key), issuer.certificate_pem(made)), made.not_valid_after_utc
 
@@ -287,15 +300,14 @@ class Daemon:
                 gate.sweep(self.clock.now())
 
     async def _renew(self) -> None:
-        """A new certificate long before the old one ends; links that we dialled are dialled again under it."""
+        """A new certificate long before the old one ends; links that we dialled are replaced by others under it."""
         while True:
             left = self.leaf_ends - self.clock.now()
             await asyncio.sleep(max(left / timedelta(seconds=1) * RENEW_AT, 1))
             self.leaf, self.leaf_ends = self._issue_leaf()
             self.peers_tls.renew(self.leaf)
             self.tools_tls.renew(self.leaf)
-            for peer in self.peering.connected:
-                self.peering.hang_up(peer, "renews its certificate")
+            self.peering.renew_links(self.leaf_life / timedelta(seconds=1) * RENEW_WITHIN)
             _log.info("certificate renewed", until=self.leaf_ends.isoformat())
 
     def _own_status(self) -> admin_pb2.GetStatusResponse:

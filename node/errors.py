@@ -17,6 +17,8 @@ class NodeError(Exception):
 class PeerFault(NodeError):
     """The sender alone could have known better: hang up and remember."""
 
+    rule = "other"
+
 
 class Malformed(PeerFault):
     """Bytes that no conforming implementation writes. Names the rule they break."""

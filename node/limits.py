@@ -29,6 +29,7 @@ TURN_ENTRIES_MAX = 256  # of one author before the next one's turn: 30 ms of ver
 AHEAD_PER_FEED_MAX = 16  # urgent headers kept above a gap
 CHUNKS_UNACKNOWLEDGED_MAX = 2  # measured: 47 ms for an urgent frame at 86 % of the link
 WANTS_PER_LINK_MAX = 64  # payloads asked of one peer at a time
+BULK_BYTES_PER_S_MIN = CHUNK_BYTES  # of a peer that is limited: a chunk a second, or what it sends would stall
 OUTBOX_FRAMES_MAX = 1024  # a slower reader is hung up on and syncs later
 OUTBOX_BYTES_MAX = 8 << 20
 FUTURE_MS_MAX = 600_000  # created_ms further ahead than this is deferred
@@ -37,6 +38,8 @@ SYNC_EVERY_S = 15.0
 STALL_S = 5.0  # a want without progress moves to another peer
 MESH_PEERS = 8  # above twelve peers; isolation 1.4e-4 with a third of them silent
 FLOOD_PEERS_MAX = 12
+MESH_DIALLED_MIN = 4  # of the mesh: whoever calls us cannot fill it
+SYNC_PEERS_MAX = 4  # asked for ranges at a time; after a long absence every peer has the same to give
 
 # ---- In-house tools.
 

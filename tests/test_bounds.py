@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from node import limits
-from node.exchange import budgets, exchange
+from node.exchange import budgets, outgoing
 from node.exchange.admission import Admitted
 from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId
@@ -15,7 +15,8 @@ from node.protocol import fetch, gossip
 from node.protocol.circle import Circle
 from node.protocol.effects import Asked, Hangup, Stream
 from node.protocol.fetch import Fetch, Wanted
-from node.protocol.gossip import Fresh, Gossip, Growth
+from node.protocol.gossip import Gossip
+from node.protocol.news import Fresh, Growth
 from node.protocol.session import Self, hello
 from node.runtime import copies
 from node.runtime.copies import Copies
@@ -124,26 +125,26 @@ def payloads_that_a_peer_wants() -> tuple[int, int]:
 
 
 def payloads_that_a_peer_says_it_has() -> tuple[int, int]:
-    made = fetching(exchange.WANTS_AT_A_TIME)
+    made = fetching(outgoing.WANTS_AT_A_TIME)
     for number in range(0, 100_000, limits.RANGES_PER_FRAME_MAX):
         entries = [hash_of(i) for i in range(number, number + limits.RANGES_PER_FRAME_MAX)]
         made.frame(0, PEER, peer_pb2.Frame(have=peer_pb2.Have(entries=entries)))
-    return len(made._peers[PEER].has), exchange.WANTS_AT_A_TIME
+    return len(made._peers[PEER].has), outgoing.WANTS_AT_A_TIME
 
 
 def payloads_that_a_peer_refuses() -> tuple[int, int]:
     made = fetching(0)
     for part in range(20):
-        first = part * exchange.WANTS_AT_A_TIME
-        numbers = range(first, first + exchange.WANTS_AT_A_TIME)
+        first = part * outgoing.WANTS_AT_A_TIME
+        numbers = range(first, first + outgoing.WANTS_AT_A_TIME)
         made.wanted(0, [Wanted(hash_of(number), 3, 0, PEER) for number in numbers])
         for number in numbers:
             made.frame(0, PEER, peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_of(number))))
-    return len(made._peers[PEER].absent), exchange.WANTS_AT_A_TIME
+    return len(made._peers[PEER].absent), outgoing.WANTS_AT_A_TIME
 
 
 def payloads_that_are_asked_of_one_peer() -> tuple[int, int]:
-    made = fetching(exchange.WANTS_AT_A_TIME)
+    made = fetching(outgoing.WANTS_AT_A_TIME)
     return len(made._under_way), fetch.UNDER_WAY_PER_PEER_MAX
 
 
@@ -193,7 +194,7 @@ def test_what_came_in_last_is_remembered_up_to_a_number(tmp_path: Path, monkeypa
     author, node = (node_in(tmp_path / str(number), world, number) for number in (1, 0))
     admitted: Admitted = take(node, said(author, *note(20)))[0]
     held = Copies()
-    held.note_stored(admitted)
+    held.note_stored(admitted, PEER)
     assert (len(held._stored), len(node.budgets._charged)) == (8, 8)
 
 

@@ -105,24 +105,14 @@ def declare(
         raise click.UsageError("A crisis has an end: --for 48h, or --until 2026-11-25T03:10.")
     if not title.split():
         raise click.UsageError("A crisis needs a title.")
-    from node.v1 import record_pb2
-
     place = calling.find(folder)
     rules.in_force(place)  # of the federation that was meant
-    letter = record_pb2.Crisis(
-        framework=record_pb2.Reference(name=framework),  # its version is that of the rules in force
-        title=title,
-        summary=summary,
-        event=record_pb2.Event(places=places),
-        harm=_number(LEVELS, harm),
-        virality=_number(LEVELS, virality),
-        ends_ms=ends_ms,
-    )
+    letter = _letter(framework, title, summary, places, harm, virality, ends_ms)
     if not again:
         _require_new(place, letter, exercise=exercise, yes=yes)
     if not yes:
         _confirm(place, letter, exercise=exercise)
-    handling = record_pb2.Handling(tlp=_number(MARKS, tlp))
+    handling = _handling(tlp)
     made = calling.ask(place, lambda node: node.declare(letter, handling, exercise=exercise, unconfirmed=unconfirmed))
     if as_json:
         printing.print_json(printing.fields_of(made))
@@ -133,6 +123,34 @@ def declare(
 
 def _number(words: Sequence[str], word: str | None) -> int:
     return words.index(word) + 1 if word else 0
+
+
+def _letter(
+    framework: str,
+    title: str,
+    summary: str,
+    places: tuple[str, ...],
+    harm: str | None,
+    virality: str | None,
+    ends_ms: int,
+) -> "record_pb2.Crisis":
+    from node.v1 import record_pb2
+
+    return record_pb2.Crisis(
+        framework=record_pb2.Reference(name=framework),  # its version is that of the rules in force
+        title=title,
+        summary=summary,
+        event=record_pb2.Event(places=places),
+        harm=_number(LEVELS, harm),
+        virality=_number(LEVELS, virality),
+        ends_ms=ends_ms,
+    )
+
+
+def _handling(tlp: str) -> "record_pb2.Handling":
+    from node.v1 import record_pb2
+
+    return record_pb2.Handling(tlp=_number(MARKS, tlp))
 
 
 def _require_new(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, yes: bool) -> None:

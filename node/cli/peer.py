@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import approving, asking, calling, findings, options, printing
+from node.cli import approving, asking, calling, findings, options, printing, restraining
 from node.cli.calling import Place
 from node.errors import NodeError
 
@@ -25,7 +25,8 @@ HOW_TO_ADD = "`tocsin peer add --founders`, or a card"
         "tocsin peer add acme.card",
         "tocsin peer list",
         "tocsin peer check europol",
-        "tocsin peer block acme-video",
+        "tocsin peer pause acme-video",
+        "tocsin peer block acme-video --quarantine",
     )
 )
 def peer() -> None:
@@ -81,7 +82,7 @@ async def _connected(node: "Client", wanted: "Sequence[admin_pb2.PeerView]") -> 
         async with asyncio.timeout(WAIT_S):
             while not all(one.connected for one in found):
                 await asyncio.sleep(LOOK_EVERY_S)
-                found = [one for one in await peers(node) if one.member_id in ids]
+                found = [one for one in await restraining.peers(node) if one.member_id in ids]
     except TimeoutError:
         pass
     return found
@@ -119,7 +120,7 @@ def _own_fingerprint(place: Place) -> str:
 @options.as_json
 def list_(folder: Path, as_json: bool) -> None:
     """List the peers, and whether they are connected."""
-    found = calling.ask(calling.find(folder), peers)
+    found = calling.ask(calling.find(folder), restraining.peers)
     if as_json:
         printing.print_json([_plain(one) for one in found])
         return
@@ -137,7 +138,7 @@ def list_(folder: Path, as_json: bool) -> None:
 @options.as_json
 def show(name: str, folder: Path, as_json: bool) -> None:
     """Show one peer, by its name or the beginning of its fingerprint."""
-    found = _named(calling.find(folder), name)
+    found = restraining.named(calling.find(folder), name)
     if as_json:
         printing.print_json(_plain(found))
         return
@@ -148,8 +149,18 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("fingerprint", found.fingerprint),
             ("member id", found.member_id.hex()),
             ("address", found.address or "it dials us"),
-            ("state", f"{found.state}, since {printing.moment(found.since_ms)}"),
+            ("state", f"{found.state}, a peer since {printing.moment(found.since_ms)}"),
+            ("limit", restraining.limits_of(found)),
+            ("set aside", "what came only from it: `tocsin peer release`" if found.quarantined else ""),
             ("connection", _connection(found)),
+            ("since", _since(found)),
+            ("dialled next", printing.moment(found.dialled_next_ms) if found.dialled_next_ms else ""),
+            ("last end", found.last_end),
+            ("behind it", f"{found.behind:,} entries that it has are not here" if found.behind else ""),
+            ("to be sent", _outbox(found)),
+            ("pushed to", _pushed(found)),
+            ("faults", "; ".join(_fault(one) for one in found.faults)),
+            ("issuer ends", printing.day(found.issuer_ends_ms) if found.issuer_ends_ms else ""),
             ("clock", f"{printing.seconds(found.clock_ahead_ms)} to this machine's" if found.program else ""),
             ("program", found.program),
         ]
@@ -171,7 +182,7 @@ def check(ctx: click.Context, name: str, folder: Path, as_json: bool) -> None:
     Its name, the connection, TLS and both certificates, the federation, the program's version, the
     clocks, and whether both hold the same. It stops at the first obstacle, and tries nothing twice.
     """
-    found = calling.ask(calling.find(folder), lambda node: _check(node, _required(name)))
+    found = calling.ask(calling.find(folder), lambda node: _check(node, restraining.required(name)))
     if as_json:
         printing.print_json({**printing.fields_of(found), "peer": _plain(found.peer)})
     else:
@@ -187,68 +198,11 @@ async def _check(node: "Client", name: str) -> "admin_pb2.CheckPeerResponse":
     return await node.admin.CheckPeer(admin_pb2.CheckPeerRequest(peer=name))
 
 
-# ---- Undoing
-
-
-@peer.command(epilog=options.examples("tocsin peer remove acme-video", "tocsin peer remove acme-video --yes"))
-@click.argument("name")
-@options.folder
-@asking.yes
-def remove(name: str, folder: Path, yes: bool) -> None:
-    """Forget a peer. Its connections end at once; what it said stays."""
-    place = calling.find(folder)
-    found = _named(place, name)
-    asking.confirm(f"Remove {printing.plain(found.name)}, {found.fingerprint}, from the peers?", yes=yes)
-
-    async def end(node: "Client") -> int:
-        from node.v1 import admin_pb2
-
-        request = admin_pb2.RemovePeerRequest(peer=found.member_id.hex())
-        return (await node.admin.RemovePeer(request)).streams_ended
-
-    ended = calling.ask(place, end)
-    click.echo(f"Removed {printing.plain(found.name)}; {_streams(ended)}.")
-
-
-@peer.command(epilog=options.examples("tocsin peer block acme-video", "tocsin peer block acme-video --yes"))
-@click.argument("name")
-@options.folder
-@asking.yes
-def block(name: str, folder: Path, yes: bool) -> None:
-    """Refuse a peer until its card is added again. Its connections end at once."""
-    place = calling.find(folder)
-    found = _named(place, name)
-    asking.confirm(f"Block {printing.plain(found.name)}, {found.fingerprint}?", yes=yes)
-
-    async def end(node: "Client") -> int:
-        from node.v1 import admin_pb2
-
-        return (await node.admin.BlockPeer(admin_pb2.BlockPeerRequest(peer=found.member_id.hex()))).streams_ended
-
-    ended = calling.ask(place, end)
-    click.echo(f"Blocked {printing.plain(found.name)}; {_streams(ended)}.")
+for _command in restraining.COMMANDS:
+    peer.add_command(_command)
 
 
 # ---- Inside
-
-
-async def peers(node: "Client", name: str = "") -> "list[admin_pb2.PeerView]":
-    """All peers, or the one of this name."""
-    from node.v1 import admin_pb2
-
-    return list((await node.admin.ListPeers(admin_pb2.ListPeersRequest(peer=name))).peers)
-
-
-def _named(place: Place, name: str) -> "admin_pb2.PeerView":
-    wanted = _required(name)
-    (found,) = calling.ask(place, lambda node: peers(node, wanted))
-    return found
-
-
-def _required(name: str) -> str:
-    if not name.strip():
-        raise click.UsageError("Which peer? `tocsin peer list` names them.")
-    return name
 
 
 def _plain(found: "admin_pb2.PeerView") -> dict[str, object]:
@@ -267,5 +221,21 @@ def _connection(found: "admin_pb2.PeerView") -> str:
     return found.reason or "-"
 
 
-def _streams(ended: int) -> str:
-    return f"{ended or 'no'} stream{'' if ended == 1 else 's'} ended"
+def _since(found: "admin_pb2.PeerView") -> str:
+    if not found.connected:
+        return ""
+    return f"{printing.moment(found.connected_since_ms)}, {'we' if found.dialled else 'it'} dialled"
+
+
+def _outbox(found: "admin_pb2.PeerView") -> str:
+    return f"{found.outbox_frames:,} frames, {restraining.written(found.outbox_bytes)}" if found.outbox_frames else ""
+
+
+def _pushed(found: "admin_pb2.PeerView") -> str:
+    if not found.connected:
+        return ""
+    return "at once" if found.in_mesh else "no: it compares heads"
+
+
+def _fault(one: "admin_pb2.PeerFault") -> str:
+    return f"{one.rule} {one.times:,} times, last {printing.moment(one.last_ms)}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, options, peer, printing, roster, rules, timekeeping, vouching
+from node.cli import calling, options, peer, printing, restraining, roster, rules, timekeeping, vouching
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -33,7 +33,7 @@ def status(index_digest: bool, folder: Path, as_json: bool) -> None:
         from node.v1 import admin_pb2
 
         found = await node.admin.GetStatus(admin_pb2.GetStatusRequest(index_digest=index_digest))
-        missing = [one for one in await peer.peers(node) if one.state == "approved" and not one.connected]
+        missing = [one for one in await restraining.peers(node) if one.state == "approved" and not one.connected]
         active = sum(one.state == "active" for one in await node.crises())
         return found, missing, len(await node.lists()), active
 

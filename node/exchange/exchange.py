@@ -1,15 +1,12 @@
 """Everything one node holds, and the few things that can be done to it. Owned by one writer."""
 
-from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from node import limits
 from node.errors import Malformed, Refused
 from node.exchange import (
     admission,
-    circles,
     disclose,
     documents,
     echo,
@@ -19,26 +16,21 @@ from node.exchange import (
     project,
     publish,
     signing,
-    standing,
     succession,
     verification,
     watch,
 )
 from node.exchange.admission import Admitted
-from node.exchange.budgets import Budgets
 from node.exchange.erase import Erasures
+from node.exchange.outgoing import Outgoing
 from node.exchange.publish import Author, Draft
 from node.exchange.signing import Signing
 from node.exchange.trust import Trust
-from node.exchange.verified import Checked, Reader, Verified
+from node.exchange.verified import Checked
 from node.feed import entry
-from node.feed import header as headers
 from node.feed.entry import Entry
-from node.feed.header import URGENT
-from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
-from node.feed.roster import Known, Roster
+from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows
-from node.protocol.circle import Circle
 from node.protocol.effects import Asked
 from node.store import arrivals, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
@@ -49,52 +41,20 @@ from node.store.restrictions import Replacement
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
 
-SERVED_PAYLOADS_MAX = 64  # of which the leaf hashes are remembered: 8 KiB each at most
-UNCONFIRMED_AT_A_TIME = 1024  # asked of peers at once; a list of four million
-RELAYED_CHUNKS_MAX = 16384  # that are here for peers alone: a gigabyte, whatever size their records have
-RELAYED_MS = 3_600_000
-RELAYED_AGAIN_MS = 4 * RELAYED_MS  # or members that do not follow would ask each other for ever
-RELAYED_KEPT = 65_536
 COMPACTED_BYTES_MAX = 64 << 20  # written anew in half a second, while the writer waits
-WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
-LATE_FEEDS_MAX = 1024  # named in one question; of a member with more the others wait for their turn like all feeds
 
 
-class Exchange:
+class Exchange(Outgoing):
     """The stores, what is trusted, and who signs here."""
 
     def __init__(
         self, stores: Stores, trust: Trust, author: Author, erasures: Erasures, *, follow_all: bool = True
     ) -> None:
-        self.stores = stores
+        super().__init__(stores, trust, author)
         self.erasures = erasures
-        self.author = author
-        self._trust = trust
         self.follows = Follows(author.reader.member_id, everything=follow_all)
-        self.budgets = Budgets(author.reader.member_id, lambda: self.trust)
-        self._circle: tuple[tuple[Known, Roster], Circle] | None = None
         self.signing = Signing()
         self._signed_unstored = False
-        self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
-        self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
-
-    @property
-    def trust(self) -> Trust:
-        """What is trusted as of now."""
-        return self._trust
-
-    @trust.setter
-    def trust(self, learnt: Trust) -> None:
-        self._trust = standing.weighed(self.stores, learnt, self._trust)
-
-    @property
-    def reader(self) -> Reader:
-        """What this node can open."""
-        return self.author.reader
-
-    def author_of(self, feed_id: FeedId) -> MemberId | None:
-        """The member whose feed this is, by what is trusted now; may be asked from any thread."""
-        return self.trust.author(feed_id)
 
     # ---- In
 
@@ -106,6 +66,7 @@ class Exchange:
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
         project.mend(self.stores, self.trust, self.reader)
+        self.aside.start()
         erase.apply(self.stores, self.erasures, self.trust, self.reader, self.author.randomness)
         while self.project():
             pass
@@ -139,12 +100,14 @@ class Exchange:
         """What comes in of these, each in its lane; and what does not, because its author has nothing left."""
         return self.budgets.rule(checked, asked, now_ms)
 
-    def admit(self, checked: Checked, now_ms: int) -> Admitted:
-        """The durable half."""
+    def admit(self, checked: Checked, now_ms: int, source: MemberId | None = None) -> Admitted:
+        """The durable half. ``source``: the peer it came from."""
         self._meet(one.entry for one in checked.entries)
-        admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows)
+        admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
         self.trust = admitted.trust
         self._keep_erased([one.header.hash for one in checked.entries if one.payload])
+        if self.aside.vouch(admitted.heads, source):
+            return replace(admitted, arrived=frozenset({True, False}))
         return admitted
 
     def publish(self, drafts: Sequence[Draft], now_ms: int, *, unconfirmed: bool = False) -> Admitted:
@@ -292,7 +255,7 @@ class Exchange:
         """Let go what has left the index."""
         erase.drop_whole(self.stores, {one.entry: one.reason for one in found if not one.positions})
         for one in found:
-            self._served.pop(one.entry, None)
+            self.forget_served(one.entry)
             if one.positions:
                 gone = int.from_bytes(one.positions, "little")
                 erase.drop_part(self.stores, one.entry, gone, self.trust, self.reader, self.author.randomness)
@@ -309,108 +272,6 @@ class Exchange:
         """One step of the projection; whether there may be more."""
         return project.advance(self.stores, self.trust, self.reader, self.follows)
 
-    # ---- Out
-
-    def circle(self, now_ms: int) -> Circle:
-        """Who is told what as of now; the same object until that changes."""
-        about = self.trust.known, self.trust.roster(now_ms)
-        if self._circle is None or any(one is not other for one, other in zip(about, self._circle[0], strict=True)):
-            self._circle = about, circles.of(self.trust, self.reader.member_id, now_ms)
-        return self._circle[1]
-
-    def serve(self, peer: MemberId, want: peer_pb2.Want, now_ms: int) -> list[list[header_pb2.SignedEntry]]:
-        """The answers to a want, a frame's worth each: what the peer may have of it."""
-        federation_id, circle = self.trust.federation_id, self.circle(now_ms)
-        answers = [
-            disclose.span(self.stores, feed_id, asked.first, asked.last, federation_id, now_ms)
-            for asked in want.ranges
-            if circle.tells(peer, feed_id := FeedId(asked.feed_id))
-        ]
-        rows = (ledger.entry(self.stores.ledger, HeaderHash(hash_)) for hash_ in want.entries)
-        told = [row for row in rows if row and circle.tells(peer, row.feed_id)]
-        single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in told]
-        return [answer for answer in [*answers, single] if answer]
-
-    def tell_forks(self, feeds: Sequence[FeedId], now_ms: int) -> list[peer_pb2.Frame]:
-        """The proofs of these feeds, each with what is urgent above the fork, on whatever branch."""
-        frames = []
-        for feed_id in feeds:
-            row = ledger.fork(self.stores.ledger, feed_id)
-            if row is not None:
-                frames.append(peer_pb2.Frame(fork=disclose.fork(row)))
-                urgent = disclose.above_fork(self.stores, row, self.trust.federation_id, now_ms)
-                frames.append(peer_pb2.Frame(entries=peer_pb2.Entries(entries=urgent, lane=headers.HISTORY)))
-        return frames
-
-    def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:
-        """One chunk, or that it is not to be had here; None past the end."""
-        if not disclose.is_for_others(self.stores, hash_, self.trust.federation_id, now_ms):
-            return peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))
-        found = disclose.chunk(self.stores, hash_, number, self._leaves(hash_))
-        return peer_pb2.Frame(chunk=found) if found else None
-
-    def relay(self, hash_: HeaderHash, now_ms: int) -> bool:
-        """A peer wants what nobody here does: get it, if it is for all and there is room; whether that is new."""
-        if payloads.state(self.stores.ledger, hash_) != State.UNWANTED or now_ms < self._relayed.get(hash_, 0):
-            return False
-        if payloads.relayed_chunks(self.stores.ledger) >= RELAYED_CHUNKS_MAX or not disclose.may_relay(
-            self.stores, hash_, self.trust.federation_id, now_ms
-        ):
-            return False
-        payloads.relay(self.stores.ledger, hash_, now_ms + RELAYED_MS)
-        self._relayed[hash_] = now_ms + RELAYED_AGAIN_MS
-        while len(self._relayed) > RELAYED_KEPT:
-            self._relayed.popitem(last=False)
-        self.stores.commit("ledger")
-        return payloads.is_relayed(self.stores.ledger, hash_)
-
-    def end_relays(self, now_ms: int) -> None:
-        """Let go what peers have had time to fetch."""
-        payloads.end_relay(self.stores.ledger, payloads.relayed_until(self.stores.ledger, now_ms))
-        self.stores.commit("ledger")
-
-    def letter(self, verified: Verified) -> header_pb2.SignedEntry:
-        """An entry as it is passed on, with what came along and any member may have."""
-        header = verified.header
-        sent = header_pb2.SignedEntry(header=header.body, signature=verified.entry.signature)
-        if header.has_payload and header.effective_carriage <= headers.SEALED_RELAY:
-            sent.box = verified.box
-            if len(verified.payload) <= limits.INLINE_BYTES_MAX:
-                sent.payload = verified.payload
-        return sent
-
-    @property
-    def own_feeds(self) -> list[FeedId]:
-        """All feeds of this member."""
-        return following.feeds_of(self.trust, self.reader.member_id)
-
-    def unconfirmed(self, now_ms: int) -> list[HeaderHash]:
-        """Records of our lists that nobody else is known to have."""
-        return payloads.unconfirmed(self.stores.ledger, self.own_feeds, now_ms, UNCONFIRMED_AT_A_TIME)
-
-    def held(self, hashes: Sequence[HeaderHash]) -> list[HeaderHash]:
-        """Those of these payloads that are here."""
-        return payloads.held(self.stores.ledger, hashes)
-
-    def boxless(self, now_ms: int) -> list[HeaderHash]:
-        """Entries whose box is still to be asked for."""
-        return payloads.boxless(self.stores.ledger, now_ms, limits.RANGES_PER_FRAME_MAX)
-
-    def wants(self, now_ms: int) -> list[tuple[payloads.Want, MemberId]]:
-        """What is missing, the most urgent first, each with its originator: authors by turns, large ones last."""
-        feeds = self.trust.feeds
-        late = {feed_id for feed_id, feed in feeds.items() if self.budgets.waits_in_bulk(feed.member_id, now_ms)}
-        turns: Counter[tuple[object, ...]] = Counter()
-        found = []
-        for want in payloads.wants(self.stores.ledger, now_ms, WANTS_AT_A_TIME, sorted(late)[:LATE_FEEDS_MAX]):
-            row = ledger.entry(self.stores.ledger, want.hash)
-            feed = feeds.get(row.feed_id) if row else None
-            author = feed.member_id if feed else MemberId(b"")
-            rank = (want.lane > URGENT, row is not None and row.feed_id in late, want.lane, want.for_peer)
-            turns[rank, author] += 1
-            found.append(((*rank, turns[rank, author]), (want, author)))
-        return [one for _, one in sorted(found, key=lambda ranked: ranked[0])]
-
     # ---- Inside
 
     def _keep_erased(self, hashes: Sequence[HeaderHash]) -> None:
@@ -421,12 +282,3 @@ class Exchange:
         for hash_ in hashes:
             if gone := self.erasures.parts.get(hash_):
                 erase.drop_part(self.stores, hash_, gone, self.trust, self.reader, self.author.randomness)
-
-    def _leaves(self, hash_: HeaderHash) -> Sequence[bytes]:
-        """Hashed once for a payload, not once for each chunk of it that goes out."""
-        if hash_ not in self._served:
-            self._served[hash_] = disclose.leaves(self.stores, hash_)
-        self._served.move_to_end(hash_)
-        while len(self._served) > SERVED_PAYLOADS_MAX:
-            self._served.popitem(last=False)
-        return self._served[hash_]

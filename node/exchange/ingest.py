@@ -37,9 +37,15 @@ def unseen(
 
 
 def admit(
-    stores: Stores, checked: Checked, trust: Trust, reader: Reader, now_ms: int, follows: Follows | None = None
+    stores: Stores,
+    checked: Checked,
+    trust: Trust,
+    reader: Reader,
+    now_ms: int,
+    follows: Follows | None = None,
+    source: MemberId | None = None,
 ) -> Admitted:
-    """Store what follows its feed, keys before ledger, each in one commit.
+    """Store what follows its feed, keys before ledger, each in one commit. ``source``: the peer it came from.
 
     Without decisions about lists all of them are wanted. A crash between the two commits leaves
     boxes without headers; the start removes them.
@@ -47,15 +53,15 @@ def admit(
     work = Admission(stores, trust, reader, follows or Follows(reader.member_id), now_ms)
     for verified in checked.entries:
         work.take(verified)
-    return _store(work, trust)
+    return _store(work, trust, source)
 
 
-def _store(work: Admission, before: Trust) -> Admitted:
+def _store(work: Admission, before: Trust, source: MemberId | None = None) -> Admitted:
     """Keys before ledger; which branch of a fork is the chain changes in the commit that learns it."""
     stores = work.stores
     payloads.put_boxes(stores.keys, work.boxes)
     stores.commit("keys")
-    ledger.append(stores.ledger, work.rows)
+    ledger.append(stores.ledger, work.rows, source)
     ledger.put_beside(stores.ledger, sorted(work.beside))
     ledger.set_heads(stores.ledger, (work.heads[feed] for feed in sorted(work.moved)))
     newly = {bound.feed_id for bound in work.trust.marks.settled - before.marks.settled}

@@ -100,7 +100,7 @@ class Looking:
             queue_length=self._writer.queue_length,
             calls=dict(self.meter.calls),
             look_ups=self.meter.look_ups.copy(),
-            faults=dict(self._peering.faults),
+            faults=dict(self._peering.convicting.faults.by_rule),
             ignored=by_author(self._writer.budgets.ignored),
             demoted=by_author(self._writer.budgets.demoted),
             needed_sync=self._peering.needed_sync,

@@ -75,10 +75,11 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """End the link; the reason is remembered when it is the peer's fault."""
+    """End the link. With a rule it was the peer's fault, and is remembered."""
 
     peer: MemberId
     reason: str
+    rule: str = ""
 
 
 Effect = Send | Ingest | Serve | ServeChunk | Keep | Hangup

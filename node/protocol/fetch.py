@@ -5,7 +5,7 @@ the store's list; here is only who was asked for what, and when it last moved.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -36,6 +36,7 @@ class Wanted:
     first: int
     originator: MemberId
     for_peer: bool = False  # nobody here reads it
+    kind: int = 0
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class Fetch:
 
     def __init__(self, me: Self, random: Random, circle: Circle) -> None:
         self._circle = circle
+        self.takes: Callable[[MemberId, int], bool] = lambda *_: True  # whether a peer is asked for this kind
         self._me = me
         self._random = random
         self._peers: dict[MemberId, _Peer] = {}
@@ -183,7 +185,7 @@ class Fetch:
         try:
             body = session.check(frame, Stream.BULK, link.state)
         except PeerFault as fault:
-            return [Hangup(peer, fault.reason)]
+            return [Hangup(peer, fault.reason, fault.rule)]
         match body:
             case "hello":
                 reason = session.check_hello(self._me, peer, frame.hello)
@@ -198,7 +200,7 @@ class Fetch:
                 return self._on_chunk(now, peer, link, frame.chunk)
             case "chunk_ack":
                 if not link.unacknowledged:
-                    return [Hangup(peer, "acknowledges a chunk that it was not sent")]
+                    return [Hangup(peer, "acknowledges a chunk that it was not sent", "frame-place")]
                 link.unacknowledged -= 1
                 return self._pump(peer, link)
             case "absent":
@@ -268,7 +270,7 @@ class Fetch:
 
     def _on_want(self, peer: MemberId, link: _Peer, want: peer_pb2.WantPayload) -> list[Effect]:
         if len(link.serving) >= limits.WANTS_PER_LINK_MAX:
-            return [Hangup(peer, "more payloads wanted at a time than is allowed")]
+            return [Hangup(peer, "more payloads wanted at a time than is allowed", "frame-size")]
         if not self._circle.hears_all(peer):
             return [Send(peer, Stream.BULK, peer_pb2.Frame(absent=peer_pb2.Absent(entry=want.entry)))]
         link.serving.append((HeaderHash(want.entry), want.first))
@@ -358,7 +360,11 @@ class Fetch:
         """A peer that said it has it, else the originator, else after a while any that did not say no."""
         one = self._under_way.get(want.hash)
         asked = one.asked if one else {}
-        able = sorted(peer for peer in free if peer not in asked and self._peers[peer].may_have(want.hash))
+        able = sorted(
+            peer
+            for peer in free
+            if peer not in asked and self._peers[peer].may_have(want.hash) and self.takes(peer, want.kind)
+        )
         holders = [peer for peer in able if want.hash in self._peers[peer].has]
         if not holders and want.originator in able:
             return want.originator

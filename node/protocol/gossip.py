@@ -18,51 +18,34 @@ from node.protocol import session, sync
 from node.protocol.circle import Circle
 from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, Stream
 from node.protocol.mesh import Mesh
+from node.protocol.news import Growth, frames
 from node.protocol.ranges import Authors, Ranges
 from node.protocol.session import Self, State
 from node.protocol.sync import View
-from node.v1 import header_pb2, peer_pb2
+from node.v1 import peer_pb2
 
 KNOWN_PER_PEER_MAX = 8192
 HEAD_ROWS_MAX = 65536  # rows of one listing that are remembered until its last page
 RESYNC_S = 0.2  # after entries of a feed that is not certified yet, doubled each time
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """An entry to pass on."""
-
-    hash: HeaderHash
-    feed_id: FeedId
-    lane: int
-    letter: header_pb2.SignedEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """What the store took in, or what is verified and about to be: for those who wait for news."""
-
-    heads: Sequence[Head] = ()
-    fresh: Sequence[Fresh] = ()
-    forks: Sequence[tuple[FeedId, int, header_pb2.ForkProof]] = ()
-    gaps: Sequence[tuple[FeedId, int, HeaderHash]] = ()
-    parted: Sequence[tuple[FeedId, int]] = ()  # found to differ there: the branches part further down
-    settled: Sequence[tuple[FeedId, int]] = ()  # and where another fork is still open, or 0
-    unknown: Sequence[FeedId] = ()
-    ignored: bool = False  # the source pushed what is beyond a quota: it is fetched from there by turns
-    source: MemberId | None = None
-
-
 @dataclass(slots=True)
 class _Peer:
     state: State = State.HELLO
+    took_over: bool = False  # from a link that stood: it may be sent to at once, behind our hello
     knows: OrderedDict[HeaderHash, None] = field(default_factory=OrderedDict)
     listed: list[peer_pb2.Row] = field(default_factory=list)
     claims: dict[FeedId, int] = field(default_factory=dict)
     probed: frozenset[HeaderHash] = frozenset()  # single entries that it was asked for last
+    lacks: dict[FeedId, int] | None = None  # where it was behind us when it listed all, and how far it was there
     digest: bytes = b""
     resync_at: float = float("inf")
     resync_after_s: float = RESYNC_S
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it may be told things."""
+        return self.took_over or self.state is State.READY
 
 
 class Gossip:
@@ -87,7 +70,8 @@ class Gossip:
         self._circle = circle
         self._strange: set[FeedId] = set()  # offered to us while we are no member, and certified by nothing we hold
         self._ranges = Ranges(self._heads, circle.logs, self._holders, random, authors)
-        self._mesh = Mesh(random)
+        self._mesh = Mesh(random, now=now)
+        self._waiting: dict[MemberId, None] = {}  # for their turn to be asked for ranges
         self._digests: dict[bool, bytes] = {}  # of everything, and of identity logs
         self.lacks_boxes = False
         self._sync_at = now + limits.SYNC_EVERY_S * random.random()
@@ -114,7 +98,7 @@ class Gossip:
 
     def ready(self) -> list[MemberId]:
         """Peers that said hello."""
-        return sorted(peer for peer, link in self._peers.items() if link.state is State.READY)
+        return sorted(peer for peer, link in self._peers.items() if link.is_ready)
 
     def in_step(self) -> list[MemberId]:
         """Peers whose last digest is ours of now."""
@@ -139,33 +123,50 @@ class Gossip:
         if growth.heads or growth.forks or growth.settled:
             self._digests.clear()
 
+    def held_by(self, peer: MemberId, feed_id: FeedId) -> int:
+        """How far the peer, when last compared, held a feed, as far as that is here."""
+        link, head = self._peers.get(peer), self._heads.get(feed_id)
+        if link is None or link.lacks is None or head is None:
+            return 0
+        return min(link.lacks.get(feed_id, head.seq), head.seq)
+
+    def in_mesh(self, peer: MemberId) -> bool:
+        """Whether new entries are pushed to this peer."""
+        return peer in self._peers and self._mesh.holds(peer)
+
     # ---- Verbs
 
-    def link_up(self, _now: float, peer: MemberId, now_ms: int) -> list[Effect]:
-        """A stream is open: say hello."""
-        self._peers[peer] = _Peer()
-        return [Send(peer, Stream.GOSSIP, session.hello(self._me, now_ms))]
+    def link_up(self, now: float, peer: MemberId, now_ms: int, *, dialled: bool = True) -> list[Effect]:
+        """A stream is open, dialled by us or not: say hello. One that takes over from another goes on at once."""
+        standing = self._peers.get(peer)
+        self._peers[peer] = _Peer(took_over=standing is not None and standing.is_ready)
+        self._mesh.link_up(peer, dialled=dialled)
+        hello = Send(peer, Stream.GOSSIP, session.hello(self._me, now_ms))
+        return [hello, *(self._ranges.leave(now, peer) if standing else ())]
 
     def link_down(self, now: float, peer: MemberId) -> list[Effect]:
         """A stream ended: ask others for what it owed."""
         self._peers.pop(peer, None)
-        return self._ranges.leave(now, peer)
+        self._mesh.link_down(peer)
+        self._waiting.pop(peer, None)
+        return [*self._ranges.leave(now, peer), *self._take_turns(now)]
 
-    def frame(self, now: float, peer: MemberId, frame: peer_pb2.Frame) -> list[Effect]:
-        """The peer said something."""
+    def frame(self, now: float, peer: MemberId, frame: peer_pb2.Frame, *, replaced: bool = False) -> list[Effect]:
+        """The peer said something; over a link that another has replaced, entries alone still count."""
         link = self._peers.get(peer)
         if link is None:
             return []
         try:
-            body = session.check(frame, Stream.GOSSIP, link.state)
-            return self._said(now, peer, link, body, frame)
+            body = session.check(frame, Stream.GOSSIP, State.READY if replaced else link.state)
+            return self._said(now, peer, link, body, frame) if body == "entries" or not replaced else []
         except PeerFault as fault:
-            return [Hangup(peer, fault.reason)]
+            return [Hangup(peer, fault.reason, fault.rule)]
 
     def grown(self, now: float, growth: Growth) -> list[Effect]:
         """The store grew, or an urgent entry was verified and is about to be stored."""
         self._remember(growth)
-        effects = [*self._flood(growth), *self._spread_forks(growth)]
+        self._mesh.came(now, growth.heads, growth.source)
+        effects = [*self._flood(now, growth), *self._spread_forks(growth)]
         effects += self._fill_gaps(now, growth)
         effects += self._ranges.moved(now, growth.heads, self._peers.__contains__)
         for feed_id in growth.unknown:
@@ -174,7 +175,7 @@ class Gossip:
             self._strange.update(growth.unknown[: HEAD_ROWS_MAX - len(self._strange)])
         elif (growth.unknown or growth.ignored or growth.settled) and growth.source in self._peers:
             self._schedule_resync(now, self._peers[growth.source])
-        return effects
+        return effects + self._take_turns(now)
 
     def seat(self, circle: Circle) -> list[Effect]:
         """The roster changed: compare heads anew with whoever hears more or less than before."""
@@ -209,7 +210,7 @@ class Gossip:
             if now >= self._peers[peer].resync_at:
                 self._peers[peer].resync_at = float("inf")
                 effects.append(self._say_digest(peer))
-        return effects + self._ranges.wakeup(now)
+        return effects + self._ranges.wakeup(now) + self._take_turns(now)
 
     # ---- What was said
 
@@ -249,6 +250,7 @@ class Gossip:
     def _on_digest(self, peer: MemberId, link: _Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash
         if said.hash == self._digest_for(peer):
+            link.claims, link.lacks = {}, {} if self._circle.hears_all(peer) else None
             return [] if said.answer else [self._say_digest(peer, answer=True)]
         if said.answer:
             return []
@@ -258,17 +260,19 @@ class Gossip:
     def _on_heads(self, now: float, peer: MemberId, link: _Peer, said: peer_pb2.Heads) -> list[Effect]:
         claims = sync.claims(said.rows)
         if len(link.listed) + len(said.rows) > HEAD_ROWS_MAX:
-            return [Hangup(peer, "a listing of heads without an end")]
+            return [Hangup(peer, "a listing of heads without an end", "frame-size")]
         link.listed += claims
         if not said.last:
             return []
         told, link.listed = link.listed, []
         listed = [row for row in told if self._circle.takes(peer, row.feed_id) and row.feed_id not in self._strange]
-        missing = sync.missing(self._view, listed)
-        link.claims = dict(missing)
-        effects = self._ranges.ask(now, peer, missing)
+        link.claims = dict(sync.missing(self._view, listed))
+        effects = self._ask_in_turn(now, peer, link)
         effects += self._probe(peer, sync.differing(self._view, listed))
         ours = sync.ahead(self._view_for(peer), told) if said.whole else []
+        if said.whole and self._circle.hears_all(peer):
+            theirs = {FeedId(row.feed_id): row.seq for row in listed}
+            link.lacks = {FeedId(row.feed_id): theirs.get(FeedId(row.feed_id), 0) for row in ours}
         if ours:
             effects += [Send(peer, Stream.GOSSIP, frame) for frame in sync.pages(ours, whole=False)]
         unproven = sync.unproven(self._view_for(peer), listed, whole=said.whole)[: limits.RANGES_PER_FRAME_MAX]
@@ -290,12 +294,12 @@ class Gossip:
         said = peer_pb2.Digest(hash=self._digest_for(peer), rows=rows, answer=answer)
         return Send(peer, Stream.GOSSIP, peer_pb2.Frame(digest=said))
 
-    def _flood(self, growth: Growth) -> list[Effect]:
+    def _flood(self, now: float, growth: Growth) -> list[Effect]:
         if growth.source in self._peers:
             self._note(self._peers[growth.source], (fresh.hash for fresh in growth.fresh))
         effects: list[Effect] = []
         made: dict[tuple[HeaderHash, ...], list[peer_pb2.Frame]] = {}  # most peers lack the same
-        for peer in self._mesh.chosen(self.ready()) if growth.fresh else ():
+        for peer in self._mesh.chosen(now, self.ready()) if growth.fresh else ():
             link = self._peers[peer]
             told = [fresh for fresh in growth.fresh if self._circle.tells(peer, fresh.feed_id)]
             unknown = [fresh for fresh in told if fresh.hash not in link.knows]
@@ -322,22 +326,42 @@ class Gossip:
 
     # ---- Asking
 
+    def _ask_in_turn(self, now: float, peer: MemberId, link: _Peer) -> list[Effect]:
+        """Ask for what the peer claims and is not here; where enough are asked already, when one of them is through."""
+        if not self._ranges.takes_on(peer):
+            self._waiting[peer] = None
+            return []
+        held = {feed_id: self._heads[feed_id].seq for feed_id in link.claims if feed_id in self._heads}
+        missing = {feed_id: seq for feed_id, seq in link.claims.items() if seq > held.get(feed_id, 0)}
+        effects = self._ranges.ask(now, peer, missing)
+        sent = [effect for effect in effects if isinstance(effect, Send) and effect.peer == peer]
+        asked = [FeedId(one.feed_id) for effect in sent for one in effect.frame.want.ranges]
+        self._mesh.asked(now, peer, missing, asked)
+        return effects
+
+    def _take_turns(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        while self._waiting and self._ranges.takes_on(peer := next(iter(self._waiting))):
+            del self._waiting[peer]
+            effects += self._ask_in_turn(now, peer, self._peers[peer])
+        return effects
+
     def _fill_gaps(self, now: float, growth: Growth) -> list[Effect]:
         if growth.source is None or growth.source not in self._peers:
             return []
-        targets: dict[FeedId, int] = {}
-        probes = []
+        link, probes = self._peers[growth.source], []
         for feed_id, seq, previous in growth.gaps:
             head = self._heads.get(feed_id)
             if head and head.seq >= seq:
                 probes.append(previous)  # another entry than ours stands there: it proves a fork
             else:
-                targets[feed_id] = max(targets.get(feed_id, 0), seq)
+                link.claims[feed_id] = max(link.claims.get(feed_id, 0), seq)
         ranges = [
             peer_pb2.Range(feed_id=feed_id, first=max(seq - limits.ENTRIES_PER_FRAME_MAX, 1), last=seq - 1)
             for feed_id, seq in growth.parted[: limits.RANGES_PER_FRAME_MAX // 2]
         ]
-        return [*self._ranges.ask(now, growth.source, targets), *self._probe(growth.source, probes, ranges)]
+        effects = self._ask_in_turn(now, growth.source, link) if growth.gaps else []
+        return [*effects, *self._probe(growth.source, probes, ranges)]
 
     def _probe(
         self, peer: MemberId, hashes: Iterable[HeaderHash], below: Sequence[peer_pb2.Range] = ()
@@ -359,23 +383,3 @@ class Gossip:
         if link.resync_at == float("inf"):
             link.resync_at = now + link.resync_after_s
             link.resync_after_s = min(link.resync_after_s * 2, limits.SYNC_EVERY_S)
-
-
-def frames(fresh: Sequence[Fresh]) -> Iterable[peer_pb2.Frame]:
-    """Entries to pass on as frames, lane by lane."""
-    for lane in sorted({one.lane for one in fresh}):
-        for part in batches([one.letter for one in fresh if one.lane == lane]):
-            yield peer_pb2.Frame(entries=peer_pb2.Entries(entries=part, lane=lane))
-
-
-def batches(letters: Sequence[header_pb2.SignedEntry]) -> Iterable[Sequence[header_pb2.SignedEntry]]:
-    """Runs of entries that fit a frame."""
-    start = size = 0
-    for i, one in enumerate(letters):
-        bytes_ = one.ByteSize()
-        if i > start and (size + bytes_ > limits.FRAME_BYTES_MAX // 2 or i - start >= limits.ENTRIES_PER_FRAME_MAX):
-            yield letters[start:i]
-            start, size = i, 0
-        size += bytes_
-    if start < len(letters):
-        yield letters[start:]

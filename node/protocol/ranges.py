@@ -45,6 +45,11 @@ class Ranges:
         """When a range has waited long enough."""
         return min((turn.since + limits.STALL_S for turn in self._asked.values()), default=float("inf"))
 
+    def takes_on(self, peer: MemberId) -> bool:
+        """Whether this peer may be asked beside those that are: after a long absence each has the same to give."""
+        asked = {turn.peer for turn in self._asked.values()}
+        return peer in asked or len(asked) < limits.SYNC_PEERS_MAX
+
     def asked_of(self, peer: MemberId) -> dict[FeedId, int]:
         """The last entry of each range that the peer is to send."""
         return {feed_id: turn.until for feed_id, turn in self._asked.items() if turn.peer == peer}

@@ -12,18 +12,19 @@ from node.exchange import branches, consult, membership
 from node.exchange.consult import View
 from node.exchange.membership import Place
 from node.exchange.trust import Trust
-from node.feed import identity, keys
+from node.feed import identity
 from node.feed.identity import Card
 from node.feed.keys import MemberId
+from node.policy import terms
 from node.protocol.session import Self
 from node.rpc import membership as members_service
-from node.rpc import peer as peers_service
 from node.rpc import signing, status
 from node.rpc.approval import Approval
 from node.rpc.checking import Checking
 from node.rpc.examination import Examination
 from node.rpc.gate import Access
 from node.rpc.levels import LevelServicer
+from node.rpc.portraits import Portraits
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.reading import Reading
@@ -43,6 +44,10 @@ ACCESS = {
         "ApprovePeers",
         "RemovePeer",
         "BlockPeer",
+        "PausePeer",
+        "ResumePeer",
+        "LimitPeer",
+        "ReleasePeer",
         "CheckPeer",
         "Examine",
     )
@@ -70,6 +75,7 @@ class AdminServicer(LevelServicer):
         self._writer, self._reading = writer, reading
         self._clock, self._own = clock, own
         self._cards = {card.inception.member_id: card for card in cards}
+        self._portraits = Portraits(approval, peering, writer, clock)
         self._checking = Checking(approval, peering, writer, clock, me)
         self._examination = Examination(approval, peering, writer, reading, clock, own)
 
@@ -136,7 +142,7 @@ class AdminServicer(LevelServicer):
         """All peers, or the one that is named."""
         await self._peering.compare()
         found = [self._named(request.peer)] if request.peer else self._approval.every()
-        return admin_pb2.ListPeersResponse(peers=[self._view(one) for one in found])
+        return admin_pb2.ListPeersResponse(peers=[self._portraits.of(one) for one in found])
 
     @status.answers
     async def ApprovePeers(self, request: admin_pb2.ApprovePeersRequest, _: _Context) -> admin_pb2.ApprovePeersResponse:  # noqa: N802
@@ -154,13 +160,13 @@ class AdminServicer(LevelServicer):
         await self._approval.approve(cards)
         wanted = {card.inception.member_id for card in cards}
         return admin_pb2.ApprovePeersResponse(
-            peers=[self._view(one) for one in self._approval.every() if one.member_id in wanted]
+            peers=[self._portraits.of(one) for one in self._approval.every() if one.member_id in wanted]
         )
 
     @status.answers
     async def RemovePeer(self, request: admin_pb2.RemovePeerRequest, _: _Context) -> admin_pb2.RemovePeerResponse:  # noqa: N802
         """Forget a peer; its streams end now."""
-        view = self._view(self._named(request.peer))
+        view = self._portraits.of(self._named(request.peer))
         ended = await self._approval.remove(MemberId(view.member_id))
         return admin_pb2.RemovePeerResponse(peer=view, streams_ended=ended)
 
@@ -168,15 +174,45 @@ class AdminServicer(LevelServicer):
     async def BlockPeer(self, request: admin_pb2.BlockPeerRequest, _: _Context) -> admin_pb2.BlockPeerResponse:  # noqa: N802
         """Refuse a peer; its streams end now."""
         member_id = self._named(request.peer).member_id
-        ended = await self._approval.block(member_id)
-        return admin_pb2.BlockPeerResponse(peer=self._view(self._named(member_id.hex())), streams_ended=ended)
+        ended, set_aside = await self._approval.block(member_id, quarantine=request.quarantine)
+        return admin_pb2.BlockPeerResponse(peer=self._again(member_id), streams_ended=ended, set_aside=set_aside)
+
+    @status.answers
+    async def ReleasePeer(self, request: admin_pb2.ReleasePeerRequest, _: _Context) -> admin_pb2.ReleasePeerResponse:  # noqa: N802
+        """What was set aside when the peer was blocked counts again."""
+        member_id = self._named(request.peer).member_id
+        released = await self._approval.release(member_id)
+        return admin_pb2.ReleasePeerResponse(peer=self._again(member_id), released=released)
+
+    @status.answers
+    async def PausePeer(self, request: admin_pb2.PausePeerRequest, _: _Context) -> admin_pb2.PausePeerResponse:  # noqa: N802
+        """Keep a peer approved, and have no link to it."""
+        member_id = self._named(request.peer).member_id
+        ended = await self._approval.pause(member_id)
+        return admin_pb2.PausePeerResponse(peer=self._again(member_id), streams_ended=ended)
+
+    @status.answers
+    async def ResumePeer(self, request: admin_pb2.ResumePeerRequest, _: _Context) -> admin_pb2.ResumePeerResponse:  # noqa: N802
+        """Connect to a paused peer again."""
+        member_id = self._named(request.peer).member_id
+        await self._approval.resume(member_id)
+        return admin_pb2.ResumePeerResponse(peer=self._again(member_id))
+
+    @status.answers
+    async def LimitPeer(self, request: admin_pb2.LimitPeerRequest, _: _Context) -> admin_pb2.LimitPeerResponse:  # noqa: N802
+        """How much bulk goes to and from a peer, and payloads of which kinds are taken from it."""
+        held = self._named(request.peer)
+        rate = terms.check_rate(request.bytes_per_s) if request.HasField("bytes_per_s") else held.bytes_per_s
+        kinds = terms.check_kinds(request.kinds.names) if request.HasField("kinds") else held.kinds
+        await self._approval.limit(held.member_id, bytes_per_s=rate, kinds=kinds)
+        return admin_pb2.LimitPeerResponse(peer=self._again(held.member_id))
 
     @status.answers
     async def CheckPeer(self, request: admin_pb2.CheckPeerRequest, _: _Context) -> admin_pb2.CheckPeerResponse:  # noqa: N802
         """Call a peer now, and say what stands in the way."""
         found = self._named(request.peer)
         findings = await self._checking.check(found)
-        return admin_pb2.CheckPeerResponse(peer=self._view(found), findings=findings)
+        return admin_pb2.CheckPeerResponse(peer=self._portraits.of(found), findings=findings)
 
     @status.answers
     async def Examine(self, _request: admin_pb2.ExamineRequest, _: _Context) -> admin_pb2.ExamineResponse:  # noqa: N802
@@ -185,43 +221,16 @@ class AdminServicer(LevelServicer):
 
     # ---- Inside
 
+    def _again(self, member_id: MemberId) -> admin_pb2.PeerView:
+        return self._portraits.of(self._named(member_id.hex()))
+
     def _named(self, typed: str) -> Peer:
         found = {bytes(one.member_id): one for one in self._approval.every()}
-        named = {member_id: self._names(MemberId(member_id)) for member_id in found}
+        named = {member_id: self._portraits.names_of(MemberId(member_id)) for member_id in found}
         return found[names.resolve(typed, "peer", named)]
-
-    def _names(self, member_id: MemberId) -> tuple[str, ...]:
-        name = self._name(member_id)
-        return (names.slug(name), name, keys.fingerprint(member_id), keys.fingerprint(member_id).replace(" ", ""))
-
-    def _name(self, member_id: MemberId) -> str:
-        return consult.member_name(self._writer.trust, member_id)
 
     def _member(self, trust: Trust, found: Place) -> admin_pb2.MemberView:
         return members_service.view(trust, found, self._approval, self._writer.reader.member_id)
-
-    def _view(self, one: Peer) -> admin_pb2.PeerView:
-        connected = one.member_id in self._peering.connected
-        heard = self._peering.heard.get(one.member_id)
-        seat = self._writer.trust.roster(self._clock.now_ms()).seats.get(one.member_id)
-        waiting = "not connected yet" if one.address else "it dials us; it has not yet"
-        reason = "" if connected or one.state != APPROVED else self._peering.ended.get(one.member_id, waiting)
-        if heard and reason == peers_service.NOT_APPROVED:
-            reason = peers_service.NO_LONGER_APPROVED
-        return admin_pb2.PeerView(
-            member_id=one.member_id,
-            name=self._name(one.member_id),
-            fingerprint=keys.fingerprint(one.member_id),
-            address=one.address,
-            state=one.state,
-            connected=connected,
-            in_step=one.member_id in self._peering.in_step,
-            reason=reason,
-            since_ms=one.added_ms,
-            clock_ahead_ms=heard.clock_ahead_ms if heard else 0,
-            role=seat.role if seat else 0,
-            program=heard.program if heard else "",
-        )
 
 
 def _counts(stores: Stores, seen: View) -> admin_pb2.GetStatusResponse:

@@ -1,8 +1,8 @@
 """Approval: which members this node talks to. The administrator's decisions become pins, dials and ended streams."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -12,20 +12,24 @@ from node.errors import Refused, Unavailable
 from node.exchange import consult
 from node.feed import keys
 from node.feed.identity import Card
-from node.feed.keys import MemberId
+from node.feed.keys import HeaderHash, MemberId
+from node.policy.terms import Terms
+from node.protocol.news import Growth
 from node.rpc import peer as peers_service
 from node.rpc import tls
 from node.rpc.gate import Gate
 from node.rpc.tls import Pins, Root, TlsState
+from node.runtime.limiting import PAUSED as PAUSED_HERE
 from node.runtime.link import Clock, Link
 from node.runtime.peering import Peering
 from node.runtime.writer import Writer
 from node.store import peers
-from node.store.peers import APPROVED, BLOCKED, Peer
+from node.store.peers import APPROVED, BLOCKED, PAUSED, Peer
 
 _log = structlog.get_logger()
 
 Pem = Callable[[], tls.Leaf]
+Hide = Callable[[Sequence[HeaderHash]], Awaitable[None]]  # readers do not find these any more
 
 TOLD_EVERY_S = 600.0  # of one member that goes on trying the log tells so often
 REMOVED = "no longer approved"  # the other side reads it too
@@ -50,6 +54,7 @@ class Approval:
         state: TlsState,
         leaf: Pem,
         clock: Clock,
+        hide: Hide,
         *,
         cards: Sequence[Card] = (),
     ) -> None:
@@ -57,7 +62,7 @@ class Approval:
         self.turned_away: dict[MemberId, TurnedAway] = {}
         self._cards = cards
         self._writer, self._peering = writer, peering
-        self._state, self._leaf, self._clock = state, leaf, clock
+        self._state, self._leaf, self._clock, self._hide = state, leaf, clock, hide
         self._peers: dict[MemberId, Peer] = {}
         self._logs: object = None
 
@@ -72,7 +77,10 @@ class Approval:
         return list(self._peers.values())
 
     async def approve(self, cards: Sequence[Card]) -> None:
-        """Talk to these members from now on; raises Refused for an issuer that cannot be pinned."""
+        """Talk to these members from now on; raises Refused for an issuer that cannot be pinned.
+
+        What a peer was limited to before stays; a pause, a block and a quarantine are over.
+        """
         now_ms = self._clock.now_ms()
         pins = self._pins(self.every())
         added = []
@@ -81,21 +89,79 @@ class Approval:
             if member_id == self._writer.reader.member_id:
                 raise Refused("this is our own card", next_step="Send it to the others; approve theirs.", field="card")
             pins = pins.pin(member_id, card.tls_issuer, self._now())
-            added.append(Peer(member_id, card.address, card.tls_issuer, APPROVED, now_ms))
+            held = self._peers.get(member_id) or Peer(member_id, "", b"", APPROVED, now_ms)
+            added.append(replace(held, address=card.address, tls_issuer=card.tls_issuer, state=APPROVED))
+        quarantined = [one.member_id for one in added if one.is_quarantined]
         await self._keep(added)
+        for member_id in quarantined:
+            await self.release(member_id)
 
     async def remove(self, member_id: MemberId) -> int:
         """Forget a peer and end its streams; how many there were."""
+        if self._peers[member_id].is_quarantined:
+            await self.release(member_id)
         self._peering.dialing.drop(member_id)
         del self._peers[member_id]
         await self._writer.run(lambda exchange: exchange.drop_peer(member_id))
         return self._end(member_id, REMOVED)
 
-    async def block(self, member_id: MemberId) -> int:
-        """Refuse a peer until it is approved again, and end its streams; how many there were."""
+    async def block(self, member_id: MemberId, *, quarantine: bool) -> tuple[int, int]:
+        """Refuse a peer until it is approved again, and end its streams; how many there were.
+
+        With quarantine, what came only from it is set aside; of how many entries that is true.
+        """
+        blocked = replace(self._peers[member_id], state=BLOCKED)
+        await self._keep([blocked])
+        ended = self._end(member_id, REMOVED)
+        return ended, await self._set_aside(replace(blocked, is_quarantined=True)) if quarantine else 0
+
+    async def release(self, member_id: MemberId) -> int:
+        """What was set aside for a peer counts again: how many entries; raises Refused where nothing was."""
         held = self._peers[member_id]
-        await self._keep([Peer(held.member_id, held.address, held.tls_issuer, BLOCKED, held.added_ms)])
-        return self._end(member_id, REMOVED)
+        if not held.is_quarantined:
+            raise Refused(f"nothing of {self._name(member_id)} is set aside", field="peer")
+        released = replace(held, is_quarantined=False)
+        hashes, heads = await self._writer.run(lambda exchange: exchange.aside.release(released))
+        self._peers[member_id] = released
+        self._writer.arrived()
+        await self._peering.grown(Growth(heads=heads))
+        return len(hashes)
+
+    async def _set_aside(self, peer: Peer) -> int:
+        feeds = await self._writer.run(lambda exchange: exchange.aside.feeds_from(peer.member_id))
+        held = await self._peering.held_elsewhere(feeds, peer.member_id)
+        hashes, heads = await self._writer.run(
+            lambda exchange: exchange.aside.set_aside(peer, held, exchange.own_feeds)
+        )
+        self._peers[peer.member_id] = peer
+        await self._hide(hashes)
+        await self._peering.grown(Growth(heads=heads))
+        return len(hashes)
+
+    async def pause(self, member_id: MemberId) -> int:
+        """Keep a peer approved and have no link to it, until it is resumed; how many streams ended."""
+        await self._keep([replace(self._approved(member_id), state=PAUSED)])
+        return self._peering.hang_up(member_id, PAUSED_HERE)
+
+    async def resume(self, member_id: MemberId) -> None:
+        """Connect to a paused peer again; raises Refused for one that is not."""
+        held = self._peers[member_id]
+        if held.state != PAUSED:
+            raise Refused(f"{self._name(member_id)} is not paused: it is {held.state}", field="peer")
+        await self._keep([replace(held, state=APPROVED)])
+
+    async def limit(self, member_id: MemberId, *, bytes_per_s: int, kinds: frozenset[str]) -> None:
+        """How much bulk goes to and from a peer, and of which kinds payloads are taken from it, from now on."""
+        await self._keep([replace(self._peers[member_id], bytes_per_s=bytes_per_s, kinds=kinds)])
+        await self._peering.refresh_wants()  # what is not to come from it is asked of others
+
+    def _approved(self, member_id: MemberId) -> Peer:
+        held = self._peers[member_id]
+        if held.state == BLOCKED:
+            raise Refused(
+                f"{self._name(member_id)} is blocked here", next_step="`tocsin peer add` unblocks it.", field="peer"
+            )
+        return held
 
     def turn_away(self, member_id: MemberId) -> None:
         """A known member tried to connect that is not approved here, or blocked: say who, and what to do."""
@@ -105,7 +171,7 @@ class Approval:
         if now < found.told_s + TOLD_EVERY_S:
             return
         found.told_s = now
-        name = consult.member_name(self._writer.trust, member_id)
+        name = self._name(member_id)
         _log.warning(
             "turned away",
             name=name,
@@ -114,6 +180,16 @@ class Approval:
             times=found.times,
             next_step=f"tocsin peer add {names.slug(name) or keys.fingerprint(member_id)[:5]}",
         )
+
+    def issuer_ends_ms(self, member_id: MemberId) -> int:
+        """When the TLS issuer that a member is known by now ends; 0 where none can be pinned."""
+        now, pins = self._now(), self._state.pins
+        if member_id == self._writer.reader.member_id:
+            pins = Pins()
+            for der in self._certified(member_id):
+                pins = pins.pin(member_id, der, now)
+        ends = [root.certificate.not_valid_after_utc for root in pins.of(member_id)]
+        return int(max(ends).timestamp() * 1000) if ends else 0
 
     def roots(self, member_id: MemberId) -> tuple[Root, ...]:
         """What its certificate may be by."""
@@ -160,6 +236,9 @@ class Approval:
         self._logs = self._writer.trust.logs
         pins = self._pins(self.every())
         self._state.pin(pins, self._with_acquaintances(pins))
+        self._peering.limiting.terms = {
+            one.member_id: Terms(one.state == PAUSED, one.bytes_per_s, one.kinds) for one in self.every()
+        }
         for one in self.every():
             if one.state == APPROVED and one.address:
                 self._peering.dialing.add(self._clock.monotonic_s(), one.member_id)
@@ -177,7 +256,7 @@ class Approval:
     def _pins(self, found: Sequence[Peer]) -> Pins:
         pins = Pins()
         for one in found:
-            if one.state != APPROVED:
+            if one.state == BLOCKED:  # a paused one may call, and hears that it is
                 continue
             for der in (one.tls_issuer, *self._certified(one.member_id)):
                 try:
@@ -207,6 +286,9 @@ class Approval:
         retired = {bound.feed_id for bound in log.identity.retired} if log else set()
         found = [feed.certificate for feed in trust.feeds.values() if feed.member_id == member_id]
         return [one.tls_issuer for one in found if one.feed_id not in retired]
+
+    def _name(self, member_id: MemberId) -> str:
+        return consult.member_name(self._writer.trust, member_id)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)

@@ -28,6 +28,7 @@ from node.v1.forks_pb2 import ForkView
 WANTED_MS_MAX = 600_000  # what any holder has comes in seconds; what nobody has is worth a look
 UNPROJECTED_MS_MAX = 60_000
 SLOWED_MS = 3_600_000  # so long after what is over our quota was said, it may still be on its way
+ISSUER_MS_MIN = 30 * 86_400_000
 CERTIFICATE_MS_MIN = 3_600_000  # it is renewed eight hours before its end
 
 Own = Callable[[], admin_pb2.GetStatusResponse]
@@ -61,6 +62,8 @@ class Examination:
             *self._signing(),
             *self._peers(),
             *self._turned_away(),
+            *self._faults(),
+            *self._issuers(now_ms),
             *self._clocks(),
             _wanted(wanted, now_ms),
             _projected(unprojected, now_ms),
@@ -157,6 +160,28 @@ class Examination:
                 f"{_written(tries.last_ms)}: {why} here",
                 f"`tocsin peer add {self._slug(member_id)}`, if it shall be a peer.",
             )
+
+    def _faults(self) -> Iterator[Finding]:
+        if self._peering.convicting.is_ours:
+            yield finding.fault(
+                "faults",
+                "within a minute more than 30 % of the peers seemed to send what does not hold: it is rather this "
+                "node, which hangs up on none of them now",
+                "Run `tocsin doctor --deep`, and compare `tocsin --version` with theirs.",
+            )
+
+    def _issuers(self, now_ms: int) -> Iterator[Finding]:
+        """TLS issuers that end soon: their member's handshakes fail from then on, whatever its log says."""
+        me = self._writer.reader.member_id
+        for member_id in (me, *(one.member_id for one in self._approval.every() if one.state == APPROVED)):
+            ends_ms = self._approval.issuer_ends_ms(member_id)
+            if not ends_ms or ends_ms - now_ms > ISSUER_MS_MIN:
+                continue
+            whose, step = "this node's", "Make a new one before: `tocsin key rotate tls`; then no link is lost."
+            if member_id != me:
+                whose, step = f"{self._named(member_id)}'s", "Ask its administrator to make a new one before."
+            words = f"{whose} TLS issuer ends {_written(ends_ms)}: no connection with it works from then on"
+            yield finding.warning("issuer", words, step)
 
     def _clocks(self) -> Iterator[Finding]:
         median, count = self._peering.clock_ahead_ms, len(self._peering.connected)

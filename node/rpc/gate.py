@@ -27,6 +27,7 @@ from node.rpc.tls import UNREADABLE, Claim, Pins, Root
 
 LEAVES_MAX = 4096  # verified leaves remembered; one more costs a verification, 0.12 ms
 LEAF_PEM_BYTES_MAX = 8192  # ours have about 1,000
+PEER_CALLS_MAX = 16  # open calls of one member: two links of two streams, while one takes over, and as many again
 NOT_APPROVED = "is not approved at this node"  # what a dialler reads it by
 CUT_OFF = "was cut off"  # the same
 
@@ -207,10 +208,17 @@ class Gate(grpc.aio.ServerInterceptor):
         else:
             proof = self._prove(auth)
             live = _Live(proof.caller, proof)
+            self._require_few(proof)
         access = self._access.get(method)
         if access is None or not access.allows(live.caller):
             raise _forbidden(f"{_described(live.caller)} may not call {method}", _way_to(access))
         return live
+
+    def _require_few(self, proof: _Proof) -> None:
+        theirs = [one for one in self._live.values() if one.proof and one.proof.member_id == proof.member_id]
+        if isinstance(proof.caller, PeerCaller) and len(theirs) >= PEER_CALLS_MAX:
+            reason = f"member {proof.member_id.hex()} has {len(theirs)} calls open"
+            raise Denied(grpc.StatusCode.RESOURCE_EXHAUSTED, reason, "End some of them.")
 
     def _administrator(self, context: _Context) -> Administrator:
         # TCP over the loopback interface can be "local" too, and any user may open that.

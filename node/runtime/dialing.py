@@ -29,7 +29,7 @@ async def dial_all(peering: Peering, dial: Dial, clock: Clock) -> None:
         while True:
             seen = peering.links.version
             for peer in peering.dialing.due(clock.monotonic_s()):
-                if peer in peering.connected:
+                if peer in peering.connected and not peering.dialing.is_renewal(peer):
                     peering.dialing.link_up(clock.monotonic_s(), peer)
                 else:
                     calls.create_task(_call(peering, dial, clock, peer))

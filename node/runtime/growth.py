@@ -8,7 +8,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.verified import Checked, Verified
 from node.feed.header import URGENT
 from node.feed.keys import MemberId
-from node.protocol.gossip import Fresh, Growth
+from node.protocol.news import Fresh, Growth
 
 
 def urgent(exchange: Exchange, checked: Checked, source: MemberId) -> Growth | None:

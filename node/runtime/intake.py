@@ -11,7 +11,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.verified import Checked
 from node.feed.keys import HeaderHash, MemberId
 from node.protocol.effects import Asked
-from node.protocol.gossip import Growth
+from node.protocol.news import Growth
 from node.runtime import growth
 from node.runtime.copies import Copies
 from node.runtime.link import Clock
@@ -21,6 +21,7 @@ from node.v1 import header_pb2
 
 INLINE_BOXES_BYTES_MAX = 8192  # a hundred wraps take 6 ms to try
 PUSHED = Asked()  # nobody here asked for it
+NOTED_EVERY_S = 10.0
 INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
 
 
@@ -46,6 +47,7 @@ class Intake:
     def __init__(self, writer: Writer, clock: Clock, work: Work, around: Around) -> None:
         self._writer, self._clock, self._work, self._around = writer, clock, work, around
         self._copies = Copies()
+        self._noted_at = clock.monotonic_s()
 
     async def take(
         self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int, asked: Asked = PUSHED
@@ -63,8 +65,21 @@ class Intake:
             verified = await self._admit(peer, [hand.letter for hand in fresh.values()], lane, asked)
         finally:
             again = self._copies.let_go(fresh, verified)
+            self._copies.note_offers(peer, fresh)
         for other, letter in again:
             await self.take(other, [letter], lane)
+
+    async def note_offers(self, *, now: bool = False) -> None:
+        """Write down who else offered what is stored; once in a while, for nothing that is urgent waits for it."""
+        at = self._clock.monotonic_s()
+        if not now and at < self._noted_at + NOTED_EVERY_S:
+            return
+        self._noted_at = at
+        offers = self._copies.take_offers()
+        heads = await self._writer.run(lambda exchange: exchange.aside.note_offers(offers)) if offers else []
+        if heads:  # what was set aside until another offered it, too
+            self._writer.arrived()
+            await self._around.grown(Growth(heads=heads))
 
     async def _admit(
         self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int, asked: Asked
@@ -80,14 +95,14 @@ class Intake:
             early = growth.urgent(exchange, found, peer)
             if early is not None:  # on its way while this thread waits for the disk
                 loop.call_soon_threadsafe(self._pass_on, early)
-            admitted = exchange.admit(found, now_ms)
+            admitted = exchange.admit(found, now_ms, peer)
             over |= beyond
             return found, over, admitted, growth.committed(exchange, admitted, found, peer, ignored=bool(over))
 
         found, over, admitted, news = await self._writer.run(take_in, lane)
         if admitted.arrived:
             self._writer.arrived(admitted.arrived)
-        self._copies.note_stored(admitted)
+        self._copies.note_stored(admitted, peer)
         await self._around.grown(news)
         if any(one.header.has_payload and not one.payload for one in admitted.entries):
             await self._around.refresh_wants()

@@ -2,26 +2,31 @@
 
 import asyncio
 import statistics
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import structlog
 
-from node.errors import Malformed, PeerFault, Unavailable
+from node.errors import PeerFault, Unavailable
 from node.exchange import circles, consult
 from node.exchange.admission import Admitted
-from node.exchange.exchange import WANTS_AT_A_TIME, Exchange
+from node.exchange.exchange import Exchange
+from node.exchange.outgoing import WANTS_AT_A_TIME
 from node.exchange.publish import Draft
-from node.feed.header import BULK, HISTORY, NORMAL, URGENT
-from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.header import NORMAL, URGENT
+from node.feed.keys import FeedId, MemberId
 from node.protocol.dialing import Dialing
 from node.protocol.effects import Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
-from node.protocol.gossip import Gossip, Growth
+from node.protocol.gossip import Gossip
+from node.protocol.news import Growth
 from node.runtime import growth
+from node.runtime.answering import Answering
+from node.runtime.carrying import Carrying
+from node.runtime.convicting import Convicting
 from node.runtime.embargo import Embargo
 from node.runtime.intake import Intake
+from node.runtime.limiting import PAUSED, Limiting
 from node.runtime.link import CUT, FAREWELL_S, HUNG_UP, SLOW, Clock, Heard, Link, Outbox
 from node.runtime.work import Work
 from node.runtime.writer import News, Writer
@@ -29,6 +34,7 @@ from node.v1 import header_pb2, peer_pb2
 
 _log = structlog.get_logger()
 
+REPLACED = "replaced by a newer link"
 COMPARISON_S = 0.5  # a round trip over the world takes less
 
 
@@ -37,20 +43,25 @@ class Peering:
 
     def __init__(self, gossip: Gossip, fetch: Fetch, dialing: Dialing, writer: Writer, clock: Clock) -> None:
         self.dialing = dialing
+        self.limiting = Limiting(clock)
+        self.convicting = Convicting(clock, gossip.ready)
         self.links = News()
         self.heard: dict[MemberId, Heard] = {}
         self.ended: dict[MemberId, str] = {}  # why there is no link, in words
-        self.faults: Counter[str] = Counter()  # what peers sent and does not hold, by the rule it breaks
         self.needed_sync = 0  # times that a peer read too slowly
+        self.last_end: dict[MemberId, str] = {}  # why the link before ended, in words
+        self.since_ms: dict[MemberId, int] = {}  # when the peer was connected last
         self._frames = News()
         self._gossip, self._fetch = gossip, fetch
+        fetch.takes = self.limiting.takes
         self._writer, self._clock = writer, clock
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
         self._work = Work()
         self._intake = Intake(writer, clock, self._work, self)
         self._circle = writer.circle(clock.now_ms())
         self.embargo = Embargo(writer, clock)
-        self._few = 0  # so few wants are left of those that the store named: it has more
+        self._answering = Answering(writer, clock, partial(self.standing, stream=Stream.GOSSIP))
+        self._carrying = Carrying(fetch, writer, clock, self.limiting, self, self._apply)
         self._wake_at = 0.0
         self._earlier = asyncio.Event()
 
@@ -89,6 +100,22 @@ class Peering:
         """How many entries the peer, when last compared, held that are not here."""
         return self._gossip.behind(peer)
 
+    async def held_elsewhere(self, feeds: Iterable[FeedId], but: MemberId) -> dict[FeedId, int]:
+        """How far the connected peers but one, asked just now, hold feeds that are here."""
+        await self._intake.note_offers(now=True)
+        await self.compare()
+        others = [peer for peer in self.connected if peer != but]  # its link may not have ended yet
+        return {feed_id: max((self._gossip.held_by(peer, feed_id) for peer in others), default=0) for feed_id in feeds}
+
+    def in_mesh(self, peer: MemberId) -> bool:
+        """Whether new entries are pushed to this peer."""
+        return self._gossip.in_mesh(peer)
+
+    def dialled(self, peer: MemberId) -> bool:
+        """Whether we opened the link that stands."""
+        outbox = self._outboxes.get((peer, Stream.GOSSIP))
+        return outbox is not None and outbox.link.dialler != peer
+
     def backlog(self, peer: MemberId, stream: Stream) -> tuple[int, int]:
         """Frames and bytes that the peer has still to be sent over one of its streams."""
         outbox = self._outboxes.get((peer, stream))
@@ -111,11 +138,14 @@ class Peering:
         if not self._writer.trust.admits_log(link.peer):
             self.ended[link.peer] = "not a member yet"
             return "not a member of this federation, as far as this node has heard"
+        if self.limiting.of(link.peer).is_paused:
+            self.ended[link.peer] = "paused here"
+            return PAUSED
         standing = self._outboxes.get(place)
         if standing is not None:
             if standing.link.dialler < link.dialler:
                 return "a link that the other side's rule prefers stands already"
-            standing.end("replaced by a newer link")
+            standing.end(REPLACED)
         self._outboxes[place] = outbox
         told = ""
         try:
@@ -130,6 +160,12 @@ class Peering:
             if self._outboxes.get(place) is outbox:
                 await self._leave(link, outbox)
         return told
+
+    def renew_links(self, within_s: float) -> None:
+        """Our certificate is new: dial anew, beside the links that show the old one, whatever we dialled."""
+        for peer in filter(self.dialled, self.connected):
+            self.dialing.renew(self._clock.monotonic_s(), peer, within_s)
+        self.links.tell()
 
     def hang_up(self, peer: MemberId, reason: str) -> int:
         """End the peer's links; how many there were."""
@@ -181,6 +217,7 @@ class Peering:
             if await self._writer.run(lambda exchange: exchange.mature(now_ms)):
                 self._writer.arrived()
             await self._apply([*self._reseat(), *self._gossip.wakeup(now), *self._fetch.wakeup(now)])
+            await self._intake.note_offers()
             if self._gossip.lacks_boxes:
                 await self.refresh_wants()
         except Unavailable as error:
@@ -192,12 +229,13 @@ class Peering:
         return self._gossip if stream is Stream.GOSSIP else self._fetch
 
     async def _run(self, link: Link, outbox: Outbox) -> None:
-        machine = self._machine(link.stream)
         tasks = [asyncio.create_task(self._listen(link)), asyncio.create_task(outbox.drain())]
         try:
-            await self._apply(machine.link_up(self._clock.monotonic_s(), link.peer, self._clock.now_ms()))
+            await self._apply(self._link_up(link))
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if not outbox.reason:  # nothing can be sent: why may still come, and it is the better reason
+            # Nothing can be sent: why may still come, and it is the better reason. What was on its way when another
+            # link took over may come, too.
+            if outbox.reason in ("", REPLACED):
                 await asyncio.wait(tasks[:1], timeout=FAREWELL_S)
             for task in tasks:
                 if task.done():
@@ -206,6 +244,12 @@ class Peering:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _link_up(self, link: Link) -> list[Effect]:
+        now, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
+        if link.stream is Stream.BULK:
+            return self._fetch.link_up(now, link.peer, now_ms)
+        return self._gossip.link_up(now, link.peer, now_ms, dialled=link.dialler != link.peer)
 
     async def _leave(self, link: Link, outbox: Outbox) -> None:
         """The link that stood last is gone: what it owed is asked for elsewhere, and the peer dialled again."""
@@ -221,7 +265,7 @@ class Peering:
                 self.hang_up(link.peer, outbox.reason or HUNG_UP)
             return
         before = self.ended.get(link.peer)
-        self.ended[link.peer] = reason = outbox.reason or HUNG_UP
+        self.ended[link.peer] = self.last_end[link.peer] = reason = outbox.reason or HUNG_UP
         self.dialing.link_down(now, link.peer)
         self.links.tell()
         if was_up or reason != before:  # a peer that is dialled in vain is dialled for days
@@ -235,9 +279,13 @@ class Peering:
         async for frame in link.frames():
             standing = self._outboxes.get(place)
             if standing is None or standing.link is not link:
-                return  # replaced by a newer one: the machine would take this frame as said over that
+                if link.stream is Stream.GOSSIP:  # replaced by a newer one, over which the rest is said anew
+                    now = self._clock.monotonic_s()
+                    await self._work.through(self._apply(self._gossip.frame(now, link.peer, frame, replaced=True)))
+                continue
             _log.debug("heard", peer=link.peer.hex(), stream=link.stream.value, frame=frame.WhichOneof("body"))
             says_hello = link.stream is Stream.GOSSIP and frame.HasField("hello")
+            was_up = says_hello and link.peer in self.connected
             if says_hello:
                 self.heard[link.peer] = Heard.of(frame.hello, self._clock.now_ms())
             await self._work.through(self._apply(machine.frame(self._clock.monotonic_s(), link.peer, frame)))
@@ -247,9 +295,16 @@ class Peering:
                 self.dialing.link_up(self._clock.monotonic_s(), link.peer)
                 self.links.tell()
                 await self.embargo.look(self.clock_ahead_ms)  # before its echo
-                _log.info(
-                    "link up", name=self._name(link.peer), peer=link.peer.hex(), program=self.heard[link.peer].program
-                )
+                if not was_up:
+                    self._log_up(link.peer)
+
+    def _log_up(self, peer: MemberId) -> None:
+        self.since_ms[peer] = self._clock.now_ms()
+        _log.info("link up", name=self._name(peer), peer=peer.hex(), program=self.heard[peer].program)
+
+    def standing(self, peer: MemberId, stream: Stream) -> Outbox | None:
+        """What the link that stands now has still to send."""
+        return self._outboxes.get((peer, stream))
 
     async def _apply(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -257,26 +312,24 @@ class Peering:
                 case Send(peer, stream, frame):
                     self._send(peer, stream, frame)
                 case Ingest(peer, letters, lane, asked):
-                    await self._intake.take(peer, letters, lane, asked)
-                case Serve(peer, peer_pb2.Hello(), forks):
-                    echo = await self._writer.run(lambda exchange, peer=peer: exchange.echo(peer))  # type: ignore[misc]
-                    self._send(peer, Stream.GOSSIP, peer_pb2.Frame(echo=echo))
-                    await self._tell_forks(peer, forks)
-                case Serve(peer, peer_pb2.Want() as want, forks):
-                    await self._serve(peer, want)
-                    await self._tell_forks(peer, forks)
+                    taken = self.limiting.taken(peer, letters, self._writer.trust.federation_id)
+                    await self._intake.take(peer, taken, lane, asked)
+                case Serve() as wanted:
+                    await self._answering.answer(wanted)
                 case ServeChunk(peer, entry, number):
-                    await self._serve_chunk(peer, entry, number)
+                    await self._carrying.serve_chunk(peer, entry, number)
                 case Keep(peer, peer_pb2.Chunk() as chunk):
-                    await self._keep_chunk(peer, chunk)
+                    await self._carrying.keep_chunk(peer, chunk)
                 case Keep(peer, peer_pb2.Have() as have):
-                    await self._keep_have(peer, have)
+                    await self._carrying.keep_have(peer, have)
                 case Keep(peer, peer_pb2.Echo() as shown):
                     await self._keep_echo(peer, shown)
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     await self._keep_fork(peer, proof)
-                case Hangup(peer, reason):
+                case Hangup(peer, reason, ""):
                     self.hang_up(peer, reason)
+                case Hangup(peer, reason, rule):
+                    self._convict(peer, reason, rule)
         if min(self._gossip.wake_at, self._fetch.wake_at) < self._wake_at:
             self._earlier.set()
 
@@ -285,61 +338,6 @@ class Peering:
         if outbox is not None:
             _log.debug("said", peer=peer.hex(), stream=stream.value, frame=frame.WhichOneof("body"))
             outbox.put(frame)
-
-    async def _serve(self, peer: MemberId, want: peer_pb2.Want) -> None:
-        """Range by range, as fast as the peer reads: what is urgent goes in between."""
-        ranges = {asked.feed_id: peer_pb2.Want(ranges=[asked]) for asked in want.ranges}
-        now_ms = self._clock.now_ms()
-        for part in [*ranges.values(), peer_pb2.Want(entries=want.entries)]:
-            outbox = self._outboxes.get((peer, Stream.GOSSIP))
-            if outbox is None:
-                return
-            await outbox.room()
-            for answer in await self._writer.run(partial(Exchange.serve, peer=peer, want=part, now_ms=now_ms)):
-                outbox.put(peer_pb2.Frame(entries=peer_pb2.Entries(entries=answer, lane=HISTORY)))
-
-    async def _tell_forks(self, peer: MemberId, forks: Sequence[FeedId]) -> None:
-        now_ms = self._clock.now_ms()
-        for frame in await self._writer.run(lambda exchange: exchange.tell_forks(forks, now_ms)) if forks else ():
-            self._send(peer, Stream.GOSSIP, frame)
-
-    async def _serve_chunk(self, peer: MemberId, entry: HeaderHash, number: int) -> None:
-        now_ms, outbox = self._clock.now_ms(), self._outboxes.get((peer, Stream.BULK))
-        frame = await self._writer.run(lambda exchange: exchange.serve_chunk(entry, number, now_ms), BULK)
-        if outbox is not self._outboxes.get((peer, Stream.BULK)):
-            return  # it was asked over a link before this one
-        if frame is not None:
-            self._send(peer, Stream.BULK, frame)
-            if frame.HasField("absent") and await self._writer.run(
-                lambda exchange: exchange.relay(entry, now_ms), BULK
-            ):
-                await self.refresh_wants()
-        sent = frame is not None and frame.WhichOneof("body") == "chunk"
-        await self._apply(self._fetch.served(peer, entry, sent=sent))
-
-    async def _keep_chunk(self, peer: MemberId, chunk: peer_pb2.Chunk) -> None:
-        now_ms = self._clock.now_ms()
-        try:
-            complete = await self._writer.run(lambda exchange: exchange.keep_chunk(chunk, now_ms), BULK)
-        except PeerFault as fault:
-            self.convict(peer, fault)
-            return
-        await self._apply(self._fetch.kept(self._clock.monotonic_s(), peer, chunk, complete=complete))
-        if complete:
-            self._writer.arrived()
-            if self._fetch.want_count <= self._few:
-                await self.refresh_wants()
-
-    async def _keep_have(self, peer: MemberId, have: peer_pb2.Have) -> None:
-        """A peer has records of ours; or asks which of its own are here."""
-        hashes = [HeaderHash(entry) for entry in have.entries]
-        if not have.ask:
-            await self._writer.run(lambda exchange: exchange.confirm(hashes), BULK)
-            self._writer.news.tell()
-            return
-        held = await self._writer.run(lambda exchange: exchange.held(hashes), BULK)
-        if held:
-            self._send(peer, Stream.BULK, peer_pb2.Frame(have=peer_pb2.Have(entries=held)))
 
     async def _keep_fork(self, peer: MemberId, proof: header_pb2.ForkProof) -> None:
         if not circles.taken(self._writer.trust, peer, [proof.first]):
@@ -363,8 +361,11 @@ class Peering:
 
     def convict(self, peer: MemberId, fault: PeerFault) -> None:
         """The peer alone could have known: hang up, and count it."""
-        self.faults[fault.rule if isinstance(fault, Malformed) else "other"] += 1
-        self.hang_up(peer, fault.reason)
+        self._convict(peer, fault.reason, fault.rule)
+
+    def _convict(self, peer: MemberId, reason: str, rule: str) -> None:
+        if self.convicting.convicts(peer, reason, rule):
+            self.hang_up(peer, reason)
 
     async def grown(self, news: Growth) -> None:
         """The store grew, or is about to: tell the peers."""
@@ -384,8 +385,11 @@ class Peering:
         found, boxless, own = await self._writer.run(
             lambda exchange: (exchange.wants(now_ms), exchange.boxless(now_ms), exchange.unconfirmed(now_ms))
         )
-        self._few = WANTS_AT_A_TIME // 2 if len(found) == WANTS_AT_A_TIME else 0
+        self._carrying.few = WANTS_AT_A_TIME // 2 if len(found) == WANTS_AT_A_TIME else 0
         await self._apply(self._gossip.want_boxes(boxless))
-        wants = [Wanted(want.hash, want.chunks, want.first, originator, want.for_peer) for want, originator in found]
+        wants = [
+            Wanted(want.hash, want.chunks, want.first, originator, want.for_peer, want.kind)
+            for want, originator in found
+        ]
         now = self._clock.monotonic_s()
         await self._apply([*self._fetch.wanted(now, wants), *self._fetch.unconfirmed(now, own)])

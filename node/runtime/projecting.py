@@ -16,7 +16,7 @@ from typing import TypeVar
 import structlog
 
 from node.errors import Unavailable
-from node.exchange import project
+from node.exchange import project, quarantine
 from node.exchange.project import Heavy
 from node.feed import statements
 from node.feed.header import BULK
@@ -88,6 +88,12 @@ class Projecting:
                 if number is not None:
                     await self._run(self._digests, partial(self._erase_keys, hash_, number))
                     await self._run(self._index, partial(project.forget, self._stores, number))
+        self.news.tell()
+
+    async def set_aside(self, hashes: Sequence[HeaderHash]) -> None:
+        """Records that readers do not find from now on, until they arrive again."""
+        async with self._lanes[True], self._lanes[False]:
+            await self._run(self._index, partial(quarantine.hide, self._stores, hashes))
         self.news.tell()
 
     async def thin(self, parts: Sequence[tuple[HeaderHash, bytes]]) -> None:

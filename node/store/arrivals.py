@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.keys import HeaderHash
-from node.store import driver
+from node.store import driver, quarantine
 from node.store.ledger import Row
 
 
@@ -38,7 +38,8 @@ class Page:
 
 _AFTER = (
     "SELECT a.position, a.urgent, e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms"
-    " FROM arrival a JOIN entry e ON e.hash = a.hash WHERE a.urgent = ? AND a.position > ? ORDER BY a.position LIMIT ?"
+    " FROM arrival a JOIN entry e ON e.hash = a.hash WHERE a.urgent = ? AND a.position > ?"
+    f" AND NOT {quarantine.SET_ASIDE} ORDER BY a.position LIMIT ?"
 )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from node.store import driver
+from node.store import driver, quarantine
 from node.store.arrivals import Cursor
 
 COUNTED_MAX = 100_000  # a projection that is further behind is being made anew
@@ -34,7 +34,8 @@ def unprojected(ledger: sa.Connection, projected: Cursor) -> Waiting:
     row = driver.row(
         ledger,
         "SELECT count(*), min(received_ms) FROM (SELECT e.received_ms FROM arrival a JOIN entry e ON e.hash = a.hash"
-        " WHERE (a.urgent = 1 AND a.position > ?) OR (a.urgent = 0 AND a.position > ?) LIMIT ?)",
+        " WHERE ((a.urgent = 1 AND a.position > ?) OR (a.urgent = 0 AND a.position > ?))"
+        f" AND NOT {quarantine.SET_ASIDE} LIMIT ?)",
         (projected.urgent, projected.bulk, COUNTED_MAX),
     )
     return Waiting(row[0], row[1] or 0) if row else Waiting(0, 0)

@@ -59,10 +59,11 @@ def set_projected(index: sa.Connection, cursor: Cursor) -> None:
 
 
 def put_record(index: sa.Connection, record: Record, *, shown: bool) -> int:
-    """Store a record and give its number; again is the same. Hidden until `show`."""
+    """Store a record and give its number; again is the same. Hidden until it is said again as shown, or `show`."""
     driver.execute(
         index,
-        f"INSERT OR IGNORE INTO record (shown, {_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO record (shown, {_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (hash) DO UPDATE SET shown = max(shown, excluded.shown)",
         (
             shown,
             record.hash,

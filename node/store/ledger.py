@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.chain import Head
-from node.feed.keys import FeedId, HeaderHash
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.store import driver
 
 
@@ -81,15 +81,15 @@ def set_heads(connection: sa.Connection, moved: Iterable[Head]) -> None:
     )
 
 
-def append(connection: sa.Connection, rows: Sequence[tuple[Row, int, bool]]) -> None:
-    """Store headers, each with its kind and whether its predecessor is held."""
+def append(connection: sa.Connection, rows: Sequence[tuple[Row, int, bool]], source: MemberId | None = None) -> None:
+    """Store headers, each with its kind and whether its predecessor is held; and the peer they came from."""
     if rows:
         driver.execute_many(
             connection,
-            "INSERT INTO entry (hash, feed_id, seq, kind, chained, received_ms, body, signature)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entry (hash, feed_id, seq, kind, chained, received_ms, body, signature, source)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (row.hash, row.feed_id, row.seq, kind, chained, row.received_ms, row.body, row.signature)
+                (row.hash, row.feed_id, row.seq, kind, chained, row.received_ms, row.body, row.signature, source)
                 for row, kind, chained in rows
             ],
         )

@@ -32,6 +32,7 @@ class Want:
     chunks: int
     first: int
     for_peer: bool = False  # a peer asked for it, and nobody here
+    kind: int = 0  # as its header shows it
 
 
 def add(
@@ -125,13 +126,13 @@ def wants(connection: sa.Connection, now_ms: int, limit: int, late: Sequence[Fee
         connection,
         "SELECT p.hash, p.lane, p.chunks, (SELECT count(*) FROM chunk c WHERE c.hash = p.hash) AS held,"
         f" p.relay_until_ms, p.lane > 0 AND {is_late} AS late, row_number() OVER"
-        " (PARTITION BY p.lane, p.relay_until_ms > 0, e.feed_id ORDER BY p.rowid) AS turn"
+        " (PARTITION BY p.lane, p.relay_until_ms > 0, e.feed_id ORDER BY p.rowid) AS turn, e.kind"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0 AND p.boxed AND p.expires_ms > ?"
         " ORDER BY late, p.lane, p.relay_until_ms > 0, turn, p.rowid LIMIT ?",
         (*late, now_ms, limit),
     )
     return [
-        Want(row[0], row[1], row[2], _first_missing(connection, row[0]) if row[3] else 0, for_peer=bool(row[4]))
+        Want(row[0], row[1], row[2], _first_missing(connection, row[0]) if row[3] else 0, bool(row[4]), row[7])
         for row in rows
     ]
 

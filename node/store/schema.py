@@ -27,7 +27,7 @@ entry = sa.Table(
     sa.Column("received_ms", sa.Integer, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("signature", sa.LargeBinary, nullable=False),
-    sa.Column("source", sa.LargeBinary),  # the peer it came from first; none: our own, or from before version 3
+    sa.Column("source", sa.LargeBinary),  # the only peer that brought it; none: ours, several, or not known
     sa.Column("beside", sa.Boolean, nullable=False, server_default="0"),  # on a branch that its root did not name
     sa.Index("entry_place", "feed_id", "seq"),
     sqlite_with_rowid=True,

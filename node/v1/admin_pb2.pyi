@@ -360,12 +360,25 @@ class PeerView(_message.Message):
     CLOCK_AHEAD_MS_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     PROGRAM_FIELD_NUMBER: _builtins.int
+    BYTES_PER_S_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
+    BEHIND_FIELD_NUMBER: _builtins.int
+    OUTBOX_FRAMES_FIELD_NUMBER: _builtins.int
+    OUTBOX_BYTES_FIELD_NUMBER: _builtins.int
+    ISSUER_ENDS_MS_FIELD_NUMBER: _builtins.int
+    FAULTS_FIELD_NUMBER: _builtins.int
+    DIALLED_NEXT_MS_FIELD_NUMBER: _builtins.int
+    IN_MESH_FIELD_NUMBER: _builtins.int
+    DIALLED_FIELD_NUMBER: _builtins.int
+    CONNECTED_SINCE_MS_FIELD_NUMBER: _builtins.int
+    LAST_END_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     fingerprint: _builtins.str
     address: _builtins.str
     state: _builtins.str
-    """approved or blocked."""
+    """approved, paused or blocked."""
     connected: _builtins.bool
     in_step: _builtins.bool
     reason: _builtins.str
@@ -374,6 +387,35 @@ class PeerView(_message.Message):
     clock_ahead_ms: _builtins.int
     role: _builtins.int
     program: _builtins.str
+    bytes_per_s: _builtins.int
+    """Bytes of bulk a second, each way; 0: no limit."""
+    quarantined: _builtins.bool
+    """What came only from it is set aside."""
+    behind: _builtins.int
+    """Entries that it, when last compared, held and that are not here."""
+    outbox_frames: _builtins.int
+    """What waits to be sent to it, over both streams."""
+    outbox_bytes: _builtins.int
+    issuer_ends_ms: _builtins.int
+    """Of the TLS issuer it is pinned by; 0: it cannot be pinned."""
+    dialled_next_ms: _builtins.int
+    """When it is dialled next; 0: not at all, or it is connected."""
+    in_mesh: _builtins.bool
+    """Whether new entries are pushed to it at once; above 12 peers to 8 of them."""
+    dialled: _builtins.bool
+    """Whether this node opened the link."""
+    connected_since_ms: _builtins.int
+    """Since when it is connected; 0: it is not."""
+    last_end: _builtins.str
+    """Why the link before this one ended, in words; empty: there was none since this node started."""
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of which payloads are taken from it, by name: crises, lists, referrals, documents, sealed. None: all."""
+
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerFault]:
+        """Faults that it alone could have known, since this node started."""
+
     def __init__(
         self,
         *,
@@ -389,14 +431,54 @@ class PeerView(_message.Message):
         clock_ahead_ms: _builtins.int = ...,
         role: _builtins.int = ...,
         program: _builtins.str = ...,
+        bytes_per_s: _builtins.int = ...,
+        kinds: _abc.Iterable[_builtins.str] | None = ...,
+        quarantined: _builtins.bool = ...,
+        behind: _builtins.int = ...,
+        outbox_frames: _builtins.int = ...,
+        outbox_bytes: _builtins.int = ...,
+        issuer_ends_ms: _builtins.int = ...,
+        faults: _abc.Iterable[Global___PeerFault] | None = ...,
+        dialled_next_ms: _builtins.int = ...,
+        in_mesh: _builtins.bool = ...,
+        dialled: _builtins.bool = ...,
+        connected_since_ms: _builtins.int = ...,
+        last_end: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "clock_ahead_ms", b"clock_ahead_ms", "connected", b"connected", "fingerprint", b"fingerprint", "in_step", b"in_step", "member_id", b"member_id", "name", b"name", "program", b"program", "reason", b"reason", "role", b"role", "since_ms", b"since_ms", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "behind", b"behind", "bytes_per_s", b"bytes_per_s", "clock_ahead_ms", b"clock_ahead_ms", "connected", b"connected", "connected_since_ms", b"connected_since_ms", "dialled", b"dialled", "dialled_next_ms", b"dialled_next_ms", "faults", b"faults", "fingerprint", b"fingerprint", "in_mesh", b"in_mesh", "in_step", b"in_step", "issuer_ends_ms", b"issuer_ends_ms", "kinds", b"kinds", "last_end", b"last_end", "member_id", b"member_id", "name", b"name", "outbox_bytes", b"outbox_bytes", "outbox_frames", b"outbox_frames", "program", b"program", "quarantined", b"quarantined", "reason", b"reason", "role", b"role", "since_ms", b"since_ms", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PeerView: _TypeAlias = PeerView  # noqa: Y015
+
+@_typing.final
+class PeerFault(_message.Message):
+    """PeerFault is a rule that a peer broke."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    LAST_MS_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    times: _builtins.int
+    last_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        times: _builtins.int = ...,
+        last_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_ms", b"last_ms", "rule", b"rule", "times", b"times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeerFault: _TypeAlias = PeerFault  # noqa: Y015
 
 @_typing.final
 class ApprovePeersRequest(_message.Message):
@@ -491,6 +573,56 @@ class BlockPeerRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PEER_FIELD_NUMBER: _builtins.int
+    QUARANTINE_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    quarantine: _builtins.bool
+    """Also set aside what came only from it."""
+    def __init__(
+        self,
+        *,
+        peer: _builtins.str = ...,
+        quarantine: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer", "quarantine", b"quarantine"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlockPeerRequest: _TypeAlias = BlockPeerRequest  # noqa: Y015
+
+@_typing.final
+class BlockPeerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    STREAMS_ENDED_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_FIELD_NUMBER: _builtins.int
+    streams_ended: _builtins.int
+    set_aside: _builtins.int
+    """Entries that were set aside."""
+    @_builtins.property
+    def peer(self) -> Global___PeerView: ...
+    def __init__(
+        self,
+        *,
+        peer: Global___PeerView | None = ...,
+        streams_ended: _builtins.int = ...,
+        set_aside: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer", "set_aside", b"set_aside", "streams_ended", b"streams_ended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlockPeerResponse: _TypeAlias = BlockPeerResponse  # noqa: Y015
+
+@_typing.final
+class ReleasePeerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
     peer: _builtins.str
     def __init__(
         self,
@@ -503,10 +635,53 @@ class BlockPeerRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BlockPeerRequest: _TypeAlias = BlockPeerRequest  # noqa: Y015
+Global___ReleasePeerRequest: _TypeAlias = ReleasePeerRequest  # noqa: Y015
 
 @_typing.final
-class BlockPeerResponse(_message.Message):
+class ReleasePeerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    RELEASED_FIELD_NUMBER: _builtins.int
+    released: _builtins.int
+    """Entries that count again."""
+    @_builtins.property
+    def peer(self) -> Global___PeerView: ...
+    def __init__(
+        self,
+        *,
+        peer: Global___PeerView | None = ...,
+        released: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer", "released", b"released"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReleasePeerResponse: _TypeAlias = ReleasePeerResponse  # noqa: Y015
+
+@_typing.final
+class PausePeerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    def __init__(
+        self,
+        *,
+        peer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PausePeerRequest: _TypeAlias = PausePeerRequest  # noqa: Y015
+
+@_typing.final
+class PausePeerResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PEER_FIELD_NUMBER: _builtins.int
@@ -526,7 +701,119 @@ class BlockPeerResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___BlockPeerResponse: _TypeAlias = BlockPeerResponse  # noqa: Y015
+Global___PausePeerResponse: _TypeAlias = PausePeerResponse  # noqa: Y015
+
+@_typing.final
+class ResumePeerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    def __init__(
+        self,
+        *,
+        peer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumePeerRequest: _TypeAlias = ResumePeerRequest  # noqa: Y015
+
+@_typing.final
+class ResumePeerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def peer(self) -> Global___PeerView: ...
+    def __init__(
+        self,
+        *,
+        peer: Global___PeerView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumePeerResponse: _TypeAlias = ResumePeerResponse  # noqa: Y015
+
+@_typing.final
+class LimitPeerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    BYTES_PER_S_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    bytes_per_s: _builtins.int
+    """Absent: as before. 0: no limit."""
+    @_builtins.property
+    def kinds(self) -> Global___PeerKinds:
+        """Absent: as before."""
+
+    def __init__(
+        self,
+        *,
+        peer: _builtins.str = ...,
+        bytes_per_s: _builtins.int | None = ...,
+        kinds: Global___PeerKinds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bytes_per_s", b"_bytes_per_s", "bytes_per_s", b"bytes_per_s", "kinds", b"kinds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bytes_per_s", b"_bytes_per_s", "bytes_per_s", b"bytes_per_s", "kinds", b"kinds", "peer", b"peer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bytes_per_s: _TypeAlias = _typing.Literal["bytes_per_s"]  # noqa: Y015
+    _WhichOneofArgType__bytes_per_s: _TypeAlias = _typing.Literal["_bytes_per_s", b"_bytes_per_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bytes_per_s) -> _WhichOneofReturnType__bytes_per_s | None: ...
+
+Global___LimitPeerRequest: _TypeAlias = LimitPeerRequest  # noqa: Y015
+
+@_typing.final
+class PeerKinds(_message.Message):
+    """PeerKinds are kinds of payloads by name; none: all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PeerKinds: _TypeAlias = PeerKinds  # noqa: Y015
+
+@_typing.final
+class LimitPeerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PEER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def peer(self) -> Global___PeerView: ...
+    def __init__(
+        self,
+        *,
+        peer: Global___PeerView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer", b"peer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitPeerResponse: _TypeAlias = LimitPeerResponse  # noqa: Y015
 
 @_typing.final
 class CheckPeerRequest(_message.Message):

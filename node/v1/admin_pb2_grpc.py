@@ -65,6 +65,26 @@ class AdminStub:
                 request_serializer=node_dot_v1_dot_admin__pb2.BlockPeerRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_admin__pb2.BlockPeerResponse.FromString,
                 _registered_method=True)
+        self.PausePeer = channel.unary_unary(
+                '/tocsin.v1.Admin/PausePeer',
+                request_serializer=node_dot_v1_dot_admin__pb2.PausePeerRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_admin__pb2.PausePeerResponse.FromString,
+                _registered_method=True)
+        self.ResumePeer = channel.unary_unary(
+                '/tocsin.v1.Admin/ResumePeer',
+                request_serializer=node_dot_v1_dot_admin__pb2.ResumePeerRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_admin__pb2.ResumePeerResponse.FromString,
+                _registered_method=True)
+        self.LimitPeer = channel.unary_unary(
+                '/tocsin.v1.Admin/LimitPeer',
+                request_serializer=node_dot_v1_dot_admin__pb2.LimitPeerRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_admin__pb2.LimitPeerResponse.FromString,
+                _registered_method=True)
+        self.ReleasePeer = channel.unary_unary(
+                '/tocsin.v1.Admin/ReleasePeer',
+                request_serializer=node_dot_v1_dot_admin__pb2.ReleasePeerRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_admin__pb2.ReleasePeerResponse.FromString,
+                _registered_method=True)
         self.CheckPeer = channel.unary_unary(
                 '/tocsin.v1.Admin/CheckPeer',
                 request_serializer=node_dot_v1_dot_admin__pb2.CheckPeerRequest.SerializeToString,
@@ -122,6 +142,33 @@ class AdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PausePeer(self, request, context):
+        """Keep it approved, and have no link to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumePeer(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LimitPeer(self, request, context):
+        """How much bulk, and payloads of which kinds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleasePeer(self, request, context):
+        """What was set aside when it was blocked counts again; it stays blocked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckPeer(self, request, context):
         """Call a peer now, step by step, and say what stands in the way.
         """
@@ -175,6 +222,26 @@ def add_AdminServicer_to_server(servicer, server):
                     servicer.BlockPeer,
                     request_deserializer=node_dot_v1_dot_admin__pb2.BlockPeerRequest.FromString,
                     response_serializer=node_dot_v1_dot_admin__pb2.BlockPeerResponse.SerializeToString,
+            ),
+            'PausePeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.PausePeer,
+                    request_deserializer=node_dot_v1_dot_admin__pb2.PausePeerRequest.FromString,
+                    response_serializer=node_dot_v1_dot_admin__pb2.PausePeerResponse.SerializeToString,
+            ),
+            'ResumePeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumePeer,
+                    request_deserializer=node_dot_v1_dot_admin__pb2.ResumePeerRequest.FromString,
+                    response_serializer=node_dot_v1_dot_admin__pb2.ResumePeerResponse.SerializeToString,
+            ),
+            'LimitPeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.LimitPeer,
+                    request_deserializer=node_dot_v1_dot_admin__pb2.LimitPeerRequest.FromString,
+                    response_serializer=node_dot_v1_dot_admin__pb2.LimitPeerResponse.SerializeToString,
+            ),
+            'ReleasePeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleasePeer,
+                    request_deserializer=node_dot_v1_dot_admin__pb2.ReleasePeerRequest.FromString,
+                    response_serializer=node_dot_v1_dot_admin__pb2.ReleasePeerResponse.SerializeToString,
             ),
             'CheckPeer': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckPeer,
@@ -355,6 +422,114 @@ class Admin:
             '/tocsin.v1.Admin/BlockPeer',
             node_dot_v1_dot_admin__pb2.BlockPeerRequest.SerializeToString,
             node_dot_v1_dot_admin__pb2.BlockPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PausePeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Admin/PausePeer',
+            node_dot_v1_dot_admin__pb2.PausePeerRequest.SerializeToString,
+            node_dot_v1_dot_admin__pb2.PausePeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumePeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Admin/ResumePeer',
+            node_dot_v1_dot_admin__pb2.ResumePeerRequest.SerializeToString,
+            node_dot_v1_dot_admin__pb2.ResumePeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LimitPeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Admin/LimitPeer',
+            node_dot_v1_dot_admin__pb2.LimitPeerRequest.SerializeToString,
+            node_dot_v1_dot_admin__pb2.LimitPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleasePeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Admin/ReleasePeer',
+            node_dot_v1_dot_admin__pb2.ReleasePeerRequest.SerializeToString,
+            node_dot_v1_dot_admin__pb2.ReleasePeerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,13 @@ class AdminStub:
     ApprovePeers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ApprovePeersRequest, _admin_pb2.ApprovePeersResponse]
     RemovePeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RemovePeerRequest, _admin_pb2.RemovePeerResponse]
     BlockPeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.BlockPeerRequest, _admin_pb2.BlockPeerResponse]
+    PausePeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PausePeerRequest, _admin_pb2.PausePeerResponse]
+    """Keep it approved, and have no link to it."""
+    ResumePeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResumePeerRequest, _admin_pb2.ResumePeerResponse]
+    LimitPeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.LimitPeerRequest, _admin_pb2.LimitPeerResponse]
+    """How much bulk, and payloads of which kinds."""
+    ReleasePeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReleasePeerRequest, _admin_pb2.ReleasePeerResponse]
+    """What was set aside when it was blocked counts again; it stays blocked."""
     CheckPeer: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CheckPeerRequest, _admin_pb2.CheckPeerResponse]
     """Call a peer now, step by step, and say what stands in the way."""
     Examine: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ExamineRequest, _admin_pb2.ExamineResponse]
@@ -57,6 +64,13 @@ class AdminAsyncStub(AdminStub):
     ApprovePeers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ApprovePeersRequest, _admin_pb2.ApprovePeersResponse]  # type: ignore[assignment]
     RemovePeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.RemovePeerRequest, _admin_pb2.RemovePeerResponse]  # type: ignore[assignment]
     BlockPeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.BlockPeerRequest, _admin_pb2.BlockPeerResponse]  # type: ignore[assignment]
+    PausePeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.PausePeerRequest, _admin_pb2.PausePeerResponse]  # type: ignore[assignment]
+    """Keep it approved, and have no link to it."""
+    ResumePeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResumePeerRequest, _admin_pb2.ResumePeerResponse]  # type: ignore[assignment]
+    LimitPeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.LimitPeerRequest, _admin_pb2.LimitPeerResponse]  # type: ignore[assignment]
+    """How much bulk, and payloads of which kinds."""
+    ReleasePeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReleasePeerRequest, _admin_pb2.ReleasePeerResponse]  # type: ignore[assignment]
+    """What was set aside when it was blocked counts again; it stays blocked."""
     CheckPeer: _aio.UnaryUnaryMultiCallable[_admin_pb2.CheckPeerRequest, _admin_pb2.CheckPeerResponse]  # type: ignore[assignment]
     """Call a peer now, step by step, and say what stands in the way."""
     Examine: _aio.UnaryUnaryMultiCallable[_admin_pb2.ExamineRequest, _admin_pb2.ExamineResponse]  # type: ignore[assignment]
@@ -108,6 +122,37 @@ class AdminServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.BlockPeerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.BlockPeerResponse, _abc.Awaitable[_admin_pb2.BlockPeerResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def PausePeer(
+        self,
+        request: _admin_pb2.PausePeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.PausePeerResponse, _abc.Awaitable[_admin_pb2.PausePeerResponse]]:
+        """Keep it approved, and have no link to it."""
+
+    @_abc_1.abstractmethod
+    def ResumePeer(
+        self,
+        request: _admin_pb2.ResumePeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ResumePeerResponse, _abc.Awaitable[_admin_pb2.ResumePeerResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def LimitPeer(
+        self,
+        request: _admin_pb2.LimitPeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.LimitPeerResponse, _abc.Awaitable[_admin_pb2.LimitPeerResponse]]:
+        """How much bulk, and payloads of which kinds."""
+
+    @_abc_1.abstractmethod
+    def ReleasePeer(
+        self,
+        request: _admin_pb2.ReleasePeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ReleasePeerResponse, _abc.Awaitable[_admin_pb2.ReleasePeerResponse]]:
+        """What was set aside when it was blocked counts again; it stays blocked."""
 
     @_abc_1.abstractmethod
     def CheckPeer(

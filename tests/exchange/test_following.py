@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from node.exchange import drafts, project
-from node.exchange.exchange import RELAYED_CHUNKS_MAX, RELAYED_MS, Exchange
+from node.exchange.exchange import Exchange
 from node.exchange.following import load
+from node.exchange.outgoing import RELAYED_CHUNKS_MAX, RELAYED_MS
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows, State
 from node.store import arrivals, index, ledger, payloads

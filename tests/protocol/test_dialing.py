@@ -1,7 +1,14 @@
 from random import Random
 
 from node.feed.keys import MemberId
-from node.protocol.dialing import COURTESY_S, RETRY_S_MAX, STEADY_S, Dialing
+from node.protocol.dialing import (
+    COURTESY_S,
+    DIALS_PER_S_MAX,
+    RETRY_S_MAX,
+    RETRY_S_MIN,
+    STEADY_S,
+    Dialing,
+)
 
 ME, SMALLER, LARGER = (MemberId(letter * 32) for letter in (b"m", b"a", b"z"))
 
@@ -28,13 +35,17 @@ def test_a_peer_that_does_not_answer_is_tried_more_and_more_rarely_and_never_giv
     dialing, now = Dialing(ME, Random(1)), 0.0
     dialing.add(now, LARGER)
     waits = []
-    for _ in range(12):
+    for _ in range(200):
         assert dialing.due(now) == [LARGER]
         dialing.link_down(now, LARGER)
-        waits.append(dialing.wake_at - now)
-        now = dialing.wake_at
-    assert waits[0] < 0.3
-    assert RETRY_S_MAX / 2 <= waits[-1] <= RETRY_S_MAX
+        waits.append(dialing.next_at(LARGER) - now)
+        now = max(dialing.next_at(LARGER), now + 0.2)
+    assert waits[0] <= RETRY_S_MIN
+    late = sorted(waits[20:])
+    assert late[-1] <= RETRY_S_MAX
+    # Anywhere between at once and the longest: those that were cut off together do not come back together.
+    assert late[18] < RETRY_S_MAX / 4
+    assert late[-18] > RETRY_S_MAX * 3 / 4
 
 
 def test_a_link_that_stood_is_dialled_again_soon_whoever_opened_it() -> None:
@@ -73,9 +84,42 @@ def test_a_link_that_ends_as_soon_as_it_stands_is_tried_more_and_more_rarely() -
         dialing.link_up(now + 0.01, LARGER)
         dialing.link_down(now + 0.02, LARGER)
         now = dialing.wake_at
-    assert calls <= 9
+    assert calls <= 15
+    now = max(now, 60)
     dialing.due(now)
     dialing.link_up(now, LARGER)
     dialing.link_up(now + STEADY_S - 1, LARGER)  # a second look at what stands already
     dialing.link_down(now + STEADY_S, LARGER)
     assert dialing.wake_at < now + STEADY_S + 0.3
+
+
+def test_of_very_many_that_are_due_at_once_ten_are_dialled_a_second_and_nobody_is_left_out() -> None:
+    dialing, now, dialled = Dialing(ME, Random(1)), 100.0, list[MemberId]()
+    peers = [MemberId(b"n" + bytes([i]) * 31) for i in range(45)]
+    for peer in peers:
+        dialing.add(now, peer)
+    while len(dialled) < len(peers):
+        named = dialing.due(now)
+        assert len(named) <= DIALS_PER_S_MAX
+        dialled += named
+        assert dialing.due(now) == []
+        now = dialing.wake_at
+    assert sorted(dialled) == peers
+    assert now >= 104.0
+
+
+def test_a_link_that_is_to_be_renewed_is_dialled_beside_until_another_stands() -> None:
+    dialing = Dialing(ME, Random(1))
+    dialing.add(0, LARGER)
+    dialing.due(0)
+    dialing.link_up(0, LARGER)
+    dialing.renew(50, LARGER, 10)
+    assert dialing.next_at(LARGER) <= 60
+    assert dialing.due(60) == [LARGER]
+    dialing.link_down(60, LARGER)  # that call failed: another
+    assert dialing.is_renewal(LARGER)
+    assert dialing.due(61) == [LARGER]
+    dialing.link_up(61, LARGER)
+    assert not dialing.is_renewal(LARGER)
+    dialing.renew(70, SMALLER, 10)  # whom nobody dials here
+    assert not dialing.is_renewal(SMALLER)

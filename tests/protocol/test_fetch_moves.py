@@ -165,3 +165,13 @@ def test_a_chunk_is_acknowledged_only_over_the_link_that_brought_it() -> None:
     (late,) = machine.frame(0.4, SLOW, peer_pb2.Frame(chunk=chunk(3)))
     assert isinstance(late, Send)
     assert late.frame.HasField("chunk_ack")
+
+
+def test_a_peer_whose_payloads_of_this_kind_are_not_taken_is_not_asked() -> None:
+    machine = Fetch(myself(ME), Random(1), EVERYONE)
+    machine.takes = lambda peer, kind: (peer, kind) != (QUICK, 96)
+    up(machine, QUICK)
+    machine.wanted(0, [Wanted(WANT, CHUNKS, 0, AUTHOR, kind=96)])
+    assert asked(says_have(machine, 0, QUICK)) == []
+    assert asked(machine.wakeup(60)) == []
+    assert asked(up(machine, SLOW, now=60)) == [(SLOW, 0)]

@@ -7,7 +7,8 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol import session
 from node.protocol.circle import Circle
 from node.protocol.effects import Send, Serve
-from node.protocol.gossip import RESYNC_S, Gossip, Growth
+from node.protocol.gossip import RESYNC_S, Gossip
+from node.protocol.news import Growth
 from node.protocol.session import Self
 from node.v1 import peer_pb2
 

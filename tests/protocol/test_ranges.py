@@ -8,7 +8,8 @@ from node.feed.chain import Head
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol.circle import Circle
 from node.protocol.effects import Effect, Ingest, Send
-from node.protocol.gossip import Gossip, Growth
+from node.protocol.gossip import Gossip
+from node.protocol.news import Growth
 from node.protocol.ranges import Ranges
 from node.protocol.session import Self, hello
 from node.v1 import header_pb2, peer_pb2

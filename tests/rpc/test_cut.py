@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from node.rpc import channel, tls
+from node.rpc import channel, gate, tls
 from node.rpc.gate import Admits
 from node.rpc.tls import Pins
 from tests.rpc.door import (
@@ -348,3 +348,14 @@ async def test_a_server_that_stops_cancels_its_calls(method: str) -> None:
         await asyncio.wait({task})
         assert not door.gate._live
         assert await code_of(call) in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+async def test_one_member_cannot_open_calls_without_end_and_another_is_not_hindered() -> None:
+    async with guarded(B, X) as door, door.channel(B.leaf) as dialled, door.channel(X.leaf) as other:
+        calls = [await begin(door, dialled, "Both") for _ in range(gate.PEER_CALLS_MAX)]
+        one_more = dialled.stream_stream("/test.Door/Both")()
+        assert await code_of(one_more) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await goes_on(await begin(door, other, "Both"))
+        calls[0].cancel()
+        assert await door.left.get() in GONE
+        assert await goes_on(await begin(door, dialled, "Both"))

@@ -103,7 +103,7 @@ async def test_a_forged_echo_is_hung_up_on_and_counts_for_nothing(tmp_path: Path
         forged = elsewhere(node.exchange)
         forged.signature = bytes(64)
         await shows(node, peer, peer_pb2.Echo(entries=[forged]), "signature")
-        assert node.peering.faults["signature"] == 1
+        assert node.peering.convicting.faults.by_rule["signature"] == 1
         assert not node.writer.signing.echoed
         assert node.writer.signing.state is State.EMBARGO
 

@@ -51,7 +51,7 @@ async def test_what_is_pushed_beyond_a_quota_is_fetched_from_whoever_pushed_it(n
     await agreed([author, middle, last])
     assert middle.writer.budgets.ignored[author.member_id] > 0
     assert author.writer.budgets.slowed > 40
-    assert not any(node.peering.faults for node in nodes)
+    assert not any(node.peering.convicting.faults.by_rule for node in nodes)
 
 
 async def test_spam_that_calls_itself_urgent_stops_no_bulk(nodes: list[Running]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from node.feed.header import HISTORY, NORMAL, URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol.effects import Stream
-from node.protocol.gossip import Growth
+from node.protocol.news import Growth
 from node.v1 import peer_pb2
 from tests.simulator import floods
 from tests.simulator.link import Link, Packed

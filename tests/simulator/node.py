@@ -16,7 +16,8 @@ from node.feed.header import HISTORY
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
-from node.protocol.gossip import Gossip, Growth
+from node.protocol.gossip import Gossip
+from node.protocol.news import Growth
 from node.protocol.session import Self
 from node.runtime import growth
 from node.runtime.intake import PUSHED
@@ -106,9 +107,9 @@ class Node:
 
     # ---- What comes in
 
-    def link_up(self, now: float, peer: MemberId) -> None:
+    def link_up(self, now: float, peer: MemberId, *, dialled: bool) -> None:
         self.links.add(peer)
-        self.apply(now, self.gossip.link_up(now, peer, self.ms(now)))
+        self.apply(now, self.gossip.link_up(now, peer, self.ms(now), dialled=dialled))
         self.apply(now, self.fetch.link_up(now, peer, self.ms(now)))
 
     def link_down(self, now: float, peer: MemberId) -> None:
@@ -202,7 +203,7 @@ class Node:
         early = growth.urgent(self.exchange, checked, peer)
         if early:
             self._grown(now, early)
-        admitted = self.exchange.admit(checked, self.ms(now))
+        admitted = self.exchange.admit(checked, self.ms(now), peer)
         self._count(verified, checked, admitted, len(over | beyond))
         self._grown(now, growth.committed(self.exchange, admitted, checked, peer, ignored=bool(over | beyond)))
         if any(one.header.has_payload for one in admitted.entries):
@@ -249,7 +250,7 @@ class Node:
 
     def _refresh_wants(self, now: float) -> None:
         wants = [
-            Wanted(want.hash, want.chunks, want.first, originator)
+            Wanted(want.hash, want.chunks, want.first, originator, kind=want.kind)
             for want, originator in self.exchange.wants(self.ms(now))
         ]
         self.apply(now, self.gossip.want_boxes(self.exchange.boxless(self.ms(now))))

@@ -27,7 +27,8 @@ from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.protocol.circle import Circle
 from node.protocol.effects import Effect, Hangup, Ingest, Send, Serve
-from node.protocol.gossip import Fresh, Gossip, Growth
+from node.protocol.gossip import Gossip
+from node.protocol.news import Fresh, Growth
 from node.protocol.session import Self
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator import memo

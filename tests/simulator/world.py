@@ -326,7 +326,8 @@ class World:
         link.is_up, link.epoch = True, link.epoch + 1
         link.last_at, link.hello_at = {}, {}
         for node, peer in ((one, other), (other, one)):
-            self.do(self.nodes[node], lambda node=node, peer=peer: self.nodes[node].link_up(self.now, peer))  # type: ignore[misc]
+            dialled = node == one  # of two that can dial each other the smaller id does
+            self.do(self.nodes[node], lambda n=node, p=peer, d=dialled: self.nodes[n].link_up(self.now, p, dialled=d))  # type: ignore[misc]
 
     def _hang_up(self, pair: tuple[MemberId, MemberId], until: float | None = None) -> None:
         link, (one, other) = self.links[pair], pair

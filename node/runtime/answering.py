@@ -1,0 +1,50 @@
+"""Answering: what a peer wants, read from the store and sent as fast as the peer reads."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from node.exchange.exchange import Exchange
+from node.feed.header import HISTORY
+from node.feed.keys import FeedId, MemberId
+from node.protocol.effects import Serve
+from node.runtime.link import Clock, Outbox
+from node.runtime.writer import Writer
+from node.v1 import peer_pb2
+
+
+class Answering:
+    """The gossip streams' side of the store. Owned by the event loop."""
+
+    def __init__(self, writer: Writer, clock: Clock, standing: Callable[[MemberId], Outbox | None]) -> None:
+        self._writer, self._clock, self._standing = writer, clock, standing
+
+    async def answer(self, wanted: Serve) -> None:
+        """A hello is answered with an echo, a want with entries; then the proofs that the peer lacks."""
+        if isinstance(wanted.want, peer_pb2.Hello):
+            echo = await self._writer.run(partial(Exchange.echo, member_id=wanted.peer))
+            self._put(wanted.peer, peer_pb2.Frame(echo=echo))
+        else:
+            await self._entries(wanted.peer, wanted.want)
+        await self._forks(wanted.peer, wanted.forks)
+
+    async def _entries(self, peer: MemberId, want: peer_pb2.Want) -> None:
+        """Range by range: what is urgent goes in between."""
+        ranges = {asked.feed_id: peer_pb2.Want(ranges=[asked]) for asked in want.ranges}
+        now_ms = self._clock.now_ms()
+        for part in [*ranges.values(), peer_pb2.Want(entries=want.entries)]:
+            outbox = self._standing(peer)
+            if outbox is None:
+                return
+            await outbox.room()
+            for answer in await self._writer.run(partial(Exchange.serve, peer=peer, want=part, now_ms=now_ms)):
+                outbox.put(peer_pb2.Frame(entries=peer_pb2.Entries(entries=answer, lane=HISTORY)))
+
+    async def _forks(self, peer: MemberId, forks: Sequence[FeedId]) -> None:
+        now_ms = self._clock.now_ms()
+        for frame in await self._writer.run(partial(Exchange.tell_forks, feeds=forks, now_ms=now_ms)) if forks else ():
+            self._put(peer, frame)
+
+    def _put(self, peer: MemberId, frame: peer_pb2.Frame) -> None:
+        outbox = self._standing(peer)
+        if outbox is not None:
+            outbox.put(frame)
