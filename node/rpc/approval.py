@@ -1,7 +1,8 @@
 """Approval: which members this node talks to. The administrator's decisions become pins, dials and ended streams."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -65,6 +66,7 @@ class Approval:
         self._state, self._leaf, self._clock, self._hide = state, leaf, clock, hide
         self._peers: dict[MemberId, Peer] = {}
         self._logs: object = None
+        self._turns: Counter[MemberId] = Counter()  # which of a member's roots it is dialled under next
 
     async def load(self) -> None:
         """Read what was decided before the last stop."""
@@ -220,11 +222,22 @@ class Approval:
             raise Unavailable("removed by this node's administrator")
         if not roots:
             raise Unavailable("its TLS issuer cannot be pinned; ask for its present card")
-        # Any of its own: while it changes its issuer, nobody knows from which day on it shows the new one.
-        pool = b"".join(root.pem for root in roots)
-        return peers_service.dial(held.address, member_id, pool, self._leaf(), self._writer.reader.member_id)
+        # The newest first; while a member changes its issuer nobody knows from when on it shows the next.
+        root = roots[-1 - self._turns[member_id] % len(roots)]
+        me = self._writer.reader.member_id
+        return self._in_turn(member_id, peers_service.dial(held.address, member_id, root.pem, self._leaf(), me))
 
     # ---- Inside
+
+    @asynccontextmanager
+    async def _in_turn(
+        self, member_id: MemberId, dialled: AbstractAsyncContextManager[Sequence[Link]]
+    ) -> AsyncIterator[Sequence[Link]]:
+        """A dial; unless it opens, another root of the member has its turn next."""
+        self._turns[member_id] += 1
+        async with dialled as links:
+            self._turns[member_id] -= 1
+            yield links
 
     async def _keep(self, changed: Sequence[Peer]) -> None:
         await self._writer.run(lambda exchange: exchange.keep_peers(changed))

@@ -12,7 +12,7 @@ from node.custody.spares import Spare
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed import entry, keys
-from node.feed.header import Header
+from node.feed.header import NORMAL, Header
 from node.feed.identity import Identity
 from node.feed.keys import FeedId
 from node.feed.kinds import Kind
@@ -64,13 +64,13 @@ def opened(founder: Founder, now_ms: int = LATER_MS) -> Iterator[Exchange]:
         joining.close_exchange(exchange)
 
 
-def say(founder: Founder, times: int = 1) -> None:
+def say(founder: Founder, times: int = 1, urgency: int = NORMAL) -> None:
     """Say something in the node's feed, as it runs: first what is to be said of those before it."""
     with opened(founder) as exchange:
         exchange.publish(exchange.succession(), LATER_MS)
         anchor = header_pb2.Anchor(journal_size=1).SerializeToString(deterministic=True)
         for _ in range(times):
-            exchange.publish([Draft(Kind.ANCHOR, statement=anchor)], LATER_MS)
+            exchange.publish([Draft(Kind.ANCHOR, urgency, statement=anchor)], LATER_MS)
 
 
 def feed_of(founder: Founder) -> FeedId:

@@ -1,6 +1,8 @@
 """Backups and what comes out of them: no payload, no key, nothing that was erased; a feed that begins anew."""
 
+import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -107,6 +109,10 @@ def test_what_was_live_is_wanted_again_and_what_was_erased_stays_erased(alone: F
     with opened(alone):
         pass
     backups.write(alone.config, tmp_path / "backup.tar", LATER_MS)
+    backups.read(tmp_path / "backup.tar", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as copied:
+        kept = dict(copied.execute("SELECT hash, state FROM payload").fetchall())
+        assert (kept[live], kept[erased]) == (State.MISSING, State.ERASED), "by the ledger alone as well"
     restoring.restore(tmp_path / "backup.tar", tmp_path / "new", NOW, spare=spare)
     assert (tmp_path / "new/data/erasures").read_bytes() == (alone.data / "erasures").read_bytes()
     found = states(Founder(tmp_path / "new", alone.made))

@@ -10,6 +10,7 @@ from node.custody.passphrase import MINIMAL
 from node.errors import ConfigError, Refused
 from node.exchange import succession
 from node.feed import marks
+from node.feed.header import URGENT
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.store import ledger
@@ -118,13 +119,31 @@ def test_the_end_is_where_a_peer_has_shown_it(alone: Founder, tmp_path: Path) ->
         assert [(end.seq, end.header_hash) for end in exchange.trust.marks.ends] == [(5, last.hash)]
 
 
+def test_an_entry_that_is_kept_above_a_gap_counts_for_the_end(alone: Founder, tmp_path: Path) -> None:
+    (spare,) = certified_spares(alone)
+    copy = Founder(tmp_path / "copy", alone.made)
+    shutil.copytree(alone.folder, copy.folder)
+    say(alone, 3, URGENT)
+    *_, last = (row for row in rows(alone) if row.feed_id == feed_of(alone))
+    with opened(copy) as exchange:
+        letter = header_pb2.SignedEntry(header=last.body, signature=last.signature)
+        exchange.admit(exchange.verify([letter]), LATER_MS)
+        assert len(ledger.ahead(exchange.stores.ledger, last.feed_id)) == 1
+    reopening.reopen(copy.config, spare, LATER_MS)
+    with opened(copy) as exchange:
+        (draft,) = exchange.succession()
+        assert header_pb2.Supersede.FromString(draft.statement).seq == 4
+
+
 def test_an_echo_that_our_feed_did_not_sign_moves_no_end(alone: Founder) -> None:
     (spare,) = certified_spares(alone)
     say(alone)
-    row = next(row for row in rows(alone) if row.feed_id == feed_of(alone))
-    forged = header_pb2.SignedEntry(header=row.body, signature=bytes(64)).SerializeToString()
+    row = next(row for row in rows(alone) if row.feed_id == feed_of(alone) and row.seq == 2)
+    higher = header_pb2.Header.FromString(row.body)
+    higher.seq = 9
+    forged = header_pb2.SignedEntry(header=higher.SerializeToString(deterministic=True), signature=row.signature)
     with opened(alone) as exchange:
-        ledger.write_meta(exchange.stores.ledger, succession.ECHO, forged)
+        ledger.write_meta(exchange.stores.ledger, succession.ECHO, forged.SerializeToString())
         exchange.stores.commit("ledger")
     reopening.reopen(alone.config, spare, LATER_MS)
     with opened(alone) as exchange:
@@ -156,20 +175,15 @@ def test_a_rotated_node_is_certified_under_its_new_keys(alone: Founder) -> None:
     check_signed_once(alone)
 
 
-def test_a_feed_that_was_succeeded_ends_no_other(alone: Founder, tmp_path: Path) -> None:
-    """A clone that was left running must not end the feed that took its place."""
+def test_a_feed_that_was_ended_ends_no_other(alone: Founder, tmp_path: Path) -> None:
+    """A clone that was left running says nothing more about the feeds before it."""
     rotate_node(alone)
     clone = Founder(tmp_path / "clone", alone.made)
     shutil.copytree(alone.folder, clone.folder)
-    rotate_node(alone)
-    say(alone)
-    with opened(alone) as exchange:
-        letters = [
-            header_pb2.SignedEntry(header=row.body, signature=row.signature)
-            for row in ledger.statements(exchange.stores.ledger)
-        ]
+    ceremonies.carry_out(alone.config, ceremonies.retire(alone.config, None, None), root(alone), LATER_MS)
+    letters = [header_pb2.SignedEntry(header=row.body, signature=row.signature) for row in rows(alone)]
     with opened(clone) as exchange:
-        assert exchange.succession(), "until it hears that it was succeeded"
+        assert exchange.succession(), "until it hears that it was ended"
         exchange.admit(exchange.verify(letters), LATER_MS)
         assert not exchange.succession()
 
