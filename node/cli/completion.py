@@ -1,4 +1,4 @@
-"""Completion: the script for a shell, and names of peers, crises and lists as the running node knows them."""
+"""Completion: the script for a shell, and names of peers, crises, lists and amendments as the running node knows them."""
 
 import os
 import signal
@@ -88,7 +88,14 @@ async def _lists(node: "Client") -> Names:
     return [(one.name, one.list.description) for one in await node.lists(exercises=True)]
 
 
-_NAMES = {"peer": _peers, "crisis": _crises, "list": _lists}
+async def _amendments(node: "Client") -> Names:
+    from node.v1 import charter_pb2
+
+    found = await node.charters.ListAmendments(charter_pb2.ListAmendmentsRequest())
+    return [(one.reference, f"amendment {one.number}, {one.state}") for one in found.amendments]
+
+
+_NAMES = {"peer": _peers, "crisis": _crises, "list": _lists, "agree": _amendments}
 
 
 def _asked(ctx: click.Context, look: Callable[["Client"], Any]) -> Names:
