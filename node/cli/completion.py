@@ -1,4 +1,4 @@
-"""Completion: the script for a shell, and names of peers, crises, lists and amendments as the running node knows them."""
+"""Completion: the script for a shell, and names of peers, crises, lists and amendments as the node knows them."""
 
 import os
 import signal
