@@ -1,9 +1,15 @@
 """The charter amended on running nodes: two sign, all go by it, nobody restarts."""
 
+import asyncio
 from pathlib import Path
 
+import grpc.aio
+import pytest
+
 from node.policy.parameters import TEMPLATE
+from node.v1 import charter_pb2
 from tests.federation import Node, federation
+from tests.test_federation import client
 
 TEXT = TEMPLATE.replace("amend = { count = 3", "amend = { count = 2").replace(
     'declare = ["authority", "europol"]', 'declare = ["authority"]'
@@ -18,6 +24,15 @@ def declared(node: Node, title: str, *, check: bool = True) -> str:
 
 def states(node: Node) -> dict[str, str]:
     return {one["crisis"]["title"]: one["state"] for one in node.json("crisis", "list")}
+
+
+async def signed_unseen(node: Node, text: bytes) -> str:
+    """Why what was shown, when it was something else, is not signed."""
+    request = charter_pb2.AmendRequest(text=text, expected_hash=bytes(31) + b"x")
+    async with client(node) as opened:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await opened.charters.Amend(request)
+    return refused.value.details() or ""
 
 
 def test_two_members_amend_the_charter_and_all_running_nodes_go_by_it(tmp_path: Path) -> None:
@@ -40,6 +55,8 @@ def test_two_members_amend_the_charter_and_all_running_nodes_go_by_it(tmp_path: 
         assert "+ May declare a crisis: europol." in asked.stdout
         assert '+declare = ["europol"]' in asked.stdout
         assert first.json("charter", "history") == []
+
+        assert "something else is in force" in asyncio.run(signed_unseen(first, file.read_bytes()))
 
         said = first.cli("charter", "amend", file, "--yes").stdout
         assert "Signed by Ministry A. Missing: 1 more, from 1 further country. Who may: Europol, Ministry B." in said

@@ -1,4 +1,4 @@
-"""Completion: the script for a shell, and names of peers, crises and lists as the running node knows them."""
+"""Completion: the script for a shell, and names of peers, crises, lists and amendments as the node knows them."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ Names = Sequence[tuple[str, str]]  # what is typed, and what it is
 def completion(ctx: click.Context, shell: str) -> None:
     """Print what makes a shell complete commands and names.
 
-    The names are those of peers, crises and lists, as the running node knows them.
+    The names are those of peers, crises, lists and amendments, as the running node knows them.
     """
     from node.cli.main import COMPLETE
 
@@ -62,7 +62,7 @@ class Name(click.ParamType[str]):
 def name_things(command: click.Command) -> None:
     """Let every argument and option that takes a name know what has names, by how the command line is built.
 
-    An argument of `peer`, `crisis` and `list` names one, and so does an option of that name anywhere.
+    An argument of `peer`, `crisis` and `list` names one, and so does an option of that name, or --agree, anywhere.
     """
     inner = command.commands.values() if isinstance(command, click.Group) else ()
     for each in (command, *inner):
@@ -88,7 +88,14 @@ async def _lists(node: "Client") -> Names:
     return [(one.name, one.list.description) for one in await node.lists(exercises=True)]
 
 
-_NAMES = {"peer": _peers, "crisis": _crises, "list": _lists}
+async def _amendments(node: "Client") -> Names:
+    from node.v1 import charter_pb2
+
+    found = await node.charters.ListAmendments(charter_pb2.ListAmendmentsRequest())
+    return [(one.reference, f"amendment {one.number}, {one.state}") for one in found.amendments]
+
+
+_NAMES = {"peer": _peers, "crisis": _crises, "list": _lists, "agree": _amendments}
 
 
 def _asked(ctx: click.Context, look: Callable[["Client"], Any]) -> Names:

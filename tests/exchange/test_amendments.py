@@ -142,6 +142,7 @@ def test_the_text_in_force_survives_a_restart_a_rebuilt_index_and_the_end_of_its
     again.start(BASE_MS)
     assert may_declare(seen_by(again), world, PLATFORM) == ""
     again.stores.index.exec_driver_sql("DELETE FROM record")
+    again.stores.commit("index")
     again.trust = replace(again.trust, documents={})
     again.start(BASE_MS)
     assert may_declare(seen_by(again), world, PLATFORM) == ""
