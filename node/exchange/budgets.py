@@ -73,17 +73,17 @@ class Budgets:
         self, letters: Sequence[Letter], asked: Asked, held: Held, now_ms: int
     ) -> tuple[list[Letter], frozenset[HeaderHash]]:
         """Without those whose author has nothing left, which cost no signature check; and their hashes."""
+        pushed = [one for letter in letters if (one := self._pushed_by(letter, asked)) is not None]
+        for hash_ in sorted(held(sorted({header.hash for _, header, _ in pushed}))) if pushed else ():
+            self._note(hash_, fast=False)  # it brings what a stored entry lacks
         left: dict[MemberId, float] = {}
         over: dict[HeaderHash, tuple[Letter, MemberId]] = {}
-        for letter in letters:
-            header, author = self._named(letter)
-            if header is None or author is None or self._is_free(header, author, asked, now_ms):
+        for letter, header, author in pushed:
+            if header.hash in self._charged or self._is_urgent_now(header, author, now_ms):
                 continue
             left[author] = (left[author] if author in left else self._pushed.headers.left(author, now_ms)) - 1
             if left[author] < 0:
                 over[header.hash] = letter, author
-        for hash_ in held(sorted(over)) if over else ():
-            del over[hash_]  # it brings what a stored entry lacks
         self.ignored.update(author for _, author in over.values())
         dropped = {id(letter) for letter, _ in over.values()}
         return [letter for letter in letters if id(letter) not in dropped], frozenset(over)
@@ -104,9 +104,12 @@ class Budgets:
             return None, None
         return header, trust.author(header.feed_id)
 
-    def _is_free(self, header: Header, author: MemberId, asked: Asked, now_ms: int) -> bool:
-        is_known = author == self._own or header.hash in self._charged
-        return is_known or asked.covers(header) or self._is_urgent_now(header, author, now_ms)
+    def _pushed_by(self, letter: Letter, asked: Asked) -> tuple[Letter, Header, MemberId] | None:
+        """What takes from an author's budget, unless it is stored already; None for what does not."""
+        header, author = self._named(letter)
+        if header is None or author is None or author == self._own:
+            return None
+        return None if header.hash in self._charged or asked.covers(header) else (letter, header, author)
 
     def _is_urgent_now(self, header: Header, author: MemberId, now_ms: int) -> bool:
         if header.urgency != URGENT or not self._may_be_urgent(header, author):
@@ -140,8 +143,12 @@ class Budgets:
         return replace(one, demoted=header.urgency == URGENT and not fast)
 
     def _charge(self, header: Header, author: MemberId, *, fast: bool) -> None:
-        self.demoted[author] += header.urgency == URGENT and not fast
-        self._charged[header.hash] = fast
+        if header.urgency == URGENT and not fast:
+            self.demoted[author] += 1
+        self._note(header.hash, fast=fast)
+
+    def _note(self, hash_: HeaderHash, *, fast: bool) -> None:
+        self._charged[hash_] = fast
         while len(self._charged) > CHARGED_KEPT:
             self._charged.popitem(last=False)
 

@@ -1,10 +1,12 @@
 """What an author's quota means for what others push of it, at the door in."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from node.exchange import exchange
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -14,7 +16,8 @@ from node.feed.kinds import Kind
 from node.policy import parameters
 from node.protocol.effects import Asked
 from node.runtime import growth
-from node.store import arrivals, ledger
+from node.store import arrivals, ledger, payloads
+from node.store.payloads import State
 from node.v1 import header_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import Letter, crisis_draft, hash_of, items_draft, said
@@ -137,12 +140,16 @@ def test_more_than_was_asked_for_is_pushed(author: Exchange, node: Exchange) -> 
 
 
 def test_what_completes_a_stored_entry_comes_in_whatever_the_quota(author: Exchange, node: Exchange) -> None:
-    (letter,) = said(author, crisis_draft())
+    (letter,) = said(author, items_draft(NORMAL))
     take(node, [Letter(header=letter.header, signature=letter.signature)])
-    take(node, said(author, *note(9)))
     node.budgets._charged.clear()  # long ago
+    left = node.budgets._pushed.headers.left(author.author.reader.member_id, BASE_MS)
+    take(node, boxed([letter]))
+    assert node.budgets._pushed.headers.left(author.author.reader.member_id, BASE_MS) == left
+    take(node, said(author, *note(9)))
+    node.budgets._charged.clear()
     assert not take(node, [letter])[1]
-    assert node.budgets._pushed.headers.left(author.author.reader.member_id, BASE_MS) < 1
+    assert payloads.state(node.stores.ledger, hash_of(node, letter)) == State.PRESENT
 
 
 def test_time_gives_a_member_more(author: Exchange, node: Exchange) -> None:
@@ -170,6 +177,12 @@ def test_what_is_urgent_beyond_the_quota_goes_in_lane_1_and_arrives_there(author
     urgent = arrivals.after_in_lane(node.stores.ledger, arrivals.Cursor(store_id), 10, urgent=True)
     assert len(urgent) == 2
     assert node.budgets.demoted == {author.author.reader.member_id: 2}
+
+
+def test_spam_that_calls_itself_urgent_has_no_more_than_both_buckets_hold(author: Exchange, node: Exchange) -> None:
+    admitted, over, _ = take(node, said(author, *withdrawal(10)))
+    assert (len(admitted.entries), len(over)) == (2 + 4, 4)
+    assert node.budgets.ignored == {author.author.reader.member_id: 4}
 
 
 def test_a_demoted_entry_whose_payload_comes_later_arrives_in_lane_1(platform: Exchange, node: Exchange) -> None:
@@ -247,9 +260,38 @@ def test_every_chunk_that_comes_in_is_counted(platform: Exchange, node: Exchange
     assert before - node.budgets._bulk.left(member_id, BASE_MS) == len(frame.chunk.data)
 
 
-def test_authors_have_their_payloads_fetched_by_turns_however_many_feeds_they_have(
-    platform: Exchange, author: Exchange, node: Exchange
+def boxed(letters: list[Letter]) -> list[Letter]:
+    return [Letter(header=one.header, signature=one.signature, box=one.box) for one in letters]
+
+
+def test_however_much_of_it_waits_a_large_author_keeps_no_other_out_of_what_is_wanted(
+    platform: Exchange, author: Exchange, node: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many, one = said(platform, *(items_draft(BULK, first) for first in (1, 5000, 10_000))), said(author, items_draft())
-    take(node, [Letter(header=o.header, signature=o.signature, box=o.box) for o in (*many, *one)])
-    assert [want.hash for want, _ in node.wants(BASE_MS)][:2] == [hash_of(node, many[0]), hash_of(node, one[0])]
+    large, others = said(platform, items_draft()), said(author, items_draft(BULK, 1), items_draft(BULK, 5000))
+    take(node, boxed([*large, *others]))
+    node.budgets.fetched_bytes(platform.author.reader.member_id, 2 << 20, BASE_MS)
+    order = [hash_of(node, letter) for letter in (*others, *large)]
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == order
+    monkeypatch.setattr(exchange, "WANTS_AT_A_TIME", 1)
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == order[:1]
+
+
+def test_authors_have_their_payloads_fetched_by_turns_however_many_feeds_they_have(
+    tmp_path: Path, world: Federation, platform: Exchange, author: Exchange, node: Exchange
+) -> None:
+    second = node_in(tmp_path / "second", world, PLATFORM + 1)
+    letters = [said(one, items_draft())[0] for one in (platform, second, author)]
+    take(node, boxed(letters))
+    feeds = {**node.trust.feeds, second.author.feed_id: node.trust.feeds[platform.author.feed_id]}
+    node.trust = replace(node.trust, feeds=feeds)  # as if both feeds were one member's
+    order = [hash_of(node, letters[i]) for i in (0, 2, 1)]
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == order
+
+
+def test_entries_of_our_own_member_that_others_push_are_taken_in_whatever_the_quota(
+    author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    twin = node_in(tmp_path / "twin", world, AUTHORITY)
+    admitted, over, _ = take(twin, said(author, *note(9), *withdrawal(3)))
+    assert (len(admitted.entries), len(over)) == (12, 0)
+    assert not any(one.demoted for one in admitted.entries)

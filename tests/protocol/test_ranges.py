@@ -117,6 +117,13 @@ def test_a_claim_that_nothing_follows_goes_to_another_as_far_as_that_one_claims(
     assert fetching.come(feed(HONEST), 7) == []
 
 
+def test_what_one_peer_claims_is_not_asked_of_another() -> None:
+    fetching = Fetching({feed(HONEST): 1})
+    fetching.ranges.ask(0, ONE, {feed(HONEST): 7})
+    fetching.ranges.ask(0, OTHER, {feed(HONEST): MILLION})
+    assert fetching.come(feed(HONEST), 7) == []
+
+
 def test_what_waits_for_a_peer_that_left_is_asked_of_others() -> None:
     waiting = feed(FLOODER, 1)
     fetching = Fetching({feed(FLOODER): 1, waiting: 1}, {OTHER: {feed(FLOODER): 9, waiting: 9}})
