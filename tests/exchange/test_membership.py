@@ -77,6 +77,11 @@ def test_a_revocation_on_one_side_and_acts_on_the_other_give_one_roster_when_the
     feed_id = revoked.author.feed_id
     assert rosters[0].seat_of(target, feed_id, 1) is not None  # held when it was revoked
     assert rosters[0].seat_of(target, feed_id, 2) is None
+    own, other = revoked.circle(BASE_MS), three[0].circle(BASE_MS)
+    assert own.tells(three[0].reader.member_id, feed_id)  # what it has to withdraw
+    assert not own.tells(three[0].reader.member_id, three[1].author.feed_id)
+    assert not other.tells(target, three[1].author.feed_id)
+    assert other.takes(target, feed_id)
 
 
 def test_members_that_revoke_each_other_both_go_on_every_node(tmp_path: Path, world: Federation) -> None:
