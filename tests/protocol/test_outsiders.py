@@ -142,3 +142,17 @@ def test_what_an_outsider_was_being_sent_and_asked_for_ends_with_its_seat() -> N
     assert said_to(effects, MEMBER, "want_payload")
     acknowledged = peer_pb2.Frame(chunk_ack=peer_pb2.ChunkAck(entry=PAYLOAD))
     assert fetch.frame(2, OUTSIDER, acknowledged) == []
+
+
+def test_who_is_no_member_any_more_wakes_nobody_and_who_becomes_one_is_asked_who_has_what_is_ours() -> None:
+    fetch = fetching(EVERYONE)
+    fetch.unconfirmed(0, [PAYLOAD])
+    fetch.seat(0, WITHOUT)
+    now = 0.0
+    for _ in range(4):
+        assert fetch.wake_at > now
+        now = fetch.wake_at
+        assert not said_to(fetch.wakeup(now), OUTSIDER, "have")
+    effects = fetch.seat(now, EVERYONE)
+    assert said_to(effects, OUTSIDER, "have")
+    assert not said_to(effects, MEMBER, "have")
