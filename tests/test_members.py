@@ -75,3 +75,35 @@ async def test_a_candidate_gets_identity_logs_only_and_with_the_third_endorsemen
     assert acme.json("status")["membership"]["state"] == "member"
     shown = acme.json("member", "show", "casa-clips")
     assert [one["obstacle"] for one in shown["endorsements"]] == ["", "", ""]
+
+
+async def test_a_removed_member_hears_nothing_more_over_the_links_that_stand_and_may_withdraw_its_own(
+    five: Sequence[Node],
+) -> None:
+    first, second, europol, _, bolt = five
+    await publish(bolt, "mine", DIGESTS[200:210])
+    await holds(first, DIGESTS[200:210])
+    await in_step(*five)
+
+    said = first.cli("member", "suspend", "bolt-social", "--for", "72h", "--yes").stdout
+    assert "1 of 2 of authority or europol, from 2 countries said so" in said
+    assert "Bolt Social: suspended until" in second.cli("member", "suspend", "bolt-social", "--yes").stdout
+    first.until(lambda found: found["member"]["state"] == "suspended", "member", "show", "bolt-social")
+    (match,) = first.json("lookup", DIGESTS[200].hex())
+    assert (match["advice"], match["reason"]) == ("review", "Bolt Social is suspended")
+    assert "may not suspend anybody" in bolt.cli("member", "suspend", "europol", "--yes", check=False).stderr
+
+    for node in (first, second, europol):
+        node.cli("member", "revoke", "bolt-social", "--yes")
+    others = [node for node in five if node is not bolt]
+    for node in others:
+        node.until(lambda found: found["member"]["state"] == "revoked", "member", "show", "bolt-social")
+    (match,) = first.json("lookup", DIGESTS[200].hex())  # what was held then stands
+    assert match["reason"] == ""
+    before = len(kinds(bolt))
+    await declare(first, "without bolt")
+    await in_step(*others)
+    bolt.cli("list", "withdraw", "mine", "--yes")
+    for node in others:
+        node.until(lambda found: bool(found["withdrawn"]), "list", "show", "bolt-social/mine")
+    assert len(kinds(bolt)) == before + 1  # its own withdrawal

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from node.errors import PeerFault
+from node.exchange import following
 from node.exchange.trust import Trust
 from node.feed import entry
 from node.feed.keys import FeedId, MemberId
@@ -11,13 +12,13 @@ from node.v1 import header_pb2
 
 
 def of(trust: Trust, me: MemberId, now_ms: int) -> Circle:
-    """The circle around this node. Who is no member tells nobody more than identity logs."""
+    """The circle around this node. Who is no member any more tells of its own: it may have to withdraw that."""
     seats, known = trust.roster(now_ms).seats, trust.known
-    return Circle(
-        members=frozenset(seats) if me in seats else frozenset(),
-        candidates=known.candidates,
-        logs=frozenset(FeedId(bytes(member_id)) for member_id in (*known.members, *known.candidates, me)),
-    )
+    logs = frozenset(FeedId(bytes(member_id)) for member_id in (*known.members, *known.candidates, me))
+    if me in seats:
+        return Circle(frozenset(seats), known.candidates, logs)
+    own = following.feeds_of(trust, me) if me in known.members else ()
+    return Circle(frozenset(), known.candidates, logs.union(own))
 
 
 def taken(trust: Trust, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]) -> Sequence[header_pb2.SignedEntry]:

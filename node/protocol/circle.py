@@ -11,7 +11,7 @@ class Circle:
 
     members: frozenset[MemberId]  # nobody, where this node is no member itself
     candidates: frozenset[MemberId]
-    logs: frozenset[FeedId]
+    logs: frozenset[FeedId]  # and the own feeds of a node whose member is no longer one
 
     def hears_all(self, peer: MemberId) -> bool:
         """Whether the peer is a member among members."""

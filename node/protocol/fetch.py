@@ -158,12 +158,14 @@ class Fetch:
 
     def seat(self, now: float, circle: Circle) -> list[Effect]:
         """The roster changed: ask those who are members now, and nobody else."""
-        self._circle = circle
+        before, self._circle = self._ready(), circle
         for peer, link in sorted(self._peers.items()):
             if not circle.hears_all(peer):
                 link.serving.clear()
+                link.ask_at = float("inf")
                 self._forget(peer)
-        return self._ask(now)
+        fresh = [peer for peer in self._ready() if peer not in before]
+        return [*self._ask(now), *self._ask_who_has(now, fresh, list(self._own))]
 
     def _ready(self) -> list[MemberId]:
         ready = [peer for peer, link in self._peers.items() if link.state is State.READY]

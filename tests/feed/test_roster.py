@@ -7,6 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node import limits
 from node.feed import marks, quorum, roster
 from node.feed.facts import Amended, Facts, Retracted, Said
 from node.feed.keys import FeedId, HeaderHash, MemberId
@@ -138,6 +139,83 @@ def test_a_contested_statement_does_not_count_but_stays_known() -> None:
     assert newcomer.member_id in roster.roster(CHARTER, whole, NOW_MS).seats
     assert newcomer.member_id not in roster.roster(CHARTER, whole, NOW_MS, lambda entry: entry != contested).seats
     assert newcomer.member_id in roster.known(CHARTER, whole).members
+
+
+def test_what_a_quorum_leaves_out_is_cut_off_and_fewer_can_neither_cut_nor_undo() -> None:
+    target, (one, other, third) = WORLD.founders[4], WORLD.founders[:3]
+    feed_id = target.feed_id(WORLD.federation_id)
+
+    def revoked_by(*bounds: tuple[worlds.Actor, int]) -> roster.Roster:
+        rows = [(author, ((feed_id, last),) if last else ()) for author, last in bounds]
+        said_so = frozenset(replace(said("r", author, target), bounds=row) for author, row in rows)
+        return roster.roster(CHARTER, Facts(revocations=said_so), NOW_MS)
+
+    now = revoked_by((one, 10), (other, 12))
+    assert now.seat_of(target.member_id, feed_id, 12) == now.former[target.member_id]
+    assert now.seat_of(target.member_id, feed_id, 13) is None
+    assert revoked_by((one, 10), (other, 0)).revoked == {target.member_id: {feed_id: 10}}
+    assert revoked_by((one, 10), (other, 10), (third, 1000)).revoked == {target.member_id: {feed_id: 10}}
+    assert now.seat_of(target.member_id, FeedId(bytes(32)), 1) is None
+
+
+def test_three_members_suspended_by_one_signer_count_and_later_ones_do_not_take_their_place() -> None:
+    one, other = WORLD.founders[:2]
+    targets = (*WORLD.founders[2:], *WORLD.others[:1])
+    admitted = [said("e", author, WORLD.others[0], role=4) for author in WORLD.founders[2:4]]
+    until_ms = NOW_MS + DAY_MS
+    suspensions = frozenset(
+        replace(said("s", author, target, until_ms=until_ms), seq=seq)
+        for author in (one, other)
+        for seq, target in enumerate(targets, 1)
+    )
+    facts = Facts(frozenset((WORLD.others[0].inception,)), frozenset(admitted), suspensions=suspensions)
+    seats = roster.roster(CHARTER, facts, NOW_MS).seats
+    assert [seats[target.member_id].suspended for target in targets] == [True, True, True, False]
+
+
+def test_a_suspension_holds_for_72_hours_by_its_own_quorum_and_longer_by_that_of_a_removal() -> None:
+    rules = dict(worlds.quorums()) | {(int(Act.REVOKE), 0): Quorum(3, 1, worlds.EVERY_ROLE)}
+    charter = replace(CHARTER, quorums=rules)
+    target = WORLD.founders[4]
+    signed = [said("s", author, target, until_ms=NOW_MS + 9 * DAY_MS) for author in WORLD.founders[:3]]
+
+    def suspended(count: int, now_ms: int) -> bool:
+        facts = Facts(suspensions=frozenset(signed[:count]))
+        return roster.roster(charter, facts, now_ms).seats[target.member_id].suspended
+
+    assert suspended(2, NOW_MS + 3 * DAY_MS - 1)
+    assert not suspended(2, NOW_MS + 3 * DAY_MS)
+    assert suspended(3, NOW_MS + 9 * DAY_MS - 1)
+    assert not suspended(3, NOW_MS + 9 * DAY_MS)
+
+
+def test_a_statement_dated_ahead_waits_until_it_no_longer_is() -> None:
+    newcomer = WORLD.others[0]
+    ahead_ms = NOW_MS + limits.FUTURE_MS_MAX + 1
+    endorsements = [replace(said("e", author, newcomer, role=4), created_ms=ahead_ms) for author in WORLD.founders[:2]]
+    whole = Facts(frozenset((newcomer.inception,)), frozenset(endorsements))
+    now = roster.roster(CHARTER, whole, NOW_MS)
+    assert newcomer.member_id not in now.seats
+    assert now.holds_until_ms == NOW_MS + 1
+    assert newcomer.member_id in roster.roster(CHARTER, whole, NOW_MS + 1).seats
+
+
+@given(facts())
+@FEW
+def test_a_roster_holds_for_as_long_as_it_says(whole: Facts) -> None:
+    now = roster.roster(CHARTER, whole, NOW_MS)
+    later_ms = min(now.holds_until_ms, NOW_MS + 1000 * DAY_MS) - 1
+    assert roster.roster(CHARTER, whole, later_ms) == now
+
+
+def test_taking_back_by_a_contested_statement_takes_nothing_back() -> None:
+    newcomer = WORLD.others[0]
+    endorsements = [said("e", author, newcomer, role=4) for author in WORLD.founders[:2]]
+    by = HeaderHash(worlds.seed("unendorse"))
+    back = frozenset((Retracted(endorsements[0].author, endorsements[0].entry, by),))
+    whole = Facts(frozenset((newcomer.inception,)), frozenset(endorsements), back)
+    assert newcomer.member_id not in roster.roster(CHARTER, whole, NOW_MS).seats
+    assert newcomer.member_id in roster.roster(CHARTER, whole, NOW_MS, lambda entry: entry != by).seats
 
 
 def test_a_chain_of_endorsements_falls_with_its_first_link() -> None:

@@ -167,7 +167,8 @@ def on_roster(given: Given) -> dict[str, Any]:
     founding = charter.decode(given.octets("charter"))
     facts = _facts(given.values["facts"], founding.federation_id)
     known = roster.known(founding, facts)
-    now = roster.roster(founding, facts, given.values["now_ms"])
+    fallen = {bytes.fromhex(one) for one in given.values["facts"].get("fallen", [])}
+    now = roster.roster(founding, facts, given.values["now_ms"], lambda entry: entry not in fallen)
     output = {
         "members": sorted(known.members),
         "candidates": sorted(known.candidates),
@@ -177,6 +178,12 @@ def on_roster(given: Given) -> dict[str, Any]:
         "in_force": now.in_force,
         "amendment": now.rules.number,
     }
+    if any(now.revoked.values()):
+        output["bounds"] = [
+            {"member_id": member_id, "feed_id": feed_id, "seq": seq}
+            for member_id, bounds in sorted(now.revoked.items())
+            for feed_id, seq in sorted(bounds.items())
+        ]
     return {**output, "amendment_hash": now.rules.hash} if facts.amendments else output
 
 
@@ -201,6 +208,7 @@ def _said(one: dict[str, Any]) -> Said:
     values: dict[str, Any] = {
         name: bytes.fromhex(value) if isinstance(value, str) else value for name, value in one.items()
     }
+    values["bounds"] = tuple((FeedId(bytes.fromhex(row["feed_id"])), row["seq"]) for row in one.get("bounds", []))
     return Said(**values)
 
 

@@ -2,20 +2,22 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
 from node.errors import Refused
+from node.exchange.publish import Draft
 from node.exchange.signing import State
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.store import arrivals, health, index, ledger, peers
 from node.store.peers import APPROVED, Peer
 from node.v1 import peer_pb2
-from tests.simulator import amendments, checks, copies, floods, members, memo, thief, workload
+from tests.simulator import amendments, checks, churn, copies, floods, members, memo, thief, workload
 from tests.simulator.checks import Checks
+from tests.simulator.churn import Churn
 from tests.simulator.disk import Crash, Disk, empty_disk
 from tests.simulator.link import Link, Packed, pack
 from tests.simulator.node import Node, ms
@@ -27,7 +29,8 @@ SAYING_S = 20.0  # how long entries are published
 CONVERGE_S = 240.0  # after the healing; sixteen rounds of anti-entropy
 DEGREE = 4
 FAULTS = (
-    *("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart", "flood", thief.FAULT),
+    *("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart", "churn", "flood"),
+    thief.FAULT,
     *copies.FAULTS,
 )
 RARE = (
@@ -37,6 +40,7 @@ RARE = (
     "a fork was everywhere in time",
     "a chain gave way to the branch that was named",
     "a gap was seen",
+    "the circle changed",
     "a feed was not certified yet",
     "a push beyond a quota was not taken in",
     "an urgent entry went in lane 1",
@@ -93,6 +97,7 @@ class World:
         self.frames = self.entries = 0
         self.is_healed = False
         self.thief: Thief | None = None
+        self.churn: Churn | None = None
         self.faults = tuple(sorted(self.random.sample(FAULTS, self.random.randint(3, 5))))
         self.loss = self.random.uniform(0.01, 0.08) if "loss" in self.faults else 0.0
         self.repeat = self.random.uniform(0.02, 0.2) if "repeat" in self.faults else 0.0
@@ -231,6 +236,8 @@ class World:
         for i in range(ENTRIES_MIN):
             self.at(self.random.uniform(0.1, SAYING_S), lambda i=i: self._say(authors[i % AUTHORS]))  # type: ignore[misc]
         self.amendments = amendments.plan(self, SAYING_S)
+        if "churn" in self.faults:
+            self._plan_churn([author.id for author in authors])
         if "partition" in self.faults:
             self.at(self.random.uniform(1, 8), self._partition)
         if "flood" in self.faults:
@@ -249,23 +256,32 @@ class World:
                 node = self.random.choice(everyone)
                 self.at(self.random.uniform(1, SAYING_S), lambda node=node: self._stop(node, "restart"))  # type: ignore[misc]
 
-    def _say(self, author: Node) -> None:
+    def _plan_churn(self, busy: Sequence[MemberId]) -> None:
+        self.churn = planned = churn.plan(self.random, self.federation, busy)
+        for member_id, drafts in planned.sayings:
+            node = self.nodes[member_id]
+            when = self.random.uniform(1, SAYING_S)
+            self.at(when, lambda node=node, drafts=drafts: self._say(node, lambda: drafts(node, ms(self.now))))  # type: ignore[misc]
+
+    def _say(self, author: Node, drafts: Callable[[], Sequence[Draft]] | None = None) -> None:
         if not author.is_up:
-            self.at(self.now + 2.0, lambda: self._say(author))
+            self.at(self.now + 2.0, lambda: self._say(author, drafts))
             return
-        drafts = workload.draft(self.random, self.federation, ms(self.now), self.published)
+        said = drafts() if drafts else workload.draft(self.random, self.federation, ms(self.now), self.published)
+        self.counts["fault: churn"] += drafts is not None
         try:
-            lived = self.do(author, lambda: author.publish(self.now, drafts))
+            lived = self.do(author, lambda: author.publish(self.now, said) if said else None)
         except Refused:
             state = author.exchange.signing.state
             self.counts[f"refused to sign: {state.value}"] += 1
-            other = self.random.choice(self.authors) if state is State.STALE else author
-            self.at(self.now + 1.0, lambda: self._say(other))
+            is_over = state is State.STALE and drafts is None  # somebody else says something instead
+            other = self.random.choice(self.authors) if is_over else author
+            self.at(self.now + 1.0, lambda: self._say(other, drafts))
             return
         if lived:
-            self.entries += len(drafts)
+            self.entries += len(said)
         else:
-            self.at(self.now + 3.0, lambda: self._say(author))
+            self.at(self.now + 3.0, lambda: self._say(author, drafts))
 
     def _arm(self, node: Node) -> None:
         """Let the machine die at one of its next commits; one that is off is left alone."""
@@ -423,8 +439,13 @@ class World:
 
     # ---- Agreement
 
+    @property
+    def _members(self) -> list[Node]:
+        """Everyone but who was removed, and hears no more."""
+        return [node for node in self.nodes.values() if not self.churn or node.id != self.churn.removed]
+
     def _is_agreed(self) -> bool:
-        nodes = list(self.nodes.values())
+        nodes = self._members
         if not all(node.is_up for node in nodes) or len({node.gossip.digest for node in nodes}) > 1:
             return False
         return all(health.missing(node.disk.ledger, 0).count == 0 for node in nodes)
@@ -436,12 +457,14 @@ class World:
         return f"heads {dict(digests)}, wants { {k: v for k, v in wants.items() if v} }, {self.faults}"
 
     def _check_end(self) -> None:
-        nodes = list(self.nodes.values())
+        nodes = self._members
         checks.converged(nodes)
         amendments.agreed(self, self.amendments)
         if self.thief:
             self.thief.check(nodes)
         copies.check_end(self)
+        if self.churn:
+            churn.agreed(self.churn, nodes)
         for node in nodes:
             checks.boxed(node)
         for node in self.random.sample(nodes, 2):

@@ -1,6 +1,6 @@
 """Vectors of signatures, chains, forks, marks and rosters (sections 2.2, 5.1, 5.3, 5.4)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha512
 from itertools import count
 
@@ -224,7 +224,7 @@ def _rosters() -> Iterator[Vector]:
     until = NOW_MS + DAY_MS
     suspended = [_said("s1", SECOND, PLATFORM, until_ms=until), _said("s2", EUROPOL, PLATFORM, until_ms=until)]
     lapse = NOW_MS + 365 * DAY_MS
-    rows: list[tuple[str, str, dict[str, object], int, list[list[bytes]]]] = [
+    rows: list[Row] = [
         ("founders", "The founders alone.", {}, NOW_MS, [everyone, [], everyone, [], []]),
         (
             "one-endorsement",
@@ -293,12 +293,113 @@ def _rosters() -> Iterator[Vector]:
             [everyone, [], everyone, [], []],
         ),
     ]
+    rows += _revocations(accepted, everyone) + _suspensions(accepted, everyone)
+    ahead = [{**one, "created_ms": NOW_MS + 600_001}, {**two, "created_ms": NOW_MS + 600_001}]
+    rows += [
+        (
+            "dated-ahead",
+            "By more than ten minutes.",
+            {**with_candidate, "endorsements": ahead},
+            NOW_MS,
+            [joined, [], everyone, [], []],
+        ),
+        (
+            "no-longer-ahead",
+            "By ten minutes.",
+            {**with_candidate, "endorsements": ahead},
+            NOW_MS + 1,
+            [joined, [], joined, [], []],
+        ),
+        (
+            "contested-endorsement",
+            "What does not stand does not count, and is known all the same.",
+            {**endorsed, "fallen": [one["entry"]]},
+            NOW_MS,
+            [joined, [], everyone, [], []],
+        ),
+    ]
     names = ("members", "candidates", "seats", "revoked", "suspended")
     for name, about, facts, now_ms, sets in rows:
         given = {"charter": CHARTER, "facts": facts, "now_ms": now_ms}
         output = {**dict(zip(names, sets, strict=True)), "in_force": bool(facts), "amendment": 0}
+        if name in BOUNDS:
+            row = {"member_id": PLATFORM.member_id, "feed_id": PLATFORM.feed_id, "seq": BOUNDS[name]}
+            output["bounds"] = [row]
         yield Vector("roster", name, "roster", about, given, "valid", output)
     yield from _amendments()
+    yield from _long_suspensions()
+
+
+BOUNDS = {"bounds": 12, "bounds-cut": 10, "bounds-one-names-none": 10}
+Row = tuple[str, str, dict[str, object], int, list[list[bytes]]]
+
+
+def _revocations(accepted: Mapping[str, object], everyone: list[bytes]) -> list[Row]:
+    """With bounds: cut off is what a quorum leaves out."""
+    feed = PLATFORM.feed_id
+    rest = [member_id for member_id in everyone if member_id != PLATFORM.member_id]
+
+    def by(*bounds: tuple[Person, int]) -> dict[str, object]:
+        said = [
+            _said(f"bound {last}", author, PLATFORM, bounds=[{"feed_id": feed, "seq": last}] if last else [])
+            for author, last in bounds
+        ]
+        return {**accepted, "revocations": said}
+
+    gone = [everyone, [], rest, [PLATFORM.member_id], []]
+    return [
+        ("bounds", "The higher one, where each is needed.", by((AUTHORITY, 10), (INDUSTRY, 12)), NOW_MS, gone),
+        (
+            "bounds-cut",
+            "Two who agree; a third cannot undo it.",
+            by((AUTHORITY, 10), (INDUSTRY, 10), (SECOND, 99)),
+            NOW_MS,
+            gone,
+        ),
+        ("bounds-one-names-none", "One of two does not cut.", by((AUTHORITY, 10), (INDUSTRY, 0)), NOW_MS, gone),
+    ]
+
+
+def _suspensions(accepted: Mapping[str, object], everyone: list[bytes]) -> list[Row]:
+    targets = [person for person in FOUNDERS if person not in (SECOND, EUROPOL)]
+    many = [
+        _said(f"many {seq}", author, target, until_ms=NOW_MS + DAY_MS, seq=seq)
+        for author in (SECOND, EUROPOL)
+        for seq, target in enumerate((CANDIDATE, *targets), 2)
+    ]
+    first = sorted(target.member_id for target in targets[:2])
+    about = "Of one signer those of the first three members."
+    return [("suspension-many", about, {**accepted, "suspensions": many}, NOW_MS, [everyone, [], everyone, [], first])]
+
+
+def _long_suspensions() -> Iterator[Vector]:
+    """Under an amendment by which a removal takes three, and a suspension two."""
+    everyone = [person.member_id for person in FOUNDERS]
+    harder: dict[int, int | bytes] = {1: 1, 3: wire.seed("document"), 4: b"\x04\x00\x03\x01\x07"}
+    signers, old_ms = (SECOND, EUROPOL, AUTHORITY), NOW_MS + 3 * DAY_MS
+    said = [_said(f"long {n}", author, PLATFORM, until_ms=NOW_MS + 9 * DAY_MS) for n, author in enumerate(signers)]
+    for name, about, voices, now_ms, suspended in (
+        ("suspension-72-hours", "The last millisecond.", 2, old_ms - 1, True),
+        ("suspension-beyond", "Beyond 72 hours it takes as many as a removal.", 2, old_ms, False),
+        ("suspension-long", "As many as a removal takes.", 3, old_ms, True),
+    ):
+        facts = {
+            "inceptions": [_inception(person) for person in FOUNDERS],
+            "amendments": [_amended(person, harder) for person in signers],
+            "suspensions": said[:voices],
+        }
+        output = {
+            "members": everyone,
+            "candidates": [],
+            "seats": everyone,
+            "revoked": [],
+            "suspended": [PLATFORM.member_id] if suspended else [],
+            "in_force": True,
+            "amendment": 1,
+            "amendment_hash": wire.digest("amendment", FEDERATION_ID, wire.message(harder)),
+        }
+        given = {"charter": CHARTER, "facts": facts, "now_ms": now_ms}
+        yield Vector("roster", name, "roster", about, given, "valid", output)
 
 
 def _inception(person: Person) -> dict[str, bytes]:
