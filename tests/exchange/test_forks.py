@@ -1,10 +1,11 @@
 """A feed that forked: what is shown of it, on whichever branch a node is, before and after its root named one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
 
 import pytest
+from nacl.signing import SigningKey
 
 from node.errors import Refused
 from node.exchange import consult, disclose, drafts, project, standing
@@ -22,7 +23,7 @@ from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
 from tests.exchange.test_standing import items_of, standing_values
-from tests.simulator.members import BASE_MS, Federation, Member, federation
+from tests.simulator.members import BASE_MS, Federation, Member, federation, seed
 
 Letter = header_pb2.SignedEntry
 
@@ -499,3 +500,23 @@ def test_what_is_on_a_branch_that_is_not_held_is_superseded_once_its_place_is_ta
     take(node, first)
     assert standings(node) == wanted
     assert node.trust.marks.forked() == {}
+
+
+def test_a_proof_above_what_was_read_of_an_identity_log_is_nobodys_fault(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    """The root key was rotated meanwhile: who must have signed there is not known here."""
+    member, next_root = forked.member, SigningKey(seed("next 1"))
+    rotate = header_pb2.Rotate(
+        root_key=bytes(next_root.verify_key), next_root=identity.next_root_commitment(bytes(member.root.verify_key))
+    )
+    rotated = replace(member, root=next_root)
+    heirs = [header_pb2.Successor(member_id=world.members[i].member_id).SerializeToString() for i in (2, 3)]
+    one, other = (
+        by_root(world, rotated, (Kind.ROTATE, rotate.SerializeToString()), (Kind.SUCCESSOR, heir)) for heir in heirs
+    )
+    proof = header_pb2.ForkProof(first=one[1], second=other[1])
+    node = node_in(tmp_path / "n", world, 0)
+    assert not node.take_fork(proof, BASE_MS).forks
+    take(node, one[:1])
+    assert node.take_fork(proof, BASE_MS).forks
