@@ -520,3 +520,31 @@ def test_a_proof_above_what_was_read_of_an_identity_log_is_nobodys_fault(
     assert not node.take_fork(proof, BASE_MS).forks
     take(node, one[:1])
     assert node.take_fork(proof, BASE_MS).forks
+
+
+def test_who_signs_the_settled_place_again_and_again_fills_no_store(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    mine, theirs = said(forked.one, declaration(2)), said(forked.other, declaration(3))
+    take(node, mine)
+    named = hash_of(node, theirs[0])
+    take(node, by_root(world, forked.member, settle(forked.feed_id, 2, named)))
+    (opening,) = chain_of(node, forked.feed_id)
+    before = ledger.entry_count(node.stores.ledger)
+    for number in range(40):
+        anchor = header_pb2.Anchor(journal_size=number + 1).SerializeToString()
+        fields = header_pb2.Header(
+            feed_id=forked.feed_id,
+            seq=2,
+            previous=opening,
+            created_ms=BASE_MS,
+            urgency=1,
+            kind=Kind.ANCHOR,
+            statement=anchor,
+        )
+        made = entry.create(fields, forked.member.feed_key, world.charter.federation_id)
+        take(node, [Letter(header=made.header.body, signature=made.signature)])
+    assert ledger.entry_count(node.stores.ledger) == before
+    take(node, theirs)
+    assert chain_of(node, forked.feed_id) == [opening, named]
