@@ -548,3 +548,15 @@ def test_who_signs_the_settled_place_again_and_again_fills_no_store(
     assert ledger.entry_count(node.stores.ledger) == before
     take(node, theirs)
     assert chain_of(node, forked.feed_id) == [opening, named]
+
+
+def test_above_an_open_fork_nothing_is_asked_for_and_what_is_urgent_is_shown(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    mine, theirs = said(forked.one, declaration(2), items_of(range(3))), said(forked.other, declaration(3))
+    take(node, [*mine, *theirs])
+    later = said(forked.one, items_of(range(4)), declaration(4))
+    admitted = node.admit(node.verify(later[1:]), BASE_MS)
+    assert admitted.gaps == ()
+    assert standings(node)["crisis 4"] is Standing.CONTESTED
