@@ -12,7 +12,7 @@ from node.exchange import consult, disclose, drafts, project, standing
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
-from node.feed import entry, identity
+from node.feed import entry, identity, keys
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
@@ -220,6 +220,12 @@ def test_the_lowest_proof_remains_in_whatever_order_they_come(
         assert node.trust.marks.forked() == {forked.feed_id: 3}
         restarted(node)
         assert node.trust.marks.forked() == {forked.feed_id: 3}
+    last = node_in(tmp_path / "last", world, 0)
+    for proof in proofs:
+        last.take_fork(proof, BASE_MS)
+    named = hash_of(last, proofs[1].first)
+    take(last, by_root(world, forked.member, settle(forked.feed_id, 3, named)))
+    assert last.trust.marks.forked() == {}, "the higher one, which no restart would remember, is open again"
 
 
 def test_a_proof_brings_the_entries_that_make_it(forked: Forked, tmp_path: Path, world: Federation) -> None:
@@ -520,6 +526,9 @@ def test_a_proof_above_what_was_read_of_an_identity_log_is_nobodys_fault(
     assert not node.take_fork(proof, BASE_MS).forks
     take(node, one[:1])
     assert node.take_fork(proof, BASE_MS).forks
+    elsewhere = node_in(tmp_path / "elsewhere", world, 2)
+    take(elsewhere, by_root(world, member, (Kind.SUCCESSOR, heirs[0])))
+    assert elsewhere.verify(one[1:]).fault is None
 
 
 def test_who_signs_the_settled_place_again_and_again_fills_no_store(
@@ -560,3 +569,30 @@ def test_above_an_open_fork_nothing_is_asked_for_and_what_is_urgent_is_shown(
     admitted = node.admit(node.verify(later[1:]), BASE_MS)
     assert admitted.gaps == ()
     assert standings(node)["crisis 4"] is Standing.CONTESTED
+
+
+def test_what_stands_above_the_fork_of_an_identity_log_lets_nobody_in_and_a_restart_reads_the_same_branch(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    member, federation_id = forked.member, world.charter.federation_id
+    key = SigningKey(seed("thief"))
+    certified = header_pb2.Node(
+        node_id=b"n" * 16, feed_key=bytes(key.verify_key), kem_key=b"k" * 32, tls_issuer=b"issuer"
+    ).SerializeToString()
+    heirs = [header_pb2.Successor(member_id=world.members[i].member_id).SerializeToString() for i in (2, 3)]
+    one, above = by_root(world, member, (Kind.SUCCESSOR, heirs[0]), (Kind.NODE, certified))
+    (other,) = by_root(world, member, (Kind.SUCCESSOR, heirs[1]))
+    feed_id = keys.feed_id(federation_id, member.member_id, bytes(key.verify_key))
+    opened = header_pb2.Open(member_id=member.member_id, feed_key=bytes(key.verify_key)).SerializeToString()
+    fields = header_pb2.Header(feed_id=feed_id, seq=1, created_ms=BASE_MS, urgency=1, kind=Kind.OPEN, statement=opened)
+    made = entry.create(fields, key, federation_id)
+    log_id = identity.log_id(member.member_id)
+    for name, order in (("a", (one, other)), ("b", (other, one))):
+        node = node_in(tmp_path / name, world, 0)
+        for letter in order:
+            take(node, [letter])
+        take(node, [above, Letter(header=made.header.body, signature=made.signature)])
+        assert chain_of(node, feed_id) == []
+        for _ in range(2):
+            assert node.trust.logs[member.member_id].head.hash == chain_of(node, log_id)[-1] == hash_of(node, order[0])
+            restarted(node)
