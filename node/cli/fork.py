@@ -23,7 +23,7 @@ HASH_DIGITS = 16
     )
 )
 def fork() -> None:
-    """Show feeds that forked, and settle a fork of this member's own.
+    """Show feeds that forked; settle one of our own.
 
     A feed forks when somebody else signs with its key: a copy of the node, or a thief. What follows is contested
     everywhere until the member's root names the branch that stands.

@@ -1,17 +1,18 @@
 """A feed that forked: what is shown of it, on whichever branch a node is, before and after its root named one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
 
 import pytest
+from nacl.signing import SigningKey
 
 from node.errors import Refused
 from node.exchange import consult, disclose, drafts, project, standing
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
-from node.feed import entry, identity
+from node.feed import entry, identity, keys
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
@@ -22,7 +23,7 @@ from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
 from tests.exchange.test_standing import items_of, standing_values
-from tests.simulator.members import BASE_MS, Federation, Member, federation
+from tests.simulator.members import BASE_MS, Federation, Member, federation, seed
 
 Letter = header_pb2.SignedEntry
 
@@ -219,6 +220,12 @@ def test_the_lowest_proof_remains_in_whatever_order_they_come(
         assert node.trust.marks.forked() == {forked.feed_id: 3}
         restarted(node)
         assert node.trust.marks.forked() == {forked.feed_id: 3}
+    last = node_in(tmp_path / "last", world, 0)
+    for proof in proofs:
+        last.take_fork(proof, BASE_MS)
+    named = hash_of(last, proofs[1].first)
+    take(last, by_root(world, forked.member, settle(forked.feed_id, 3, named)))
+    assert last.trust.marks.forked() == {}, "the higher one, which no restart would remember, is open again"
 
 
 def test_a_proof_brings_the_entries_that_make_it(forked: Forked, tmp_path: Path, world: Federation) -> None:
@@ -499,3 +506,93 @@ def test_what_is_on_a_branch_that_is_not_held_is_superseded_once_its_place_is_ta
     take(node, first)
     assert standings(node) == wanted
     assert node.trust.marks.forked() == {}
+
+
+def test_a_proof_above_what_was_read_of_an_identity_log_is_nobodys_fault(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    """The root key was rotated meanwhile: who must have signed there is not known here."""
+    member, next_root = forked.member, SigningKey(seed("next 1"))
+    rotate = header_pb2.Rotate(
+        root_key=bytes(next_root.verify_key), next_root=identity.next_root_commitment(bytes(member.root.verify_key))
+    )
+    rotated = replace(member, root=next_root)
+    heirs = [header_pb2.Successor(member_id=world.members[i].member_id).SerializeToString() for i in (2, 3)]
+    one, other = (
+        by_root(world, rotated, (Kind.ROTATE, rotate.SerializeToString()), (Kind.SUCCESSOR, heir)) for heir in heirs
+    )
+    proof = header_pb2.ForkProof(first=one[1], second=other[1])
+    node = node_in(tmp_path / "n", world, 0)
+    assert not node.take_fork(proof, BASE_MS).forks
+    take(node, one[:1])
+    assert node.take_fork(proof, BASE_MS).forks
+    elsewhere = node_in(tmp_path / "elsewhere", world, 2)
+    take(elsewhere, by_root(world, member, (Kind.SUCCESSOR, heirs[0])))
+    assert elsewhere.verify(one[1:]).fault is None
+
+
+def test_who_signs_the_settled_place_again_and_again_fills_no_store(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    mine, theirs = said(forked.one, declaration(2)), said(forked.other, declaration(3))
+    take(node, mine)
+    named = hash_of(node, theirs[0])
+    take(node, by_root(world, forked.member, settle(forked.feed_id, 2, named)))
+    (opening,) = chain_of(node, forked.feed_id)
+    before = ledger.entry_count(node.stores.ledger)
+    for number in range(40):
+        anchor = header_pb2.Anchor(journal_size=number + 1).SerializeToString()
+        fields = header_pb2.Header(
+            feed_id=forked.feed_id,
+            seq=2,
+            previous=opening,
+            created_ms=BASE_MS,
+            urgency=1,
+            kind=Kind.ANCHOR,
+            statement=anchor,
+        )
+        made = entry.create(fields, forked.member.feed_key, world.charter.federation_id)
+        take(node, [Letter(header=made.header.body, signature=made.signature)])
+    assert ledger.entry_count(node.stores.ledger) == before
+    take(node, theirs)
+    assert chain_of(node, forked.feed_id) == [opening, named]
+
+
+def test_above_an_open_fork_nothing_is_asked_for_and_what_is_urgent_is_shown(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    node = node_in(tmp_path / "n", world, 0)
+    mine, theirs = said(forked.one, declaration(2), items_of(range(3))), said(forked.other, declaration(3))
+    take(node, [*mine, *theirs])
+    later = said(forked.one, items_of(range(4)), declaration(4))
+    admitted = node.admit(node.verify(later[1:]), BASE_MS)
+    assert admitted.gaps == ()
+    assert standings(node)["crisis 4"] is Standing.CONTESTED
+
+
+def test_what_stands_above_the_fork_of_an_identity_log_lets_nobody_in_and_a_restart_reads_the_same_branch(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    member, federation_id = forked.member, world.charter.federation_id
+    key = SigningKey(seed("thief"))
+    certified = header_pb2.Node(
+        node_id=b"n" * 16, feed_key=bytes(key.verify_key), kem_key=b"k" * 32, tls_issuer=b"issuer"
+    ).SerializeToString()
+    heirs = [header_pb2.Successor(member_id=world.members[i].member_id).SerializeToString() for i in (2, 3)]
+    one, above = by_root(world, member, (Kind.SUCCESSOR, heirs[0]), (Kind.NODE, certified))
+    (other,) = by_root(world, member, (Kind.SUCCESSOR, heirs[1]))
+    feed_id = keys.feed_id(federation_id, member.member_id, bytes(key.verify_key))
+    opened = header_pb2.Open(member_id=member.member_id, feed_key=bytes(key.verify_key)).SerializeToString()
+    fields = header_pb2.Header(feed_id=feed_id, seq=1, created_ms=BASE_MS, urgency=1, kind=Kind.OPEN, statement=opened)
+    made = entry.create(fields, key, federation_id)
+    log_id = identity.log_id(member.member_id)
+    for name, order in (("a", (one, other)), ("b", (other, one))):
+        node = node_in(tmp_path / name, world, 0)
+        for letter in order:
+            take(node, [letter])
+        take(node, [above, Letter(header=made.header.body, signature=made.signature)])
+        assert chain_of(node, feed_id) == []
+        for _ in range(2):
+            assert node.trust.logs[member.member_id].head.hash == chain_of(node, log_id)[-1] == hash_of(node, order[0])
+            restarted(node)
