@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from node.exchange import signing
 from node.exchange.exchange import Exchange
 from node.feed import chain, keys
 from node.feed.chain import Place
@@ -97,10 +98,18 @@ def leave_the_signature_check_out(patch: pytest.MonkeyPatch) -> None:
 def test_a_planted_bug_is_caught(plant: Plant, finding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     with pytest.raises(AssertionError, match=finding):
-        run_worlds_with_crashes(range(100, 140))
+        run_worlds_with("crash", range(100, 140))
 
 
-def run_worlds_with_crashes(seeds: range) -> None:
+def test_a_node_that_would_sign_before_its_peers_have_shown_what_they_hold_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signing, "require", lambda *_, **__: None)
+    with pytest.raises(AssertionError, match="I1: two entries"):
+        run_worlds_with("rollback", range(1000, 1060))
+
+
+def run_worlds_with(fault: str, seeds: range) -> None:
     for world in map(World, seeds):
-        if "crash" in world.faults:
+        if fault in world.faults:
             world.run()

@@ -32,12 +32,13 @@ class Patience(RealClock):
     """This machine's clocks; its timers can be put forward."""
 
     passed_s = 0.0
+    jumped_ms = 0
 
     def monotonic_s(self) -> float:
         return super().monotonic_s() + self.passed_s
 
     def now_ms(self) -> int:
-        return super().now_ms() + round(1000 * self.passed_s)
+        return super().now_ms() + round(1000 * self.passed_s) + self.jumped_ms
 
 
 @asynccontextmanager
@@ -96,6 +97,15 @@ async def test_a_minute_later_it_is_refused_and_lane_0_goes_out_on_the_operators
 
 def ordinary() -> Draft:
     return replace(declaration(), urgency=NORMAL)
+
+
+async def test_nothing_is_erased_by_a_clock_that_has_just_jumped_and_nobody_looked_at_since(tmp_path: Path) -> None:
+    clock = Patience()
+    async with running(tmp_path / "n", 0, clock=clock) as node:
+        await node.peering.embargo.look()
+        assert node.peering.embargo.may_erase()
+        clock.jumped_ms = 10 * 365 * 86_400_000
+        assert not node.peering.embargo.may_erase()
 
 
 async def test_a_forged_echo_is_hung_up_on_and_counts_for_nothing(tmp_path: Path) -> None:
