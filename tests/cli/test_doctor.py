@@ -28,6 +28,9 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
         second.cli("peer", "add", "--founders", "--yes", "--no-wait")
         third.cli("peer", "add", "--founders", "--yes", "--no-wait")
         first.until(lambda found: found["peers_in_step"] == 1 and found["charter_in_force"], "status")
+        third.until(
+            lambda found: "not approved there yet" in [one["reason"] for one in found["not_connected"]], "status"
+        )
         yield running
 
 
