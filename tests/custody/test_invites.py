@@ -8,10 +8,11 @@ from node.custody import charters, folder, invites, joining
 from node.errors import Refused
 from node.exchange import membership, vouching
 from node.exchange.exchange import Exchange
+from node.feed import identity
 from node.feed.identity import Inception, Role
 from node.feed.keys import MemberId
 from node.store import ledger, peers
-from node.v1 import membership_pb2
+from node.v1 import header_pb2, membership_pb2
 from tests.custody.federations import NOBODY, NOW_MS, Founder, charter_of, create, small
 
 ADDRESS = "node.sponsor.example:7443"
@@ -114,6 +115,19 @@ def test_an_invite_for_another_member_is_refused(tmp_path: Path, letter: members
     with pytest.raises(Refused, match="the invite is for Acme Video"):
         joining.join_invited(other.config, read(letter), NOBODY, NOW_MS)
     assert not list(other.data.glob("*.db"))
+
+
+def test_a_candidate_sponsors_nobody(acme: Founder, charter_file: bytes, letter: membership_pb2.Invite) -> None:
+    joining.join_invited(acme.config, read(letter), acme.unlock, NOW_MS)
+    exchange = started(acme, charter_file)
+    rows = ledger.span(exchange.stores.ledger, identity.log_id(exchange.reader.member_id), 1, 9, 9)
+    own = [header_pb2.SignedEntry(header=row.body, signature=row.signature) for row in rows]
+    joining.close_exchange(exchange)
+    letter.entries.extend(own)
+    assert read(letter).sponsor.name == "Ministry"
+    letter.sponsor = acme.made.card.inception.member_id
+    with pytest.raises(Refused, match="does not show that its sponsor is a member"):
+        read(letter)
 
 
 def test_what_the_charter_does_not_prove_is_refused(

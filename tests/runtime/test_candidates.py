@@ -50,7 +50,8 @@ async def serve(node: Running, link: MemoryLink) -> None:
 
 async def test_who_nobody_endorsed_is_not_let_in(node: Running) -> None:
     here, _ = candidate_link(node)
-    assert "not a member of this federation" in await node.peering.serve(here)
+    async with asyncio.timeout(GUARD_S):
+        assert "not a member of this federation" in await node.peering.serve(here)
 
 
 async def test_of_a_candidate_its_own_log_is_taken_and_nothing_else(
