@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from node import config, limits
 from node.custody import files
 from node.errors import Malformed, Refused
+from node.exchange import membership
 from node.feed import charter as charters
 from node.feed import identity, keys, quorum
 from node.feed.charter import Charter
@@ -94,7 +95,8 @@ def _check_acceptance(charter: Charter, source: str) -> None:
     needed = charter.quorums[Act.ACCEPT, 0]
     if not _is_met(charter, needed):
         raise Refused(
-            f"{source}: quorums.accept needs {_words(needed)}, which these {len(charter.founders)} founders are not",
+            f"{source}: quorums.accept needs {membership.words(needed)}, which these {len(charter.founders)} founders "
+            "are not",
             next_step="Lower count or countries, or add roles.",
             field="quorums.accept",
         )
@@ -169,7 +171,11 @@ def founder_words(founder: Inception) -> str:
 def needed_words(charter: Charter, act: Act, role: int = 0) -> str:
     """What an act takes, and whether the founders by themselves are enough for it."""
     needed = charter.quorums[act, role]
-    return _words(needed) if _is_met(charter, needed) else f"{_words(needed)} (more than the founders are)"
+    return (
+        membership.words(needed)
+        if _is_met(charter, needed)
+        else f"{membership.words(needed)} (more than the founders are)"
+    )
 
 
 def _describe_parameters(first: Parameters) -> list[str]:
@@ -188,12 +194,6 @@ def _describe_parameters(first: Parameters) -> list[str]:
 
 def _is_met(charter: Charter, needed: Quorum) -> bool:
     return quorum.is_met(needed, [((founder.role,), founder.country) for founder in charter.founders])
-
-
-def _words(needed: Quorum) -> str:
-    """A quorum as people say it: "3 of authority or europol, from 2 countries"."""
-    text = f"{needed.count} of {_roles(sorted(needed.roles))}"
-    return f"{text}, from {needed.countries} countries" if needed.countries > 1 else text
 
 
 def _roles(roles: Sequence[int]) -> str:
