@@ -16,7 +16,7 @@ from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.feed.kinds import Kind
 from node.feed.statements import Withdraw
 from node.policy.following import Follows
-from node.store import arrivals, ledger, payloads
+from node.store import arrivals, ledger, payloads, relays
 from node.store.ledger import ForkRow, Row
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -261,7 +261,7 @@ def settle(
     author = trust.feeds[header.feed_id].member_id
     key = verification.open_key(header, boxes.decode(encoded), author, trust.federation_id, reader)
     state = state_of(header, boxed=True, readable=key is not None, is_held=is_held)
-    if state == State.PRESENT and payloads.is_relayed(stores.ledger, header.hash):
+    if state == State.PRESENT and relays.is_relayed(stores.ledger, header.hash):
         state = State.SEALED  # what a peer asked for, and nobody here, is not read here
     payloads.set_state(stores.ledger, header.hash, state)
     return arrival(stores, header, payloads.lane(stores.ledger, header.hash), now_ms) if state == State.PRESENT else []

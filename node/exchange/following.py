@@ -10,7 +10,7 @@ from node.feed import entry
 from node.feed.header import Header
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.policy.following import Choice, Follows, List
-from node.store import arrivals, following, ledger, payloads, remainders
+from node.store import arrivals, following, ledger, payloads, relays, remainders
 from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -91,7 +91,7 @@ def _carry_out(stores: Stores, trust: Trust, follows: Follows, about: List) -> N
     member_id, object_id = about
     feeds = feeds_of(trust, member_id)
     if follows.fetches(member_id, object_id):
-        payloads.unrelay(stores.ledger, feeds, object_id)
+        relays.unrelay(stores.ledger, feeds, object_id)
         payloads.move_list(stores.ledger, feeds, object_id, State.UNWANTED, State.MISSING)
     else:
         payloads.move_list(stores.ledger, feeds, object_id, State.MISSING, State.UNWANTED)

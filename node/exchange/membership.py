@@ -10,7 +10,14 @@ from node.feed.facts import Said
 from node.feed.identity import Inception
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.quorum import Act, Quorum
-from node.feed.roster import ENDORSEMENT_LIFE_MS, SUSPENDED_AT_A_TIME_MAX, SUSPENSION_MS, Roster, few_at_a_time
+from node.feed.roster import (
+    ENDORSEMENT_LIFE_MS,
+    SUSPENDED_AT_A_TIME_MAX,
+    SUSPENSION_MS,
+    Roster,
+    Said,
+    few_at_a_time,
+)
 from node.policy import parameters
 
 CANDIDATE, MEMBER, SUSPENDED, REVOKED, LAPSED, LEFT = (
@@ -235,12 +242,6 @@ def feed_state(trust: Trust, feed_id: FeedId, held: int) -> str:
     if trust.marks.forked_at(feed_id) is not None:
         return "forked"
     return "in use" if held else "not heard of"
-
-
-def words(needed: Quorum) -> str:
-    """A quorum as people say it: "3 of authority or europol, from 2 countries"."""
-    text = f"{needed.count} of {' or '.join(parameters.role_name(role) for role in sorted(needed.roles))}"
-    return f"{text}, from {needed.countries} countries" if needed.countries > 1 else text
 
 
 def is_met(needed: Quorum | None, voices: Iterable[MemberId], now: Roster) -> bool:

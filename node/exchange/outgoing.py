@@ -15,7 +15,7 @@ from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.roster import Known, Roster
 from node.protocol.circle import Circle
-from node.store import ledger, payloads
+from node.store import ledger, payloads, relays
 from node.store.payloads import State
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
@@ -105,20 +105,20 @@ class Outgoing:
         """A peer wants what nobody here does: get it, if it is for all and there is room; whether that is new."""
         if payloads.state(self.stores.ledger, hash_) != State.UNWANTED or now_ms < self._relayed.get(hash_, 0):
             return False
-        if payloads.relayed_chunks(self.stores.ledger) >= RELAYED_CHUNKS_MAX or not disclose.may_relay(
+        if relays.relayed_chunks(self.stores.ledger) >= RELAYED_CHUNKS_MAX or not disclose.may_relay(
             self.stores, hash_, self.trust.federation_id, now_ms
         ):
             return False
-        payloads.relay(self.stores.ledger, hash_, now_ms + RELAYED_MS)
+        relays.relay(self.stores.ledger, hash_, now_ms + RELAYED_MS)
         self._relayed[hash_] = now_ms + RELAYED_AGAIN_MS
         while len(self._relayed) > RELAYED_KEPT:
             self._relayed.popitem(last=False)
         self.stores.commit("ledger")
-        return payloads.is_relayed(self.stores.ledger, hash_)
+        return relays.is_relayed(self.stores.ledger, hash_)
 
     def end_relays(self, now_ms: int) -> None:
         """Let go what peers have had time to fetch."""
-        payloads.end_relay(self.stores.ledger, payloads.relayed_until(self.stores.ledger, now_ms))
+        relays.end_relay(self.stores.ledger, relays.relayed_until(self.stores.ledger, now_ms))
         self.stores.commit("ledger")
 
     def letter(self, verified: Verified) -> header_pb2.SignedEntry:
@@ -142,7 +142,7 @@ class Outgoing:
 
     def held(self, hashes: Sequence[HeaderHash]) -> list[HeaderHash]:
         """Those of these payloads that are here."""
-        return payloads.held(self.stores.ledger, hashes)
+        return relays.held(self.stores.ledger, hashes)
 
     def boxless(self, now_ms: int) -> list[HeaderHash]:
         """Entries whose box is still to be asked for."""

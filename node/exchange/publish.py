@@ -13,7 +13,7 @@ from typing import Protocol
 from nacl.signing import SigningKey
 
 from node import limits
-from node.errors import ConfigError, Refused
+from node.errors import ConfigError
 from node.exchange import ingest, signing, verification
 from node.exchange.admission import Admitted
 from node.exchange.signing import Signing
@@ -94,7 +94,6 @@ def publish(
 
     Raises Refused where nothing may be signed now, and ValueError for a record too large to seal.
     """
-    _require_whole(author, trust)
     urgent = all(draft.urgency == URGENT for draft in drafts)
     signing.require(may, trust, urgent=urgent, unconfirmed=unconfirmed)
     prepared = [_prepare(draft, author, trust, now_ms) for draft in drafts]
@@ -105,15 +104,6 @@ def publish(
     if checked.fault is not None:
         raise checked.fault
     return ingest.admit(stores, checked, trust, author.reader, now_ms)
-
-
-def _require_whole(author: Author, trust: Trust) -> None:
-    """Raise Refused where the own feed has forked: whoever else signs in it, this node does not any more."""
-    if trust.marks.forked_at(author.feed_id) is not None:
-        raise Refused(
-            "this node's feed has forked: somebody else has signed in it, a copy of this node or a thief",
-            next_step="`tocsin fork show mine` says what; settle it with the root key, then open a new feed.",
-        )
 
 
 def _prepare(draft: Draft, author: Author, trust: Trust, now_ms: int) -> _Prepared:

@@ -13,7 +13,7 @@ from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.quorum import Act, Quorum
 from node.feed.roster import ENDORSEMENT_LIFE_MS, SUSPENDED_AT_A_TIME_MAX
-from node.policy import parameters
+from node.policy import parameters, wording
 from node.store import ledger
 from node.store.stores import Stores
 from node.v1 import header_pb2
@@ -127,7 +127,7 @@ def require_right(trust: Trust, me: MemberId, act: Act, role: int, now_ms: int) 
     if seat.role not in needed.roles:
         what = f"{verb} a {parameters.role_name(role)}" if act == Act.ADMIT else f"{verb} anybody"
         raise Refused(
-            f"a {parameters.role_name(seat.role)} may not {what}: it takes {membership.words(needed)}", next_step=RULES
+            f"a {parameters.role_name(seat.role)} may not {what}: it takes {wording.words(needed)}", next_step=RULES
         )
     return needed
 

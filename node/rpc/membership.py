@@ -19,6 +19,7 @@ from node.feed.identity import Card, Inception
 from node.feed.keys import MemberId
 from node.feed.quorum import Act, Quorum
 from node.feed.roster import ENDORSEMENT_LIFE_MS
+from node.policy import wording
 from node.rpc import status
 from node.rpc.approval import Approval
 from node.rpc.gate import Access
@@ -86,7 +87,7 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         draft = vouching.suspension(trust, self._me, found, request.until_ms, request.reason, now_ms)
         needed, said = await self._act(Act.SUSPEND, found, draft, dry_run=request.dry_run)
         standing = await self._standing(found.member_id)
-        return membership_pb2.SuspendResponse(standing=standing, needed=membership.words(needed), said=said)
+        return membership_pb2.SuspendResponse(standing=standing, needed=wording.words(needed), said=said)
 
     @status.answers
     async def Revoke(self, request: membership_pb2.RevokeRequest, _: _Context) -> membership_pb2.RevokeResponse:  # noqa: N802
@@ -106,7 +107,7 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         )
         needed, said = await self._act(Act.REVOKE, found, draft, dry_run=request.dry_run)
         standing = await self._standing(found.member_id)
-        return membership_pb2.RevokeResponse(standing=standing, needed=membership.words(needed), said=said)
+        return membership_pb2.RevokeResponse(standing=standing, needed=wording.words(needed), said=said)
 
     # ---- Inside
 

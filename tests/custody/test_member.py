@@ -30,7 +30,7 @@ def test_every_secret_is_the_owners_alone_and_the_card_is_for_everyone(tmp_path:
     modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in made.folder.rglob("*")}
     public = {made.made.card_path, made.folder / "node.toml"}
     assert {path for path, mode in modes.items() if mode & 0o077} == public
-    assert {path.name for path in made.data.rglob("*") if path.is_dir()} == {"sign", "node"}
+    assert {path.name for path in made.data.rglob("*") if path.is_dir()} == {"sign", "node", "former-kem"}
     assert all(mode == 0o600 for path, mode in modes.items() if path.is_file() and path not in public)
 
 

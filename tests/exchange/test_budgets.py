@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.exchange import exchange
+from node.exchange import outgoing
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -272,7 +272,7 @@ def test_however_much_of_it_waits_a_large_author_keeps_no_other_out_of_what_is_w
     node.budgets.fetched_bytes(platform.author.reader.member_id, 2 << 20, BASE_MS)
     order = [hash_of(node, letter) for letter in (*others, *large)]
     assert [want.hash for want, _ in node.wants(BASE_MS)] == order
-    monkeypatch.setattr(exchange, "WANTS_AT_A_TIME", 1)
+    monkeypatch.setattr(outgoing, "WANTS_AT_A_TIME", 1)
     assert [want.hash for want, _ in node.wants(BASE_MS)] == order[:1]
 
 

@@ -16,7 +16,7 @@ from node.store.arrivals import Cursor
 from node.store.peers import APPROVED, BLOCKED, Peer
 from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.conftest import node_in
-from tests.simulator.members import BASE_MS, Federation
+from tests.simulator.members import BASE_MS, Federation, member
 
 ENDS_MS = BASE_MS + 30 * 86_400_000
 SOURCE, OTHER = MemberId(b"s" * 32), MemberId(b"o" * 32)
@@ -24,6 +24,8 @@ QUARANTINED = Peer(SOURCE, "", b"", BLOCKED, 1, is_quarantined=True)
 RELEASED = replace(QUARANTINED, state=APPROVED, is_quarantined=False)
 
 Letters = Sequence[header_pb2.SignedEntry]
+
+SOMEBODY = member(9).member_id
 
 
 def crisis(title: str) -> Draft:
@@ -79,7 +81,7 @@ def release(node: Exchange) -> list[HeaderHash]:
 
 def served(node: Exchange, feed_id: FeedId) -> list[int]:
     want = peer_pb2.Want(ranges=[peer_pb2.Range(feed_id=feed_id, first=1, last=100)])
-    letters = [letter for answer in node.serve(MemberId(bytes(32)), want, BASE_MS) for letter in answer]
+    letters = [letter for answer in node.serve(SOMEBODY, want, BASE_MS) for letter in answer]
     return [header_pb2.Header.FromString(letter.header).seq for letter in letters]
 
 
@@ -103,7 +105,7 @@ def test_what_came_only_from_it_is_not_shown_served_or_told_and_counts_again_whe
     assert served(node, feed_of(author)) == [1]
     assert told(node, feed_of(author)) == 1
     alone = peer_pb2.Want(entries=hashes)
-    assert node.serve(MemberId(bytes(32)), alone, BASE_MS) == []
+    assert node.serve(SOMEBODY, alone, BASE_MS) == []
     chunk = node.serve_chunk(hashes[0], 0, BASE_MS)
     assert chunk is not None
     assert chunk.HasField("absent")
