@@ -15,7 +15,6 @@ from node.feed.roster import (
     SUSPENDED_AT_A_TIME_MAX,
     SUSPENSION_MS,
     Roster,
-    Said,
     few_at_a_time,
 )
 from node.policy import parameters
