@@ -8,7 +8,7 @@ from hashlib import sha256
 from node import limits
 from node.content import names
 from node.errors import Refused
-from node.exchange import consult, documents
+from node.exchange import documents
 from node.exchange.consult import View
 from node.exchange.publish import Draft
 from node.feed import entry, quorum, roster
@@ -119,7 +119,7 @@ def _view(
         signatures=[
             charter_pb2.AmendmentSignature(
                 member_id=member_id,
-                name=consult.member_name(seen.trust, member_id),
+                name=seen.trust.name_of(member_id),
                 signed_ms=signed.get((one.rules.hash, member_id), 0),
                 counts=member_id in one.counted,
             )
@@ -154,7 +154,7 @@ def signers(seen: View) -> list[MemberId]:
 def _may_sign(one: Proposal, seen: View) -> list[str]:
     seats = seen.roster.seats.items()
     entitled = [id_ for id_, seat in seats if seat.role in one.needed.roles and not seat.suspended]
-    return sorted(consult.member_name(seen.trust, id_) for id_ in entitled if id_ not in one.signers)
+    return sorted(seen.trust.name_of(id_) for id_ in entitled if id_ not in one.signers)
 
 
 def reference(hash_: bytes, every: Sequence[Proposal]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from node.content import names
 from node.errors import Refused
-from node.exchange import consult, following, forks, standing
+from node.exchange import following, forks, standing
 from node.exchange.consult import View
 from node.exchange.trust import Trust
 from node.feed import entry, kinds
@@ -66,7 +66,7 @@ def _view(stores: Stores, seen: View, here: FeedId, feed_id: FeedId, seq: int) -
     return forks_pb2.ForkView(
         feed_id=feed_id,
         member_id=member_id,
-        member_name=consult.member_name(seen.trust, member_id),
+        member_name=seen.trust.name_of(member_id),
         seq=seq,
         state=state,
         own=own,

@@ -50,13 +50,6 @@ def view(trust: Trust, follows: Follows, now_ms: int) -> View:
     return View(trust, trust.roster(now_ms), now_ms, follows, documents.rules_in_force(trust))
 
 
-def member_name(trust: Trust, member_id: MemberId) -> str:
-    """What a member is called; the beginning of its id where its log has not come yet."""
-    log = trust.logs.get(member_id)
-    inception = log.identity.inception if log else trust.charter.founder(member_id)
-    return names.unmistakable(inception.name) if inception else member_id.hex()[:8]
-
-
 # ---- Crises
 
 
@@ -111,7 +104,7 @@ def crisis_view(
         member_id=record.member_id,
         object_id=record.object_id,
         reference=names.reference("c", record.object_id, rising),
-        member_name=member_name(seen.trust, record.member_id),
+        member_name=seen.trust.name_of(record.member_id),
         state=found.state,
         reason=found.reason or (standing.CONTESTED if stands is Standing.CONTESTED else ""),
         crisis=crisis,
@@ -210,7 +203,7 @@ def _list_view(
         object_id=record.object_id,
         reference=names.reference("l", record.object_id, rising),
         name=list_name(seen.trust, record.member_id, letter.name),
-        member_name=member_name(seen.trust, record.member_id),
+        member_name=seen.trust.name_of(record.member_id),
         list=letter,
         exercise=record.exercise,
         items=count.items,
@@ -242,7 +235,7 @@ def _place(record: Record) -> effect.Place:
 
 def list_name(trust: Trust, member_id: MemberId, name: str) -> str:
     """owner/name, as it is typed."""
-    return f"{names.slug(member_name(trust, member_id)) or keys.readable(member_id, 5).lower()}/{name}"
+    return f"{names.slug(trust.name_of(member_id)) or keys.readable(member_id, 5).lower()}/{name}"
 
 
 def values(stores: Stores, trust: Trust) -> Iterator[tuple[int, bytes]]:

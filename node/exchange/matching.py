@@ -230,10 +230,10 @@ class _Records:
         """What the member is called, and why its word does not count in full, if it does not."""
         member_id = record.member_id
         if member_id in self._seen.roster.revoked:  # of it some records stand
-            name = consult.member_name(self._seen.trust, member_id)
+            name = self._seen.trust.name_of(member_id)
             return name, consult.publisher_obstacle(member_id, self._seen, record)
         if member_id not in self._members:
-            name = consult.member_name(self._seen.trust, member_id)
+            name = self._seen.trust.name_of(member_id)
             self._members[member_id] = name, consult.publisher_obstacle(member_id, self._seen)
         return self._members[member_id]
 

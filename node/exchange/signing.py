@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from node.errors import Refused
-from node.exchange import consult, echo
+from node.exchange import echo
 from node.exchange.trust import Trust
 from node.exchange.watch import Watch
 from node.feed import entry
@@ -162,7 +162,7 @@ def next_step(signing: Signing) -> str:
 
 def missing(signing: Signing, trust: Trust) -> list[str]:
     """The names of peers that were approved at the start and have shown nothing since."""
-    return sorted(consult.member_name(trust, member_id) for member_id in signing.peers - signing.echoed)
+    return sorted(trust.name_of(member_id) for member_id in signing.peers - signing.echoed)
 
 
 def _stored(stores: Stores, feed_id: FeedId) -> list[Signed]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from node.content import names
 from node.feed import chain, identity, keys, kinds, roster, statements
 from node.feed.chain import Head
 from node.feed.charter import Charter
@@ -72,6 +73,12 @@ class Trust:
     def roster_at(self, moment_ms: int) -> Roster:
         """Who will have, or had, effect at some other moment, if nothing more were said."""
         return roster.roster(self.charter, self.facts, moment_ms, lambda entry: entry not in self.fallen)
+
+    def name_of(self, member_id: MemberId) -> str:
+        """What a member is called; the beginning of its id where its log has not come yet."""
+        log = self.logs.get(member_id)
+        inception = log.identity.inception if log else self.charter.founder(member_id)
+        return names.unmistakable(inception.name) if inception else member_id.hex()[:8]
 
     def admits_log(self, member_id: MemberId) -> bool:
         """Whether this member's identity log is stored: members, and candidates for membership."""

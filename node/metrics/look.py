@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from node.exchange import consult
 from node.exchange.signing import State
 from node.feed import keys
 from node.feed.keys import MemberId
@@ -113,7 +112,7 @@ class Looking:
         approved = [one.member_id for one in self._approval.every() if one.state == stored.APPROVED]
         return [
             Peer(
-                name=consult.member_name(self._writer.trust, member_id),
+                name=self._writer.trust.name_of(member_id),
                 member=keys.fingerprint(member_id)[:MEMBER_CHARACTERS],
                 connected=member_id in connected,
                 in_step=member_id in in_step,

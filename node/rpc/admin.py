@@ -95,7 +95,7 @@ class AdminServicer(LevelServicer):
         answer.MergeFrom(
             admin_pb2.GetStatusResponse(
                 member_id=me,
-                name=consult.member_name(trust, me),
+                name=trust.name_of(me),
                 role=seat.role if seat else 0,
                 federation_name=trust.charter.name,
                 federation_id=trust.federation_id,

@@ -10,7 +10,6 @@ import structlog
 
 from node.content import names
 from node.errors import Refused, Unavailable
-from node.exchange import consult
 from node.feed import keys
 from node.feed.identity import Card
 from node.feed.keys import HeaderHash, MemberId
@@ -301,7 +300,7 @@ class Approval:
         return [one.tls_issuer for one in found if one.feed_id not in retired]
 
     def _name(self, member_id: MemberId) -> str:
-        return consult.member_name(self._writer.trust, member_id)
+        return self._writer.trust.name_of(member_id)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from node.exchange import consult
 from node.feed import keys
 from node.feed.keys import MemberId
 from node.protocol import session
@@ -240,7 +239,7 @@ class Checking:
         return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
 
     def _name(self, member_id: MemberId) -> str:
-        return consult.member_name(self._writer.trust, member_id)
+        return self._writer.trust.name_of(member_id)
 
     def _fingerprint(self) -> str:
         return keys.fingerprint(MemberId(self._me.member_id))

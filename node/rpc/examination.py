@@ -213,10 +213,10 @@ class Examination:
             yield finding.ok("feeds", f"no open fork is known, {settled} settled" if settled else "no fork is known")
 
     def _named(self, member_id: MemberId) -> str:
-        return f"{consult.member_name(self._writer.trust, member_id)} ({keys.fingerprint(member_id)})"
+        return f"{self._writer.trust.name_of(member_id)} ({keys.fingerprint(member_id)})"
 
     def _slug(self, member_id: MemberId) -> str:
-        name = names.slug(consult.member_name(self._writer.trust, member_id))
+        name = names.slug(self._writer.trust.name_of(member_id))
         return name or keys.fingerprint(member_id)[:5]
 
 

@@ -1,7 +1,6 @@
 """Portraits: one peer with all that the running node knows of it, as `tocsin peer show` has it."""
 
 from node.content import names
-from node.exchange import consult
 from node.feed import keys
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
@@ -23,7 +22,7 @@ class Portraits:
 
     def names_of(self, member_id: MemberId) -> tuple[str, ...]:
         """What a member may be called by."""
-        name, fingerprint = consult.member_name(self._writer.trust, member_id), keys.fingerprint(member_id)
+        name, fingerprint = self._writer.trust.name_of(member_id), keys.fingerprint(member_id)
         return (names.slug(name), name, fingerprint, fingerprint.replace(" ", ""))
 
     def of(self, one: Peer) -> admin_pb2.PeerView:
@@ -34,7 +33,7 @@ class Portraits:
         backlogs = [peering.backlog(peer, stream) for stream in Stream]
         view = admin_pb2.PeerView(
             member_id=peer,
-            name=consult.member_name(self._writer.trust, peer),
+            name=self._writer.trust.name_of(peer),
             fingerprint=keys.fingerprint(peer),
             address=one.address,
             state=one.state,

@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from node.errors import PeerFault, Unavailable
-from node.exchange import circles, consult
+from node.exchange import circles
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.outgoing import WANTS_AT_A_TIME
@@ -272,7 +272,7 @@ class Peering:
             _log.info("link down", name=self._name(link.peer), peer=link.peer.hex(), reason=reason)
 
     def _name(self, peer: MemberId) -> str:
-        return consult.member_name(self._writer.trust, peer)
+        return self._writer.trust.name_of(peer)
 
     async def _listen(self, link: Link) -> None:
         machine, place = self._machine(link.stream), (link.peer, link.stream)

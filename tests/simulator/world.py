@@ -243,8 +243,11 @@ class World:
         if "flood" in self.faults:
             floods.plan(self)
         everyone = list(self.nodes.values())
+        moved = {self.churn.removed} if self.churn else set[MemberId]()
         if thief.FAULT in self.faults:
-            spared = [one for one in everyone[:-1] if one not in authors]
+            spared = [
+                one for one in everyone[amendments.AUTHORITIES : -1] if one not in authors and one.id not in moved
+            ]
             self.thief = Thief(self, self.random.choice(spared))
         if "crash" in self.faults:
             for _ in range(4):
@@ -459,7 +462,7 @@ class World:
     def _check_end(self) -> None:
         nodes = self._members
         checks.converged(nodes)
-        amendments.agreed(self, self.amendments)
+        amendments.agreed(self, self.amendments, nodes)
         if self.thief:
             self.thief.check(nodes)
         copies.check_end(self)
