@@ -78,7 +78,10 @@ def restore(
     yes: bool,
     dry_run: bool,
 ) -> None:
-    """Make a node out of a backup, in a new folder, with fresh keys and a feed that begins anew."""
+    """Make a node anew out of a backup.
+
+    In a new folder, with fresh keys and a feed that begins anew.
+    """
     from node.custody import backups, restoring
 
     _require_one(spare, root_key)
@@ -131,7 +134,9 @@ def reopen(
     yes: bool,
     dry_run: bool,
 ) -> None:
-    """Begin a new feed where the present one may not be signed any more: after an old copy, a clone, a lost data/sign.
+    """Begin a new feed in the present one's place.
+
+    For where that may not be signed any more: after an old copy, a clone, a lost data/sign.
 
     The node is stopped meanwhile. Its old feed key is destroyed and never used again.
     """

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @click.group(epilog=options.examples("tocsin clock confirm", "tocsin clock confirm --yes"))
 def clock() -> None:
-    """Say that this machine's clock is right, where the node doubts it."""
+    """Say that this machine's clock is right."""
 
 
 @clock.command(
-    epilog=options.examples("timedatectl", "tocsin clock confirm", "tocsin clock confirm --yes")
+    epilog=options.examples("tocsin clock confirm", "timedatectl && tocsin clock confirm --yes")
     + options.exit_codes("0 the clock is not in doubt now, 1 it was not confirmed, 4 the node does not run.")
 )
 @options.folder

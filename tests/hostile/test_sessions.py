@@ -112,7 +112,7 @@ async def test_a_name_that_ends_its_own_stream_again_and_again_gets_one_link(sce
             talks.append(talking.begin(opened))
             await talks[-1].say(scene.me.hello())
             await talks[-1].hear(letters.HELLO)
-        for talk in talks[:-1]:
-            code, told = await talk.end()
-            assert (code, told) == (ABORTED, "replaced by a newer link")
+            for talk in talks[:-1]:  # a member has no more than sixteen calls open
+                assert await talk.end() == (ABORTED, "replaced by a newer link")
+            del talks[:-1]
         assert scene.me.feed_id in await talks[-1].rows()

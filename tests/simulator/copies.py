@@ -103,7 +103,7 @@ def _state(node: Node, hash_: HeaderHash) -> State | None:
 
 
 def _start(world: "World", node: Node) -> None:
-    world.checks.forget(node)
+    world.forget(node)
     node.start(world.now, prepared=False)
     world.after(node)
 
@@ -129,7 +129,7 @@ def _wipe(world: "World", node: Node) -> None:
     world.turn_off(node)
     node.disk.load(world.federation.empty)
     world.write_store_id(node.disk, node.member.number + 1000)
-    world.checks.forget(node)
+    world.forget(node)
     world.join(node)
     world.approve(node)  # by hand, when it runs
 

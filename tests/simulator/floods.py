@@ -1,9 +1,11 @@
 """Members that say far more than their quota, much of it in lane 0."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
 
+from node.errors import Refused
 from node.exchange.publish import Draft
 from node.feed.header import NORMAL, URGENT
 from node.feed.kinds import Kind
@@ -32,8 +34,9 @@ def plan(world: "World") -> None:
 
 
 def _flood(world: "World", node: Node) -> None:
-    if node.is_up and world.do(node, lambda: node.publish(world.now, drafts(world.random, ENTRIES, 5))):
-        world.counts["fault: flood"] += 1
+    with suppress(Refused):  # it may have been struck itself
+        if node.is_up and world.do(node, lambda: node.publish(world.now, drafts(world.random, ENTRIES, 5))):
+            world.counts["fault: flood"] += 1
 
 
 def drafts(random: Random, count: int, urgent: int) -> Sequence[Draft]:

@@ -426,6 +426,12 @@ class World:
         self.after(node)
         return True
 
+    def forget(self, node: Node) -> None:
+        """What was promised and shown from there is no promise any more: its disk is another."""
+        self.checks.forget(node)
+        if self.thief:
+            self.thief.shown.pop(node.id, None)
+
     def after(self, node: Node) -> None:
         self.checks.moved(node, self.federation.charter.federation_id)
         if self.thief and node.is_up:
