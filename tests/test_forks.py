@@ -103,7 +103,7 @@ async def test_two_copies_of_a_node_sign_one_place_and_its_root_settles_it(
     assert sorted(each["title"] for each in shown["contested"]) == titles
     refused = author.cli("crisis", "end", "before", "--yes", check=False)
     assert refused.returncode != 0
-    assert "forked" in refused.stderr
+    assert "signed elsewhere" in refused.stderr
     settle(author, tmp_path)
     settled = {"before": ACTIVE, "by the copy": SUPERSEDED, "by the true one": ACTIVE}
     until_states(three, settled)
