@@ -17,7 +17,7 @@ from node.feed.marks import Standing
 from node.protocol.effects import Stream
 from node.store import driver, index, ledger
 from node.v1 import header_pb2, peer_pb2
-from tests.simulator import copies, workload
+from tests.simulator import workload
 from tests.simulator.disk import MemoryErasures, MemoryJournal, Power, empty_disk
 from tests.simulator.node import Node, ms
 
@@ -195,12 +195,12 @@ class Thief:
     def _effect(self, node: Node) -> set[tuple[HeaderHash, Standing]]:
         """Records and statements of the feed that stand, and what is urgent, as it is.
 
-        Where frames are lost that no cut link tells of, or stores, what is urgent above an open fork may be missed.
+        Where links, frames or stores are lost, what is urgent above an open fork may be missed.
         """
         rows = driver.rows(node.disk.ledger, "SELECT hash FROM entry WHERE feed_id = ?", (self.feed_id,))
         found = [row for row in (ledger.entry(node.disk.ledger, HeaderHash(one[0])) for one in rows) if row]
         stands = [row for row in found if standing.standing_of(node.disk, row, node.exchange.trust) is Standing.STANDS]
         whole = {(row.hash, Standing.STANDS) for row in stands}
-        may_miss = {"loss", *copies.FAULTS} & set(self.world.faults)
+        may_miss = set(self.world.faults) - QUICK
         urgent = () if may_miss and not self.is_settled else self._urgent(node).items()
         return whole | {(hash_, found) for hash_, found in urgent if found is not Standing.SUPERSEDED}
