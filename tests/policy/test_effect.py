@@ -6,7 +6,7 @@ from node.errors import Refused
 from node.feed import charter as charters
 from node.feed.charter import Charter
 from node.feed.identity import Card
-from node.feed.keys import MemberId
+from node.feed.keys import FeedId, MemberId
 from node.feed.roster import Roster, Rules, Seat
 from node.policy import effect, parameters
 from node.policy.effect import Right
@@ -37,6 +37,19 @@ def test_whoever_is_no_member_or_suspended_or_removed_may_nothing() -> None:
     assert "was removed" in effect.obstacle(Right.DECLARE, STRANGER, removed, charter())
     suspended = replace(ROSTER, seats={MINISTRY: replace(SEATS[MINISTRY], suspended=True)})
     assert "suspended" in effect.obstacle(Right.DECLARE, MINISTRY, suspended, charter())
+
+
+def test_what_a_revocation_leaves_standing_goes_on_counting_and_nothing_above_it() -> None:
+    feed_id, seats = FeedId(b"f" * 32), {PLATFORM: SEATS[PLATFORM]}
+    removed = replace(ROSTER, seats=seats, revoked={MINISTRY: {feed_id: 7}}, former={MINISTRY: SEATS[MINISTRY]})
+
+    def counts(seq: int, feed: FeedId = feed_id) -> bool:
+        return not effect.obstacle(Right.DECLARE, MINISTRY, removed, charter(), (feed, seq))
+
+    assert counts(7)
+    assert not counts(8)
+    assert not counts(1, FeedId(b"g" * 32))
+    assert "was removed" in effect.obstacle(Right.DECLARE, MINISTRY, removed, charter())
 
 
 def test_nobody_may_anything_before_the_charter_is_in_force() -> None:
