@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from node.feed.keys import MemberId
+from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.roster import Roster, Rules, Seat
 from node.policy import effect, parameters, wording
@@ -37,6 +37,19 @@ def test_whoever_is_no_member_or_suspended_or_removed_may_nothing() -> None:
     assert "was removed" in may(Right.DECLARE, STRANGER, removed)
     suspended = replace(ROSTER, seats={MINISTRY: replace(SEATS[MINISTRY], suspended=True)})
     assert "suspended" in may(Right.DECLARE, MINISTRY, suspended)
+
+
+def test_what_a_revocation_leaves_standing_goes_on_counting_and_nothing_above_it() -> None:
+    feed_id, seats = FeedId(b"f" * 32), {PLATFORM: SEATS[PLATFORM]}
+    removed = replace(ROSTER, seats=seats, revoked={MINISTRY: {feed_id: 7}}, former={MINISTRY: SEATS[MINISTRY]})
+
+    def counts(seq: int, feed: FeedId = feed_id) -> bool:
+        return not effect.obstacle(Right.DECLARE, MINISTRY, removed, RULES, (feed, seq))
+
+    assert counts(7)
+    assert not counts(8)
+    assert not counts(1, FeedId(b"g" * 32))
+    assert "was removed" in may(Right.DECLARE, MINISTRY, removed)
 
 
 def test_nobody_may_anything_before_the_charter_is_in_force() -> None:
