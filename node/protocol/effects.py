@@ -37,6 +37,9 @@ class Asked:
         return header.seq <= self.ranges.get(header.feed_id, 0) or header.hash in self.entries
 
 
+PUSHED = Asked()  # nobody here asked for it
+
+
 @dataclass(frozen=True, slots=True)
 class Ingest:
     """Take these entries in."""

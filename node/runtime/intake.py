@@ -10,7 +10,7 @@ from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.verified import Checked
 from node.feed.keys import HeaderHash, MemberId
-from node.protocol.effects import Asked
+from node.protocol.effects import PUSHED, Asked
 from node.protocol.news import Growth
 from node.runtime import growth
 from node.runtime.copies import Copies
@@ -20,7 +20,6 @@ from node.runtime.writer import Writer
 from node.v1 import header_pb2
 
 INLINE_BOXES_BYTES_MAX = 8192  # a hundred wraps take 6 ms to try
-PUSHED = Asked()  # nobody here asked for it
 NOTED_EVERY_S = 10.0
 INLINE_LETTERS_MAX = 16  # as many are verified where they are admitted; more of them on a thread of their own
 

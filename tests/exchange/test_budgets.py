@@ -14,7 +14,7 @@ from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.policy import parameters
-from node.protocol.effects import Asked
+from node.protocol.effects import PUSHED, Asked
 from node.runtime import growth
 from node.store import arrivals, ledger, payloads
 from node.store.payloads import State
@@ -23,7 +23,6 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import Letter, crisis_draft, hash_of, items_draft, said
 from tests.simulator.members import BASE_MS, Federation, federation
 
-PUSHED = Asked()
 DOCUMENT = (
     parameters.TEMPLATE.replace("headers_burst = 200", "headers_burst = 4")
     .replace("publisher_headers_burst = 4096", "publisher_headers_burst = 6")

@@ -14,13 +14,12 @@ from node.exchange.publish import Author, Draft
 from node.exchange.verified import Checked
 from node.feed.header import HISTORY
 from node.feed.keys import FeedId, HeaderHash, MemberId
-from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
+from node.protocol.effects import PUSHED, Asked, Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip
 from node.protocol.news import Growth
 from node.protocol.session import Self
 from node.runtime import growth
-from node.runtime.intake import PUSHED
 from node.store import ledger
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator.disk import Disk, MemoryErasures, MemoryJournal
