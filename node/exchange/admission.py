@@ -81,7 +81,7 @@ class Admission:
             self._note_gap(header)
             if place is Place.BROKEN:
                 self.keep_beside(verified)
-            elif verified.lane == URGENT and self._has_room_ahead(header):
+            elif header.urgency == URGENT and self._has_room_ahead(header):
                 self._append(verified, chained=False)
 
     def prove(self, one: Entry, other: Entry) -> bool:
@@ -120,7 +120,7 @@ class Admission:
     def keep_beside(self, verified: Verified, *, proves: bool = False) -> None:
         """Of another branch what proves the fork is kept, and what is urgent, as far as there is room."""
         header = verified.header
-        if self._is_stored(header.hash) or not (proves or verified.lane == URGENT):
+        if self._is_stored(header.hash) or not (proves or header.urgency == URGENT):
             return
         waiting = sum(1 for row, _, _ in self.rows if row.hash in self.beside and row.feed_id == header.feed_id)
         room = limits.AHEAD_PER_FEED_MAX * (2 if proves else 1)  # what floods it keeps no proof out

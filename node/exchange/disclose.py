@@ -1,10 +1,11 @@
 """What may leave: the one place where a stored entry becomes a letter for a peer (section 6.4)."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from node import limits
 from node.feed import entry, merkle, payload
-from node.feed.header import SEALED_RELAY, Header
+from node.feed.header import SEALED_RELAY, URGENT, Header
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.pae import FederationId
 from node.store import ledger, payloads
@@ -13,6 +14,7 @@ from node.store.payloads import State
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
 
+ABOVE_FORK_MAX = 256  # headers that are looked through for what is urgent
 REPLY_BYTES_MAX = 128 << 10  # one answer to a range; the asker asks again from where it ends
 
 
@@ -90,12 +92,20 @@ def is_chunk_of(header: Header, chunk: peer_pb2.Chunk) -> bool:
 
 
 def above_fork(stores: Stores, row: ForkRow, federation_id: FederationId, now_ms: int) -> list[header_pb2.SignedEntry]:
-    """What proves a fork and what is urgent above it, with box and payload: contested everywhere alike."""
+    """What proves a fork and what is urgent above it, with box and payload: contested everywhere alike.
+
+    Urgent is what its author asked that for: in which lane it came here depends on what had come before it.
+    """
     hashes = [entry.decode(*each, federation_id).header.hash for each in (row.first, row.second)]
     proving = [found for found in (ledger.entry(stores.ledger, hash_) for hash_ in hashes) if found]
-    urgent = ledger.urgent_from(stores.ledger, row.feed_id, row.seq, 2 * limits.AHEAD_PER_FEED_MAX)
-    others = [found for found in urgent if found.hash not in hashes]
+    above = ledger.above(stores.ledger, row.feed_id, row.seq, ABOVE_FORK_MAX)
+    urgent = (found for found in above if _is_urgent(found, federation_id) and found.hash not in hashes)
+    others = islice(urgent, 2 * limits.AHEAD_PER_FEED_MAX)
     return list(fill(letter(stores, found, federation_id, now_ms) for found in (*proving, *others)))
+
+
+def _is_urgent(row: Row, federation_id: FederationId) -> bool:
+    return entry.decode(row.body, row.signature, federation_id).header.urgency == URGENT
 
 
 def fork(row: ForkRow) -> header_pb2.ForkProof:

@@ -205,13 +205,13 @@ def unchained_at(connection: sa.Connection, feed_id: FeedId, seq: int) -> list[t
     return [(Row(*row[:-1]), bool(row[-1])) for row in rows]
 
 
-def urgent_from(connection: sa.Connection, feed_id: FeedId, seq: int, limit: int) -> list[Row]:
-    """Urgent headers of a feed from a place on, on whatever branch: declarations and what is taken back."""
+def above(connection: sa.Connection, feed_id: FeedId, seq: int, limit: int) -> list[Row]:
+    """Headers of a feed from a place on, on whatever branch, but for bulk: what came as urgent is first."""
     rows = driver.rows(
         connection,
         "SELECT e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms FROM entry e LEFT JOIN payload p"
-        " ON p.hash = e.hash WHERE e.feed_id = ? AND e.seq >= ? AND (p.lane = 0 OR e.kind = 46)"
-        " ORDER BY e.seq, e.hash LIMIT ?",
+        " ON p.hash = e.hash WHERE e.feed_id = ? AND e.seq >= ? AND coalesce(p.lane, 1) <= 1"
+        " ORDER BY coalesce(p.lane, 1) > 0 AND e.kind <> 46, e.seq, e.hash LIMIT ?",
         (feed_id, seq, limit),
     )
     return [Row(*row) for row in rows]

@@ -18,6 +18,7 @@ from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.policy import parameters
+from node.protocol.effects import PUSHED
 from node.store import index, ledger
 from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.conftest import node_in
@@ -134,6 +135,13 @@ def chain_of(node: Exchange, feed_id: FeedId) -> list[HeaderHash]:
 def restarted(node: Exchange) -> None:
     node.trust = trusts.begin(node.trust.charter)
     node.start(BASE_MS)
+
+
+def push(node: Exchange, letters: list[Letter]) -> None:
+    """As a peer says it, without having been asked: by its author's quota."""
+    checked, over = node.rule(node.verify(node.unseen(letters)), PUSHED, BASE_MS)
+    assert not over
+    node.admit(checked, BASE_MS)
 
 
 # ---- Before it is settled
@@ -277,6 +285,28 @@ def test_of_another_branch_no_more_than_sixteen_urgent_entries_are_kept(
     take(node, said(forked.one, declaration(2)))
     take(node, said(forked.other, *(declaration(number) for number in range(3, 40))))
     assert ledger.beside_count(node.stores.ledger, forked.feed_id) == 16
+
+
+def test_what_is_urgent_beyond_its_authors_quota_is_contested_everywhere_all_the_same(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    """Which of them went in lane 0 depends on what a node heard first."""
+    one = said(forked.one, *(declaration(number) for number in range(2, 6)))
+    other = said(forked.other, *(declaration(number) for number in range(6, 10)))
+    a, b = node_in(tmp_path / "a", world, 0), node_in(tmp_path / "b", world, 2)
+    push(a, [*one, *other])
+    push(b, [*other, *one])
+    assert sum(a.budgets.demoted.values()) == sum(b.budgets.demoted.values()) == 3
+    assert standings(a) == standings(b) == {f"crisis {number}": Standing.CONTESTED for number in range(2, 10)}
+    for name, teller in (("by a", a), ("by b", b)):
+        node = node_in(tmp_path / name, world, 3)
+        told = teller.tell_forks([forked.feed_id], BASE_MS)
+        for frame in told:
+            if frame.HasField("fork"):
+                node.take_fork(frame.fork, BASE_MS)
+            else:
+                push(node, list(frame.entries.entries))
+        assert standings(node) == standings(a), name
 
 
 def test_where_branches_part_is_looked_for_below(forked: Forked, tmp_path: Path, world: Federation) -> None:

@@ -23,7 +23,7 @@ CHECK_S = 0.002  # for each entry whose signature is looked at: twenty times wha
 SHARE = 0.2
 FRAMES, ENTRIES, URGENT_ENTRIES = 20, 40, 25  # of each flooder, at once in every frame
 BEGINS_S, FLOOD_S, SAYING_S, ENDS_S = 1.0, 2.0, 10.0, 90.0
-URGENT_S_MAX = 1.5  # without quotas it takes seven
+URGENT_S_MAX = 1.0  # without quotas it takes seven
 NORMAL_S_MAX = 5.0  # a minute is promised; without quotas it takes twelve seconds here
 
 

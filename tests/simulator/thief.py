@@ -193,14 +193,10 @@ class Thief:
         return {record.hash: standing.standing_of(node.disk, record, node.exchange.trust) for record in urgent}
 
     def _effect(self, node: Node) -> set[tuple[HeaderHash, Standing]]:
-        """Records and statements of the feed that stand, and what is urgent, as it is.
-
-        Where links, frames or stores are lost, what is urgent above an open fork may be missed.
-        """
+        """Records and statements of the feed that stand, and what is urgent, as it is."""
         rows = driver.rows(node.disk.ledger, "SELECT hash FROM entry WHERE feed_id = ?", (self.feed_id,))
         found = [row for row in (ledger.entry(node.disk.ledger, HeaderHash(one[0])) for one in rows) if row]
         stands = [row for row in found if standing.standing_of(node.disk, row, node.exchange.trust) is Standing.STANDS]
         whole = {(row.hash, Standing.STANDS) for row in stands}
-        may_miss = set(self.world.faults) - QUICK
-        urgent = () if may_miss and not self.is_settled else self._urgent(node).items()
+        urgent = self._urgent(node).items()
         return whole | {(hash_, found) for hash_, found in urgent if found is not Standing.SUPERSEDED}
