@@ -14,6 +14,7 @@ from tests.hostile.talking import Talk
 from tests.vectors import wire
 
 ABORTED = grpc.StatusCode.ABORTED
+TALKS_MAX = 12  # at once: a member has no more than sixteen calls open
 UNKNOWN = [wire.seed(f"unknown {number}") for number in range(512)]
 
 WRONG: dict[str, tuple[Callable[[Member], list[bytes]], str]] = {
@@ -112,7 +113,8 @@ async def test_a_name_that_ends_its_own_stream_again_and_again_gets_one_link(sce
             talks.append(talking.begin(opened))
             await talks[-1].say(scene.me.hello())
             await talks[-1].hear(letters.HELLO)
-            for talk in talks[:-1]:  # a member has no more than sixteen calls open
-                assert await talk.end() == (ABORTED, "replaced by a newer link")
-            del talks[:-1]
+            if len(talks) == TALKS_MAX:
+                for talk in talks[:-1]:
+                    assert await talk.end() == (ABORTED, "replaced by a newer link")
+                del talks[:-1]
         assert scene.me.feed_id in await talks[-1].rows()
