@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.script import Said
+from tests.cli.test_scripts import require_schema
 from tests.federation import Node, federation
 from tests.test_federation import publish
 from tests.test_restoring import holds, in_step
@@ -46,7 +48,10 @@ async def test_an_item_that_puts_a_person_at_risk_is_gone_from_both_disks_and_ea
         node.wait_for("compacted")
         proven = node.cli("erase", "prove", item, "--value", gone)
         assert "the value stands in none of" in proven.stdout
-        found = json.loads(node.cli("erase", "prove", item, "--value", gone, "--json").stdout)
+        arguments = ("erase", "prove", item, "--value", gone, "--json")
+        written = node.cli(*arguments).stdout
+        require_schema(Said(arguments, written))
+        found = json.loads(written)
         assert (found["erased"], found["reason"], found["journal_line"], found["left"]) == (True, "withdrawal", 1, [])
         assert not stands(node.config.data_folder, VALUES[7])
         assert stands(node.config.data_folder, VALUES[8])

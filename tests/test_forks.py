@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from node.custody import host
+from tests.cli.script import Said
+from tests.cli.test_scripts import require_schema
 from tests.federation import WORDS, Node, federation
 from tests.test_federation import declare
 
@@ -97,7 +99,10 @@ async def test_two_copies_of_a_node_sign_one_place_and_its_root_settles_it(
     until_states(three, {"before": ACTIVE, "by the copy": CONTESTED, "by the true one": CONTESTED})
     for node in (author, one):
         shows_the_fork(node, own=node is author)
-    shown = author.json("fork", "show", "mine")
+    arguments = ("fork", "show", "mine", "--json")
+    written = author.cli(*arguments).stdout
+    require_schema(Said(arguments, written))
+    shown = json.loads(written)
     titles = ["by the copy", "by the true one"]
     assert sorted(each["title"] for each in shown["fork"]["branches"]) == titles
     assert sorted(each["title"] for each in shown["contested"]) == titles

@@ -60,7 +60,7 @@ def test_every_schema_is_held_against_a_script() -> None:
     typed = [_words(step.typed) for path in SCRIPTS for step in script.read(path)]
     shown = {_command(words) for words in typed if "--json" in words}
     streams = {"subscribe", "watch"}  # they end with Ctrl-C: test_habits.py
-    rare = {"erase prove", "fork show"}  # they take an erasure and a fork: test_erasing.py, test_forks.py
+    rare = {"erase prove", "fork show"}  # held against what it takes to have them: tests/test_erasing.py, test_forks.py
     assert shown - {""} == set(schemas.names()) - streams - rare
 
 
