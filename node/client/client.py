@@ -18,9 +18,19 @@ from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
 from node.feed.pae import FederationId
 from node.rpc import bundle
-from node.v1 import charter_pb2_grpc, forks_pb2_grpc, record_pb2, tools_pb2
+from node.v1 import (
+    admin_pb2_grpc,
+    charter_pb2_grpc,
+    forks_pb2_grpc,
+    membership_pb2_grpc,
+    record_pb2,
+    signing_pb2_grpc,
+    tools_pb2,
+)
 
 if TYPE_CHECKING:
+    import grpc
+
     from node.v1.admin_pb2_grpc import AdminAsyncStub
     from node.v1.charter_pb2_grpc import ChartersAsyncStub
     from node.v1.forks_pb2_grpc import ForksAsyncStub
@@ -69,27 +79,31 @@ class Client:
     @property
     def admin(self) -> "AdminAsyncStub":
         """`tocsin.v1.Admin` as it is: nothing is tried again, nothing has a deadline, errors are gRPC's."""
-        return self._connection.present().admin
+        return admin_pb2_grpc.AdminStub(self._channel)
 
     @property
     def charters(self) -> "ChartersAsyncStub":
         """`tocsin.v1.Charters`, likewise."""
-        return charter_pb2_grpc.ChartersStub(self._connection.present().channel)
+        return charter_pb2_grpc.ChartersStub(self._channel)
 
     @property
     def membership(self) -> "MembershipAsyncStub":
-        """`tocsin.v1.Membership` as it is, likewise."""
-        return self._connection.present().membership
+        """`tocsin.v1.Membership`, likewise."""
+        return membership_pb2_grpc.MembershipStub(self._channel)
 
     @property
     def forks(self) -> "ForksAsyncStub":
         """`tocsin.v1.Forks`, likewise."""
-        return forks_pb2_grpc.ForksStub(self._connection.present().channel)
+        return forks_pb2_grpc.ForksStub(self._channel)
 
     @property
     def signing(self) -> "SigningAsyncStub":
-        """`tocsin.v1.Signing`, in the same way."""
-        return self._connection.present().signing
+        """`tocsin.v1.Signing`, likewise."""
+        return signing_pb2_grpc.SigningStub(self._channel)
+
+    @property
+    def _channel(self) -> "grpc.aio.Channel":
+        return self._connection.present().channel
 
     async def __aenter__(self) -> Self:
         return self

@@ -25,12 +25,9 @@ import grpc.aio
 from node.client.opening import Opening
 from node.errors import ConfigError, NodeError, Unavailable
 from node.rpc import channel, status
-from node.v1 import admin_pb2_grpc, membership_pb2_grpc, signing_pb2_grpc, tools_pb2_grpc
+from node.v1 import tools_pb2_grpc
 
 if TYPE_CHECKING:
-    from node.v1.admin_pb2_grpc import AdminAsyncStub
-    from node.v1.membership_pb2_grpc import MembershipAsyncStub
-    from node.v1.signing_pb2_grpc import SigningAsyncStub
     from node.v1.tools_pb2_grpc import ToolsAsyncStub
 
 TIMEOUT_S = 30.0  # a node that restarts is back in two seconds, on a busy machine in ten
@@ -81,9 +78,6 @@ class Opened:
 
     channel: grpc.aio.Channel
     tools: "ToolsAsyncStub"
-    admin: "AdminAsyncStub"
-    membership: "MembershipAsyncStub"
-    signing: "SigningAsyncStub"
 
 
 @dataclass
@@ -99,13 +93,7 @@ class Connection:
 
     def _open(self) -> Opened:
         made = self.opening.open(_options())
-        return Opened(
-            made,
-            tools_pb2_grpc.ToolsStub(made),
-            admin_pb2_grpc.AdminStub(made),
-            membership_pb2_grpc.MembershipStub(made),
-            signing_pb2_grpc.SigningStub(made),
-        )
+        return Opened(made, tools_pb2_grpc.ToolsStub(made))
 
     async def close(self) -> None:
         """End everything under way."""
