@@ -209,9 +209,16 @@ def _read(text: bytes) -> parameters.Parameters:
 
 
 def named(seen: View, typed: str) -> Proposal:
-    """The amendment that was meant; raises Refused for none and for several."""
+    """The amendment that was meant; raises Refused for none and for several.
+
+    A digit or two are a number, never the beginning of a reference: a signature cannot be taken back.
+    """
     every = history(seen)
-    called = {one.rules.hash: (reference(one.rules.hash, every), *_numbers(one, every, seen)) for one in every}
+    numbered = len(typed) < names.REFERENCE_CHARACTERS_MIN and typed.isdecimal()
+    called = {
+        one.rules.hash: (*([] if numbered else [reference(one.rules.hash, every)]), *_numbers(one, every, seen))
+        for one in every
+    }
     hash_ = names.resolve(typed, "amendment", called)
     return next(one for one in every if one.rules.hash == hash_)
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from hashlib import sha256
-from itertools import permutations
+from itertools import count, permutations
 from pathlib import Path
 
 import pytest
@@ -241,6 +241,18 @@ def test_signing_what_was_proposed_is_signing_the_very_same(tmp_path: Path, worl
     again = amendments.meant_by_proposal(seen, proposal, seen.trust.documents[meant.rules.document], force=False)
     assert (again.statement, again.hash) == (meant.statement, meant.hash)
     assert amendments.named(seen, meant.hash.hex()[:8]) == proposal
+
+
+def test_a_digit_is_a_number_and_never_the_beginning_of_a_reference(
+    tmp_path: Path, world: Federation, node: Exchange
+) -> None:
+    every = (proposed(node, f"{PLATFORMS}# {number}\n") for number in count())
+    meant = next(one for one in every if amendments.reference(one.hash, ())[0] in "234567")
+    take(node, signed(tmp_path, world, meant, 1))
+    called = amendments.reference(meant.hash, ())
+    assert amendments.named(seen_by(node), called).rules.hash == meant.hash
+    with pytest.raises(Refused, match=f"no amendment '{called[0]}'"):
+        amendments.named(seen_by(node), called[0])
 
 
 def test_a_later_amendment_follows_the_one_in_force_and_history_says_how_each_ended(
