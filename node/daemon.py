@@ -17,7 +17,7 @@ import structlog
 
 from node import systemd
 from node.config import Config
-from node.custody import charters, folder, issuer, joining, renewal
+from node.custody import charters, custodian, folder, issuer, joining, renewal
 from node.custody.folder import NodeKeys
 from node.errors import ConfigError
 from node.exchange import project
@@ -34,6 +34,7 @@ from node.rpc.approval import Approval
 from node.rpc.charter import ChartersServicer
 from node.rpc.forks import ForksServicer
 from node.rpc.gate import Gate
+from node.rpc.holds import HoldsServicer
 from node.rpc.membership import MembershipServicer
 from node.rpc.peer import PeerServicer
 from node.rpc.server import Listener
@@ -43,6 +44,7 @@ from node.rpc.tools import ToolsServicer
 from node.runtime import dialing, succession
 from node.runtime.amending import Amending
 from node.runtime.following import Following
+from node.runtime.holding import Holding
 from node.runtime.listing import Listing
 from node.runtime.matching import Matching
 from node.runtime.peering import Peering
@@ -55,6 +57,7 @@ from node.runtime.sweeping import Sweeping
 from node.runtime.threads import ReadingThreads
 from node.runtime.writer import Writer
 from node.store import stores
+from node.store.vault import Vault
 from node.v1 import admin_pb2
 
 if TYPE_CHECKING:
@@ -124,6 +127,7 @@ class Daemon:
         self.following = Following(self.saying)
         self.amending = Amending(self.saying)
         self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
+        self.holding = self._hold()
         self.leaf, self.leaf_ends = self._issue_leaf()
         self.peers_tls = TlsState(self.leaf, Pins())
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
@@ -139,6 +143,18 @@ class Daemon:
         )
         self.looking = self._look() if self.config.metrics_listen else None
         self.exposition: Exposition | None = None
+
+    def _hold(self) -> Holding:
+        return Holding(
+            Vault(self.config.data_folder),
+            lambda: custodian.read_public(self.config),
+            self.writer,
+            self.reading,
+            self.sweeping,
+            self.clock,
+            secrets.token_bytes,  # noqa: TID251 - the daemon's own
+            self.peering.embargo.may_erase,
+        )
 
     def _look(self) -> Looking:
         program = self._self().program
@@ -177,6 +193,7 @@ class Daemon:
             await self.threads.open()
             await self.approval.load()
             await self.peering.embargo.look()
+            await self.holding.resume()
             await self.sweeping.sweep()  # nobody is let in while something overdue could still be served
             listeners = self._listen()
             self.approval.gate = listeners[0].gate
@@ -200,6 +217,7 @@ class Daemon:
                     succession.succeed(self.saying),
                     self.amending.run(),
                     self.sweeping.run(),
+                    self.holding.run(),
                     dialing.dial_all(self.peering, self.approval.dial, self.clock),
                     self._follow_logs(),
                     self._sweep([one.gate for one in listeners]),
@@ -241,7 +259,8 @@ class Daemon:
         forks = ForksServicer(self.writer, self.reading, self.clock)
         signing = SigningServicer(self.peering.embargo, self.writer, self.clock)
         peers = PeerServicer(self.peering.serve)
-        ours = (tools, admin, ChartersServicer(self.amending), members, forks, signing)
+        holds = HoldsServicer(self.holding, self.clock)
+        ours = (tools, admin, ChartersServicer(self.amending), members, forks, holds, signing)
         meters = (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(

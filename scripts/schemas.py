@@ -16,7 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
-from node.v1 import admin_pb2, charter_pb2, forks_pb2, membership_pb2, record_pb2, tools_pb2
+from node.v1 import admin_pb2, charter_pb2, forks_pb2, holds_pb2, membership_pb2, record_pb2, tools_pb2
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "node" / "cli" / "schemas.json"
@@ -160,6 +160,24 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 "shown": _many(_record({"path": TEXT, "byte": NUMBER})),
                 "searched_bytes": NUMBER,
             }
+        ),
+        "hold add": letters.of(holds_pb2.HoldView),
+        "hold list": _many(letters.of(holds_pb2.HoldView)),
+        "hold review": letters.of(holds_pb2.HoldView),
+        "hold release": letters.of(holds_pb2.HoldView),
+        "hold open": _many(
+            _record(
+                {
+                    "entry": HEX,
+                    "member_id": HEX,
+                    "member": TEXT,
+                    "created_ms": NUMBER,
+                    "received_ms": NUMBER,
+                    "proven": {**FLAG, "description": "Its author signed for these very bytes: it is held whole."},
+                    "values": _many(TEXT),
+                    "record": letters.of(record_pb2.Record),
+                }
+            )
         ),
         "log level": _record({"level": TEXT, "before": TEXT}),
         "status": status,

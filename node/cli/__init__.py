@@ -6,6 +6,7 @@ options     what several commands share: where the folder is, examples in help t
 asking      what is asked on a terminal, and where it comes from without one
 calling     the running node of a folder: its client, and what to do where it does not run
 printing    tables and fields for people, JSON for programs; what others wrote cannot steer a terminal
+records     what stands in records, one by one
 clock       now, and times as people read them
 times       for how long, until when
 digests     files of digests, and the bar while they are read and sent

@@ -26,6 +26,7 @@ COMMANDS = {  # name: module, attribute
     "log": ("node.cli.log", "log"),
     "index": ("node.cli.index", "index"),
     "erase": ("node.cli.erase", "erase"),
+    "hold": ("node.cli.hold", "hold"),
     "status": ("node.cli.status", "status"),
     "doctor": ("node.cli.doctor", "doctor"),
     "member": ("node.cli.roster", "member"),

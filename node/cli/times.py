@@ -27,6 +27,11 @@ def ends(command: Command) -> Command:
     )(command)
 
 
+def within(option: str, name: str, help_: str) -> Callable[[Command], Command]:
+    """An option for how soon, as ``name: int | None`` in milliseconds."""
+    return click.option(option, name, callback=_duration, metavar="TIME", help=help_)
+
+
 def end_ms(life_ms: int | None, until_ms: int | None, now_ms: int) -> int | None:
     """The end that was typed, in one way or the other; None if in neither."""
     if life_ms is not None and until_ms is not None:

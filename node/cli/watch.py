@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import amending, calling, options, printing
+from node.cli import amending, calling, options, printing, records
 from node.feed import kinds as kind_names
 from node.feed.kinds import Kind
 
 if TYPE_CHECKING:
     from node.client import Client, Received
-    from node.content.hashes import Value
-    from node.v1 import record_pb2
 
 WATCH = "watch"  # its name as a subscriber; it never acknowledges, so it has no place of its own
 
@@ -122,26 +120,8 @@ def _plain(event: "Received") -> dict[str, Any]:
         "expires_ms": event.expires_ms,
         "received_ms": event.received_ms,
         "cursor": printing.fields_of(event.cursor),
-        "record": _record(event.record) if event.record else None,
+        "record": records.fields(event.record) if event.record else None,
     }
-
-
-def _record(record: "record_pb2.Record") -> dict[str, Any]:
-    """The record for JSON; digests one by one, not end to end."""
-    found = printing.fields_of(record)
-    if record.HasField("items"):
-        found["items"]["digests"] = [one.hex() for one in _values(record.items) if isinstance(one, bytes)]
-    return found
-
-
-def _values(letter: "record_pb2.Items") -> "Sequence[Value]":
-    from node.content import hashes, items
-
-    kind = hashes.KINDS.get(letter.kind)
-    try:
-        return items.values(kind, letter) if kind else []
-    except ValueError:
-        return []
 
 
 # ---- For people
@@ -195,7 +175,7 @@ async def _what(node: "Client", event: "Received", lists: dict[bytes, str]) -> l
         case "items", found if found:
             return [
                 await _list_name(node, event, lists),
-                f"{len(_values(found.items)):,}",
+                f"{len(records.values(found.items)):,}",
                 printing.plain(found.items.kind),
             ]
         case _:

@@ -22,6 +22,7 @@ from node.v1 import (
     admin_pb2_grpc,
     charter_pb2_grpc,
     forks_pb2_grpc,
+    holds_pb2_grpc,
     membership_pb2_grpc,
     record_pb2,
     signing_pb2_grpc,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from node.v1.admin_pb2_grpc import AdminAsyncStub
     from node.v1.charter_pb2_grpc import ChartersAsyncStub
     from node.v1.forks_pb2_grpc import ForksAsyncStub
+    from node.v1.holds_pb2_grpc import HoldsAsyncStub
     from node.v1.membership_pb2_grpc import MembershipAsyncStub
     from node.v1.signing_pb2_grpc import SigningAsyncStub
 
@@ -95,6 +97,11 @@ class Client:
     def forks(self) -> "ForksAsyncStub":
         """`tocsin.v1.Forks`, likewise."""
         return forks_pb2_grpc.ForksStub(self._channel)
+
+    @property
+    def holds(self) -> "HoldsAsyncStub":
+        """`tocsin.v1.Holds`, likewise."""
+        return holds_pb2_grpc.HoldsStub(self._channel)
 
     @property
     def signing(self) -> "SigningAsyncStub":

@@ -66,6 +66,10 @@ def _shared(one: bytes, other: bytes) -> int:
     return (len(one) * 8 - differing.bit_length()) // 5
 
 
+class Several(Refused):
+    """What was typed may mean several things."""
+
+
 def resolve(typed: str, what: str, named: Mapping[bytes, Sequence[str]]) -> bytes:
     """The one object that was meant, by a name, a reference, an id, or the beginning of one of them.
 
@@ -88,4 +92,4 @@ def resolve(typed: str, what: str, named: Mapping[bytes, Sequence[str]]) -> byte
         known = ", ".join(sorted(names[0] for names in named.values() if names)[:8])
         raise Refused(f"there is no {what} {typed!r}", next_step=f"There is {known or 'none yet'}.", field=what)
     several = ", ".join(sorted(named[id_][0] for id_ in found)[:8])
-    raise Refused(f"{typed!r} may be any of {len(found)}: {several}", next_step="Type more of it.", field=what)
+    raise Several(f"{typed!r} may be any of {len(found)}: {several}", next_step="Type more of it.", field=what)

@@ -16,6 +16,7 @@ requests     the same for a root key on a machine without a network
 reopening    a feed begins anew, by a spare or by the root: never resumed
 renewal      fresh keys in the place of the present ones, whole or not at all
 spares       one-use keys under a passphrase, with the TLS issuer
+custodian    the key that opens what is under legal hold
 keyring      which keys there are
 backups      everything that may come back, and neither payload nor key
 restoring    a node out of a backup

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from node.errors import ConfigError
 from node.exchange import signing
 from node.feed import keys
 from node.rpc import finding
+from node.store import vault
 from node.v1.admin_pb2 import Finding
 
 ROOM_BYTES_MIN = 64 << 20  # below that a single list may fill the disk
@@ -55,6 +57,7 @@ def _examine(config: Config, now: datetime, *, runs: bool, deep: bool) -> list[F
         lambda: _clock(config, now),
         lambda: _issuers(config, now),
         lambda: [] if runs else _ports(config),
+        lambda: _holds(config, now),
         lambda: soundness.examine(config, deep=deep),
         lambda: [_backup(config), _log(config)],
     ]
@@ -238,6 +241,23 @@ def _try(address: str) -> None:
 
 
 # ---- What an operator has to know
+
+
+def _holds(config: Config, now: datetime) -> Iterator[Finding]:
+    """What is under legal hold: how much, and what somebody has to look at."""
+    now_ms = int(now.timestamp() * 1000)
+    states = Counter(one.state(now_ms) for one in vault.read(config.data_folder))
+    held = states.total() - states["over"]
+    if states["review"]:
+        yield finding.warning(
+            "holds",
+            f"{states['review']:,} of {held:,} legal holds are to be reviewed",
+            "`tocsin hold list` names them; `tocsin hold review` or `tocsin hold release` each.",
+        )
+    elif held:
+        many = f"{held:,} legal hold{'' if held == 1 else 's'}"
+        words = f"{many}, none to be reviewed; no backup has what is in {config.data_folder / vault.FOLDER}"
+        yield finding.ok("holds", words)
 
 
 def _backup(config: Config) -> Finding:

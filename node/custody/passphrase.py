@@ -24,7 +24,7 @@ PASSPHRASE_CHARACTERS_MIN = 12  # four words of a word list have more
 MEMORY_BYTES_MAX = 1 << 30  # libsodium's "sensitive"; a file must not choose how much we allocate
 OPERATIONS_MAX = 16  # a minute at that much memory
 
-Holds = Literal["root", "spare"]
+Holds = Literal["root", "spare", "custodian"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,10 @@ class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     box: str
 
 
+_CAN = {"root": "is the member", "spare": "is the member", "custodian": "reads what is under legal hold"}
 _TEXT = """\
 # The {holds} key of a member, under its passphrase. Keep it off the network, twice, in two places.
-# Whoever has this file and the passphrase is the member. Nobody can open it without the passphrase.
+# Whoever has this file and the passphrase {can}. Nobody can open it without the passphrase.
 version = {version}
 holds = "{holds}"
 operations = {operations}
@@ -69,6 +70,7 @@ def seal_file(path: Path, holds: Holds, secret: bytes, passphrase: str, cost: Co
     box = SecretBox(_derive(passphrase, salt, cost)).encrypt(_label(holds) + secret)
     text = _TEXT.format(
         holds=holds,
+        can=_CAN[holds],
         version=VERSION,
         operations=cost.operations,
         memory_bytes=cost.memory_bytes,

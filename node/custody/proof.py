@@ -12,23 +12,13 @@ from pathlib import Path
 from node.config import Config
 from node.content import hashes
 from node.custody import joining
-from node.errors import Refused
-from node.feed import keys, statements
-from node.feed.keys import HeaderHash
+from node.exchange import addresses
+from node.exchange.addresses import Address
+from node.feed import statements
 from node.store import erasures, index, payloads, remainders, stores
 from node.store.erasures import Erasure
 from node.store.payloads import State
 from node.store.stores import Stores
-
-REFERENCE_CHARACTERS_MIN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A record, or one item of it."""
-
-    entry: HeaderHash
-    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +59,7 @@ def prove(config: Config, typed: str, values: Sequence[str] = ()) -> Proof:
     rows, _, head = erasures.read(config.data_folder / erasures.FILE, federation_id)
     opened = stores.open_to_read(config.data_folder)
     try:
-        address = _resolve(opened, typed)
+        address = addresses.find(opened, typed)
         left = tuple(_left(opened, address))
     finally:
         opened.close()
@@ -82,26 +72,6 @@ def prove(config: Config, typed: str, values: Sequence[str] = ()) -> Proof:
     shown = tuple(one for path in paths for one in _search(path, needles))
     searched = sum(path.stat().st_size for path in paths)
     return Proof(address, line, found, len(rows), head, left, shown, searched)
-
-
-def _resolve(opened: Stores, typed: str) -> Address:
-    """``7f3k:1042`` or ``7f3k``, also behind the name of its list: ``europol/halle/7f3k:1042``."""
-    reference, _, place = typed.strip().rpartition("/")[2].partition(":")
-    wanted = reference.upper()
-    if len(wanted) < REFERENCE_CHARACTERS_MIN or (place and not place.isdecimal()):
-        raise Refused(
-            f"{typed!r} names no record and no item of one",
-            next_step="Give it as `tocsin lookup` prints it, as 7f3k:1042; without :1042 for all of a record.",
-            field="item",
-        )
-    found = [hash_ for hash_ in payloads.every(opened.ledger) if keys.readable(hash_, len(wanted)) == wanted]
-    if len(found) != 1:
-        raise Refused(
-            f"{reference} names {'nothing' if not found else f'{len(found)} records'} here",
-            next_step="Give more of its characters." if found else "Was it ever here? Headers stay when payloads go.",
-            field="item",
-        )
-    return Address(found[0], int(place) if place else None)
 
 
 def _left(opened: Stores, address: Address) -> Iterator[str]:

@@ -27,6 +27,7 @@ class Purpose(StrEnum):
     KEY = "key"
     PAYLOAD = "payload"
     REMAINDER = "remainder"
+    VAULT = "vault"
     AMENDMENT = "amendment"
     HEADS = "heads"
     JOURNAL = "journal"

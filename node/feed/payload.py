@@ -54,6 +54,11 @@ def remainder_context(federation_id: FederationId, entry: HeaderHash) -> bytes:
     return pae.encode(Purpose.REMAINDER, federation_id, entry)
 
 
+def vault_context(federation_id: FederationId, hold_id: bytes, entry: HeaderHash) -> bytes:
+    """What is under legal hold, sealed to a custodian; local, never served."""
+    return pae.encode(Purpose.VAULT, federation_id, hold_id + entry)
+
+
 def commit(federation_id: FederationId, key: bytes) -> bytes:
     """Proves a key from wherever it came. GCM alone does not: two keys can open one ciphertext."""
     return pae.digest(Purpose.KEY, federation_id, key)

@@ -10,6 +10,7 @@ approval  which members this node talks to: pins, dials, ended streams
 tools     service Tools
 admin     service Admin
 forks     service Forks
+holds     service Holds: what is under legal hold
 levels    from which level on the log is written
 meter     counts calls and times look-ups, where metrics are on
 server    the two listeners and the socket, each with its gate

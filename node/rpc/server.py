@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, charter, forks, levels, membership, peer, signing, tools
+from node.rpc import admin, channel, charter, forks, holds, levels, membership, peer, signing, tools
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
@@ -24,6 +24,7 @@ from node.v1 import (
     admin_pb2_grpc,
     charter_pb2_grpc,
     forks_pb2_grpc,
+    holds_pb2_grpc,
     membership_pb2_grpc,
     peer_pb2_grpc,
     signing_pb2_grpc,
@@ -40,6 +41,7 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
         membership_pb2_grpc.add_MembershipServicer_to_server,
     ),
     "tocsin.v1.Forks": (forks_pb2_grpc.ForksServicer, forks_pb2_grpc.add_ForksServicer_to_server),
+    "tocsin.v1.Holds": (holds_pb2_grpc.HoldsServicer, holds_pb2_grpc.add_HoldsServicer_to_server),
     "tocsin.v1.Signing": (signing_pb2_grpc.SigningServicer, signing_pb2_grpc.add_SigningServicer_to_server),
 }
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
@@ -55,6 +57,7 @@ OURS: Mapping[str, Access] = {
     **charter.ACCESS,
     **membership.ACCESS,
     **forks.ACCESS,
+    **holds.ACCESS,
     **signing.ACCESS,
     **_BESIDE,
 }

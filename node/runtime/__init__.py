@@ -9,5 +9,7 @@ projecting  index and digests, each on a thread of its own
 reading     the stores beside their writers, for whoever asks
 tail        subscribers: from a cursor on, live and replay alike
 publishing  what our own tools have to say
+sweeping    what is over, or was taken back, is erased
+holding     what is under legal hold goes into the vault
 work        what goes on to its end when its caller leaves
 """

@@ -47,6 +47,7 @@ class Sweeping:
         self._clock, self._may_erase = clock, may_erase
         self._looked = _Looked()
         self._has_residue = False
+        self._turn = asyncio.Lock()
         self._compacted_s = float("-inf")
 
     async def run(self) -> None:
@@ -63,9 +64,9 @@ class Sweeping:
         if not self._may_erase():
             return
         while self._may_erase() and (found := await self._expired()):
-            await self._erase(found)
+            await self.erase(found)
         if self._may_erase():
-            await self._erase(await self._withdrawn())
+            await self.erase(await self._withdrawn())
         now_s = self._clock.monotonic_s()
         if self._has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
             self._compacted_s = now_s
@@ -97,6 +98,11 @@ class Sweeping:
         with suppress(TimeoutError):
             async with asyncio.timeout(SWEEP_EVERY_S):
                 await self._projecting.news.newer(seen)
+
+    async def erase(self, found: Sequence[Erasure]) -> None:
+        """Erase these, one caller at a time; they are gone when it returns."""
+        async with self._turn:
+            await self._erase(found)
 
     async def _erase(self, found: Sequence[Erasure]) -> None:
         for start in range(0, len(found), ERASED_AT_A_TIME):

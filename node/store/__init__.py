@@ -1,9 +1,13 @@
-"""What we remember: four SQLite files, and no opinions.
+"""What we remember: four SQLite files, a few plain ones, and no opinions.
 
 ledger    headers, statements, sealed payloads, their states, arrivals, peers
 keys      boxes: without them the ledger's payloads are noise
 index     plaintext projection of records; made anew by ``tocsin index rebuild``
 digests   the projection's values, in a file of their own so that bulk never holds up the rest
+
+erasures    every address that was erased: a plain file, chained
+journal     every signature that was given: likewise
+vault       what is under legal hold, sealed to a custodian: a file for each record
 
 migrations  an older version's files become this version's; another's are refused by name
 version_2   what the second version needed

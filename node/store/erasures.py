@@ -31,6 +31,7 @@ class Reason(IntEnum):
     POLICY = 3
     REQUEST = 4
     PURGE = 5
+    HOLD = 6  # it went into the vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,65 @@
+"""Addresses: what somebody means who types a record, an item of one, a list or a crisis. Reads only."""
+
+from dataclasses import dataclass
+
+from node.content import names
+from node.errors import Refused
+from node.exchange import consult
+from node.exchange.consult import View
+from node.feed import keys
+from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.store import index, payloads
+from node.store.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A record, or one item of it."""
+
+    entry: HeaderHash
+    position: int | None = None
+
+
+def find(opened: Stores, typed: str) -> Address:
+    """``7f3k:1042`` or ``7f3k``, also behind the name of its list: ``europol/halle/7f3k:1042``.
+
+    What is gone is found too. Raises Refused for what names nothing, or several things.
+    """
+    reference, _, place = typed.strip().rpartition("/")[2].partition(":")
+    wanted = reference.upper()
+    if len(wanted) < names.REFERENCE_CHARACTERS_MIN or (place and not place.isdecimal()):
+        raise Refused(
+            f"{typed!r} names no record and no item of one",
+            next_step="Give it as `tocsin lookup` prints it, as 7f3k:1042; without :1042 for all of a record.",
+            field="item",
+        )
+    found = [hash_ for hash_ in payloads.every(opened.ledger) if keys.readable(hash_, len(wanted)) == wanted]
+    if len(found) != 1:
+        raise Refused(
+            f"{reference} names {'nothing' if not found else f'{len(found)} records'} here",
+            next_step="Give more of its characters." if found else "Was it ever here? Headers stay when payloads go.",
+            field="item",
+        )
+    return Address(found[0], int(place) if place else None)
+
+
+def find_all(opened: Stores, seen: View, typed: str) -> list[Address]:
+    """The same, and all records that are here of a list or a crisis where one is named; raises Refused."""
+    if typed.count("/") < 2 and ":" not in typed and (named := _named(opened, seen, typed)):
+        return [Address(one.hash) for one in index.of_object(opened.index, *named)]
+    return [find(opened, typed)]
+
+
+def _named(opened: Stores, seen: View, typed: str) -> tuple[MemberId, ObjectId] | None:
+    """The list, or else the crisis, of this name; raises Refused where it may be several."""
+    for of_kind in (consult.lists, consult.crises):
+        try:
+            found = of_kind(opened, seen, typed, exercises=True)
+        except names.Several:
+            raise
+        except Refused:
+            continue
+        if len(found) > 1:
+            raise names.Several(f"{typed!r} may be any of {len(found)}", next_step="Type more of it.", field="item")
+        return MemberId(found[0].member_id), ObjectId(found[0].object_id)
+    return None

@@ -1,0 +1,235 @@
+"""The vault: what is under legal hold, out of all stores and sealed to a custodian who is not this node.
+
+One file describes a hold, without any value; one more for each record has what is held of it. The
+description is written last, and taken away last: a sealed file that no description names is left from
+a crash, and goes at the next start. A hold that is over keeps its description, and nothing that is sealed.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from node.errors import ConfigError
+from node.feed.keys import HeaderHash
+
+FOLDER = "vault"
+ID_BYTES = 16
+_DESCRIPTION, _SEALED = ".json", ".held"
+
+
+class Ground(StrEnum):
+    """Why something is held. The order is that of the codes in receipts (protos/README.md section 4)."""
+
+    COURT_ORDER = "court-order"
+    INVESTIGATION = "investigation"
+    PRESERVATION = "preservation"  # Article 6 of Regulation (EU) 2021/784
+    LEGAL_CLAIM = "legal-claim"
+    SUPERVISION = "supervision"
+    LEGAL_MINIMUM = "legal-minimum"
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A record under hold, or items of it by their places, as bits. Whole: no bits."""
+
+    entry: HeaderHash
+    positions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What is said of a hold. Times in milliseconds."""
+
+    id: bytes
+    made_ms: int
+    by: str
+    authority: str
+    reference: str
+    ground: Ground
+    review_ms: int
+    end_ms: int
+    custodian: bytes
+    covers: tuple[Covered, ...]
+    over_ms: int = 0  # 0: it goes on
+    over_by: str = ""
+    note: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is sealed under it any more."""
+        return self.over_ms > 0
+
+    def state(self, now_ms: int) -> str:
+        """How it is: held, review (somebody has to look whether it is still needed) or over."""
+        if self.is_over:
+            return "over"
+        return "held" if now_ms < self.review_ms else "review"
+
+
+class _Covered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    entry: str
+    positions: str
+
+
+class _Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file, field by field."""
+
+    version: Literal[1]
+    id: str
+    made_ms: int
+    by: str
+    authority: str
+    reference: str
+    ground: Ground
+    review_ms: int
+    end_ms: int
+    custodian: str
+    covers: tuple[_Covered, ...]
+    over_ms: int
+    over_by: str
+    note: str
+
+
+class Vault:
+    """The files of all holds. Owned by the one writer; descriptions are held in memory."""
+
+    def __init__(self, data_folder: Path) -> None:
+        self._folder = data_folder / FOLDER
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._holds = {one.id: one for one in read(data_folder)}
+        self._tidy()
+
+    @property
+    def holds(self) -> Sequence[Hold]:
+        """All of them, the oldest first."""
+        return sorted(self._holds.values(), key=lambda one: (one.made_ms, one.id))
+
+    @property
+    def covered(self) -> Mapping[HeaderHash, int]:
+        """Records of which something was ever held, and which of their places, as bits; -1: all."""
+        found: dict[HeaderHash, int] = {}
+        for one in (covered for hold in self._holds.values() for covered in hold.covers):
+            found[one.entry] = found.get(one.entry, 0) | (one.positions or -1)
+        return found
+
+    def seal(self, hold_id: bytes, entry: HeaderHash, sealed: bytes) -> None:
+        """Keep what is held of a record; it counts once the hold is described."""
+        _write(self._folder / _sealed_name(hold_id, entry), sealed)
+
+    def describe(self, hold: Hold) -> None:
+        """Make durable that this is held, or what became of it. What is over loses what was sealed."""
+        _write(self._folder / f"{hold.id.hex()}{_DESCRIPTION}", _encode(hold))
+        self._holds = {**self._holds, hold.id: hold}  # anew, since others read it meanwhile
+        if hold.is_over:
+            self._tidy()
+
+    def end(self, hold: Hold, over_ms: int, by: str, note: str) -> Hold:
+        """Destroy what is sealed under a hold."""
+        ended = replace(hold, over_ms=over_ms, over_by=by, note=note)
+        self.describe(ended)
+        return ended
+
+    def _tidy(self) -> None:
+        """Take away what no hold that goes on names."""
+        named = {
+            _sealed_name(hold.id, one.entry) for hold in self._holds.values() if not hold.is_over for one in hold.covers
+        }
+        drafts = self._folder.glob(".*.new")
+        stray = [path for path in self._folder.glob(f"*{_SEALED}") if path.name not in named]
+        for path in (*drafts, *stray):
+            path.unlink()
+        _sync(self._folder)
+
+
+def read(data_folder: Path) -> list[Hold]:
+    """What is held, beside a running node or without one; raises ConfigError for a file that was changed."""
+    return [_decode(path) for path in sorted((data_folder / FOLDER).glob(f"*{_DESCRIPTION}"))]
+
+
+def sealed(data_folder: Path, hold: Hold, entry: HeaderHash) -> bytes:
+    """What is held of one record, for its custodian; raises ConfigError where it is gone."""
+    path = data_folder / FOLDER / _sealed_name(hold.id, entry)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}", next_step="Is the hold over? `tocsin hold list --all` says so."
+        ) from error
+
+
+def _sealed_name(hold_id: bytes, entry: HeaderHash) -> str:
+    return f"{hold_id.hex()}-{entry.hex()}{_SEALED}"
+
+
+def _encode(hold: Hold) -> bytes:
+    said = _Description(
+        version=1,
+        id=hold.id.hex(),
+        made_ms=hold.made_ms,
+        by=hold.by,
+        authority=hold.authority,
+        reference=hold.reference,
+        ground=hold.ground,
+        review_ms=hold.review_ms,
+        end_ms=hold.end_ms,
+        custodian=hold.custodian.hex(),
+        covers=tuple(_Covered(one.entry.hex(), f"{one.positions:x}") for one in hold.covers),
+        over_ms=hold.over_ms,
+        over_by=hold.over_by,
+        note=hold.note,
+    )
+    return msgspec.json.format(msgspec.json.encode(said), indent=1)
+
+
+def _decode(path: Path) -> Hold:
+    try:
+        said = msgspec.json.decode(path.read_bytes(), type=_Description)
+        return Hold(
+            id=bytes.fromhex(said.id),
+            made_ms=said.made_ms,
+            by=said.by,
+            authority=said.authority,
+            reference=said.reference,
+            ground=said.ground,
+            review_ms=said.review_ms,
+            end_ms=said.end_ms,
+            custodian=bytes.fromhex(said.custodian),
+            covers=tuple(_covered(said.covers)),
+            over_ms=said.over_ms,
+            over_by=said.over_by,
+            note=said.note,
+        )
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        raise ConfigError(
+            f"{path} describes no hold: {error}",
+            next_step="It was changed outside of Tocsin. Put its copy back: what it names must stay held.",
+        ) from error
+
+
+def _covered(rows: Iterable[_Covered]) -> Iterable[Covered]:
+    return (Covered(HeaderHash(bytes.fromhex(one.entry)), int(one.positions, 16)) for one in rows)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Whole or not at all, under its name once it is durable."""
+    draft = path.with_name(f".{path.name}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
