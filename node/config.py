@@ -39,6 +39,7 @@ class Config:
     tools_listen: str
     socket: Path
     lists_follow: Follow
+    erasures_copy: Path | None  # none: there is no second erasure journal
     metrics_listen: str  # empty: nobody measures
     log_format: LogFormat
     log_level: LogLevel
@@ -65,6 +66,10 @@ class _Lists(_Table, frozen=True):
     follow: Follow = "chosen"
 
 
+class _Erasures(_Table, frozen=True):
+    copy: str = ""
+
+
 class _Metrics(_Table, frozen=True):
     listen: str = ""
     allow_remote: bool = False
@@ -82,6 +87,7 @@ class _File(_Table, frozen=True):
     tools: _Tools = _Tools()
     admin: _Admin = _Admin()
     lists: _Lists = _Lists()
+    erasures: _Erasures = _Erasures()
     metrics: _Metrics = _Metrics()
     log: _Log = _Log()
 
@@ -172,6 +178,7 @@ def _settle(path: Path, file: _File) -> Config:
         tools_listen=file.tools.listen,
         socket=folder / Path(file.admin.socket).expanduser() if file.admin.socket else data_folder / "admin.sock",
         lists_follow=file.lists.follow,
+        erasures_copy=folder / Path(file.erasures.copy).expanduser() if file.erasures.copy else None,
         metrics_listen=file.metrics.listen,
         log_format=file.log.format,
         log_level=file.log.level,
@@ -283,6 +290,11 @@ socket = "data/admin.sock"
 [lists]
 # "chosen": items of lists that `tocsin list follow` names are fetched and matched; "all": those of every list.
 follow = {follow}
+
+[erasures]
+# A second erasure journal, on another disk or machine, as "/mnt/other/tocsin-erasures". It has addresses and no values.
+# A restore needs it: a backup does not know what was erased after it was made. Empty: there is none.
+copy = ""
 
 [metrics]
 # Where Prometheus is answered, as "127.0.0.1:7445". Empty: nowhere, and nothing is counted.

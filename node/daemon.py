@@ -47,6 +47,7 @@ from node.runtime.following import Following
 from node.runtime.holding import Holding
 from node.runtime.listing import Listing
 from node.runtime.matching import Matching
+from node.runtime.mirroring import Mirroring
 from node.runtime.peering import Peering
 from node.runtime.projecting import Projecting
 from node.runtime.publishing import Publishing
@@ -56,7 +57,7 @@ from node.runtime.staging import Staging
 from node.runtime.sweeping import Sweeping
 from node.runtime.threads import ReadingThreads
 from node.runtime.writer import Writer
-from node.store import stores
+from node.store import erasures, stores
 from node.store.vault import Vault
 from node.v1 import admin_pb2
 
@@ -218,6 +219,7 @@ class Daemon:
                     self.amending.run(),
                     self.sweeping.run(),
                     self.holding.run(),
+                    self._mirror(),
                     dialing.dial_all(self.peering, self.approval.dial, self.clock),
                     self._follow_logs(),
                     self._sweep([one.gate for one in listeners]),
@@ -311,6 +313,13 @@ class Daemon:
         while True:
             seen = await self.writer.news.newer(seen)
             self.approval.refresh()
+
+    async def _mirror(self) -> None:
+        """Keep a second erasure journal, where one is named."""
+        copy, held = self.config.erasures_copy, self.exchange.erasures
+        if copy is not None and isinstance(held, erasures.FileErasures):
+            journal = self.config.data_folder / erasures.FILE
+            await Mirroring(journal, copy, lambda: held.end, self.sweeping.news).run()
 
     async def _sweep(self, gates: list[Gate]) -> None:
         while True:

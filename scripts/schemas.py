@@ -98,6 +98,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                     "tools.listen",
                     "admin.socket",
                     "lists.follow",
+                    "erasures.copy",
                     "metrics.listen",
                     "log.format",
                     "log.level",

@@ -43,24 +43,37 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
 ) -> None:
     node, peer = two
     node.stop()
-    spares = tmp_path / "stick"
+    spares, copy = tmp_path / "stick", tmp_path / "erasures"
+    file = node.folder / "node.toml"
+    file.write_text(file.read_text().replace('copy = ""', f'copy = "{copy}"'))
     spares.mkdir()
     typed = ("--passphrase-file", words, "--yes")
     assert "Spares left: 0 of 0" in node.cli("key", "show").stdout
     node.cli("key", "spare", "--count", "1", "--to", spares, *typed)
     (spare,) = spares.iterdir()
     node.start()
+    await publish(node, "gone", THIRD[:9])
     await publish(node, "first", FIRST)
-    holds(peer, FIRST)
+    holds(peer, FIRST, THIRD[:9])
     made = node.json("backup", tmp_path / "backup.tar")
-    assert [one["list"] for one in made["only_here"]] in ([], ["ministry-a/first"])
+    assert {one["list"] for one in made["only_here"]} <= {"ministry-a/first", "ministry-a/gone"}
     await publish(node, "second", SECOND)
-    holds(peer, FIRST, SECOND)
+    holds(peer, FIRST, SECOND, THIRD[:9])
+    node.cli("list", "withdraw", "gone", "--reason", "court-order", "--yes")
+    node.wait_for("erasure journal copied")
     ((old, _),) = feeds(node)
     node.kill()
     shutil.rmtree(node.folder)
     restored = node.cli("restore", tmp_path / "backup.tar", "--spare", spare, *typed)
     assert "fresh keys, a new feed" in restored.stdout
+    node.start()
+    in_step(node)
+    status = node.json("status")
+    assert (status["items"], status["payloads_wanted"]) == (0, 0), "what may have been erased is not taken in"
+    assert status["held_back"]
+    node.stop()
+    assert " erasures since the backup" in node.cli("erase", "journal", copy).stdout
+    assert "nothing waits" in node.cli("erase", "journal", "--lost", "--yes", check=False).stderr
     node.start()
     holds(node, FIRST, SECOND)
     await publish(node, "third", THIRD)

@@ -59,12 +59,16 @@ def authority(command: "ceremony.Command") -> "ceremony.Command":
 
 @click.command(
     epilog=options.examples(
-        "tocsin restore tocsin.tar --folder /etc/tocsin --spare /media/stick/spare-1f0c93aa.key",
+        "tocsin restore tocsin.tar --spare /media/stick/spare-1f0c93aa.key --journal /mnt/other/tocsin-erasures",
         "tocsin restore tocsin.tar --folder /etc/tocsin --root-key /media/stick/root.key",
     )
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @authority
+@click.option(
+    "--journal", type=click.Path(path_type=Path), metavar="FILE", help="The copy of the erasure journal: erasures.copy."
+)
+@click.option("--journal-lost", is_flag=True, help="There is no such copy: what is older counts as erased, for good.")
 @options.new_folder
 @asking.passphrase_file
 @asking.yes
@@ -73,6 +77,8 @@ def restore(
     file: Path,
     spare: Path | None,
     root_key: Path | None,
+    journal: Path | None,
+    journal_lost: bool,
     folder: Path,
     passphrase_file: str | None,
     yes: bool,
@@ -80,11 +86,15 @@ def restore(
 ) -> None:
     """Make a node anew out of a backup.
 
-    In a new folder, with fresh keys and a feed that begins anew.
+    In a new folder, with fresh keys and a feed that begins anew. What was erased since the backup was made must not
+    come back: that stands in the copy of the erasure journal. Without --journal and --journal-lost all that is older
+    is held back until `tocsin erase journal` says which it is.
     """
     from node.custody import backups, restoring
 
     _require_one(spare, root_key)
+    if journal and journal_lost:
+        raise click.UsageError("Give --journal or --journal-lost, not both.")
     place, manifest = options.config_file(folder).parent, backups.manifest_of(file)
     ceremony.show(
         [
@@ -94,6 +104,7 @@ def restore(
             + ("as before." if spare else "once they have its new card: its TLS issuer is a new one."),
             "What it published before stands, as far as any peer has it; sealed records for the lost key stay closed.",
             *([] if spare else [_log_words(manifest.log_entries)]),
+            _journal_words(journal, lost=journal_lost),
         ]
     )
     if dry_run:
@@ -101,13 +112,23 @@ def restore(
         return
     opened = _open_spare(spare, passphrase_file, yes=yes) if spare else None
     unlock = ceremony.unlocking(root_key, passphrase_file, yes=yes) if root_key else None
-    made = restoring.restore(file, place, clock.now(), spare=opened, unlock=unlock)
+    made = restoring.restore(
+        file, place, clock.now(), spare=opened, unlock=unlock, journal=journal, journal_lost=journal_lost
+    )
     click.echo(f"Made {place}.")
     if spare:
         click.echo(f"{spare} is used up: destroy it.")
     if made.card:
         click.echo(f"Wrote {made.card}: send it to every peer; each runs `tocsin peer add {made.card.name}`.")
     click.echo("Tools need new files: `tocsin tool issue`. Next: `tocsin run`, then a new backup.")
+
+
+def _journal_words(journal: Path | None, *, lost: bool) -> str:
+    if journal:
+        return f"Erased stays what {journal} says; all else comes back from the peers."
+    if lost:
+        return "Nothing older than now comes back, since nobody knows what of it was erased: only its headers do."
+    return "Nothing older than now comes back until `tocsin erase journal` has the copy, or says that it is lost."
 
 
 @click.command(

@@ -52,6 +52,7 @@ def _look(settings: "Config") -> dict[str, str]:
         "tools.listen": settings.tools_listen,
         "admin.socket": str(settings.socket),
         "lists.follow": settings.lists_follow,
+        "erasures.copy": str(settings.erasures_copy or ""),
         "metrics.listen": settings.metrics_listen,
         "log.format": settings.log_format,
         "log.level": settings.log_level,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import options, printing
+from node.cli import asking, options, printing
 
 if TYPE_CHECKING:
     from node.custody.proof import Proof
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 NOT_PROVEN = 1
 
 
-@click.group(epilog=options.examples("tocsin erase prove europol/halle/7f3k:1042"))
+@click.group(
+    epilog=options.examples("tocsin erase prove europol/halle/7f3k:1042", "tocsin erase journal /srv/tocsin-erasures")
+)
 def erase() -> None:
     """See what was erased. What is over, or was taken back, goes by itself."""
 
@@ -47,6 +49,34 @@ def prove(ctx: click.Context, item: str, values: tuple[str, ...], folder: Path, 
     else:
         _show(found)
     ctx.exit(0 if found.holds else NOT_PROVEN)
+
+
+@erase.command(
+    epilog=options.examples("tocsin erase journal /srv/tocsin-erasures", "tocsin erase journal --lost --yes")
+)
+@click.argument("copy", required=False, type=click.Path(path_type=Path), metavar="[FILE]")
+@click.option("--lost", is_flag=True, help="There is no copy: what is older than the restore counts as erased.")
+@options.own_folder
+@asking.yes
+def journal(copy: Path | None, lost: bool, folder: Path, yes: bool) -> None:
+    """Give a restored node the copy of its erasure journal. The node is stopped meanwhile.
+
+    Until then it takes in nothing older than its restore: some of that may have been erased since the backup was
+    made, and only the journal knows. FILE is what `erasures.copy` in node.toml named.
+    """
+    from node import config as configs
+    from node.custody import journals
+
+    if (copy is None) != lost:
+        raise click.UsageError("Give the copy of the journal, or --lost where there is none.")
+    config = configs.load(options.config_file(folder))
+    if copy:
+        more = journals.adopt(config, copy)
+        click.echo(f"{more:,} erasures since the backup; all else comes back after the next start.")
+        return
+    asking.confirm("Give up all that is older than the restore, for good?", yes=yes)
+    journals.declare_lost(config)
+    click.echo("What is older than the restore counts as erased.")
 
 
 def _show(found: "Proof") -> None:

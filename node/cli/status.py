@@ -99,6 +99,8 @@ def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
         parts.append(f"forks: {found.forks}{own}: `tocsin fork list`")
     if found.clock_known:
         parts.append(f"clock {printing.seconds(found.clock_ahead_ms)}")
+    if found.held_back:
+        parts.append(f"{found.held_back:,} older payloads held back: `tocsin erase journal`")
     if found.signing.state != "ready":
         parts.append(f"SIGNS NOTHING ({found.signing.state})")
     return parts

@@ -20,6 +20,7 @@ custodian    the key that opens what is under legal hold
 keyring      which keys there are
 backups      everything that may come back, and neither payload nor key
 restoring    a node out of a backup
+journals     the erasure journal's copy takes its place after a restore
 looking      the stores read from outside, whether the node runs or not
 settling     the root names a branch of a forked feed
 tools        key and certificate for a program of the member's own

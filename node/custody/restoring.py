@@ -14,16 +14,29 @@ from nacl.signing import SigningKey
 
 from node import config as configs
 from node.config import FILE_NAME, Config
-from node.custody import backups, ceremonies, files, folder, identities, issuer, joining, member, renewal, reopening
+from node.custody import (
+    backups,
+    ceremonies,
+    files,
+    folder,
+    identities,
+    issuer,
+    joining,
+    journals,
+    member,
+    renewal,
+    reopening,
+)
 from node.custody.backups import Manifest
 from node.custody.ceremonies import Unlock
 from node.custody.folder import NodeKeys
 from node.custody.issuer import Issuer
 from node.custody.spares import Spare
 from node.errors import ConfigError, Refused
+from node.exchange.restored import Journal
 from node.feed import identity
 from node.feed.keys import MemberId
-from node.store import migrations, schema
+from node.store import migrations, schema, stores
 
 _DATA_FOLDER = re.compile(r"(?m)^data_folder\s*=.*$")
 
@@ -37,9 +50,19 @@ class Restored:
 
 
 def restore(
-    path: Path, place: Path, now: datetime, *, spare: Spare | None = None, unlock: Unlock | None = None
+    path: Path,
+    place: Path,
+    now: datetime,
+    *,
+    spare: Spare | None = None,
+    unlock: Unlock | None = None,
+    journal: Path | None = None,
+    journal_lost: bool = False,
 ) -> Restored:
     """Make a node's folder out of a backup, whole or not at all. One of the two authorities is needed.
+
+    ``journal``: the copy of the erasure journal; without it what is older is held back until it is found or declared
+    lost.
 
     Raises ConfigError for a folder in use, Refused for a backup or an authority that does not fit.
     """
@@ -56,6 +79,7 @@ def restore(
         _check(config, manifest)
         if manifest.schema_version < schema.VERSION:
             migrations.migrate(data / backups.LEDGER, "ledger")
+        _mind_journal(config, now, journal, lost=journal_lost)
         with renewal.held(data):
             card = _open(config, node, now, spare, unlock)
     return Restored(manifest, place / card.name if card else None)
@@ -84,6 +108,18 @@ def _configuration(draft: Path, place: Path) -> Config:
 def _check(config: Config, manifest: Manifest) -> None:
     if joining.read_charter(config).federation_id.hex() != manifest.federation_id:
         raise Refused("this backup has the charter of another federation", next_step="Take another copy.", field="file")
+
+
+def _mind_journal(config: Config, now: datetime, journal: Path | None, *, lost: bool) -> None:
+    """What was erased since the backup was made must not come back from anybody."""
+    if journal:
+        journals.replace(config.data_folder, journal, joining.read_charter(config).federation_id)
+        return
+    opened = stores.open_folder(config.data_folder)
+    try:
+        journals.mark(opened, Journal.LOST if lost else Journal.PENDING, int(now.timestamp() * 1000))
+    finally:
+        opened.close()
 
 
 def _open(config: Config, node: NodeKeys, now: datetime, spare: Spare | None, unlock: Unlock | None) -> Path | None:

@@ -3,16 +3,17 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from node.config import Config
 from node.custody import charters, folder
 from node.errors import ConfigError, NodeError
+from node.exchange.restored import Journal
 from node.feed import entry, keys
 from node.feed.charter import Charter
 from node.rpc import finding
-from node.store import journal, schema
+from node.store import erasures, journal, schema
 from node.store.stores import NAMES, PROJECTED
 from node.v1.admin_pb2 import Finding
 
@@ -34,6 +35,7 @@ def examine(config: Config, *, deep: bool) -> Iterator[Finding]:
     yield finding.ok("charter", f"{charter.name}, {charters.readable_id(charter)}")
     yield from _files(config, deep=deep)
     yield from _journal(config, charter)
+    yield _erasures(config)
 
 
 def _files(config: Config, *, deep: bool) -> Iterator[Finding]:
@@ -143,3 +145,33 @@ def _signed_seq(lines: list[journal.Signed], feed_id: bytes, charter: Charter) -
         if header.feed_id == feed_id:
             return header.seq
     return 0
+
+
+def _erasures(config: Config) -> Finding:
+    """Whether a restore would know what was erased; after one, whether this node does."""
+    if _is_pending(config.data_folder / "ledger.db"):
+        words = "this node was restored, and its erasure journal may lack what was erased since the backup"
+        step = "`tocsin erase journal FILE` with its copy, or `--lost`; until then nothing older is taken in."
+        return finding.fault("erasures", words, step)
+    copy, journal_file = config.erasures_copy, config.data_folder / erasures.FILE
+    if copy is None:
+        words = "the erasure journal has no copy: after a restore nobody would know what must not come back"
+        return finding.unknown("erasures", words, "Set erasures.copy in node.toml to a file on another disk.")
+    try:
+        missing = journal_file.stat().st_size - copy.stat().st_size
+    except OSError as error:
+        step = "Is its disk mounted, and may the node's user write there?"
+        return finding.fault("erasures", f"{error.filename} cannot be read: {error.strerror}", step)
+    if missing:
+        words = f"{copy} lacks {missing:,} bytes of the erasure journal"
+        return finding.warning("erasures", words, "The running node adds them within half a minute; its log says more.")
+    return finding.ok("erasures", f"{copy} has the whole erasure journal")
+
+
+def _is_pending(ledger: Path) -> bool:
+    if not ledger.exists():
+        return False
+    with suppress(sqlite3.Error), closing(_opened(ledger)) as connection:
+        row = connection.execute("SELECT value FROM meta WHERE name = 'restored'").fetchone()
+        return bool(row) and row[0][:1] == bytes((Journal.PENDING,))
+    return False

@@ -15,6 +15,7 @@ from node.exchange import (
     ingest,
     project,
     publish,
+    restored,
     signing,
     succession,
     verification,
@@ -24,6 +25,7 @@ from node.exchange.admission import Admitted
 from node.exchange.erase import Erasures
 from node.exchange.outgoing import Outgoing
 from node.exchange.publish import Author, Draft
+from node.exchange.restored import Restored
 from node.exchange.signing import Signing
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked
@@ -54,6 +56,7 @@ class Exchange(Outgoing):
         self.erasures = erasures
         self.follows = Follows(author.reader.member_id, everything=follow_all)
         self.signing = Signing()
+        self.restored = Restored()
         self._signed_unstored = False
 
     # ---- In
@@ -63,6 +66,7 @@ class Exchange(Outgoing):
         self.stores.rollback()
         self.trust = ingest.load(self.stores, self.trust, self.reader.member_id)
         self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
+        self.restored = restored.begin(self.stores, self.erasures, restored.load(self.stores), self.trust, now_ms)
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
         project.mend(self.stores, self.trust, self.reader)
@@ -103,9 +107,11 @@ class Exchange(Outgoing):
     def admit(self, checked: Checked, now_ms: int, source: MemberId | None = None) -> Admitted:
         """The durable half. ``source``: the peer it came from."""
         self._meet(one.entry for one in checked.entries)
+        checked = restored.without_older(checked, self.restored)
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
         self.trust = admitted.trust
         self._keep_erased([one.header.hash for one in checked.entries if one.payload])
+        restored.keep_back(self.stores, self.erasures, self.restored, checked.entries, now_ms)
         if self.aside.vouch(admitted.heads, source):
             return replace(admitted, arrived=frozenset({True, False}))
         return admitted

@@ -237,6 +237,7 @@ def _counts(stores: Stores, seen: View) -> admin_pb2.GetStatusResponse:
     return admin_pb2.GetStatusResponse(
         payloads_wanted=health.missing(stores.ledger, seen.now_ms).count,
         entries=ledger.entry_count(stores.ledger),
+        held_back=health.held_back(stores.ledger),
         items=consult.item_total(stores, seen),
     )
 

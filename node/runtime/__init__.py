@@ -11,5 +11,6 @@ tail        subscribers: from a cursor on, live and replay alike
 publishing  what our own tools have to say
 sweeping    what is over, or was taken back, is erased
 holding     what is under legal hold goes into the vault
+mirroring   the erasure journal has a copy elsewhere
 work        what goes on to its end when its caller leaves
 """

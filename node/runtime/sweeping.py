@@ -14,7 +14,7 @@ from node.feed.marks import Marks
 from node.runtime.link import Clock
 from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
-from node.runtime.writer import Writer
+from node.runtime.writer import News, Writer
 from node.store import restrictions
 from node.store.erasures import Erasure
 
@@ -48,6 +48,7 @@ class Sweeping:
         self._looked = _Looked()
         self._has_residue = False
         self._turn = asyncio.Lock()
+        self.news = News()  # that something was erased
         self._compacted_s = float("-inf")
 
     async def run(self) -> None:
@@ -103,6 +104,8 @@ class Sweeping:
         """Erase these, one caller at a time; they are gone when it returns."""
         async with self._turn:
             await self._erase(found)
+        if found:
+            self.news.tell()
 
     async def _erase(self, found: Sequence[Erasure]) -> None:
         for start in range(0, len(found), ERASED_AT_A_TIME):

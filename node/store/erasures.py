@@ -5,10 +5,12 @@ a copy are erased again by it. Each line is 4 bytes of length, the row, and the 
 the hash before it (protos/README.md section 2.1), so a line that is changed, moved or cut out shows.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import BinaryIO
 
 from node import limits
 from node.errors import ConfigError
@@ -21,6 +23,7 @@ FILE = "erasures"
 _HASH_BYTES = 32
 _ROW_BYTES_MIN = _HASH_BYTES + 8 + 1
 _ROW_BYTES_MAX = _ROW_BYTES_MIN + limits.ITEMS_MAX // 8
+_COMPARED_BYTES = 2 * (4 + _ROW_BYTES_MAX + _HASH_BYTES)  # a whole line is in it, wherever it begins
 
 
 class Reason(IntEnum):
@@ -50,8 +53,8 @@ class FileErasures:
     def __init__(self, path: Path, federation_id: FederationId) -> None:
         self._federation_id = federation_id
         self._file = Appending(path)
-        rows, end, self.head = read(path, federation_id)
-        self._file.cut(end)
+        rows, self.end, self.head = read(path, federation_id)
+        self._file.cut(self.end)
         self.size = len(rows)
         self._whole: dict[HeaderHash, Reason] = {}
         self._parts: dict[HeaderHash, int] = {}
@@ -64,7 +67,7 @@ class FileErasures:
             line, head = _line(one, head, self._federation_id)
             data += line
         self._file.append(bytes(data))
-        self.head, self.size = head, self.size + len(rows)
+        self.head, self.size, self.end = head, self.size + len(rows), self.end + len(data)
         self._remember(rows)
 
     @property
@@ -89,6 +92,37 @@ class FileErasures:
             elif one.entry not in self._whole:
                 bits = int.from_bytes(one.positions, "little")
                 self._parts[one.entry] = self._parts.get(one.entry, 0) | bits
+
+
+def mirror(path: Path, copy: Path, end: int) -> int:
+    """Add to the copy what the journal has more, durable when it returns; how many bytes that was.
+
+    ``end``: of the journal's last whole line. Raises ConfigError for a copy that is no beginning of this journal,
+    and OSError where its place cannot be written.
+    """
+    with (
+        path.open("rb") as source,
+        os.fdopen(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b") as target,
+    ):
+        size = target.seek(0, os.SEEK_END)
+        # The last line is hashed over all before it: where that is the same, everything is.
+        first = max(0, size - _COMPARED_BYTES)
+        if size > end or _between(source, first, size) != _between(target, first, size):
+            raise ConfigError(
+                f"{copy} is no beginning of this node's erasure journal",
+                next_step="It is another node's, or newer than the journal: nothing was written. Name another file.",
+            )
+        added = _between(source, size, end)
+        target.seek(size)
+        target.write(added)
+        target.flush()
+        os.fsync(target.fileno())
+    return len(added)
+
+
+def _between(file: BinaryIO, first: int, end: int) -> bytes:
+    file.seek(first)
+    return file.read(end - first)
 
 
 def read(path: Path, federation_id: FederationId) -> tuple[list[Erasure], int, bytes]:

@@ -29,6 +29,12 @@ def missing(ledger: sa.Connection, now_ms: int) -> Waiting:
     return Waiting(row[0], row[1] or 0) if row else Waiting(0, 0)
 
 
+def held_back(ledger: sa.Connection) -> int:
+    """Payloads that are not fetched until the erasure journal is known."""
+    found: int = driver.scalar(ledger, "SELECT count(*) FROM payload WHERE state = 6")
+    return found
+
+
 def unprojected(ledger: sa.Connection, projected: Cursor) -> Waiting:
     """Arrivals that are not in the index yet."""
     row = driver.row(

@@ -12,7 +12,7 @@ from node.store import schema, stores
 from node.store.payloads import State
 
 _WHOLE = ("entry", "head", "fork", "peer", "following")  # tables that are copied as they are
-_KEPT_META = ("federation_id", "echo")
+_KEPT_META = ("federation_id", "echo", "restored")
 _STATES = (  # what is live is to be fetched again; what is here for peers alone is not
     f"CASE WHEN state = {State.ERASED} THEN {State.ERASED} WHEN relay_until_ms > 0 THEN {State.UNWANTED}"
     f" WHEN state = {State.UNWANTED} THEN {State.UNWANTED} ELSE {State.MISSING} END"

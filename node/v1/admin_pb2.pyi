@@ -74,6 +74,7 @@ class GetStatusResponse(_message.Message):
     FORKS_FIELD_NUMBER: _builtins.int
     OWN_FORKS_FIELD_NUMBER: _builtins.int
     SIGNING_FIELD_NUMBER: _builtins.int
+    HELD_BACK_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     role: _builtins.int
@@ -107,6 +108,8 @@ class GetStatusResponse(_message.Message):
     forks: _builtins.int
     """Feeds that forked and that nobody settled, identity logs among them; of these, those of this member."""
     own_forks: _builtins.int
+    held_back: _builtins.int
+    """Payloads that may have been erased before the node was restored, and are not fetched until it is known."""
     @_builtins.property
     def quotas(self) -> Global___QuotaView: ...
     @_builtins.property
@@ -148,10 +151,11 @@ class GetStatusResponse(_message.Message):
         forks: _builtins.int = ...,
         own_forks: _builtins.int = ...,
         signing: _signing_pb2.SigningView | None = ...,
+        held_back: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["membership", b"membership", "quotas", b"quotas", "signing", b"signing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "signing", b"signing", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "held_back", b"held_back", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "signing", b"signing", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

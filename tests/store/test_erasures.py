@@ -73,3 +73,23 @@ def test_a_line_that_is_changed_removed_or_moved_is_named(path: Path, change: st
 def test_a_journal_of_another_federation_is_refused(path: Path) -> None:
     with pytest.raises(ConfigError, match="line 1 does not follow"):
         FileErasures(path, FederationId(bytes(32)))
+
+
+def test_the_copy_has_what_the_journal_has_and_goes_on_where_it_ended(path: Path, tmp_path: Path) -> None:
+    whole, copy = path.read_bytes(), tmp_path / "copy"
+    end = len(b"".join(lines(path)[:2]))
+    assert erasures.mirror(path, copy, end) == end
+    copy.write_bytes(whole[: end - 5])  # torn where the other machine stopped
+    assert erasures.mirror(path, copy, len(whole)) == len(whole) - end + 5
+    assert erasures.mirror(path, copy, len(whole)) == 0
+    assert copy.read_bytes() == whole
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_of_another_journal_or_a_newer_one_is_not_written_over(path: Path, tmp_path: Path) -> None:
+    whole, copy = path.read_bytes(), tmp_path / "copy"
+    for other in (b"another node's " * 9, whole + whole):
+        copy.write_bytes(other)
+        with pytest.raises(ConfigError, match="no beginning of this node's erasure journal"):
+            erasures.mirror(path, copy, len(whole))
+        assert copy.read_bytes() == other
