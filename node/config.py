@@ -23,6 +23,7 @@ SOCKET_BYTES_MAX = 107  # the kernel's: sun_path without its closing zero
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Follow = Literal["chosen", "all"]
+Personal = Literal["refuse", "audience"]
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):(0|[1-9][0-9]{0,4})")
 
@@ -40,6 +41,7 @@ class Config:
     socket: Path
     lists_follow: Follow
     erasures_copy: Path | None  # none: there is no second erasure journal
+    border_personal: Personal
     metrics_listen: str  # empty: nobody measures
     log_format: LogFormat
     log_level: LogLevel
@@ -70,6 +72,10 @@ class _Erasures(_Table, frozen=True):
     copy: str = ""
 
 
+class _Border(_Table, frozen=True):
+    personal: Personal = "refuse"
+
+
 class _Metrics(_Table, frozen=True):
     listen: str = ""
     allow_remote: bool = False
@@ -88,6 +94,7 @@ class _File(_Table, frozen=True):
     admin: _Admin = _Admin()
     lists: _Lists = _Lists()
     erasures: _Erasures = _Erasures()
+    border: _Border = _Border()
     metrics: _Metrics = _Metrics()
     log: _Log = _Log()
 
@@ -179,6 +186,7 @@ def _settle(path: Path, file: _File) -> Config:
         socket=folder / Path(file.admin.socket).expanduser() if file.admin.socket else data_folder / "admin.sock",
         lists_follow=file.lists.follow,
         erasures_copy=folder / Path(file.erasures.copy).expanduser() if file.erasures.copy else None,
+        border_personal=file.border.personal,
         metrics_listen=file.metrics.listen,
         log_format=file.log.format,
         log_level=file.log.level,
@@ -295,6 +303,11 @@ follow = {follow}
 # A second erasure journal, on another disk or machine, as "/mnt/other/tocsin-erasures". It has addresses and no values.
 # A restore needs it: a backup does not know what was erased after it was made. Empty: there is none.
 copy = ""
+
+[border]
+# What of our own records names a person, beyond what is never shared: "refuse" it, or let it through to an
+# "audience": named members, sent to them directly. What is for all members is refused either way.
+personal = "refuse"
 
 [metrics]
 # Where Prometheus is answered, as "127.0.0.1:7445". Empty: nowhere, and nothing is counted.

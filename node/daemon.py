@@ -24,6 +24,7 @@ from node.exchange import project
 from node.exchange.exchange import Exchange
 from node.feed.identity import Card
 from node.metrics.look import Looking
+from node.policy.border import Border
 from node.protocol.dialing import Dialing
 from node.protocol.fetch import Fetch
 from node.protocol.gossip import Gossip
@@ -123,7 +124,8 @@ class Daemon:
         self.threads = ReadingThreads(self.config.data_folder)
         beside = stores.projecting_stores(self.exchange.stores, self.config.data_folder)
         self.projecting = Projecting(beside, self.writer)
-        self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock)
+        border = Border(self.config.border_personal)
+        self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock, border)
         self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.following = Following(self.saying)
         self.amending = Amending(self.saying)

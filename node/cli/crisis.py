@@ -73,6 +73,7 @@ def crisis() -> None:
 @times.ends
 @click.option("--tlp", type=click.Choice(MARKS), default="green", show_default=True, help="Who may be told of it.")
 @click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched.")
+@options.allow_personal
 @click.option("--again", is_flag=True, help="Also where one of ours with the same title stands.")
 @_unconfirmed
 @options.folder
@@ -89,6 +90,7 @@ def declare(
     until_ms: int | None,
     tlp: str,
     exercise: bool,
+    allow_personal: str,
     again: bool,
     unconfirmed: bool,
     folder: Path,
@@ -113,7 +115,12 @@ def declare(
     if not yes:
         _confirm(place, letter, exercise=exercise)
     handling = _handling(tlp)
-    made = calling.ask(place, lambda node: node.declare(letter, handling, exercise=exercise, unconfirmed=unconfirmed))
+    made = calling.ask(
+        place,
+        lambda node: node.declare(
+            letter, handling, exercise=exercise, unconfirmed=unconfirmed, allow_personal=allow_personal
+        ),
+    )
     if as_json:
         printing.print_json(printing.fields_of(made))
         return
@@ -257,18 +264,25 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
 )
 @click.argument("reference")
 @click.option("--text", default="", help="Why, for all members.")
+@options.allow_personal
 @_unconfirmed
 @options.folder
 @options.as_json
 @asking.yes
-def end(reference: str, text: str, unconfirmed: bool, folder: Path, as_json: bool, yes: bool) -> None:
+def end(
+    reference: str, text: str, allow_personal: str, unconfirmed: bool, folder: Path, as_json: bool, yes: bool
+) -> None:
     """End a crisis of our own now, before its time."""
     place = calling.find(folder)
     found = _named(place, reference)
     if found.state in OVER:
         raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.")
     asking.confirm(f"End {found.reference}, {_title(found)}, now, for all members?", yes=yes)
-    ended = calling.ask(place, lambda node: node.end_crisis(found.object_id.hex(), text, unconfirmed=unconfirmed))
+    named = found.object_id.hex()
+    ended = calling.ask(
+        place,
+        lambda node: node.end_crisis(named, text, unconfirmed=unconfirmed, allow_personal=allow_personal),
+    )
     if as_json:
         printing.print_json(printing.fields_of(ended))
         return

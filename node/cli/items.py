@@ -61,6 +61,10 @@ class Source:
         kind = hashes.KINDS.get(kinds[0]) if len(kinds) == 1 else hashes.SHA256
         return replace(found, layout=replace(found.layout, kind=kind))
 
+    def for_others(self, allow_personal: str) -> "Source":
+        """With URLs looked through: who logs in and addresses of machines make a line bad, and pages of accounts."""
+        return replace(self, layout=replace(self.layout, for_others=True, accounts=bool(allow_personal)))
+
     @property
     def kind_name(self) -> str:
         """The one kind; empty where each item says its own."""

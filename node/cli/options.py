@@ -19,6 +19,15 @@ EVERYWHERE = REMOTE | {"--folder", "--config", "--json", "--yes"}
 _GIVEN = {ParameterSource.COMMANDLINE: 2, ParameterSource.ENVIRONMENT: 1}
 
 
+allow_personal = click.option(
+    "--allow-personal",
+    default="",
+    metavar="REASON",
+    help="Also with a telephone number, an e-mail address or an account in it that is nobody's private data, and why; "
+    "for the administrator and scopes protect and declare.",
+)
+
+
 def examples(*lines: str) -> str:
     """An epilog that click leaves as it is."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

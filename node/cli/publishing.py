@@ -33,6 +33,7 @@ _DRAFT = (
     click.option("--algorithm-version", default="", help="Of what made the hashes, where that matters."),
     click.option("--media-type", default="", help="What they were made of, as video/mp4."),
     click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched."),
+    options.allow_personal,
 )
 
 
@@ -52,6 +53,7 @@ def _draft(command: Command) -> Command:
         algorithm_version: str,
         media_type: str,
         exercise: bool,
+        allow_personal: str,
         **others: Any,
     ) -> Any:
         from node.v1 import record_pb2, tools_pb2
@@ -66,6 +68,7 @@ def _draft(command: Command) -> Command:
             algorithm_version=algorithm_version,
             media_type=media_type,
             exercise=exercise,
+            allow_personal=allow_personal,
         )
         return command(*arguments, **others)
 
@@ -159,6 +162,7 @@ def publish(
     _set_floor(draft, quality_floor)
     place = calling.find(folder)
     known = calling.ask(place, lambda node: _known(node, draft.name))
+    source = source.for_others(draft.allow_personal)
     source = source.of_list(known.list.kinds, known.list.quality_floor) if known else source.of_list()
     with Reading(source, file, UNDONE) as reading:
         answer = _publish(place, draft, source, reading)
@@ -202,7 +206,7 @@ def add(
     require_one(file, written)
     place = calling.find(folder)
     known = calling.ask(place, lambda node: naming.find_own(node, naming.require(name)))
-    source = source.of_list(known.list.kinds, known.list.quality_floor)
+    source = source.for_others(draft.allow_personal).of_list(known.list.kinds, known.list.quality_floor)
     draft.name, draft.exercise, draft.dry_run = known.list.name, known.exercise, dry_run
     with Reading(source, file or digests.STDIN, UNDONE, written) as reading:
         answer = _publish(place, draft, source, reading)

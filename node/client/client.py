@@ -130,22 +130,33 @@ class Client:
         exercise: bool = False,
         object_id: bytes = b"",
         unconfirmed: bool = False,
+        allow_personal: str = "",
     ) -> tools_pb2.CrisisView:
         """Declare a crisis; with the object id of an earlier try it is declared once. Raises Refused.
 
         The id is drawn once and kept over all tries; where none is answered, Unavailable names it. A node that has
-        just started waits up to a minute for its peers, and then refuses but for what is said ``unconfirmed``.
+        just started waits up to a minute for its peers, and then refuses but for what is said ``unconfirmed``. What
+        looks like a telephone number, an e-mail address or an account is refused but for a reason, ``allow_personal``.
         """
         drawn = object_id or secrets.token_bytes(16)  # noqa: TID251 - the client's own
         request = tools_pb2.DeclareRequest(
-            object_id=drawn, crisis=crisis, handling=handling, exercise=exercise, unconfirmed=unconfirmed
+            object_id=drawn,
+            crisis=crisis,
+            handling=handling,
+            exercise=exercise,
+            unconfirmed=unconfirmed,
+            allow_personal=allow_personal,
         )
         lost = f'Declare it again with object_id=bytes.fromhex("{drawn.hex()}"): it is declared once.'
         return (await self._asked(lambda tools: tools.Declare(request), lost=lost)).crisis
 
-    async def end_crisis(self, crisis: str, text: str = "", *, unconfirmed: bool = False) -> tools_pb2.CrisisView:
+    async def end_crisis(
+        self, crisis: str, text: str = "", *, unconfirmed: bool = False, allow_personal: str = ""
+    ) -> tools_pb2.CrisisView:
         """End a crisis of our own now; raises Refused. Not tried again: the second time it is over already."""
-        request = tools_pb2.EndCrisisRequest(crisis=crisis, text=text, unconfirmed=unconfirmed)
+        request = tools_pb2.EndCrisisRequest(
+            crisis=crisis, text=text, unconfirmed=unconfirmed, allow_personal=allow_personal
+        )
         lost = "It may have ended: `crises` says whether it has."
         return (await self._asked(lambda tools: tools.EndCrisis(request), lost=lost)).crisis
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from node.content import detection, hashes
+from node.content import detection, hashes, personal
 from node.content.hashes import HashKind
 
 LINE_BYTES_MAX = 1 << 20  # a TMK value in base64 has 351 kB, and other columns may stand beside it
@@ -46,6 +46,8 @@ class Layout:
     kind_column: str = ""
     quality_column: str = ""
     quality_floor: int = hashes.QUALITY_FLOOR
+    for_others: bool = False  # what is personal in a URL makes a line bad
+    accounts: bool = False  # but for the pages of accounts
 
     @property
     def has_columns(self) -> bool:
@@ -72,6 +74,8 @@ def item(layout: Layout, number: int, written: str, kind: str = "", quality: str
     """What is written in one line; raises ValueError with what it needs."""
     found = detection.named(kind) if kind else layout.kind or detection.guess(written)
     value = hashes.parse(found, written)
+    if layout.for_others and found is hashes.URL and isinstance(value, str):
+        _require_shareable(value, layout)
     if not found.has_quality or not quality:
         return Item(found, value, None, number)
     if not _QUALITY.fullmatch(quality) or int(quality) > hashes.QUALITY_MAX:
@@ -79,6 +83,11 @@ def item(layout: Layout, number: int, written: str, kind: str = "", quality: str
     if int(quality) < layout.quality_floor:
         raise ValueError(f"quality is below the floor of {layout.quality_floor}, got {int(quality)}")
     return Item(found, value, int(quality), number)
+
+
+def _require_shareable(url: str, layout: Layout) -> None:
+    if fault := personal.url_fault(url, allowed=layout.accounts):
+        raise ValueError(fault)
 
 
 def read(lines: Iterable[bytes], layout: Layout) -> Iterator[Item | Bad]:

@@ -24,6 +24,9 @@ class What(Enum):
         self.field = field
 
 
+NEVER = frozenset({What.IP, What.PASSWORD})  # shared on nobody's word
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Where it stands, in characters from 0 and up to the end; never what stands there."""
@@ -55,6 +58,11 @@ _TRIES_MAX = 1000  # in one text, of what is no telephone number after all
 # Worth asking the library of telephone numbers about: it is loaded only then.
 _DIGITS = re.compile(r"[+(]?[0-9](?:[\s()./-]{0,3}[0-9]){6,}")
 _DATE = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-[0-3][0-9]|[0-3]?[0-9]\.[01]?[0-9]\.(?:19|20)[0-9]{2}")
+_URL_FAULTS = {
+    What.PASSWORD: "the url has a user name or a password in it",
+    What.IP: "the host of the url is an IP address",
+    What.ACCOUNT: "the url is the page of an account",
+}
 _PARTS = re.compile(r"[^:/?#]+://((?:[^/?#\\]*@)?(\[[^\]/?#]*\]?|[^:/?#\\]*)[^/?#\\]*)([^?#]*)")
 _PATH = {  # hosts whose first part of a path is an account
     "t.me": re.compile(r"/(?!joinchat/|\+)(?:s/)?[A-Za-z]\w{3,31}/?"),
@@ -96,6 +104,12 @@ def in_url(url: str) -> What | None:
     if (at_host := _PATH.get(host.removeprefix("www."))) and at_host.fullmatch(path):
         return What.ACCOUNT
     return What.ACCOUNT if "@" in path and _AT_NAME.fullmatch(path) else None
+
+
+def url_fault(url: str, *, allowed: bool) -> str:
+    """Why a URL is not shared, in words; empty if it may be. ``allowed``: also the page of an account."""
+    what = in_url(url)
+    return "" if what is None or (allowed and what not in NEVER) else _URL_FAULTS[what]
 
 
 def _is_ip(host: str) -> bool:

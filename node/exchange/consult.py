@@ -12,11 +12,12 @@ from node.exchange import documents, project, records, standing
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry, keys
+from node.feed.header import Header
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.roster import Roster
-from node.policy import effect
+from node.policy import border, effect
 from node.policy.effect import Right
 from node.policy.following import Follows, List, State
 from node.policy.parameters import Parameters
@@ -293,6 +294,8 @@ def _delivery(
     stores: Stores, row: Row, trust: Trust, reader: Reader, kinds: frozenset[int]
 ) -> tools_pb2.Delivery | None:
     header = entry.decode(row.body, row.signature, trust.federation_id).header
+    if header.has_payload and not _is_marked(stores, row, header, trust, reader):
+        return None
     letter = tools_pb2.Delivery(
         entry=header_pb2.SignedEntry(header=row.body, signature=row.signature), received_ms=row.received_ms
     )
@@ -310,6 +313,16 @@ def _delivery(
     elif header.has_payload:
         letter.entry.box, letter.entry.payload = payloads.sealed(stores.ledger, row.hash)
     return letter
+
+
+def _is_marked(stores: Stores, row: Row, header: Header, trust: Trust, reader: Reader) -> bool:
+    """Whether its author said what readers may do with it. What is not projected yet is opened to see."""
+    if header.kind in border.MARKED_BY_KIND:
+        return True
+    if index.number(stores.index, row.hash) is not None:
+        return not index.is_unmarked(stores.index, row.hash)
+    opened = records.open_record(stores, row, trust, reader)
+    return opened is None or border.is_marked(opened.record)
 
 
 def cursor_letter(cursor: Cursor) -> tools_pb2.Cursor:

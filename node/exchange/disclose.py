@@ -8,7 +8,7 @@ from node.feed import entry, merkle, payload
 from node.feed.header import SEALED_RELAY, URGENT, Header
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.pae import FederationId
-from node.store import ledger, payloads
+from node.store import index, ledger, payloads
 from node.store.ledger import ForkRow, Row
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -22,7 +22,7 @@ def letter(stores: Stores, row: Row, federation_id: FederationId, now_ms: int) -
     """One entry with the box and the inline payload that any member may have, while it has not expired."""
     sent = header_pb2.SignedEntry(header=row.body, signature=row.signature)
     header = entry.decode(row.body, row.signature, federation_id).header
-    if not header.has_payload or not _is_for_others(header, now_ms):
+    if not header.has_payload or not _is_for_others(header, now_ms) or index.is_unmarked(stores.index, row.hash):
         return sent
     state = payloads.state(stores.ledger, row.hash)
     if state in (State.PRESENT, State.SEALED, State.MISSING, State.UNWANTED):
@@ -59,6 +59,8 @@ def is_for_others(stores: Stores, hash_: HeaderHash, federation_id: FederationId
     """Whether this payload is held whole and may go to a peer."""
     row = ledger.entry(stores.ledger, hash_)
     if row is None or payloads.state(stores.ledger, hash_) not in (State.PRESENT, State.SEALED):
+        return False
+    if index.is_unmarked(stores.index, hash_):
         return False
     return _is_for_others(entry.decode(row.body, row.signature, federation_id).header, now_ms)
 

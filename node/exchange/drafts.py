@@ -1,8 +1,4 @@
-"""Drafts of what we say: records with everything that decides who may read them and for how long.
-
-The author's half of the disclosure policy stands here: what is not marked is not shared, and only
-what is CLEAR or GREEN is readable by all members.
-"""
+"""Drafts of what we say: records with everything that decides who may read them and for how long."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +10,7 @@ from node.errors import Refused
 from node.exchange.publish import Draft
 from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.kinds import Kind
+from node.policy import border
 from node.policy.parameters import Parameters
 from node.v1 import header_pb2, record_pb2, tools_pb2
 
@@ -24,7 +21,6 @@ LIST_LIFE_MS = 180 * DAY_MS  # the originator's ceiling where the publisher name
 TEXT_BYTES_MAX = 16 << 10
 VERSION_DIGITS_MAX = 18
 OUTDATED, REPLACED = 4, 5  # withdrawal reasons (protos/README.md section 4)
-CLEAR, GREEN = 1, 2
 ADVICE = ("block", "review", "monitor", "ignore")
 
 
@@ -32,7 +28,7 @@ def declaration(request: tools_pb2.DeclareRequest, rules: Parameters, now_ms: in
     """A crisis as it is declared; raises Refused, naming the field."""
     crisis = record_pb2.Crisis()
     crisis.CopyFrom(request.crisis)
-    _check_handling(request.handling)
+    border.require_mark(request.handling)
     if len(request.object_id) != names.ID_BYTES:
         raise Refused(
             f"an object id has {names.ID_BYTES} bytes, got {len(request.object_id)}",
@@ -54,6 +50,7 @@ def declaration(request: tools_pb2.DeclareRequest, rules: Parameters, now_ms: in
         object_id=request.object_id,
         exercise=request.exercise,
         expires_ms=crisis.ends_ms + CRISIS_KEPT_MS,
+        allowed=request.allow_personal,
     )
 
 
@@ -86,7 +83,9 @@ def _check_times(crisis: record_pb2.Crisis, rules: Parameters, now_ms: int) -> N
         )
 
 
-def crisis_end(view: tools_pb2.CrisisView, text: str, handling: record_pb2.Handling, now_ms: int) -> Draft:
+def crisis_end(
+    view: tools_pb2.CrisisView, text: str, handling: record_pb2.Handling, now_ms: int, allowed: str = ""
+) -> Draft:
     """Our own crisis ends now, before its time."""
     act = record_pb2.CrisisAct(entry=view.entry, end=record_pb2.Note(text=text[:TEXT_BYTES_MAX]))
     return Draft(
@@ -96,12 +95,13 @@ def crisis_end(view: tools_pb2.CrisisView, text: str, handling: record_pb2.Handl
         object_id=view.object_id,
         exercise=view.exercise,
         expires_ms=max(view.crisis.ends_ms, now_ms) + CRISIS_KEPT_MS,
+        allowed=allowed,
     )
 
 
 def check_list(draft: tools_pb2.ListDraft, now_ms: int) -> None:
     """Raises Refused, naming the field, where no list can be like this."""
-    _check_handling(draft.handling)
+    border.require_mark(draft.handling)
     if not names.LIST_NAME.fullmatch(draft.name):
         raise Refused(
             f"{draft.name!r} cannot be the name of a list",
@@ -125,6 +125,12 @@ def check_list(draft: tools_pb2.ListDraft, now_ms: int) -> None:
     ends_ms = list_end_ms(draft, now_ms)
     if not now_ms < ends_ms <= now_ms + limits.LIFE_MS_MAX:
         raise Refused("a list ends in the future, within five years", next_step="Name another end.", field="expires_ms")
+
+
+def texts_of(draft: tools_pb2.ListDraft) -> tuple[record_pb2.HashList, record_pb2.Items]:
+    """What a draft has its list and its records say in words."""
+    head = record_pb2.HashList(name=draft.name, description=draft.description, labels=draft.labels)
+    return head, record_pb2.Items(algorithm_version=draft.algorithm_version, media_type=draft.media_type)
 
 
 def kind_named(name: str) -> HashKind:
@@ -248,6 +254,7 @@ def list_head(sharing: Sharing, head: record_pb2.HashList) -> Draft:
         object_id=sharing.object_id,
         exercise=draft.exercise,
         expires_ms=sharing.ends_ms,
+        looked_through=True,
     )
 
 
@@ -286,7 +293,15 @@ def rewritten(before: record_pb2.Record, rows: Sequence[items.Row], replaces: Se
 
 
 def _bulk(content: bytes, object_id: bytes, ends_ms: int, *, exercise: bool) -> Draft:
-    return Draft(Kind.ITEMS, BULK, record=content, object_id=object_id, exercise=exercise, expires_ms=ends_ms)
+    return Draft(
+        Kind.ITEMS,
+        BULK,
+        record=content,
+        object_id=object_id,
+        exercise=exercise,
+        expires_ms=ends_ms,
+        looked_through=True,
+    )
 
 
 def withdrawal(entry: bytes, positions: int, reason: int) -> Draft:
@@ -307,15 +322,6 @@ def check_reason(reason: int) -> None:
     if not 1 <= reason <= limits.REASON_MAX:
         raise Refused(
             f"there is no withdrawal reason {reason}", next_step="protos/README.md section 4 has them.", field="reason"
-        )
-
-
-def _check_handling(handling: record_pb2.Handling) -> None:
-    if handling.tlp not in (CLEAR, GREEN):
-        raise Refused(
-            "not marked, therefore not shared" if not handling.tlp else "only CLEAR and GREEN are for all members",
-            next_step="Mark it TLP:CLEAR or TLP:GREEN if all members may read it.",
-            field="handling",
         )
 
 

@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from node import limits
-from node.exchange import circles, disclose, following, standing
+from node.exchange import circles, disclose, following, records, standing
 from node.exchange.budgets import Budgets
 from node.exchange.publish import Author
 from node.exchange.quarantine import Aside
@@ -125,7 +125,11 @@ class Outgoing:
         """An entry as it is passed on, with what came along and any member may have."""
         header = verified.header
         sent = header_pb2.SignedEntry(header=header.body, signature=verified.entry.signature)
-        if header.has_payload and header.effective_carriage <= headers.SEALED_RELAY:
+        if (
+            header.has_payload
+            and header.effective_carriage <= headers.SEALED_RELAY
+            and records.is_marked(verified, self.trust, self.reader)
+        ):
             sent.box = verified.box
             if len(verified.payload) <= limits.INLINE_BYTES_MAX:
                 sent.payload = verified.payload

@@ -6,7 +6,7 @@ takes back is noted beside the records, whichever comes first; whether it counts
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from node import limits
@@ -20,12 +20,14 @@ from node.feed import entry, statements
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.feed.statements import Withdraw
+from node.policy import border
 from node.policy.following import Follows
 from node.store import arrivals, index, ledger, restrictions
 from node.store.arrivals import Arrival, Cursor
 from node.store.ledger import Row
 from node.store.restrictions import Replacement, Withdrawal
 from node.store.stores import Stores
+from node.v1 import record_pb2
 
 ARRIVALS_PER_STEP = 256
 HASH_BYTES = 32
@@ -125,11 +127,21 @@ def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader, fol
         return None
     if not opened.header.understood:
         return None  # of a later version, which knows what the rest depends on: not effective here
+    if not border.is_marked(opened.record):
+        index.put_record(stores.index, _row(_without_content(opened), 0, kind=index.UNMARKED), shown=True)
+        return None
     if opened.record.kind == Kind.ITEMS:
         return _begin_items(stores, arrival, opened) if _is_followed(opened, follows) else None
     if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
         index.put_record(stores.index, _row(opened, 0), shown=True)
     return None
+
+
+def _without_content(opened: Opened) -> Opened:
+    """Nobody said who may read it: that it came is known, and what it is of."""
+    said = opened.record
+    bare = record_pb2.Record(kind=said.kind, object_id=said.object_id, exercise=said.exercise)
+    return replace(opened, record=bare)
 
 
 def _is_followed(opened: Opened, follows: Follows) -> bool:
@@ -269,7 +281,7 @@ def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
     stores.commit("index")
 
 
-def _row(opened: Opened, count: int) -> index.Record:
+def _row(opened: Opened, count: int, *, kind: int | None = None) -> index.Record:
     header, record = opened.header, opened.record
     return index.Record(
         hash=header.hash,
@@ -277,7 +289,7 @@ def _row(opened: Opened, count: int) -> index.Record:
         seq=header.seq,
         member_id=opened.member_id,
         object_id=record.object_id,  # type: ignore[arg-type]
-        kind=record.kind,
+        kind=record.kind if kind is None else kind,
         exercise=header.exercise,
         created_ms=header.created_ms,
         expires_ms=header.expires_ms,

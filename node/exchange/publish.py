@@ -27,10 +27,11 @@ from node.feed.header import NORMAL, OPEN_RELAY, URGENT
 from node.feed.identity import log_id
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
+from node.policy import border
 from node.store import ledger, payloads, remainders
 from node.store.journal import Signed
 from node.store.stores import Stores
-from node.v1 import header_pb2
+from node.v1 import header_pb2, record_pb2
 
 
 class Journal(Protocol):
@@ -71,6 +72,8 @@ class Draft:
     expires_ms: int = 0
     carriage: int = OPEN_RELAY
     readers: tuple[bytes, ...] = ()  # KEM keys; none: all members
+    allowed: str = ""  # why what is personal in it may be said
+    looked_through: bool = False  # its text was where it came in, or when it was said first
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ def publish(
 
     Raises Refused where nothing may be signed now, and ValueError for a record too large to seal.
     """
+    for draft in drafts:
+        _require_readers(draft)
     urgent = all(draft.urgency == URGENT for draft in drafts)
     signing.require(may, trust, urgent=urgent, unconfirmed=unconfirmed)
     prepared = [_prepare(draft, author, trust, now_ms) for draft in drafts]
@@ -104,6 +109,16 @@ def publish(
     if checked.fault is not None:
         raise checked.fault
     return ingest.admit(stores, checked, trust, author.reader, now_ms)
+
+
+def _require_readers(draft: Draft) -> None:
+    """Raises Refused where nobody said who may read a record, or fewer than could."""
+    if kinds.is_statement(draft.kind):
+        return
+    record = record_pb2.Record.FromString(draft.record)
+    border.require_audience(record, for_all=not draft.readers)
+    if record.kind not in border.MARKED_BY_KIND:
+        border.require_mark(record.handling, for_all=not draft.readers)
 
 
 def _prepare(draft: Draft, author: Author, trust: Trust, now_ms: int) -> _Prepared:

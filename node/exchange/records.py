@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from node.errors import Malformed
 from node.exchange import verification
 from node.exchange.trust import Trust
-from node.exchange.verified import Reader
+from node.exchange.verified import Reader, Verified
 from node.feed import box as boxes
 from node.feed import entry, payload
 from node.feed.header import Header
 from node.feed.keys import MemberId
 from node.feed.pae import FederationId
+from node.policy import border
 from node.store import payloads, remainders
 from node.store.ledger import Row
 from node.store.remainders import Remainder
@@ -47,6 +48,18 @@ def open_record(stores: Stores, row: Row, trust: Trust, reader: Reader) -> Opene
     except Malformed:
         return None
     return Opened(header, feed.member_id, row.received_ms, record, key)
+
+
+def is_marked(verified: Verified, trust: Trust, reader: Reader) -> bool:
+    """Whether what came along with an entry says what readers may do with it; what cannot be read here may."""
+    if not verified.payload or not verified.readable or verified.header.kind in border.MARKED_BY_KIND:
+        return True
+    header, author = verified.header, verified.member_id
+    key = verification.open_key(header, boxes.decode(verified.box), author, trust.federation_id, reader)
+    try:
+        return key is None or border.is_marked(verification.unseal(header, author, key, verified.payload, trust))
+    except Malformed:
+        return True
 
 
 def _open_remainder(

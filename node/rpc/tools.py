@@ -1,6 +1,6 @@
 """Service Tools: what in-house tools ask. Thin: parse, call one thing, answer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
@@ -11,7 +11,7 @@ from node.exchange import consult
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
-from node.rpc import gate, status
+from node.rpc import gate, overriding, status
 from node.rpc.gate import Access, ToolCaller
 from node.runtime.following import Following
 from node.runtime.listing import Listing
@@ -74,11 +74,13 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
     @status.answers
     async def Declare(self, request: tools_pb2.DeclareRequest, _: _Context) -> tools_pb2.DeclareResponse:  # noqa: N802
         """Declare a crisis."""
+        overriding.allow_personal(request.allow_personal, "declaration")
         return await self._publishing.declare(request)
 
     @status.answers
     async def EndCrisis(self, request: tools_pb2.EndCrisisRequest, _: _Context) -> tools_pb2.EndCrisisResponse:  # noqa: N802
         """End our own crisis before its time."""
+        overriding.allow_personal(request.allow_personal, "end of a crisis")
         return await self._publishing.end_crisis(request)
 
     @status.answers
@@ -95,7 +97,7 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
     ) -> tools_pb2.PublishListResponse:
         """Publish a list: first what it is, then its items."""
         async with status.told(context), self._staging.open() as staged:
-            draft = await _received(request_iterator, staged, "list")
+            draft = await _received(request_iterator, staged, "list", lambda said: _take_for_others(said, staged))
             return await self._listing.publish(draft, staged)
         raise AssertionError  # an abort never returns
 
@@ -233,7 +235,14 @@ def _reader(name: str) -> str:
     return f"tool/{found.name}/{name}" if isinstance(found, ToolCaller) else f"administrator/{name}"
 
 
-async def _received(requests: AsyncIterator[Any], staged: Staged, first: str) -> Any:
+def _take_for_others(draft: tools_pb2.ListDraft, staged: Staged) -> None:
+    overriding.allow_personal(draft.allow_personal, "list")
+    staged.for_others, staged.accounts = True, bool(draft.allow_personal)
+
+
+async def _received(
+    requests: AsyncIterator[Any], staged: Staged, first: str, begin: Callable[[Any], None] = lambda _: None
+) -> Any:
     """What the first message says; the items of all others are staged, up to the one that says that was all.
 
     A call that breaks off may look here like one that ends. Raises Refused.
@@ -242,6 +251,7 @@ async def _received(requests: AsyncIterator[Any], staged: Staged, first: str) ->
     async for request in requests:
         if request.HasField(first):
             said = getattr(request, first)
+            begin(said)
         elif request.HasField("total"):
             whole = request.total.items == staged.sent
         elif said is not None:

@@ -21,6 +21,8 @@ from node.exchange.publish import Draft
 from node.feed.box import Randomness
 from node.feed.header import BULK, URGENT
 from node.feed.keys import HeaderHash, ObjectId
+from node.policy import border
+from node.policy.border import Reach
 from node.policy.effect import Right
 from node.runtime.saying import Saying
 from node.runtime.staging import Staged
@@ -56,6 +58,8 @@ class Listing:
         async with self._lock(draft.name):
             saying, seen = self._saying, self._saying.view_of(Right.PUBLISH)
             drafts.check_list(draft, seen.now_ms)
+            for content in drafts.texts_of(draft):
+                border.check_content(content, saying.border(), Reach(reason=draft.allow_personal))
             await saying.caught_up(bulk=True)
             find = partial(holdings.own_list, seen=seen, name=draft.name, exercise=draft.exercise)
             head = await saying.reading.run(find)

@@ -6,6 +6,7 @@ from node.errors import Refused
 from node.exchange import consult, drafts
 from node.feed.header import URGENT
 from node.feed.keys import ObjectId
+from node.policy import border
 from node.policy.effect import Right
 from node.runtime.saying import Saying
 from node.runtime.work import Work
@@ -59,8 +60,8 @@ class Publishing:
             saying.require(Right.DECLARE, seen)
             if found.state in consult.OVER:
                 raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.", field="crisis")
-            handling = record_pb2.Handling(tlp=drafts.GREEN)
-            draft = drafts.crisis_end(found, request.text, handling, seen.now_ms)
+            handling = record_pb2.Handling(tlp=border.GREEN)
+            draft = drafts.crisis_end(found, request.text, handling, seen.now_ms, request.allow_personal)
             await saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
             ended = await self._crisis(saying.view(), found.object_id)
             return tools_pb2.EndCrisisResponse(crisis=ended)

@@ -1,12 +1,14 @@
 """Saying something of our own, as far as this member may, and waiting until it is visible here."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from node.errors import Refused
 from node.exchange import consult, project
 from node.exchange.publish import Draft
 from node.feed.keys import HeaderHash
-from node.policy import effect
+from node.policy import border, effect
+from node.policy.border import Border, Reach
 from node.policy.effect import Right
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
@@ -14,16 +16,24 @@ from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
 from node.store import arrivals, index, ledger
+from node.v1 import record_pb2
 
 
 class Saying:
     """What publishing a crisis and publishing a list have alike."""
 
     def __init__(
-        self, peering: Peering, writer: Writer, reading: Reading, projecting: Projecting, clock: Clock
+        self,
+        peering: Peering,
+        writer: Writer,
+        reading: Reading,
+        projecting: Projecting,
+        clock: Clock,
+        border: Border | None = None,
     ) -> None:
         self.peering, self.writer, self.reading = peering, writer, reading
         self.projecting, self.clock = projecting, clock
+        self._border = border or Border()
 
     def view(self) -> consult.View:
         """What is trusted and followed now."""
@@ -43,12 +53,22 @@ class Saying:
             rules = "`tocsin charter show` says who may do what."
             raise Refused(f"this node may not {right}: {obstacle}", next_step=rules if seen.roster.in_force else waits)
 
+    def border(self) -> Border:
+        """What may be said of persons here."""
+        seat = self.view().roster.seats.get(self.writer.reader.member_id)
+        return replace(self._border, countries=(seat.country,) if seat and seat.country else ())
+
     async def say(self, drafts: Sequence[Draft], lane: int, *, unconfirmed: bool = False) -> HeaderHash:
         """Say these; durable and on their way when it returns. The last one's header hash.
 
+        Raises Refused for what the border does not let through.
         After a start it waits for the peers' echoes; raises Refused where they do not come in time, but for lane 0
         with the operator's word, ``unconfirmed``.
         """
+        for draft in drafts:
+            if draft.record and not draft.looked_through:
+                reach = Reach(for_all=not draft.readers, carriage=draft.carriage, reason=draft.allowed)
+                border.check(record_pb2.Record.FromString(draft.record), self.border(), reach)
         await self.peering.embargo.over()
         admitted = await self.peering.publish(drafts, lane, unconfirmed=unconfirmed)
         return admitted.entries[-1].header.hash

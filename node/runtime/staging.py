@@ -5,7 +5,7 @@ it sorts and compares, so a list of ten million delays nobody.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from node.content import hashes
+from node.content import hashes, personal
 from node.content.hashes import HashKind
 from node.errors import Refused
 from node.exchange import drafts
@@ -33,6 +33,8 @@ class Staged:
     def __init__(self, connection: sa.Connection, thread: ThreadPoolExecutor) -> None:
         self.counts: dict[HashKind, int] = {}  # once settled
         self.sent = 0  # items, as often as they came
+        self.for_others = False  # what is personal in a URL is refused
+        self.accounts = False  # but for the pages of accounts
         self._connection, self._thread = connection, thread
         self._holders = 1  # the call, and whatever goes on without it
 
@@ -45,7 +47,17 @@ class Staged:
         if kind.is_fixed and not values.qualities:
             await self.run(lambda connection: staging.add_packed(connection, kind, values.digests))
         else:
-            await self.run(lambda connection: staging.add_rows(connection, kind, _rows(kind, values)))
+            rows = _rows(kind, values)
+            if kind is hashes.URL and self.for_others:
+                self._look_through(values.texts)
+            await self.run(lambda connection: staging.add_rows(connection, kind, rows))
+
+    def _look_through(self, urls: Sequence[str]) -> None:
+        for number, url in enumerate(urls, self.sent - len(urls) + 1):
+            if fault := personal.url_fault(url, allowed=self.accounts):
+                raise Refused(
+                    f"item {number:,}: {fault}", next_step="Nothing was published. Leave it out.", field="values"
+                )
 
     async def settle(self) -> None:
         """All are here: sort them."""

@@ -38,6 +38,8 @@ class Found:
     position: int
 
 
+UNMARKED = 0  # the kind under which stands what came without a mark: no reader asks for it
+
 _RECORD = (
     "hash, feed_id, seq, member_id, object_id, kind, exercise, created_ms, expires_ms, received_ms, items, content"
 )
@@ -92,6 +94,11 @@ def show(index: sa.Connection, number: int) -> None:
 def is_shown(index: sa.Connection, hash_: HeaderHash) -> bool:
     """Whether readers find this record."""
     return bool(driver.scalar(index, "SELECT shown FROM record WHERE hash = ?", (hash_,)))
+
+
+def is_unmarked(index: sa.Connection, hash_: HeaderHash) -> bool:
+    """Whether this record came without a mark."""
+    return bool(driver.scalar(index, "SELECT kind = ? FROM record WHERE hash = ?", (UNMARKED, hash_)))
 
 
 def number(index: sa.Connection, hash_: HeaderHash) -> int | None:

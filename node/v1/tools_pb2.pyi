@@ -33,12 +33,17 @@ class DeclareRequest(_message.Message):
     EXERCISE_FIELD_NUMBER: _builtins.int
     HANDLING_FIELD_NUMBER: _builtins.int
     UNCONFIRMED_FIELD_NUMBER: _builtins.int
+    ALLOW_PERSONAL_FIELD_NUMBER: _builtins.int
     object_id: _builtins.bytes
     """16 random bytes, drawn by the caller: the same request again is the same declaration."""
     exercise: _builtins.bool
     unconfirmed: _builtins.bool
     """The operator's word that it cannot wait: also where too few peers have shown, a minute after the node's start,
     what they hold of its feed. If it runs on an old copy, the feed forks here.
+    """
+    allow_personal: _builtins.str
+    """Why telephone numbers, e-mail addresses or accounts found in the text are nobody's private data. Absent: they are
+    refused. For the administrator and for scopes protect and declare.
     """
     @_builtins.property
     def crisis(self) -> _record_pb2.Crisis: ...
@@ -52,10 +57,11 @@ class DeclareRequest(_message.Message):
         exercise: _builtins.bool = ...,
         handling: _record_pb2.Handling | None = ...,
         unconfirmed: _builtins.bool = ...,
+        allow_personal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "handling", b"handling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "exercise", b"exercise", "handling", b"handling", "object_id", b"object_id", "unconfirmed", b"unconfirmed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_personal", b"allow_personal", "crisis", b"crisis", "exercise", b"exercise", "handling", b"handling", "object_id", b"object_id", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -92,21 +98,24 @@ class EndCrisisRequest(_message.Message):
     CRISIS_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     UNCONFIRMED_FIELD_NUMBER: _builtins.int
+    ALLOW_PERSONAL_FIELD_NUMBER: _builtins.int
     crisis: _builtins.str
     """Object id, short reference or name."""
     text: _builtins.str
     unconfirmed: _builtins.bool
     """As in DeclareRequest."""
+    allow_personal: _builtins.str
     def __init__(
         self,
         *,
         crisis: _builtins.str = ...,
         text: _builtins.str = ...,
         unconfirmed: _builtins.bool = ...,
+        allow_personal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "text", b"text", "unconfirmed", b"unconfirmed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_personal", b"allow_personal", "crisis", b"crisis", "text", b"text", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,6 +294,7 @@ class ListDraft(_message.Message):
     ALGORITHM_VERSION_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
+    ALLOW_PERSONAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     kind: _builtins.str
     """Of items that do not say it themselves."""
@@ -305,6 +315,8 @@ class ListDraft(_message.Message):
     media_type: _builtins.str
     dry_run: _builtins.bool
     """Say what would change, and change nothing."""
+    allow_personal: _builtins.str
+    """As in DeclareRequest; also for URLs that are an account's page."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -327,10 +339,11 @@ class ListDraft(_message.Message):
         algorithm_version: _builtins.str = ...,
         media_type: _builtins.str = ...,
         dry_run: _builtins.bool = ...,
+        allow_personal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor", "handling", b"handling", "quality_floor", b"quality_floor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor", "advice", b"advice", "algorithm_version", b"algorithm_version", "crisis", b"crisis", "description", b"description", "dry_run", b"dry_run", "exercise", b"exercise", "expires_ms", b"expires_ms", "handling", b"handling", "kind", b"kind", "labels", b"labels", "media_type", b"media_type", "name", b"name", "quality_floor", b"quality_floor", "removed_percent_max", b"removed_percent_max", "replace", b"replace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor", "advice", b"advice", "algorithm_version", b"algorithm_version", "allow_personal", b"allow_personal", "crisis", b"crisis", "description", b"description", "dry_run", b"dry_run", "exercise", b"exercise", "expires_ms", b"expires_ms", "handling", b"handling", "kind", b"kind", "labels", b"labels", "media_type", b"media_type", "name", b"name", "quality_floor", b"quality_floor", "removed_percent_max", b"removed_percent_max", "replace", b"replace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality_floor: _TypeAlias = _typing.Literal["quality_floor"]  # noqa: Y015
     _WhichOneofArgType__quality_floor: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor"]  # noqa: Y015

@@ -8,8 +8,9 @@ from pathlib import Path
 from random import Random
 
 from node.client import CaughtUp, Client, Received
-from node.exchange.drafts import GREEN, HOUR_MS
+from node.exchange.drafts import HOUR_MS
 from node.feed.kinds import Kind
+from node.policy.border import GREEN
 from node.v1 import record_pb2
 from tests.bench import lists, nodes
 from tests.bench.results import Measure, Reference, Stopwatch, percentile

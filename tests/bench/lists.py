@@ -12,7 +12,7 @@ from random import Random
 from node import limits
 from node.client import Client
 from node.content.hashes import SHA256
-from node.exchange.drafts import GREEN
+from node.policy.border import GREEN
 from node.v1 import record_pb2, tools_pb2
 from tests.bench import changing, nodes, steps
 from tests.bench.nodes import Memory, Peaks

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from node.client import Received
 from node.content.hashes import SHA256
 from node.errors import Unavailable
-from node.exchange.drafts import GREEN, HOUR_MS
+from node.exchange.drafts import HOUR_MS
 from node.feed.kinds import Kind
+from node.policy.border import GREEN
 from node.v1 import record_pb2, tools_pb2
 from tests.chaos.plan import Plan
 from tests.chaos.world import LOOK_AGAIN_S, Lost, World

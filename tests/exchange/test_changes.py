@@ -23,7 +23,12 @@ LATER_MS = NOW_MS + changes.REWRITTEN_AFTER_MS
 def part(
     number: int, items: int, lost: int = 0, since_ms: int = NOW_MS, label: str = "a", kind: str = "sha256"
 ) -> Part:
-    said = record_pb2.Record(kind=Kind.ITEMS, object_id=b"l" * 16, items=record_pb2.Items(kind=kind, labels=[label]))
+    said = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2),
+        kind=Kind.ITEMS,
+        object_id=b"l" * 16,
+        items=record_pb2.Items(kind=kind, labels=[label]),
+    )
     row = Record(
         hash=number.to_bytes(32),  # type: ignore[arg-type]
         feed_id=b"f" * 32,  # type: ignore[arg-type]

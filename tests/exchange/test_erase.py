@@ -47,7 +47,9 @@ def _chance(node: Exchange, author: Exchange) -> None:
 
 
 def digests_draft(values: Sequence[bytes] = DIGESTS, replaces: Sequence[bytes] = ()) -> Draft:
-    record = record_pb2.Record(kind=Kind.ITEMS, object_id=b"l" * 16, replaces=replaces)
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.ITEMS, object_id=b"l" * 16, replaces=replaces
+    )
     record.items.kind, record.items.digests = "sha256", b"".join(values)
     return Draft(Kind.ITEMS, BULK, record=record.SerializeToString(), object_id=b"l" * 16, expires_ms=ENDS_MS)
 
@@ -151,7 +153,7 @@ def test_a_remainder_is_served_to_nobody_and_a_smaller_one_takes_its_place(
 
 
 def test_texts_leave_as_digests_do(tmp_path: Path, node: Exchange, author: Exchange) -> None:
-    record = record_pb2.Record(kind=Kind.ITEMS, object_id=b"l" * 16)
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.ITEMS, object_id=b"l" * 16)
     record.items.kind = "url"
     record.items.values.extend(sorted(TEXTS))
     draft = Draft(Kind.ITEMS, BULK, record=record.SerializeToString(), object_id=b"l" * 16, expires_ms=ENDS_MS)

@@ -66,7 +66,9 @@ def _thief(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
 def declaration(number: int) -> Draft:
     object_id = number.to_bytes(16)
     crisis = record_pb2.Crisis(title=f"crisis {number}", ends_ms=ENDS_MS)
-    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=object_id, crisis=crisis)
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.DECLARATION, object_id=object_id, crisis=crisis
+    )
     return Draft(
         Kind.DECLARATION, URGENT, record=record.SerializeToString(), object_id=object_id, expires_ms=ENDS_MS + 1
     )
@@ -74,7 +76,9 @@ def declaration(number: int) -> Draft:
 
 def end_of(number: int) -> Draft:
     act = record_pb2.CrisisAct(end=record_pb2.Note())
-    record = record_pb2.Record(kind=Kind.CRISIS_ACT, object_id=number.to_bytes(16), crisis_act=act)
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=number.to_bytes(16), crisis_act=act
+    )
     object_id = number.to_bytes(16)
     return Draft(Kind.CRISIS_ACT, URGENT, record=record.SerializeToString(), object_id=object_id, expires_ms=ENDS_MS)
 

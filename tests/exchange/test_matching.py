@@ -51,7 +51,12 @@ class Lists:
         return consult.view(self.trust, self.follows, self.now_ms)
 
     def head(self, author: Member, object_id: ObjectId, letter: record_pb2.HashList) -> None:
-        self._put(author, record_pb2.Record(kind=Kind.LIST, object_id=object_id, list=letter), 0, exercise=False)
+        self._put(
+            author,
+            record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.LIST, object_id=object_id, list=letter),
+            0,
+            exercise=False,
+        )
 
     def items(
         self,

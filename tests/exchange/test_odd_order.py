@@ -52,13 +52,16 @@ def hash_of(node: Exchange, letter: Letter) -> HeaderHash:
 def items_draft(urgency: int = BULK, first: int = 1) -> Draft:
     digests = b"".join(i.to_bytes(32) for i in range(first, first + 4096))
     letter = record_pb2.Items(kind="sha256", digests=digests)
-    record = record_pb2.Record(kind=Kind.ITEMS, object_id=b"l" * 16, items=letter)
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.ITEMS, object_id=b"l" * 16, items=letter)
     return Draft(Kind.ITEMS, urgency, record=record.SerializeToString(), object_id=b"l" * 16, expires_ms=ENDS_MS)
 
 
 def crisis_draft(size: int = 0) -> Draft:
     record = record_pb2.Record(
-        kind=Kind.DECLARATION, object_id=b"c" * 16, crisis=record_pb2.Crisis(title="t" + "x" * size, ends_ms=ENDS_MS)
+        handling=record_pb2.Handling(tlp=2),
+        kind=Kind.DECLARATION,
+        object_id=b"c" * 16,
+        crisis=record_pb2.Crisis(title="t" + "x" * size, ends_ms=ENDS_MS),
     )
     return Draft(
         Kind.DECLARATION, URGENT, record=record.SerializeToString(), object_id=b"c" * 16, expires_ms=ENDS_MS + DAY_MS

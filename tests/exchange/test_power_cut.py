@@ -24,7 +24,10 @@ def publish(exchange: Exchange, first: int) -> None:
     for start in range(first, first + 5000, limits.ITEMS_MAX):
         packed = b"".join(i.to_bytes(32) for i in range(start, min(start + limits.ITEMS_MAX, first + 5000)))
         record = record_pb2.Record(
-            kind=Kind.ITEMS, object_id=b"l" * 16, items=record_pb2.Items(kind="sha256", digests=packed)
+            handling=record_pb2.Handling(tlp=2),
+            kind=Kind.ITEMS,
+            object_id=b"l" * 16,
+            items=record_pb2.Items(kind="sha256", digests=packed),
         )
         draft = Draft(Kind.ITEMS, BULK, record=record.SerializeToString(), object_id=b"l" * 16, expires_ms=ENDS_MS)
         exchange.publish([draft], BASE_MS)

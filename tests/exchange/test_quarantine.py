@@ -31,7 +31,9 @@ SOMEBODY = member(9).member_id
 def crisis(title: str) -> Draft:
     object_id = title.encode().ljust(16, b"-")
     said = record_pb2.Crisis(title=title, ends_ms=ENDS_MS)
-    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=object_id, crisis=said)
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.DECLARATION, object_id=object_id, crisis=said
+    )
     return Draft(Kind.DECLARATION, URGENT, record=record.SerializeToString(), object_id=object_id, expires_ms=ENDS_MS)
 
 

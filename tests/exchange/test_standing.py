@@ -26,7 +26,9 @@ Letter = header_pb2.SignedEntry
 
 
 def items_of(numbers: range, replaces: list[bytes] | None = None, list_id: bytes = LIST) -> Draft:
-    record = record_pb2.Record(kind=Kind.ITEMS, object_id=list_id, replaces=replaces)
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.ITEMS, object_id=list_id, replaces=replaces
+    )
     record.items.kind, record.items.digests = "sha256", b"".join(i.to_bytes(32) for i in numbers)
     return Draft(Kind.ITEMS, BULK, record=record.SerializeToString(), object_id=list_id, expires_ms=ENDS_MS)
 

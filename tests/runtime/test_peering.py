@@ -36,7 +36,9 @@ async def _nodes(tmp_path: Path) -> AsyncIterator[list[Running]]:
 
 def declaration() -> Draft:
     crisis = record_pb2.Crisis(title="test", ends_ms=ENDS_MS)
-    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=b"c" * 16, crisis=crisis)
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.DECLARATION, object_id=b"c" * 16, crisis=crisis
+    )
     return Draft(Kind.DECLARATION, URGENT, record=record.SerializeToString(), object_id=b"c" * 16, expires_ms=ENDS_MS)
 
 
@@ -46,7 +48,10 @@ def hash_list() -> list[Draft]:
     for start in range(0, len(rising), limits.ITEMS_MAX):
         packed = b"".join(rising[start : start + limits.ITEMS_MAX])
         record = record_pb2.Record(
-            kind=Kind.ITEMS, object_id=b"l" * 16, items=record_pb2.Items(kind="sha256", digests=packed)
+            handling=record_pb2.Handling(tlp=2),
+            kind=Kind.ITEMS,
+            object_id=b"l" * 16,
+            items=record_pb2.Items(kind="sha256", digests=packed),
         )
         drafts.append(
             Draft(Kind.ITEMS, BULK, record=record.SerializeToString(), object_id=b"l" * 16, expires_ms=ENDS_MS)

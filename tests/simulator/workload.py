@@ -37,7 +37,13 @@ def draft(random: Random, federation: Federation, now_ms: int, published: list[b
 def _crisis(random: Random, ends_ms: int, *, exercise: bool) -> Draft:
     object_id = random.randbytes(16)
     crisis = record_pb2.Crisis(title="simulated", harm=3, virality=3, ends_ms=ends_ms)
-    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=object_id, exercise=exercise, crisis=crisis)
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2),
+        kind=Kind.DECLARATION,
+        object_id=object_id,
+        exercise=exercise,
+        crisis=crisis,
+    )
     return Draft(
         Kind.DECLARATION, URGENT, record=_bytes(record), object_id=object_id, exercise=exercise, expires_ms=ends_ms
     )
@@ -49,7 +55,10 @@ def _items(random: Random, ends_ms: int, published: list[bytes], count: int, urg
     published.append(digests[0])
     packed = b"".join(sorted(digests)[: limits.ITEMS_MAX])
     record = record_pb2.Record(
-        kind=Kind.ITEMS, object_id=object_id, items=record_pb2.Items(kind="sha256", digests=packed)
+        handling=record_pb2.Handling(tlp=2),
+        kind=Kind.ITEMS,
+        object_id=object_id,
+        items=record_pb2.Items(kind="sha256", digests=packed),
     )
     return Draft(Kind.ITEMS, urgency, record=_bytes(record), object_id=object_id, expires_ms=ends_ms)
 
@@ -64,7 +73,10 @@ def _document(random: Random, ends_ms: int, size: int) -> Draft:
 def _sealed(random: Random, federation: Federation, ends_ms: int) -> Draft:
     readers = random.sample(federation.members, 3)
     record = record_pb2.Record(
-        kind=Kind.OPINION, object_id=random.randbytes(16), opinion=record_pb2.Opinion(note="for three")
+        handling=record_pb2.Handling(tlp=2),
+        kind=Kind.OPINION,
+        object_id=random.randbytes(16),
+        opinion=record_pb2.Opinion(note="for three"),
     )
     return Draft(
         Kind.OPINION,
