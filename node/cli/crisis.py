@@ -8,6 +8,7 @@ import click
 
 from node.cli import asking, calling, clock, countries, options, printing, roster, rules, times
 from node.cli.calling import Place
+from node.content import personal
 from node.errors import Refused
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
         [
             (
                 one.reference,
-                printing.shortened(f"EXERCISE {one.crisis.title}" if one.exercise else one.crisis.title),
+                _title(one),
                 one.member_name,
                 _state(one),
                 printing.moment(one.ends_ms),
@@ -244,7 +245,7 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
     printing.print_fields(
         [
             ("by", found.member_name),
-            ("summary", said.summary),
+            ("summary", personal.mask(said.summary)),
             ("framework", f"{said.framework.name} {said.framework.version}".strip()),
             ("places", ", ".join(said.event.places)),
             ("harm", _word(said.harm)),
@@ -310,7 +311,8 @@ def _line(found: "tools_pb2.CrisisView") -> str:
 
 
 def _title(found: "tools_pb2.CrisisView") -> str:
-    return f"{'EXERCISE ' if found.exercise else ''}{printing.shortened(found.crisis.title)}"
+    """What others say may name a machine that is somebody's; programs get it as it is."""
+    return printing.shortened(f"{'EXERCISE ' if found.exercise else ''}{personal.mask(found.crisis.title)}")
 
 
 def _state(found: "tools_pb2.CrisisView") -> str:

@@ -118,6 +118,7 @@ def _details(found: "admin_pb2.GetStatusResponse", ruled: str, lists: int, activ
         ("crises", f"{active or 'none'} active; `tocsin crisis list` has all"),
         ("lists", f"{lists:,}, {found.items:,} items"),
         ("entries", f"{found.entries:,}, {found.payloads_wanted:,} payloads wanted"),
+        ("unmarked", _unmarked(found)),
         ("quotas", _quotas(found.quotas)),
         ("signing", timekeeping.words(found.signing)),
         ("clock", _clock(found)),
@@ -128,6 +129,14 @@ def _details(found: "admin_pb2.GetStatusResponse", ruled: str, lists: int, activ
         ("data", found.data_folder),
         ("index digest", found.index_digest.hex()),
     ]
+
+
+def _unmarked(found: "admin_pb2.GetStatusResponse") -> str:
+    """Whom to ask for a handling mark."""
+    if not found.unmarked:
+        return ""
+    parts = [f"{one.records:,} of {printing.plain(one.member_name)}" for one in found.unmarked]
+    return f"records without a handling mark, neither shown nor passed on: {', '.join(parts)}"
 
 
 def _quotas(found: "admin_pb2.QuotaView") -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.cli import amending, calling, options, printing, records
+from node.content import personal
 from node.feed import kinds as kind_names
 from node.feed.kinds import Kind
 
@@ -165,7 +166,7 @@ async def _what(node: "Client", event: "Received", lists: dict[bytes, str]) -> l
         return await amending.signed(node, event.member_id, event.created_ms)
     match record.WhichOneof("content") if record else None, record:
         case "crisis", found if found:
-            return [await _reference(node, event.object_id), printing.shortened(found.crisis.title)]
+            return [await _reference(node, event.object_id), printing.shortened(personal.mask(found.crisis.title))]
         case "crisis_act", found if found:
             act = found.crisis_act.WhichOneof("act") or "act"
             return [act.replace("_", " "), await _reference(node, event.object_id)]

@@ -29,7 +29,7 @@ from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
-from node.store import health, ledger
+from node.store import figures, health, ledger
 from node.store.peers import APPROVED, Peer
 from node.store.stores import Stores
 from node.v1 import admin_pb2
@@ -239,6 +239,10 @@ def _counts(stores: Stores, seen: View) -> admin_pb2.GetStatusResponse:
         entries=ledger.entry_count(stores.ledger),
         held_back=health.held_back(stores.ledger),
         items=consult.item_total(stores, seen),
+        unmarked=[
+            admin_pb2.UnmarkedView(member_id=member_id, member_name=seen.trust.name_of(member_id), records=count)
+            for member_id, count in figures.unmarked(stores)
+        ],
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from node.feed.keys import MemberId
 from node.store import driver, health, index, ledger
 from node.store.arrivals import Cursor
 from node.store.stores import Stores
@@ -33,6 +34,12 @@ def read(stores: Stores, now_ms: int) -> Figures:
         oldest_wanted_ms=missing.since_ms,
         unprojected=_unprojected(stores.ledger, projected),
     )
+
+
+def unmarked(stores: Stores) -> list[tuple[MemberId, int]]:
+    """How many records of each member came without a mark."""
+    statement = "SELECT member_id, count(*) FROM record WHERE kind = ? GROUP BY member_id ORDER BY member_id"
+    return [(row[0], row[1]) for row in driver.rows(stores.index, statement, (index.UNMARKED,))]
 
 
 def _unprojected(connection: sa.Connection, projected: Cursor) -> tuple[int, int]:

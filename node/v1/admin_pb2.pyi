@@ -74,6 +74,7 @@ class GetStatusResponse(_message.Message):
     FORKS_FIELD_NUMBER: _builtins.int
     OWN_FORKS_FIELD_NUMBER: _builtins.int
     SIGNING_FIELD_NUMBER: _builtins.int
+    UNMARKED_FIELD_NUMBER: _builtins.int
     HELD_BACK_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
@@ -118,6 +119,10 @@ class GetStatusResponse(_message.Message):
 
     @_builtins.property
     def signing(self) -> _signing_pb2.SigningView: ...
+    @_builtins.property
+    def unmarked(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnmarkedView]:
+        """Records of others that came without a handling mark: stored, and neither shown nor passed on."""
+
     def __init__(
         self,
         *,
@@ -151,15 +156,41 @@ class GetStatusResponse(_message.Message):
         forks: _builtins.int = ...,
         own_forks: _builtins.int = ...,
         signing: _signing_pb2.SigningView | None = ...,
+        unmarked: _abc.Iterable[Global___UnmarkedView] | None = ...,
         held_back: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["membership", b"membership", "quotas", b"quotas", "signing", b"signing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "held_back", b"held_back", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "signing", b"signing", "started_ms", b"started_ms", "tools_listen", b"tools_listen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "held_back", b"held_back", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "signing", b"signing", "started_ms", b"started_ms", "tools_listen", b"tools_listen", "unmarked", b"unmarked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class UnmarkedView(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_NAME_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.bytes
+    member_name: _builtins.str
+    records: _builtins.int
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.bytes = ...,
+        member_name: _builtins.str = ...,
+        records: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "member_name", b"member_name", "records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmarkedView: _TypeAlias = UnmarkedView  # noqa: Y015
 
 @_typing.final
 class QuotaView(_message.Message):
