@@ -85,6 +85,12 @@ def test_only_verification_makes_checked_entries_and_only_ingest_appends() -> No
         assert "ledger.append" not in names or path.name == "ingest.py", path
 
 
+def test_whatever_our_own_tools_say_goes_through_the_one_door_out() -> None:
+    """It looks texts through (section 7 of protos/README.md)."""
+    saying = [path.name for path in MODULES if "peering.publish(" in path.read_text()]
+    assert saying == ["saying.py"]
+
+
 def test_the_hostile_peer_borrows_nothing_of_ours() -> None:
     """Else a mistake of ours in making bytes would be one in reading them too."""
     for path in [*(ROOT / "tests" / "hostile").glob("*.py"), ROOT / "tests" / "vectors" / "wire.py"]:

@@ -71,6 +71,7 @@ def samples(folder: Path, made: Path) -> list[Sample]:
     films.write_text("\n".join(features(folder / "tmk")) + "\n")
     by_name = ("--kind", "pdq", "--column", "pdq")
     good, rejects = above_the_floor(images)
+    shared, logins = without_logins(urls)
     return [
         Sample(0, "unit42", unit42, ("--kind", "sha256"), column(unit42, 0)),
         Sample(1, "debian-sources", debian, ("--kind", "sha256"), column(debian, 0)),
@@ -83,7 +84,7 @@ def samples(folder: Path, made: Path) -> list[Sample]:
         Sample(3, "videos", videos, ("--kind", "vpdq"), tuple(videos.read_text().splitlines())),
         Sample(3, "films", films, ("--kind", "tmk"), tuple(films.read_text().splitlines())),
         Sample(4, "bazaar", tlsh, ("--kind", "tlsh"), tuple(f"T1{one}" for one in column(tlsh, 1, ",", 1))),
-        Sample(4, "urls", urls, ("--kind", "url"), tuple(content(urls).splitlines())),
+        Sample(4, "urls", urls, ("--kind", "url"), shared, rejects=logins),
     ]
 
 
@@ -131,6 +132,14 @@ def above_the_floor(path: Path) -> tuple[tuple[str, ...], bytes]:
     ]
     good = {row[6] for row in cells if int(row[7]) >= FLOOR}
     return tuple(row[6] for row in cells if row[6] in good), "".join(bad).encode()
+
+
+def without_logins(path: Path) -> tuple[tuple[str, ...], bytes]:
+    """URLs that say nobody's name before their host; and the report on all others."""
+    lines = content(path).splitlines()
+    named = [number for number, line in enumerate(lines) if "@" in line.split("/")[2]]
+    bad = [f"{number + 1}\tthe url has a user name or a password in it\t{lines[number]}\n" for number in named]
+    return tuple(line for number, line in enumerate(lines) if number not in named), "".join(bad).encode()
 
 
 # ---- What users do

@@ -24,6 +24,20 @@ def read(text: bytes, kind: HashKind | None = SHA256, quality_floor: int = 50) -
     return list(lines.read(source, Layout(kind, quality_floor=quality_floor)))
 
 
+def test_what_is_personal_in_a_url_makes_a_line_bad_for_others_and_for_nobody_else() -> None:
+    text = b"https://a.example/1\nhttps://203.0.113.5/\nhttps://u:p@a.example/\nhttps://t.me/kanal_name\n"
+
+    def bad(layout: Layout) -> list[tuple[int, str]]:
+        found = lines.read(lines.cut(io.BytesIO(text).read1), layout)
+        return [(one.number, one.reason) for one in found if isinstance(one, Bad)]
+
+    assert bad(Layout(URL)) == []
+    machine, login = (2, "the host of the url is an IP address"), (3, "the url has a user name or a password in it")
+    assert bad(Layout(URL, for_others=True)) == [machine, login, (4, "the url is the page of an account")]
+    assert bad(Layout(URL, for_others=True, accounts=True)) == [machine, login]
+    assert bad(Layout(None, for_others=True)) == bad(Layout(URL, for_others=True))
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -60,6 +60,24 @@ async def test_odd_records_stop_no_command_and_steer_no_terminal(scene: Scene) -
         assert not {"\x1b", "\x07", "\u202e", "\x00", "\r"} & set(shown), command
 
 
+async def test_what_has_no_mark_or_the_address_of_a_machine_in_it_is_not_shown_so(scene: Scene) -> None:
+    """The first is a line of the status; of the second the title is read without it."""
+    name = fresh_name()
+    for title, handling in ((f"unmarked {name}", b""), (f"{name} von 203.0.113.77 aus", b"\x08\x02")):
+        object_id = wire.seed(title)[:16]
+        await said(scene, crisis_record(title, object_id, handling=handling), object_id=object_id)
+    title = f"{BEHIND} {name}"
+    object_id = wire.seed(title)[:16]
+    await said(scene, member.declaration(title, object_id), object_id=object_id)
+    for node in (scene.one, scene.other):
+        await _shows(node, title)
+        assert f"unmarked {name}" not in titles(node.json("crisis", "list"))
+        shown = node.cli("crisis", "list").stdout
+        assert "von [IP address] aus" in " ".join(shown.split())
+        assert "203.0.113.77" not in shown
+    assert any(one["member_id"] == scene.me.member_id.hex() for one in scene.one.json("status")["unmarked"])
+
+
 async def _shows(node: Node, title: str) -> None:
     await asyncio.to_thread(node.until, lambda crises: title in titles(crises), "crisis", "list")
 

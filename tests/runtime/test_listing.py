@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from node.errors import Refused
 from node.exchange import consult
 from node.exchange.changes import REWRITTEN_AFTER_MS
 from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
+from node.feed.kinds import Kind
 from node.policy import parameters
 from node.policy.following import Follows
 from node.runtime.following import PREVIEW_MS, Following
@@ -123,6 +125,38 @@ async def test_a_publication_goes_through_where_its_caller_leaves_once_all_items
         task.cancel()
         while not (lists := await node.all()) or lists[0].items < 20_000:
             seen = await node.saying.projecting.news.newer(seen)
+
+
+@pytest.mark.parametrize("field", ["description", "labels", "algorithm_version", "media_type"])
+async def test_a_list_whose_words_are_personal_is_refused_before_anything_of_it_is_said(
+    node: Lists, field: str
+) -> None:
+    words = "sagt a.b@example.org"
+    with pytest.raises(Refused, match="is an e-mail address") as refused:
+        await publish(node, 1, **{field: [words] if field == "labels" else words})
+    assert refused.value.field == field
+    assert await node.all() == []
+    answer = await publish(node, 1, **{field: [words] if field == "labels" else words}, allow_personal="an office's")
+    assert answer.added == 1
+
+
+async def test_urls_that_are_staged_for_others_are_looked_through(node: Lists) -> None:
+    urls = tools_pb2.Values(kind="url", texts=["https://a.example/1", "https://203.0.113.5/"])
+    async with node.staging.open() as staged:
+        await staged.add(urls, "")
+        staged.for_others = True
+        with pytest.raises(Refused, match="item 4: the host of the url is an IP address") as refused:
+            await staged.add(urls, "")
+    assert refused.value.field == "values"
+
+
+async def test_whatever_is_said_here_is_looked_through_and_then_signed(node: Lists) -> None:
+    crisis = record_pb2.Crisis(title="Anruf von: +49 30 901820", ends_ms=node.saying.clock.now_ms() + 3_600_000)
+    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=b"c" * 16, handling=GREEN, crisis=crisis)
+    draft = Draft(Kind.DECLARATION, record=record.SerializeToString(), object_id=b"c" * 16, expires_ms=crisis.ends_ms)
+    with pytest.raises(Refused, match="title: character 12 to 24 is a telephone number"):
+        await node.saying.say([draft], 0)
+    await node.saying.say([replace(draft, allowed="of a public office")], 0)
 
 
 async def publish(node: Lists, count: int, **fields: object) -> tools_pb2.PublishListResponse:
