@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from node.content import personal
 from node.errors import Refused
+from node.feed import kinds
 from node.feed.header import AUTHOR_ONLY
 from node.feed.kinds import Kind
 from node.v1 import protection_pb2, record_pb2
@@ -75,8 +76,8 @@ def require_mark(handling: record_pb2.Handling, *, for_all: bool = True) -> None
 
 
 def is_marked(record: record_pb2.Record) -> bool:
-    """Whether its author said what readers may do with it, or its kind does."""
-    return record.kind in MARKED_BY_KIND or bool(record.handling.tlp)
+    """Whether its author said what readers may do with it, or its kind does; of later kinds, later versions decide."""
+    return record.kind in MARKED_BY_KIND or record.kind not in kinds.NAMES or bool(record.handling.tlp)
 
 
 def require_audience(record: record_pb2.Record, *, for_all: bool) -> None:

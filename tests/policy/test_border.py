@@ -7,6 +7,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from node.content.personal import What
 from node.errors import Refused
+from node.feed.kinds import Kind
 from node.policy import border
 from node.policy.border import Border, Reach
 from node.v1 import protection_pb2, record_pb2
@@ -175,6 +176,16 @@ def test_the_strictest_of_the_scales_wins_and_what_is_not_known_is_the_strictest
     else:
         with pytest.raises(Refused, match="not marked"):
             border.require_mark(said, for_all=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "needs"),
+    [(Kind.DECLARATION, True), (Kind.ITEMS, True), (Kind.OPINION, True), (Kind.PROFILE, False), (Kind.DOCUMENT, False)],
+)
+def test_a_mark_is_wanted_of_every_kind_that_does_not_say_itself_for_whom_it_is(kind: Kind, needs: bool) -> None:
+    assert border.is_marked(record_pb2.Record(kind=kind)) is not needs
+    assert border.is_marked(record_pb2.Record(kind=kind, handling=record_pb2.Handling(tlp=2)))
+    assert border.is_marked(record_pb2.Record(kind=max(Kind) + 1))  # of a later version, which knows
 
 
 @pytest.mark.parametrize(
