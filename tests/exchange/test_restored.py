@@ -71,9 +71,7 @@ def test_what_is_newer_than_a_restore_and_documents_are_taken_in(
     assert len(standing_values(node)) == len(DIGESTS)
     restore(node, journal, BASE_MS)
     record = record_pb2.Record(kind=Kind.DOCUMENT, document=record_pb2.Document(content=b"rules"))
-    letters = said(
-        author, Draft(Kind.DOCUMENT, record=record.SerializeToString(), expires_ms=ENDS_MS), crisis_draft(7)
-    )
+    letters = said(author, Draft(Kind.DOCUMENT, record=record.SerializeToString(), expires_ms=ENDS_MS), crisis_draft(7))
     take(node, letters)
     states = [payloads.state(node.stores.ledger, hash_of(node, one)) for one in letters]
     assert states[0] is State.PRESENT
