@@ -4,28 +4,25 @@ import difflib
 import ipaddress
 import json
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from node.content import addresses
 from node.errors import ConfigError
 
 FILE_NAME = "node.toml"
-PEERS_PORT = 7443
+PEERS_PORT = addresses.PEERS_PORT
 TOOLS_PORT = 7444
 CONFIG_BYTES_MAX = 64 << 10
-ADDRESS_BYTES_MAX = 255  # what a card has room for
 SOCKET_BYTES_MAX = 107  # the kernel's: sun_path without its closing zero
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Follow = Literal["chosen", "all"]
 Personal = Literal["refuse", "audience"]
-
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):(0|[1-9][0-9]{0,4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +195,9 @@ def _settle(path: Path, file: _File) -> Config:
 
 def _faults(config: Config) -> list[tuple[str, str]]:
     found = [
-        ("peers.listen", address_fault(config.peers_listen, listening=True)),
-        ("peers.address", address_fault(config.peers_address) if config.peers_address else ""),
-        ("tools.listen", address_fault(config.tools_listen, listening=True)),
+        ("peers.listen", addresses.fault(config.peers_listen, listening=True)),
+        ("peers.address", addresses.fault(config.peers_address) if config.peers_address else ""),
+        ("tools.listen", addresses.fault(config.tools_listen, listening=True)),
         ("admin.socket", _socket_fault(config.socket)),
     ]
     if config.peers_listen == config.tools_listen and not config.peers_listen.endswith(":0"):
@@ -212,7 +209,7 @@ def _metrics_faults(config: Config, metrics: _Metrics) -> list[tuple[str, str]]:
     listen = metrics.listen
     if not listen:
         return []
-    fault = address_fault(listen, listening=True)
+    fault = addresses.fault(listen, listening=True)
     if not fault and not listen.endswith(":0") and listen in (config.peers_listen, config.tools_listen):
         fault = f"{listen} is where others are listened for already"
     if not fault and not metrics.allow_remote and not _is_loopback(listen):
@@ -236,17 +233,6 @@ def _socket_fault(socket: Path) -> str:
     return (
         f"{socket} has {size} bytes; a socket's path has at most {SOCKET_BYTES_MAX}" if size > SOCKET_BYTES_MAX else ""
     )
-
-
-def address_fault(text: str, *, listening: bool = False) -> str:
-    """What is wrong with a host:port; empty if nothing is. Port 0, any free one, is only for listening."""
-    found = _ADDRESS.fullmatch(text)
-    if found is None or len(text) > ADDRESS_BYTES_MAX:
-        return f"{text!r} is no host:port, as node.example.org:{PEERS_PORT} or [2001:db8::1]:{PEERS_PORT}"
-    port = int(found[3])
-    if port > 65535 or (port == 0 and not listening):
-        return f"{text!r} has port {port}; a port is a number from 1 to 65535"
-    return ""
 
 
 def render(
@@ -284,7 +270,7 @@ data_folder = "data"
 [peers]
 # Where other members' nodes are listened for: host:port; [::] is every interface.
 listen = {listen}
-# Where other members' nodes reach us. Empty: nobody dials us, we dial them.
+# Where other members' nodes reach us: told to all of them in this member's profile. Empty: nobody dials us.
 address = {address}
 
 [tools]

@@ -38,6 +38,7 @@ from node.rpc.gate import Gate
 from node.rpc.holds import HoldsServicer
 from node.rpc.membership import MembershipServicer
 from node.rpc.peer import PeerServicer
+from node.rpc.profiles import ProfilesServicer
 from node.rpc.server import Listener
 from node.rpc.signing import SigningServicer
 from node.rpc.tls import Leaf, Pins, TlsState
@@ -50,6 +51,7 @@ from node.runtime.listing import Listing
 from node.runtime.matching import Matching
 from node.runtime.mirroring import Mirroring
 from node.runtime.peering import Peering
+from node.runtime.profiling import Profiling
 from node.runtime.projecting import Projecting
 from node.runtime.publishing import Publishing
 from node.runtime.reading import Reading
@@ -129,6 +131,7 @@ class Daemon:
         self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.following = Following(self.saying)
         self.amending = Amending(self.saying)
+        self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
         self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
         self.holding = self._hold()
         self.leaf, self.leaf_ends = self._issue_leaf()
@@ -219,6 +222,7 @@ class Daemon:
                     self.following.tidy(),
                     succession.succeed(self.saying),
                     self.amending.run(),
+                    self.profiling.run(self.approval.follow),
                     self.sweeping.run(),
                     self.holding.run(),
                     self._mirror(),
@@ -257,14 +261,18 @@ class Daemon:
             self.cards,
             self._own_status,
             self._self(),
+            self.profiling,
         )
         charter_file = charters.read(self.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
-        members = MembershipServicer(self.saying, self.approval, charter_file, self.config.peers_address)
+        members = MembershipServicer(
+            self.saying, self.approval, self.profiling, charter_file, self.config.peers_address
+        )
         forks = ForksServicer(self.writer, self.reading, self.clock)
         signing = SigningServicer(self.peering.embargo, self.writer, self.clock)
         peers = PeerServicer(self.peering.serve)
         holds = HoldsServicer(self.holding, self.clock)
-        ours = (tools, admin, ChartersServicer(self.amending), members, forks, holds, signing)
+        profiles = ProfilesServicer(self.profiling, self.writer, self.clock)
+        ours = (tools, admin, ChartersServicer(self.amending), members, forks, holds, signing, profiles)
         meters = (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(

@@ -14,6 +14,16 @@ WRAPS_MAX = 1024  # readers of one sealed payload; trial opening them all takes 
 FOUNDERS_MAX = 64
 CHARTER_BYTES_MAX = 256 << 10
 DOCUMENT_BYTES_MAX = 128 << 10  # of parameters; the text in force is held in memory
+PROFILE_LIFE_MS_MAX = 400 * 86_400_000  # a year from one check of its contacts to the next, and a month to do it in
+PROFILE_BYTES_MAX = 8 << 10  # sealed it still floods with its header: whoever looks for contacts waits for no fetch
+PROFILE_CONTACTS_MAX = 16  # what a person reads through at night
+PROFILE_ENDPOINTS_MAX = 8  # nodes of one member
+PROFILE_LANGUAGES_MAX = 16
+PROFILE_FUNCTION_CHARACTERS_MAX = 80  # a line of a terminal
+PROFILE_TELEPHONE_CHARACTERS_MAX = 40  # 15 digits (E.164), blanks between them, an extension
+PROFILE_EMAIL_CHARACTERS_MAX = 254  # RFC 5321
+PROFILE_LANGUAGE_CHARACTERS_MAX = 35  # RFC 5646
+PROFILE_REPLACES_MAX = 64  # earlier records that one takes the place of: the rest go with their time
 CHECKPOINT_ENTRIES = 1024  # one checkpoint for each run of so many entries
 
 # ---- The session between peers.
@@ -39,6 +49,7 @@ STALL_S = 5.0  # a want without progress moves to another peer
 MESH_PEERS = 8  # above twelve peers; isolation 1.4e-4 with a third of them silent
 FLOOD_PEERS_MAX = 12
 MESH_DIALLED_MIN = 4  # of the mesh: whoever calls us cannot fill it
+PEER_ADDRESSES_MAX = 4  # dialled in turn for one peer: a profile makes nobody call the world
 SYNC_PEERS_MAX = 4  # asked for ranges at a time; after a long absence every peer has the same to give
 
 # ---- In-house tools.
@@ -53,4 +64,5 @@ DIGESTS_PER_TRANSACTION_MAX = 2000  # bounds how long bulk keeps the index from 
 assert STATEMENT_BYTES_MAX + 384 <= HEADER_BYTES_MAX  # noqa: S101 - all other fields of a header
 assert ITEMS_MAX // 8 + 64 <= STATEMENT_BYTES_MAX  # noqa: S101 - a withdrawal of single items
 assert CHUNK_BYTES * CHUNKS_UNACKNOWLEDGED_MAX < FRAME_BYTES_MAX  # noqa: S101
+assert 2 * PROFILE_BYTES_MAX <= INLINE_BYTES_MAX  # noqa: S101 - padding adds less than half
 assert PAYLOAD_BYTES_MAX % CHUNK_BYTES == 0  # noqa: S101

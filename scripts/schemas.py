@@ -16,7 +16,16 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
-from node.v1 import admin_pb2, charter_pb2, forks_pb2, holds_pb2, membership_pb2, record_pb2, tools_pb2
+from node.v1 import (
+    admin_pb2,
+    charter_pb2,
+    forks_pb2,
+    holds_pb2,
+    membership_pb2,
+    profile_pb2,
+    record_pb2,
+    tools_pb2,
+)
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "node" / "cli" / "schemas.json"
@@ -184,6 +193,9 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         "status": status,
         "member": _many(member),
         "member show": standing,
+        "profile show": letters.of(profile_pb2.GetProfilesResponse),
+        "profile set": letters.of(profile_pb2.ProfileView),
+        "profile confirm": letters.of(profile_pb2.ProfileView),
         "peer list": _many(peer),
         "peer show": peer,
         "peer check": letters.spread(admin_pb2.CheckPeerResponse, {"peer": peer}),
@@ -197,7 +209,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         ),
         "crisis declare": crisis,
         "crisis list": _many(crisis),
-        "crisis show": crisis,
+        "crisis show": letters.spread(tools_pb2.CrisisView, {"contacts": _many(letters.of(record_pb2.Contact))}),
         "crisis end": crisis,
         **_lists(letters),
         "lookup": {

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from node import config
+from node.content import addresses
 from node.errors import ConfigError
 
 REFERENCE = Path(__file__).parent.parent / "configs" / "node.toml"
@@ -111,7 +112,7 @@ def test_a_value_that_cannot_be_is_named_with_its_key(tmp_path: Path, text: str,
 
 @pytest.mark.parametrize("text", ["a.example:1", "a:65535", "10.0.0.1:7443", "[2001:db8::1]:7443", "x-y.z:80"])
 def test_these_are_addresses(text: str) -> None:
-    assert config.address_fault(text) == ""
+    assert addresses.fault(text) == ""
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_these_are_addresses(text: str) -> None:
     ["", ":1", "a:", "a:b", "a:01", "a b:1", "-a:1", "a-:1", "[x]:1", "http://a:1", "a:1\n", "é:1", "a" * 254 + ":1"],
 )
 def test_these_are_not(text: str) -> None:
-    assert "is no host:port" in config.address_fault(text, listening=True)
+    assert "is no host:port" in addresses.fault(text, listening=True)
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:7445", "127.1.2.3:1", "[::1]:7445", "127.0.0.1:0"])
@@ -135,8 +136,8 @@ def test_metrics_are_for_others_only_where_a_second_key_says_so(tmp_path: Path) 
 
 
 def test_any_free_port_is_for_listening_only() -> None:
-    assert config.address_fault("127.0.0.1:0", listening=True) == ""
-    assert config.address_fault("127.0.0.1:0")
+    assert addresses.fault("127.0.0.1:0", listening=True) == ""
+    assert addresses.fault("127.0.0.1:0")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def approve_founders(place: Place, *, yes: bool) -> "Sequence[admin_pb2.PeerView
 
 
 def approve(place: Place, named: Sequence[str], *, yes: bool) -> "Sequence[admin_pb2.PeerView]":
-    """Card files, each with the end of its fingerprint as heard; and founders by name, as the charter has them."""
+    """Card files, each with the end of its fingerprint as heard; and members by name, as the federation knows them."""
     from node.custody import charters
 
     members, _ = calling.ask(place, _members_and_blocked)
@@ -61,12 +61,10 @@ def _approve(
     for one in members:
         click.echo(f"{printing.plain(one.name)}  {one.fingerprint}")
     if members:
-        which = (
-            "it as a peer, as the charter has it"
-            if len(members) == 1
-            else (f"these {len(members)} as peers, as the charter has them")
-        )
-        asking.confirm(f"Approve {which}?", yes=yes)
+        them = "them" if len(members) > 1 else "it"
+        by = f"the charter has {them}" if all(one.founder for one in members) else f"the federation knows {them}"
+        which = "it as a peer" if len(members) == 1 else f"these {len(members)} as peers"
+        asking.confirm(f"Approve {which}, as {by}?", yes=yes)
 
     async def ask(node: "Client") -> "Sequence[admin_pb2.PeerView]":
         from node.v1 import admin_pb2

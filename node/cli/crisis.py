@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, clock, countries, options, printing, roster, rules, times
+from node.cli import asking, calling, clock, contacts, countries, options, printing, roster, rules, times
 from node.cli.calling import Place
 from node.content import personal
 from node.errors import Refused
@@ -235,16 +235,19 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
 @options.folder
 @options.as_json
 def show(reference: str, folder: Path, as_json: bool) -> None:
-    """Show one crisis, by its reference, id or title."""
-    found = _named(calling.find(folder), reference)
+    """Show one crisis, by its reference, id or title; and whom to call of its owner, out of hours too."""
+    place = calling.find(folder)
+    found = _named(place, reference)
+    owner = calling.ask(place, lambda node: contacts.profiles(node, found.member_id.hex())).profiles[0]
     if as_json:
-        printing.print_json(printing.fields_of(found))
+        printing.print_json({**printing.fields_of(found), "contacts": printing.fields_of(owner)["contacts"]})
         return
     click.echo(_line(found))
     said = found.crisis
     printing.print_fields(
         [
             ("by", found.member_name),
+            ("call", contacts.out_of_hours(owner)),
             ("summary", personal.mask(said.summary)),
             ("framework", f"{said.framework.name} {said.framework.version}".strip()),
             ("places", ", ".join(said.event.places)),

@@ -30,6 +30,7 @@ COMMANDS = {  # name: module, attribute
     "status": ("node.cli.status", "status"),
     "doctor": ("node.cli.doctor", "doctor"),
     "member": ("node.cli.roster", "member"),
+    "profile": ("node.cli.profile", "profile"),
     "peer": ("node.cli.peer", "peer"),
     "fork": ("node.cli.fork", "fork"),
     "crisis": ("node.cli.crisis", "crisis"),

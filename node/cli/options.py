@@ -205,10 +205,10 @@ def as_json(command: Command) -> Command:
 
 def address(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     """A callback for host:port; listening options may have port 0."""
-    from node.config import address_fault
+    from node.content import addresses
 
     dialled = parameter.name in {"address", "node"}
-    fault = address_fault(value, listening=not dialled) if value else ""
+    fault = addresses.fault(value, listening=not dialled) if value else ""
     if fault:
         raise click.BadParameter(fault, ctx, parameter)
     return value

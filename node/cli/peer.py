@@ -39,7 +39,7 @@ def peer() -> None:
 @peer.command(
     epilog=options.examples(
         "tocsin peer add --founders          (their cards came with the charter)",
-        "tocsin peer add europol             (one of them, by name)",
+        "tocsin peer add europol             (by name: its card came, or its profile names its address)",
         "tocsin peer add acme.card bolt.card",
         "tocsin peer add --founders --yes --no-wait",
     )
@@ -50,13 +50,14 @@ def peer() -> None:
 @options.folder
 @asking.yes
 def add(cards: tuple[str, ...], founders: bool, no_wait: bool, folder: Path, yes: bool) -> None:
-    """Approve members as peers, by the charter or by their cards; a founder also by its name.
+    """Approve members as peers, by the charter or by their cards; or a member by its name.
 
-    For a card file, its member reads out its fingerprint over a second channel, and you type the last
-    five characters. Both sides have to approve each other.
+    A name does for a founder, whose card came with the charter, and for a member whose profile says where
+    it is dialled: `tocsin profile show NAME`. For a card file, its member reads out its fingerprint over a
+    second channel, and you type the last five characters. Both sides have to approve each other.
     """
     if founders == bool(cards):
-        raise click.UsageError("Give --founders, or card files. A founder may be named instead.")
+        raise click.UsageError("Give --founders, or card files. A member may be named instead.")
     place = calling.find(folder)
     approved = approving.approve(place, cards, yes=yes) if cards else approving.approve_founders(place, yes=yes)
     if not approved:
@@ -126,7 +127,7 @@ def list_(folder: Path, as_json: bool) -> None:
         return
     printing.print_table(
         ("name", "role", "fingerprint", "address", "state", "connection"),
-        [(one.name, _role(one), one.fingerprint, one.address or "-", one.state, _connection(one)) for one in found],
+        [(one.name, _role(one), one.fingerprint, _address(one), one.state, _connection(one)) for one in found],
         wrapped=("name", "role", "connection"),
         without=f"No peers yet: {HOW_TO_ADD}.",
     )
@@ -148,7 +149,7 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("role", _role(found)),
             ("fingerprint", found.fingerprint),
             ("member id", found.member_id.hex()),
-            ("address", found.address or "it dials us"),
+            ("address", _addresses(found)),
             ("state", f"{found.state}, a peer since {printing.moment(found.since_ms)}"),
             ("limit", restraining.limits_of(found)),
             ("set aside", "what came only from it: `tocsin peer release`" if found.quarantined else ""),
@@ -186,8 +187,7 @@ def check(ctx: click.Context, name: str, folder: Path, as_json: bool) -> None:
     if as_json:
         printing.print_json({**printing.fields_of(found), "peer": _plain(found.peer)})
     else:
-        place = found.peer.address or "no address"
-        click.echo(f"{printing.plain(found.peer.name)}  {found.peer.fingerprint}  {place}")
+        click.echo(f"{printing.plain(found.peer.name)}  {found.peer.fingerprint}  {_addresses(found.peer)}")
         findings.show(found.findings)
     ctx.exit(findings.exit_code(found.findings))
 
@@ -213,6 +213,17 @@ def _role(found: "admin_pb2.PeerView") -> str:
     from node.policy import parameters
 
     return parameters.role_name(found.role) if found.role else "not a member yet"
+
+
+def _address(found: "admin_pb2.PeerView") -> str:
+    """The first at which it is dialled."""
+    return next(iter([*filter(None, [found.address]), *found.profile_addresses]), "-")
+
+
+def _addresses(found: "admin_pb2.PeerView") -> str:
+    """All at which it is dialled, in turn, and which of them its own profile names."""
+    named = [f"{address} (by its profile)" for address in found.profile_addresses]
+    return ", then ".join([*filter(None, [found.address]), *named]) or "no address: it dials us"
 
 
 def _connection(found: "admin_pb2.PeerView") -> str:

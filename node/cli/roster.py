@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, clock, options, printing, vouching
+from node.cli import calling, clock, contacts, options, printing, vouching
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -59,7 +59,7 @@ def member(ctx: click.Context, folder: Path, as_json: bool) -> None:
 @options.folder
 @options.as_json
 def show(name: str, folder: Path, as_json: bool) -> None:
-    """Show one member or candidate: what is said of it, what of that counts, and its nodes."""
+    """Show one member or candidate: whom to call there, what is said of it, what of that counts, and its nodes."""
     found = calling.ask(calling.find(folder), lambda node: vouching.standing(node, name))
     if as_json:
         printing.print_json(
@@ -82,6 +82,7 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("fingerprint", one.fingerprint),
             ("member id", one.member_id.hex()),
             ("standing", standing_words(one)),
+            *(contacts.fields(found.profile) if found.HasField("profile") else []),
         ]
     )
     for title, verb, voices in (

@@ -114,6 +114,7 @@ def _details(found: "admin_pb2.GetStatusResponse", ruled: str, lists: int, activ
     return [
         ("member", f"{found.name}, {_role(found.role)}, {fingerprint}"),
         ("federation", f"{found.federation_name}, {keys.fingerprint(MemberId(found.federation_id))}"),
+        ("profile", "; ".join(found.profile_warnings)),
         ("rules", ruled),
         ("crises", f"{active or 'none'} active; `tocsin crisis list` has all"),
         ("lists", f"{lists:,}, {found.items:,} items"),

@@ -24,6 +24,7 @@ from node.v1 import (
     forks_pb2_grpc,
     holds_pb2_grpc,
     membership_pb2_grpc,
+    profile_pb2_grpc,
     record_pb2,
     signing_pb2_grpc,
     tools_pb2,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from node.v1.forks_pb2_grpc import ForksAsyncStub
     from node.v1.holds_pb2_grpc import HoldsAsyncStub
     from node.v1.membership_pb2_grpc import MembershipAsyncStub
+    from node.v1.profile_pb2_grpc import ProfilesAsyncStub
     from node.v1.signing_pb2_grpc import SigningAsyncStub
 
 
@@ -107,6 +109,11 @@ class Client:
     def signing(self) -> "SigningAsyncStub":
         """`tocsin.v1.Signing`, likewise."""
         return signing_pb2_grpc.SigningStub(self._channel)
+
+    @property
+    def profiles(self) -> "ProfilesAsyncStub":
+        """`tocsin.v1.Profiles`, likewise."""
+        return profile_pb2_grpc.ProfilesStub(self._channel)
 
     @property
     def _channel(self) -> "grpc.aio.Channel":

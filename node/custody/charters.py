@@ -6,7 +6,8 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from node import config, limits
+from node import limits
+from node.content import addresses
 from node.custody import files
 from node.errors import Malformed, Refused
 from node.feed import charter as charters
@@ -39,7 +40,7 @@ def decode_card(data: bytes, source: str) -> Signed:
             next_step="Ask its member to send it again, another way.",
             field="card",
         ) from error
-    fault = config.address_fault(card.address) if card.address else ""
+    fault = addresses.fault(card.address) if card.address else ""
     if fault:
         raise Refused(f"{source}: {fault}", next_step="Ask its member for a card with a right one.", field="card")
     return letter, card

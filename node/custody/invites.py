@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from node import config
+from node.content import addresses
 from node.custody import charters
 from node.errors import Malformed, Refused
 from node.exchange import trust as trusts
@@ -57,7 +57,7 @@ def decode(data: bytes, source: str = "the invite") -> Invite:
         candidate = identity.decode_inception(letter.inception, letter.inception_signature)
     except Malformed as error:
         raise Refused(f"{source} was changed: {error.reason}", next_step=SENT, field="invite") from error
-    fault = config.address_fault(letter.address) if letter.address else ""
+    fault = addresses.fault(letter.address) if letter.address else ""
     if fault:
         raise Refused(f"{source}: {fault}", next_step=SENT, field="invite")
     trust = _shown(charter, letter, source)

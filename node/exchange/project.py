@@ -12,7 +12,7 @@ from itertools import groupby
 from node import limits
 from node.content import hashes, items
 from node.content.hashes import HashKind
-from node.exchange import records
+from node.exchange import profiles, records
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
@@ -132,6 +132,10 @@ def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader, fol
         return None
     if opened.record.kind == Kind.ITEMS:
         return _begin_items(stores, arrival, opened) if _is_followed(opened, follows) else None
+    if opened.record.kind == Kind.PROFILE:
+        if not profiles.is_one(opened):
+            return None
+        restrictions.replace(stores.index, _replacements(opened))
     if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
         index.put_record(stores.index, _row(opened, 0), shown=True)
     return None
@@ -160,7 +164,13 @@ def _begin_items(stores: Stores, arrival: Arrival, opened: Opened) -> Heavy | No
     letter.ClearField("values")
     if opened.record.ByteSize() > SHOWN_BYTES_MAX:
         return None
-    replaces = tuple(
+    # A kind of later versions is carried and counted nowhere.
+    number = index.put_record(stores.index, _row(opened, count), shown=kind is None)
+    return Heavy(arrival, number, kind, keys, opened.gone, _replacements(opened)) if kind else None
+
+
+def _replacements(opened: Opened) -> tuple[Replacement, ...]:
+    return tuple(
         Replacement(
             opened.header.hash,
             HeaderHash(target),
@@ -172,9 +182,6 @@ def _begin_items(stores: Stores, arrival: Arrival, opened: Opened) -> Heavy | No
         for target in opened.record.replaces
         if len(target) == HASH_BYTES
     )
-    # A kind of later versions is carried and counted nowhere.
-    number = index.put_record(stores.index, _row(opened, count), shown=kind is None)
-    return Heavy(arrival, number, kind, keys, opened.gone, replaces) if kind else None
 
 
 def _note_withdrawal(stores: Stores, row: Row, trust: Trust) -> None:

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 import grpc.aio
 
 from node.content import names
-from node.errors import Refused
 from node.exchange import branches, consult, membership
 from node.exchange.consult import View
 from node.exchange.membership import Place
@@ -27,6 +26,7 @@ from node.rpc.levels import LevelServicer
 from node.rpc.portraits import Portraits
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
+from node.runtime.profiling import Profiling
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
 from node.store import figures, health, ledger
@@ -70,14 +70,15 @@ class AdminServicer(LevelServicer):
         cards: Sequence[Card],
         own: Own,
         me: Self,
+        profiling: Profiling,
     ) -> None:
         self._approval, self._peering = approval, peering
         self._writer, self._reading = writer, reading
-        self._clock, self._own = clock, own
+        self._clock, self._own, self._profiling = clock, own, profiling
         self._cards = {card.inception.member_id: card for card in cards}
         self._portraits = Portraits(approval, peering, writer, clock)
         self._checking = Checking(approval, peering, writer, clock, me)
-        self._examination = Examination(approval, peering, writer, reading, clock, own)
+        self._examination = Examination(approval, peering, writer, reading, clock, own, profiling)
 
     @status.answers
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, _context: _Context) -> admin_pb2.GetStatusResponse:  # noqa: N802
@@ -111,6 +112,7 @@ class AdminServicer(LevelServicer):
                 forks=len(forked),
                 own_forks=sum(trust.author(feed_id) == me for feed_id in forked),
                 signing=signing.view(self._writer, self._clock.now_ms()),
+                profile_warnings=[reason for reason, _ in await self._profiling.warnings()],
             )
         )
         ahead_ms = self._peering.clock_ahead_ms
@@ -148,17 +150,10 @@ class AdminServicer(LevelServicer):
     async def ApprovePeers(self, request: admin_pb2.ApprovePeersRequest, _: _Context) -> admin_pb2.ApprovePeersResponse:  # noqa: N802
         """Talk to these members from now on."""
         cards = [identity.decode_card(one.card, one.signature) for one in request.cards]
-        for named in request.member_ids:
-            card = self._cards.get(MemberId(named))
-            if card is None:
-                raise Refused(
-                    f"the charter file brought no card of {named.hex()}",
-                    next_step="Approve it with the card file that it sent you.",
-                    field="member_ids",
-                )
-            cards.append(card)
-        await self._approval.approve(cards)
-        wanted = {card.inception.member_id for card in cards}
+        named = {MemberId(one): self._cards.get(MemberId(one)) for one in request.member_ids}
+        cards += [card for card in named.values() if card]
+        await self._approval.approve(cards, [member_id for member_id, card in named.items() if card is None])
+        wanted = {*(card.inception.member_id for card in cards), *named}
         return admin_pb2.ApprovePeersResponse(
             peers=[self._portraits.of(one) for one in self._approval.every() if one.member_id in wanted]
         )

@@ -1,13 +1,14 @@
 """Approval: which members this node talks to. The administrator's decisions become pins, dials and ended streams."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 
+from node import limits
 from node.content import names
 from node.errors import Refused, Unavailable
 from node.feed import keys
@@ -65,7 +66,8 @@ class Approval:
         self._state, self._leaf, self._clock, self._hide = state, leaf, clock, hide
         self._peers: dict[MemberId, Peer] = {}
         self._logs: object = None
-        self._turns: Counter[MemberId] = Counter()  # which of a member's roots it is dialled under next
+        self._turns: Counter[MemberId] = Counter()  # at which address, and under which root, a member is dialled next
+        self._named: Mapping[MemberId, Sequence[str]] = {}  # where members' profiles say that they are dialled
 
     async def load(self) -> None:
         """Read what was decided before the last stop."""
@@ -77,9 +79,10 @@ class Approval:
         """All decisions, in the order in which they were made."""
         return list(self._peers.values())
 
-    async def approve(self, cards: Sequence[Card]) -> None:
+    async def approve(self, cards: Sequence[Card], known: Sequence[MemberId] = ()) -> None:
         """Talk to these members from now on; raises Refused for an issuer that cannot be pinned.
 
+        Those ``known`` have no card here: their logs certify an issuer, and their profiles name an address.
         What a peer was limited to before stays; a pause, a block and a quarantine are over.
         """
         now_ms = self._clock.now_ms()
@@ -92,10 +95,29 @@ class Approval:
             pins = pins.pin(member_id, card.tls_issuer, self._now())
             held = self._peers.get(member_id) or Peer(member_id, "", b"", APPROVED, now_ms)
             added.append(replace(held, address=card.address, tls_issuer=card.tls_issuer, state=APPROVED))
+        added += [self._by_profile(member_id, now_ms) for member_id in known]
         quarantined = [one.member_id for one in added if one.is_quarantined]
         await self._keep(added)
         for member_id in quarantined:
             await self.release(member_id)
+
+    def _by_profile(self, member_id: MemberId, now_ms: int) -> Peer:
+        """A member whose log has come; raises Refused where it is none, or nobody here knows where it is dialled."""
+        certified, trust = self._certified(member_id), self._writer.trust
+        if member_id == self._writer.reader.member_id or member_id not in trust.known.members or not certified:
+            raise Refused(
+                f"no card of {self._name(member_id)} is here, and it is no member whose identity log has come",
+                next_step="Approve it with the card file that it sent you.",
+                field="member_ids",
+            )
+        held = self._peers.get(member_id) or Peer(member_id, "", certified[-1], APPROVED, now_ms)
+        if not held.address and not self._named.get(member_id):
+            raise Refused(
+                f"nobody has said where {self._name(member_id)} is dialled: no card of it is here, and no profile",
+                next_step="Approve it with its card file, or wait for its profile: `tocsin profile show`.",
+                field="member_ids",
+            )
+        return replace(held, state=APPROVED)
 
     async def remove(self, member_id: MemberId) -> int:
         """Forget a peer and end its streams; how many there were."""
@@ -205,26 +227,48 @@ class Approval:
         """What this node shows when it dials."""
         return self._leaf()
 
+    def addresses(self, member_id: MemberId) -> tuple[str, ...]:
+        """Where a peer is dialled, in turn: at its stored address, then where its profile says."""
+        held = self._peers.get(member_id)
+        stored = [held.address] if held and held.address else []
+        named = self._named.get(member_id, ()) if held else ()
+        return tuple(dict.fromkeys((*stored, *named)))[: limits.PEER_ADDRESSES_MAX]
+
+    def follow(self, named: Mapping[MemberId, Sequence[str]]) -> None:
+        """Profiles say that members are dialled there; of these only peers that are approved are."""
+        moved = [one for one in self._peers if self._named.get(one) != named.get(one)]
+        self._named = named
+        for member_id in moved:
+            self._turns[member_id] = 0
+        if moved:
+            self._try_to_apply()
+
     def refresh(self) -> None:
         """Identity logs grew: pin what they certify."""
         if self._writer.trust.logs is not self._logs:
-            try:
-                self._apply()
-            except Unavailable as error:  # no socket to try a root on: again with the next news
-                self._logs = None
-                _log.error("issuers not pinned", reason=error.reason)
+            self._try_to_apply()
+
+    def _try_to_apply(self) -> None:
+        try:
+            self._apply()
+        except Unavailable as error:  # no socket to try a root on: again with the next news
+            self._logs = None
+            _log.error("issuers not pinned", reason=error.reason)
 
     def dial(self, member_id: MemberId) -> AbstractAsyncContextManager[Sequence[Link]]:
         """Both streams to a peer."""
         held, roots = self._peers.get(member_id), self._state.pins.of(member_id)
-        if held is None:
-            raise Unavailable("removed by this node's administrator")
+        if held is None or held.state != APPROVED:
+            raise Unavailable("not approved any more by this node's administrator")
         if not roots:
             raise Unavailable("its TLS issuer cannot be pinned; ask for its present card")
         # The newest first; while a member changes its issuer nobody knows from when on it shows the next.
-        root = roots[-1 - self._turns[member_id] % len(roots)]
+        places, turn = self.addresses(member_id), self._turns[member_id]
+        if not places:
+            raise Unavailable("its profile names no address any more, and none is stored")
+        address, root = places[turn % len(places)], roots[-1 - turn // len(places) % len(roots)]
         me = self._writer.reader.member_id
-        return self._in_turn(member_id, peers_service.dial(held.address, member_id, root.pem, self._leaf(), me))
+        return self._in_turn(member_id, peers_service.dial(address, member_id, root.pem, self._leaf(), me))
 
     # ---- Inside
 
@@ -232,10 +276,11 @@ class Approval:
     async def _in_turn(
         self, member_id: MemberId, dialled: AbstractAsyncContextManager[Sequence[Link]]
     ) -> AsyncIterator[Sequence[Link]]:
-        """A dial; unless it opens, another root of the member has its turn next."""
-        self._turns[member_id] += 1
+        """A dial; unless it opens, another address or root of the member has its turn next."""
+        turn = self._turns[member_id]
+        self._turns[member_id] = turn + 1
         async with dialled as links:
-            self._turns[member_id] -= 1
+            self._turns[member_id] = turn
             yield links
 
     async def _keep(self, changed: Sequence[Peer]) -> None:
@@ -252,7 +297,7 @@ class Approval:
             one.member_id: Terms(one.state == PAUSED, one.bytes_per_s, one.kinds) for one in self.every()
         }
         for one in self.every():
-            if one.state == APPROVED and one.address:
+            if one.state == APPROVED and self.addresses(one.member_id):
                 self._peering.dialing.add(self._clock.monotonic_s(), one.member_id)
             else:
                 self._peering.dialing.drop(one.member_id)

@@ -1,7 +1,8 @@
 """Checking a peer: call it now, step by step, and say what stands in the way and on whose side."""
 
 import statistics
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -58,30 +59,45 @@ class Checking:
                 "not a member of this federation, as far as this node has heard: links to it do not last",
                 "Wait for its endorsements, or `tocsin peer remove` it if it is a stranger's card.",
             )
-        if not peer.address:
+        places = self._approval.addresses(peer.member_id)
+        if not places:
             yield self._waiting(peer)
             if peer.member_id not in self._peering.connected:
                 return
-            reached = None
-        else:
-            reached = None
-            async for one in self._outside(peer):
-                if isinstance(one, Reached):
-                    reached = one
-                else:
-                    yield one
+        reached = None
+        async for found in self._in_turn(peer, places):
+            if isinstance(found, Finding):
+                yield found
+            else:
+                peer, reached = found
         async for one in self._inside(peer, reached):
             yield one
+
+    async def _in_turn(self, peer: Peer, places: Sequence[str]) -> AsyncIterator[Finding | tuple[Peer, Reached]]:
+        """Its addresses up to the first where its node answers; what stands in the way at the last is the obstacle."""
+        for address in places:
+            if address != peer.address:
+                yield finding.ok("address", f"{address}, by its profile")
+            try:
+                async for one in self._outside(replace(peer, address=address)):
+                    yield (replace(peer, address=address), one) if isinstance(one, Reached) else one
+            except Obstacle as obstacle:
+                if address == places[-1]:
+                    raise
+                words = f"not at {address}: {obstacle.reason}"
+                yield finding.warning(obstacle.step, words, "Its profile names another address, which is tried next.")
+            else:
+                return
 
     def _waiting(self, peer: Peer) -> Finding:
         """It has no address: all that can be done is to wait for it."""
         if peer.member_id in self._peering.connected:
-            return finding.ok("address", "its card has no address: it dials us")
+            return finding.ok("address", "it has no address: it dials us")
         ended = self._peering.ended.get(peer.member_id)
         last = f"its last link ended: {ended}" if ended else "it has not, since this node started"
         return finding.fault(
             "address",
-            f"its card has no address, so nobody can call it: it dials us; {last}",
+            f"neither a card nor its profile has an address, so nobody can call it: it dials us; {last}",
             f"Its administrator can see why: `tocsin peer check` there, for this member, {self._fingerprint()}.",
             "there",
         )
@@ -128,7 +144,7 @@ class Checking:
             return Obstacle("certificate", reason, f"{next_step} A proxy in between must pass TLS through untouched.")
         who = f"{self._name(claim.member_id)}, {keys.fingerprint(claim.member_id)}"
         if claim.member_id == self._me.member_id:
-            reason = "this node itself answers at the address that the peer's card has"
+            reason = "this node itself answers at the address that the peer names"
         elif leaf.issuer_of(shown, self._approval.acquainted.of(claim.member_id)):
             reason = f"another member's node answers at this address: {who}, {_issuer_words(shown)}; {wanted}"
         else:

@@ -1,6 +1,6 @@
 """Examining the running node: what only it knows of its peers, its clock, and how far behind it is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from node.content import names
@@ -15,6 +15,7 @@ from node.rpc.checking import CLOCK_FAULT_MS, CLOCK_WARNING_MS
 from node.rpc.finding import span
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
+from node.runtime.profiling import Profiling
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
 from node.store import health
@@ -38,11 +39,18 @@ class Examination:
     """Looks at the parts of the running node. Owned by the event loop."""
 
     def __init__(
-        self, approval: Approval, peering: Peering, writer: Writer, reading: Reading, clock: Clock, own: Own
+        self,
+        approval: Approval,
+        peering: Peering,
+        writer: Writer,
+        reading: Reading,
+        clock: Clock,
+        own: Own,
+        profiling: Profiling,
     ) -> None:
         self._approval, self._peering = approval, peering
         self._writer, self._reading = writer, reading
-        self._clock, self._own = clock, own
+        self._clock, self._own, self._profiling = clock, own, profiling
 
     async def examine(self) -> list[Finding]:
         """Everything that was looked at."""
@@ -69,6 +77,7 @@ class Examination:
             _projected(unprojected, now_ms),
             *self._forks(forks),
             _own_quota(self._writer.budgets, now_ms),
+            *_profile(await self._profiling.warnings()),
         ]
 
     # ---- The node
@@ -140,7 +149,8 @@ class Examination:
             step = "Wait for its endorsements, or `tocsin peer remove` it if it is a stranger's card."
             yield finding.warning("peers", f"{named} is not a member of this federation, as far as is known here", step)
         elif one.member_id not in self._peering.connected:
-            waiting = "not connected since this node started" if one.address else "it dials us, and has not yet"
+            waits = not self._approval.addresses(one.member_id)
+            waiting = "it dials us, and has not yet" if waits else "not connected since this node started"
             reason = self._peering.ended.get(one.member_id, waiting)
             yield finding.warning("peers", f"{named}: {reason}", f"`tocsin peer check {self._slug(one.member_id)}`")
         elif one.member_id not in self._peering.in_step:
@@ -239,6 +249,11 @@ def _own_quota(budgets: Budgets, now_ms: int) -> Finding:
         " they fetch these by turns, and carry what is urgent of them like the rest"
     )
     return finding.warning("quota", words, "Nothing is lost. Say less at a time; `tocsin charter show` has the quotas.")
+
+
+def _profile(warnings: Sequence[tuple[str, str]]) -> list[Finding]:
+    found = [finding.warning("profile", reason, next_step) for reason, next_step in warnings]
+    return found or [finding.ok("profile", "others find whom to call here")]
 
 
 def _projected(found: Waiting, now_ms: int) -> Finding:

@@ -23,6 +23,7 @@ from node.policy import wording
 from node.rpc import status
 from node.rpc.approval import Approval
 from node.rpc.gate import Access
+from node.runtime.profiling import Profiling
 from node.runtime.saying import Saying
 from node.store.peers import APPROVED
 from node.v1 import admin_pb2, membership_pb2, membership_pb2_grpc
@@ -38,8 +39,10 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class MembershipServicer(membership_pb2_grpc.MembershipServicer):
     """Who is who, and saying so. ``charter_file`` is what this node joined by, ``address`` where it is dialled."""
 
-    def __init__(self, saying: Saying, approval: Approval, charter_file: bytes, address: str) -> None:
-        self._saying, self._approval = saying, approval
+    def __init__(
+        self, saying: Saying, approval: Approval, profiling: Profiling, charter_file: bytes, address: str
+    ) -> None:
+        self._saying, self._approval, self._profiling = saying, approval, profiling
         self._writer, self._clock = saying.writer, saying.clock
         self._charter_file, self._address = charter_file, address
 
@@ -167,7 +170,9 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         found = membership.place(trust, member_id, now_ms, card)
         bounds = trust.roster(now_ms).revoked.get(member_id, {})
         facts = trust.facts
+        profile = await self._profiling.of(member_id)
         return membership_pb2.Standing(
+            profile=profile if profile.entry else None,
             member=view(trust, found, self._approval, self._me),
             endorsements=[_voice(trust, one, now_ms) for one in membership.about(facts.endorsements, member_id)],
             suspensions=[_voice(trust, one, now_ms) for one in membership.about(facts.suspensions, member_id)],

@@ -55,6 +55,7 @@ class Portraits:
             dialled=connected and peering.dialled(peer),
             connected_since_ms=peering.since_ms.get(peer, 0) if connected else 0,
             last_end=peering.last_end.get(peer, ""),
+            profile_addresses=[place for place in self._approval.addresses(peer) if place != one.address],
             dialled_next_ms=0 if connected else self._dialled_next_ms(peer),
         )
         for fault in peering.convicting.faults.of(peer):
@@ -67,7 +68,7 @@ class Portraits:
             return "paused here"
         if one.state != APPROVED:
             return ""
-        waiting = "not connected yet" if one.address else "it dials us; it has not yet"
+        waiting = "not connected yet" if self._approval.addresses(one.member_id) else "it dials us; it has not yet"
         reason = self._peering.ended.get(one.member_id, waiting)
         if one.member_id in self._peering.heard and reason == peers_service.NOT_APPROVED:
             return peers_service.NO_LONGER_APPROVED

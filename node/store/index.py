@@ -222,6 +222,12 @@ def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
     return [Record(*row) for row in rows]
 
 
+def hashes_of_kind(index: sa.Connection, kind: int) -> list[HeaderHash]:
+    """Which records of this kind there are, rising."""
+    rows = driver.rows(index, "SELECT hash FROM record WHERE shown AND kind = ? ORDER BY hash", (kind,))
+    return [row[0] for row in rows]
+
+
 def from_place(index: sa.Connection, feed_id: FeedId, seq: int) -> dict[int, Record]:
     """All records in one feed from a place on, by number."""
     rows = driver.rows(

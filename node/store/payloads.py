@@ -378,3 +378,16 @@ def want_again(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
         "UPDATE payload SET state = ?, reason = '' WHERE hash = ? AND state = ? AND reason = ?",
         [(State.MISSING, hash_, State.UNWANTED, SUPERSEDED) for hash_ in hashes],
     )
+
+
+def is_awaited(ledger: sa.Connection, feeds: Sequence[FeedId], kind: int) -> bool:
+    """Whether a payload of this kind, of one of these feeds, is wanted and not here."""
+    marks = ",".join("?" * len(feeds))
+    return bool(
+        driver.scalar(
+            ledger,
+            "SELECT EXISTS (SELECT 1 FROM payload p JOIN entry e ON e.hash = p.hash"
+            f" WHERE p.state = 0 AND e.kind = ? AND e.feed_id IN ({marks}))",
+            (kind, *feeds),
+        )
+    )

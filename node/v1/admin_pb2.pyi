@@ -75,6 +75,7 @@ class GetStatusResponse(_message.Message):
     OWN_FORKS_FIELD_NUMBER: _builtins.int
     SIGNING_FIELD_NUMBER: _builtins.int
     UNMARKED_FIELD_NUMBER: _builtins.int
+    PROFILE_WARNINGS_FIELD_NUMBER: _builtins.int
     HELD_BACK_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
@@ -123,6 +124,10 @@ class GetStatusResponse(_message.Message):
     def unmarked(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnmarkedView]:
         """Records of others that came without a handling mark: stored, and neither shown nor passed on."""
 
+    @_builtins.property
+    def profile_warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is wrong with this member's own profile, in words."""
+
     def __init__(
         self,
         *,
@@ -157,11 +162,12 @@ class GetStatusResponse(_message.Message):
         own_forks: _builtins.int = ...,
         signing: _signing_pb2.SigningView | None = ...,
         unmarked: _abc.Iterable[Global___UnmarkedView] | None = ...,
+        profile_warnings: _abc.Iterable[_builtins.str] | None = ...,
         held_back: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["membership", b"membership", "quotas", b"quotas", "signing", b"signing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "held_back", b"held_back", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "signing", b"signing", "started_ms", b"started_ms", "tools_listen", b"tools_listen", "unmarked", b"unmarked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "held_back", b"held_back", "index_digest", b"index_digest", "items", b"items", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "profile_warnings", b"profile_warnings", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "signing", b"signing", "started_ms", b"started_ms", "tools_listen", b"tools_listen", "unmarked", b"unmarked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -408,6 +414,7 @@ class PeerView(_message.Message):
     DIALLED_FIELD_NUMBER: _builtins.int
     CONNECTED_SINCE_MS_FIELD_NUMBER: _builtins.int
     LAST_END_FIELD_NUMBER: _builtins.int
+    PROFILE_ADDRESSES_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     fingerprint: _builtins.str
@@ -451,6 +458,10 @@ class PeerView(_message.Message):
     def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerFault]:
         """Faults that it alone could have known, since this node started."""
 
+    @_builtins.property
+    def profile_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where its profile says that it is dialled, other than `address`; dialled in turn behind that."""
+
     def __init__(
         self,
         *,
@@ -479,10 +490,11 @@ class PeerView(_message.Message):
         dialled: _builtins.bool = ...,
         connected_since_ms: _builtins.int = ...,
         last_end: _builtins.str = ...,
+        profile_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "behind", b"behind", "bytes_per_s", b"bytes_per_s", "clock_ahead_ms", b"clock_ahead_ms", "connected", b"connected", "connected_since_ms", b"connected_since_ms", "dialled", b"dialled", "dialled_next_ms", b"dialled_next_ms", "faults", b"faults", "fingerprint", b"fingerprint", "in_mesh", b"in_mesh", "in_step", b"in_step", "issuer_ends_ms", b"issuer_ends_ms", "kinds", b"kinds", "last_end", b"last_end", "member_id", b"member_id", "name", b"name", "outbox_bytes", b"outbox_bytes", "outbox_frames", b"outbox_frames", "program", b"program", "quarantined", b"quarantined", "reason", b"reason", "role", b"role", "since_ms", b"since_ms", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "behind", b"behind", "bytes_per_s", b"bytes_per_s", "clock_ahead_ms", b"clock_ahead_ms", "connected", b"connected", "connected_since_ms", b"connected_since_ms", "dialled", b"dialled", "dialled_next_ms", b"dialled_next_ms", "faults", b"faults", "fingerprint", b"fingerprint", "in_mesh", b"in_mesh", "in_step", b"in_step", "issuer_ends_ms", b"issuer_ends_ms", "kinds", b"kinds", "last_end", b"last_end", "member_id", b"member_id", "name", b"name", "outbox_bytes", b"outbox_bytes", "outbox_frames", b"outbox_frames", "profile_addresses", b"profile_addresses", "program", b"program", "quarantined", b"quarantined", "reason", b"reason", "role", b"role", "since_ms", b"since_ms", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -523,7 +535,7 @@ class ApprovePeersRequest(_message.Message):
     CARDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Members whose cards the charter file brought."""
+        """Members whose cards the charter file brought, or whose profiles name an address."""
 
     @_builtins.property
     def cards(self) -> _containers.RepeatedCompositeFieldContainer[_header_pb2.SignedCard]: ...

@@ -24,43 +24,44 @@ _sym_db = _symbol_database.Default()
 
 from node.v1 import admin_pb2 as node_dot_v1_dot_admin__pb2
 from node.v1 import header_pb2 as node_dot_v1_dot_header__pb2
+from node.v1 import profile_pb2 as node_dot_v1_dot_profile__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18node/v1/membership.proto\x12\ttocsin.v1\x1a\x13node/v1/admin.proto\x1a\x14node/v1/header.proto\"\x99\x01\n\x06Invite\x12\x14\n\x0c\x63harter_file\x18\x0b \x01(\x0c\x12\x11\n\tinception\x18\x0c \x01(\x0c\x12\x1b\n\x13inception_signature\x18\r \x01(\x0c\x12\x0f\n\x07sponsor\x18\x0e \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x0f \x01(\t\x12\'\n\x07\x65ntries\x18\x10 \x03(\x0b\x32\x16.tocsin.v1.SignedEntry\"\"\n\x10GetMemberRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\":\n\x11GetMemberResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\"\xcb\x01\n\x08Standing\x12%\n\x06member\x18\x01 \x01(\x0b\x32\x15.tocsin.v1.MemberView\x12&\n\x0c\x65ndorsements\x18\x02 \x03(\x0b\x32\x10.tocsin.v1.Voice\x12%\n\x0bsuspensions\x18\x03 \x03(\x0b\x32\x10.tocsin.v1.Voice\x12%\n\x0brevocations\x18\x04 \x03(\x0b\x32\x10.tocsin.v1.Voice\x12\"\n\x05\x66\x65\x65\x64s\x18\x05 \x03(\x0b\x32\x13.tocsin.v1.NodeFeed\"\xad\x01\n\x05Voice\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\x0c\x12\x13\n\x0b\x61uthor_name\x18\x03 \x01(\t\x12\x13\n\x0b\x61uthor_role\x18\x04 \x01(\r\x12\x16\n\x0e\x61uthor_country\x18\x05 \x01(\t\x12\x0c\n\x04role\x18\x06 \x01(\r\x12\x12\n\ncreated_ms\x18\x07 \x01(\x03\x12\x0f\n\x07\x65nds_ms\x18\x08 \x01(\x03\x12\x10\n\x08obstacle\x18\t \x01(\t\"\\\n\x08NodeFeed\x12\x0f\n\x07\x66\x65\x65\x64_id\x18\x01 \x01(\x0c\x12\x0f\n\x07node_id\x18\x02 \x01(\x0c\x12\x0c\n\x04held\x18\x03 \x01(\x04\x12\r\n\x05state\x18\x04 \x01(\t\x12\x11\n\tstands_to\x18\x05 \x01(\x04\"d\n\x0e\x45ndorseRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12#\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x15.tocsin.v1.SignedCard\x12\x0c\n\x04peer\x18\x03 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"H\n\x0f\x45ndorseResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\x12\x0e\n\x06invite\x18\x02 \x01(\x0c\"3\n\x10UnendorseRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\":\n\x11UnendorseResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\"S\n\x0eSuspendRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x10\n\x08until_ms\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\r\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"V\n\x0fSuspendResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\x12\x0e\n\x06needed\x18\x02 \x01(\t\x12\x0c\n\x04said\x18\x03 \x01(\r\"X\n\rRevokeRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\r\x12\x16\n\x0enothing_stands\x18\x03 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"U\n\x0eRevokeResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\x12\x0e\n\x06needed\x18\x02 \x01(\t\x12\x0c\n\x04said\x18\x03 \x01(\r2\xdf\x02\n\nMembership\x12\x46\n\tGetMember\x12\x1b.tocsin.v1.GetMemberRequest\x1a\x1c.tocsin.v1.GetMemberResponse\x12@\n\x07\x45ndorse\x12\x19.tocsin.v1.EndorseRequest\x1a\x1a.tocsin.v1.EndorseResponse\x12\x46\n\tUnendorse\x12\x1b.tocsin.v1.UnendorseRequest\x1a\x1c.tocsin.v1.UnendorseResponse\x12@\n\x07Suspend\x12\x19.tocsin.v1.SuspendRequest\x1a\x1a.tocsin.v1.SuspendResponse\x12=\n\x06Revoke\x12\x18.tocsin.v1.RevokeRequest\x1a\x19.tocsin.v1.RevokeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18node/v1/membership.proto\x12\ttocsin.v1\x1a\x13node/v1/admin.proto\x1a\x14node/v1/header.proto\x1a\x15node/v1/profile.proto\"\x99\x01\n\x06Invite\x12\x14\n\x0c\x63harter_file\x18\x0b \x01(\x0c\x12\x11\n\tinception\x18\x0c \x01(\x0c\x12\x1b\n\x13inception_signature\x18\r \x01(\x0c\x12\x0f\n\x07sponsor\x18\x0e \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x0f \x01(\t\x12\'\n\x07\x65ntries\x18\x10 \x03(\x0b\x32\x16.tocsin.v1.SignedEntry\"\"\n\x10GetMemberRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\":\n\x11GetMemberResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\"\xf4\x01\n\x08Standing\x12%\n\x06member\x18\x01 \x01(\x0b\x32\x15.tocsin.v1.MemberView\x12&\n\x0c\x65ndorsements\x18\x02 \x03(\x0b\x32\x10.tocsin.v1.Voice\x12%\n\x0bsuspensions\x18\x03 \x03(\x0b\x32\x10.tocsin.v1.Voice\x12%\n\x0brevocations\x18\x04 \x03(\x0b\x32\x10.tocsin.v1.Voice\x12\"\n\x05\x66\x65\x65\x64s\x18\x05 \x03(\x0b\x32\x13.tocsin.v1.NodeFeed\x12\'\n\x07profile\x18\x06 \x01(\x0b\x32\x16.tocsin.v1.ProfileView\"\xad\x01\n\x05Voice\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\x0c\x12\x13\n\x0b\x61uthor_name\x18\x03 \x01(\t\x12\x13\n\x0b\x61uthor_role\x18\x04 \x01(\r\x12\x16\n\x0e\x61uthor_country\x18\x05 \x01(\t\x12\x0c\n\x04role\x18\x06 \x01(\r\x12\x12\n\ncreated_ms\x18\x07 \x01(\x03\x12\x0f\n\x07\x65nds_ms\x18\x08 \x01(\x03\x12\x10\n\x08obstacle\x18\t \x01(\t\"\\\n\x08NodeFeed\x12\x0f\n\x07\x66\x65\x65\x64_id\x18\x01 \x01(\x0c\x12\x0f\n\x07node_id\x18\x02 \x01(\x0c\x12\x0c\n\x04held\x18\x03 \x01(\x04\x12\r\n\x05state\x18\x04 \x01(\t\x12\x11\n\tstands_to\x18\x05 \x01(\x04\"d\n\x0e\x45ndorseRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12#\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x15.tocsin.v1.SignedCard\x12\x0c\n\x04peer\x18\x03 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"H\n\x0f\x45ndorseResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\x12\x0e\n\x06invite\x18\x02 \x01(\x0c\"3\n\x10UnendorseRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\":\n\x11UnendorseResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\"S\n\x0eSuspendRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x10\n\x08until_ms\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\r\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"V\n\x0fSuspendResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\x12\x0e\n\x06needed\x18\x02 \x01(\t\x12\x0c\n\x04said\x18\x03 \x01(\r\"X\n\rRevokeRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\r\x12\x16\n\x0enothing_stands\x18\x03 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\"U\n\x0eRevokeResponse\x12%\n\x08standing\x18\x01 \x01(\x0b\x32\x13.tocsin.v1.Standing\x12\x0e\n\x06needed\x18\x02 \x01(\t\x12\x0c\n\x04said\x18\x03 \x01(\r2\xdf\x02\n\nMembership\x12\x46\n\tGetMember\x12\x1b.tocsin.v1.GetMemberRequest\x1a\x1c.tocsin.v1.GetMemberResponse\x12@\n\x07\x45ndorse\x12\x19.tocsin.v1.EndorseRequest\x1a\x1a.tocsin.v1.EndorseResponse\x12\x46\n\tUnendorse\x12\x1b.tocsin.v1.UnendorseRequest\x1a\x1c.tocsin.v1.UnendorseResponse\x12@\n\x07Suspend\x12\x19.tocsin.v1.SuspendRequest\x1a\x1a.tocsin.v1.SuspendResponse\x12=\n\x06Revoke\x12\x18.tocsin.v1.RevokeRequest\x1a\x19.tocsin.v1.RevokeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.v1.membership_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INVITE']._serialized_start=83
-  _globals['_INVITE']._serialized_end=236
-  _globals['_GETMEMBERREQUEST']._serialized_start=238
-  _globals['_GETMEMBERREQUEST']._serialized_end=272
-  _globals['_GETMEMBERRESPONSE']._serialized_start=274
-  _globals['_GETMEMBERRESPONSE']._serialized_end=332
-  _globals['_STANDING']._serialized_start=335
-  _globals['_STANDING']._serialized_end=538
-  _globals['_VOICE']._serialized_start=541
-  _globals['_VOICE']._serialized_end=714
-  _globals['_NODEFEED']._serialized_start=716
-  _globals['_NODEFEED']._serialized_end=808
-  _globals['_ENDORSEREQUEST']._serialized_start=810
-  _globals['_ENDORSEREQUEST']._serialized_end=910
-  _globals['_ENDORSERESPONSE']._serialized_start=912
-  _globals['_ENDORSERESPONSE']._serialized_end=984
-  _globals['_UNENDORSEREQUEST']._serialized_start=986
-  _globals['_UNENDORSEREQUEST']._serialized_end=1037
-  _globals['_UNENDORSERESPONSE']._serialized_start=1039
-  _globals['_UNENDORSERESPONSE']._serialized_end=1097
-  _globals['_SUSPENDREQUEST']._serialized_start=1099
-  _globals['_SUSPENDREQUEST']._serialized_end=1182
-  _globals['_SUSPENDRESPONSE']._serialized_start=1184
-  _globals['_SUSPENDRESPONSE']._serialized_end=1270
-  _globals['_REVOKEREQUEST']._serialized_start=1272
-  _globals['_REVOKEREQUEST']._serialized_end=1360
-  _globals['_REVOKERESPONSE']._serialized_start=1362
-  _globals['_REVOKERESPONSE']._serialized_end=1447
-  _globals['_MEMBERSHIP']._serialized_start=1450
-  _globals['_MEMBERSHIP']._serialized_end=1801
+  _globals['_INVITE']._serialized_start=106
+  _globals['_INVITE']._serialized_end=259
+  _globals['_GETMEMBERREQUEST']._serialized_start=261
+  _globals['_GETMEMBERREQUEST']._serialized_end=295
+  _globals['_GETMEMBERRESPONSE']._serialized_start=297
+  _globals['_GETMEMBERRESPONSE']._serialized_end=355
+  _globals['_STANDING']._serialized_start=358
+  _globals['_STANDING']._serialized_end=602
+  _globals['_VOICE']._serialized_start=605
+  _globals['_VOICE']._serialized_end=778
+  _globals['_NODEFEED']._serialized_start=780
+  _globals['_NODEFEED']._serialized_end=872
+  _globals['_ENDORSEREQUEST']._serialized_start=874
+  _globals['_ENDORSEREQUEST']._serialized_end=974
+  _globals['_ENDORSERESPONSE']._serialized_start=976
+  _globals['_ENDORSERESPONSE']._serialized_end=1048
+  _globals['_UNENDORSEREQUEST']._serialized_start=1050
+  _globals['_UNENDORSEREQUEST']._serialized_end=1101
+  _globals['_UNENDORSERESPONSE']._serialized_start=1103
+  _globals['_UNENDORSERESPONSE']._serialized_end=1161
+  _globals['_SUSPENDREQUEST']._serialized_start=1163
+  _globals['_SUSPENDREQUEST']._serialized_end=1246
+  _globals['_SUSPENDRESPONSE']._serialized_start=1248
+  _globals['_SUSPENDRESPONSE']._serialized_end=1334
+  _globals['_REVOKEREQUEST']._serialized_start=1336
+  _globals['_REVOKEREQUEST']._serialized_end=1424
+  _globals['_REVOKERESPONSE']._serialized_start=1426
+  _globals['_REVOKERESPONSE']._serialized_end=1511
+  _globals['_MEMBERSHIP']._serialized_start=1514
+  _globals['_MEMBERSHIP']._serialized_end=1865
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from node.v1 import admin_pb2 as _admin_pb2
 from node.v1 import header_pb2 as _header_pb2
+from node.v1 import profile_pb2 as _profile_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -114,6 +115,7 @@ class Standing(_message.Message):
     SUSPENSIONS_FIELD_NUMBER: _builtins.int
     REVOCATIONS_FIELD_NUMBER: _builtins.int
     FEEDS_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def member(self) -> _admin_pb2.MemberView: ...
     @_builtins.property
@@ -124,6 +126,10 @@ class Standing(_message.Message):
     def revocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Voice]: ...
     @_builtins.property
     def feeds(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeFeed]: ...
+    @_builtins.property
+    def profile(self) -> _profile_pb2.ProfileView:
+        """What it says of itself; absent: of a candidate, and of one that left or was removed."""
+
     def __init__(
         self,
         *,
@@ -132,10 +138,11 @@ class Standing(_message.Message):
         suspensions: _abc.Iterable[Global___Voice] | None = ...,
         revocations: _abc.Iterable[Global___Voice] | None = ...,
         feeds: _abc.Iterable[Global___NodeFeed] | None = ...,
+        profile: _profile_pb2.ProfileView | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endorsements", b"endorsements", "feeds", b"feeds", "member", b"member", "revocations", b"revocations", "suspensions", b"suspensions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endorsements", b"endorsements", "feeds", b"feeds", "member", b"member", "profile", b"profile", "revocations", b"revocations", "suspensions", b"suspensions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

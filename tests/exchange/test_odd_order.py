@@ -169,13 +169,13 @@ def test_what_has_expired_is_not_served(author: Exchange) -> None:
 
 
 def test_a_record_without_an_object_and_one_that_is_too_large_harm_no_listing(author: Exchange, node: Exchange) -> None:
-    profile = record_pb2.Record(kind=Kind.PROFILE, profile=record_pb2.Profile(languages=["de"]))
+    opinion = record_pb2.Record(kind=Kind.OPINION, opinion=record_pb2.Opinion(note="of nothing"))
     take(
         node,
         said(
             author,
             crisis_draft(),
-            Draft(Kind.PROFILE, record=profile.SerializeToString(), expires_ms=ENDS_MS),
+            Draft(Kind.OPINION, record=opinion.SerializeToString(), expires_ms=ENDS_MS),
             crisis_draft(size=400_000),
         ),
     )
