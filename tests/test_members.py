@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from node import config
 from node.feed.identity import Role
 from tests.federation import WORDS, Node, federation, newcomer
 from tests.test_federation import DIGESTS, approve, declare, hears, holds, in_force, in_step, publish
@@ -75,6 +76,20 @@ async def test_a_candidate_gets_identity_logs_only_and_with_the_third_endorsemen
     assert acme.json("status")["membership"]["state"] == "member"
     shown = acme.json("member", "show", "casa-clips")
     assert [one["obstacle"] for one in shown["endorsements"]] == ["", "", ""]
+
+    # Nobody but its sponsor has its card. It had no address, so nobody knew one; now its profile names it.
+    assert (
+        "nobody has said where Casa Clips is dialled"
+        in fr.cli("peer", "add", "casa-clips", "--yes", check=False).stderr
+    )
+    await approve(acme, fr)
+    assert acme.stop() == 0
+    file = acme.folder / config.FILE_NAME
+    file.write_text(file.read_text().replace('address = ""', f'address = "{acme.config.peers_listen}"'))
+    acme.start()
+    fr.until(lambda found: bool(found["profiles"][0]["endpoints"]), "profile", "show", "casa-clips")
+    assert "1 approved; 1 connected" in fr.cli("peer", "add", "casa-clips", "--yes").stdout
+    assert fr.json("peer", "show", "casa-clips")["profile_addresses"] == [acme.config.peers_address]
 
 
 async def test_a_removed_member_hears_nothing_more_over_the_links_that_stand_and_may_withdraw_its_own(

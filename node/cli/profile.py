@@ -111,9 +111,10 @@ def confirm(folder: Path, as_json: bool, yes: bool) -> None:
     """
     place = calling.find(folder)
     before = _own(place)
-    if not as_json:
-        printing.print_fields(contacts.fields(before))
-    asking.confirm("Were all of these called, and are they right?", yes=yes)
+    if before.contacts:  # else there is nothing to ask about, and the node says so
+        if not as_json:
+            printing.print_fields(contacts.fields(before))
+        asking.confirm("Were all of these called, and are they right?", yes=yes)
 
     async def ask(node: "Client") -> "profile_pb2.ProfileView":
         from node.v1 import profile_pb2

@@ -110,8 +110,15 @@ def addresses(found: Mapping[MemberId, Held]) -> dict[MemberId, tuple[str, ...]]
 
 
 def replaced(stores: Stores, member_id: MemberId) -> list[HeaderHash]:
-    """All that the next one takes the place of, the newest first."""
-    return [one.hash for one in reversed(_records(stores, member_id))][: limits.PROFILE_REPLACES_MAX]
+    """All that the next one takes the place of, the newest first.
+
+    Also what those had replaced: whoever has missed one of them must not keep what went before it.
+    """
+    found: list[HeaderHash] = []
+    for one in reversed(_records(stores, member_id)):
+        before = record_pb2.Record.FromString(one.content).replaces
+        found += [one.hash, *(HeaderHash(hash_) for hash_ in before)]
+    return list(dict.fromkeys(found))[: limits.PROFILE_REPLACES_MAX]
 
 
 def draft(member_id: MemberId, profile: Profile, replaces: Iterable[HeaderHash], ends_ms: int) -> Draft:

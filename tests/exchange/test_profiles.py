@@ -136,6 +136,21 @@ def test_what_is_replaced_is_erased_within_the_hour_and_a_rebuilt_index_is_the_s
     assert len(again[0]) == 1
 
 
+def test_who_has_missed_one_does_not_keep_what_went_before_it(tmp_path: Path, node: Exchange, author: Exchange) -> None:
+    me, letters = author.reader.member_id, list[Letter]()
+    for number, function_ in enumerate(("first desk", "second desk", "third desk")):
+        now_ms = BASE_MS + number * 2 * HOUR_MS
+        sweep(author, now_ms)
+        replaces = profiles.replaced(author.stores, me)
+        letters += said(author, draft(author, profile(function_), replaces), now_ms=now_ms)
+    first, second, third = letters
+    assert len(index.of_kinds(author.stores.index, [Kind.PROFILE])) == 1, "the first is erased before the third is said"
+    node.admit(node.verify([first, without(second, "payload"), third]), BASE_MS + 4 * HOUR_MS)
+    assert function(node, me) == "third desk"
+    sweep(node, BASE_MS + DAY_MS)
+    assert shows_none(tmp_path / "node", b"first desk")
+
+
 def test_it_ends_with_its_time_and_leaves_the_files(tmp_path: Path, node: Exchange, author: Exchange) -> None:
     me = author.reader.member_id
     take(node, said(author, draft(author, profile("Duty desk"))))
