@@ -1,4 +1,4 @@
-"""Completion: the script for a shell, and names of peers, crises, lists and amendments as the node knows them."""
+"""Completion: the script for a shell, and names that the node knows: of peers, members, crises, lists, amendments."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ Names = Sequence[tuple[str, str]]  # what is typed, and what it is
 def completion(ctx: click.Context, shell: str) -> None:
     """Print what makes a shell complete commands and names.
 
-    The names are those of peers, crises, lists and amendments, as the running node knows them.
+    The names are those of peers, members, crises, lists and amendments, as the running node knows them.
     """
     from node.cli.main import COMPLETE
 
@@ -62,7 +62,8 @@ class Name(click.ParamType[str]):
 def name_things(command: click.Command) -> None:
     """Let every argument and option that takes a name know what has names, by how the command line is built.
 
-    An argument of `peer`, `crisis` and `list` names one, and so does an option of that name, or --agree, anywhere.
+    An argument of `peer`, `profile`, `crisis` and `list` names one, and so does an option of that name, or
+    --agree, anywhere.
     """
     inner = command.commands.values() if isinstance(command, click.Group) else ()
     for each in (command, *inner):
@@ -80,6 +81,14 @@ async def _peers(node: "Client") -> Names:
     return [(names.slug(one.name) or one.fingerprint[:5], one.name) for one in found.peers]
 
 
+async def _members(node: "Client") -> Names:
+    from node.cli import contacts
+    from node.content import names
+
+    found = (await contacts.profiles(node)).profiles
+    return [(names.slug(one.name) or one.member_id.hex()[:8], one.name) for one in found]
+
+
 async def _crises(node: "Client") -> Names:
     return [(one.reference, one.crisis.title) for one in await node.crises(exercises=True)]
 
@@ -95,7 +104,7 @@ async def _amendments(node: "Client") -> Names:
     return [(one.reference, f"amendment {one.number}, {one.state}") for one in found.amendments]
 
 
-_NAMES = {"peer": _peers, "crisis": _crises, "list": _lists, "agree": _amendments}
+_NAMES = {"peer": _peers, "profile": _members, "crisis": _crises, "list": _lists, "agree": _amendments}
 
 
 def _asked(ctx: click.Context, look: Callable[["Client"], Any]) -> Names:

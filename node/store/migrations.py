@@ -7,8 +7,8 @@ nothing to do. Ledger and keys are migrated, each in one transaction with its ne
 digests hold nothing that these two do not say: they are made anew where their tables changed.
 
 A new version: change ``schema`` and its VERSION, add a Migration to the list for what is new in ledger
-or keys, set PROJECTED_IN where a table of index or digests changed. tests/store/test_migrations.py
-compares what comes out with a new store.
+or keys, set PROJECTED_IN where a table of index or digests, or what is projected, changed.
+tests/store/test_migrations.py compares what comes out with a new store.
 """
 
 import sqlite3
@@ -24,7 +24,7 @@ from node.store import schema, version_2, version_3
 
 NAMES = ("ledger", "keys", "index", "digests")
 PROJECTED = ("index", "digests")
-PROJECTED_IN = 2  # the version in which a table of index or digests last changed
+PROJECTED_IN = 3  # the version in which a table of index or digests, or what goes into one, last changed
 PROGRAM = "program"  # the name in the ledger's table meta: which program gave the stores their version
 PUT_PROGRAM = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
 

@@ -417,3 +417,42 @@ def test_an_end_is_typed_in_one_way() -> None:
 
 def test_what_the_commands_offer_is_what_the_node_takes() -> None:
     assert publishing.ADVICE == drafts.ADVICE
+
+
+# ---- A profile
+
+
+EDITOR = """\
+#!/bin/sh
+if grep -q "# >>>" "$1"; then
+    cp "$1" "$0.marked"
+    sed -i 's/"0611/"+49 611/' "$1"
+else
+    sed -i 's/^function = ""/function = "Duty officer"/; s/^telephone = ""/telephone = "0611 555 0100"/' "$1"
+fi
+"""
+
+
+def test_what_is_wrong_with_an_edited_profile_stands_above_its_line_when_the_editor_opens_again(
+    first: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text(EDITOR)
+    editor.chmod(0o755)
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", str(editor))
+    with Terminal("profile", "edit", "--folder", str(first.folder)) as terminal:
+        terminal.expect(r"the profile: office_hours\[0\]\.telephone: '0611 555 0100' has no country's code")
+        terminal.expect("Edit it again")
+        terminal.type("")
+        terminal.expect("out of hours +Duty officer, \\+49 611 555 0100")
+        terminal.expect("Said to all members")
+        assert terminal.end() == 0
+    lines = (tmp_path / "editor.marked").read_text().splitlines()
+    assert lines.count('telephone = "0611 555 0100"') == 2
+    place = lines.index('telephone = "0611 555 0100"')
+    assert "country's code" in lines[place - 2]
+    monkeypatch.setenv("EDITOR", "true")
+    with Terminal("profile", "edit", "--folder", str(first.folder)) as terminal:
+        terminal.expect("Nothing was changed, and nothing said")
+        assert terminal.end() == 0
