@@ -17,7 +17,7 @@ from node.custody import joining
 from node.errors import Refused, Unavailable
 from node.feed.kinds import Kind
 from node.rpc import channel
-from node.v1 import admin_pb2, record_pb2, tools_pb2
+from node.v1 import admin_pb2, profile_pb2, record_pb2, tools_pb2
 from tests.federation import GUARD_S, Node, federation, make
 
 HOUR_MS = 3_600_000
@@ -66,6 +66,20 @@ async def in_force(*nodes: Node) -> None:
             async with client(node) as opened:
                 while not (await opened.admin.GetStatus(admin_pb2.GetStatusRequest())).charter_in_force:
                     pass
+
+
+async def introduced(*nodes: Node) -> None:
+    """Wait until each has every other's profile, which each says by itself once it is in step."""
+    async with asyncio.timeout(GUARD_S):
+        for node in nodes:
+            async with client(node) as opened:
+                while len(await profiles_of(opened)) < len(nodes):
+                    pass
+
+
+async def profiles_of(opened: Client) -> list[profile_pb2.ProfileView]:
+    answer = await opened.profiles.GetProfiles(profile_pb2.GetProfilesRequest())
+    return [one for one in answer.profiles if one.entry]
 
 
 async def hears(node: Node, *titles: str) -> None:

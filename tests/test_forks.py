@@ -1,5 +1,6 @@
 """A node that was copied, with real daemons: two sign one place, and the root says which of them counts."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from node.custody import host
 from tests.cli.script import Said
 from tests.cli.test_scripts import require_schema
 from tests.federation import WORDS, Node, federation
-from tests.test_federation import declare
+from tests.test_federation import declare, introduced
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def three(tmp_path: Path) -> Iterator[Sequence[Node]]:
         for node in nodes[:2]:
             node.cli("peer", "add", "--founders", "--yes", "--no-wait")
         nodes[2].cli("peer", "add", "--founders", "--yes")
+        asyncio.run(introduced(*nodes))
         agreed(nodes)
         yield nodes
 

@@ -16,7 +16,7 @@ from node.errors import Refused
 from node.rpc import channel
 from node.v1 import admin_pb2, record_pb2, tools_pb2, tools_pb2_grpc
 from tests.federation import GUARD_S, Node, federation
-from tests.test_federation import approve, in_force
+from tests.test_federation import approve, in_force, introduced
 
 GREEN = record_pb2.Handling(tlp=2)
 OUTDATED = 4
@@ -36,6 +36,7 @@ async def _in_line(one: Node, between: Node, other: Node) -> None:
     await approve(other, between)
     await approve(between, one, other)
     await in_force(one, between, other)
+    await introduced(one, between, other)
 
 
 def digests(first: int, last: int) -> list[bytes]:

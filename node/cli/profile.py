@@ -112,7 +112,7 @@ def confirm(folder: Path, as_json: bool, yes: bool) -> None:
     place = calling.find(folder)
     before = _own(place)
     if before.contacts:  # else there is nothing to ask about, and the node says so
-        if not as_json:
+        if not (as_json or yes):
             printing.print_fields(contacts.fields(before))
         asking.confirm("Were all of these called, and are they right?", yes=yes)
 

@@ -21,6 +21,7 @@ from node.policy import effect, renewing
 from node.policy.effect import Right
 from node.runtime.saying import Saying
 from node.runtime.work import Work
+from node.runtime.writer import News
 from node.store import index, payloads, restrictions
 from node.store.stores import Stores
 from node.v1 import profile_pb2
@@ -125,21 +126,29 @@ class Profiling:
 
     async def run(self, follow: Follow) -> None:
         """Say our own when it is time, and tell where members are dialled, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_all(follow))
+            tasks.create_task(self._say_in_time())
+
+    async def _follow_all(self, follow: Follow) -> None:
         news, last = self._saying.projecting.news, None
         while True:
             version = news.version
+            now = await self._saying.reading.run(self._look)
+            if now != last:
+                last = now
+                follow(profiles.addresses(await self._every_held()))
+            await _until(news, version)
+
+    async def _say_in_time(self) -> None:
+        links = self._saying.peering.links
+        while True:
+            version = links.version
             try:
-                now = await self._saying.reading.run(self._look)
-                if now != last:
-                    follow(profiles.addresses(await self._every_held()))
-                    last = now
                 await self._say_due()
             except NodeError as error:
                 _log.error("profile not said", reason=error.reason)
-            await asyncio.sleep(LOOK_EVERY_S)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN_S):
-                    await news.newer(version)
+            await _until(links, version)
 
     def _look(self, stores: Stores) -> tuple[list[HeaderHash], int, Trust, int]:
         """What the profiles that count are made of; the hour, for they end."""
@@ -153,23 +162,38 @@ class Profiling:
 
     async def _say_due(self) -> None:
         """A node that is in step with nobody does not know what its member said last."""
-        now_s, writer = self._saying.clock.monotonic_s(), self._saying.writer
-        is_member = self._me in self._saying.view().roster.seats
-        if not (is_member and self._saying.peering.in_step and writer.signing.state is State.ACTIVE):
+        if not await self._due() or not self._saying.peering.connected:
             return
-        if now_s < self._said_s + SAID_EVERY_S:
+        await self._saying.peering.embargo.over()
+        await self._saying.peering.compare()
+        now_s, is_sure = self._saying.clock.monotonic_s(), bool(self._saying.peering.in_step)
+        if not is_sure or now_s < self._said_s + SAID_EVERY_S or self._saying.writer.signing.state is not State.ACTIVE:
             return
         await self._saying.caught_up(bulk=True)
         async with self._one:
-            held, now_ms = await self._held(self._me), self._saying.clock.now_ms()
-            profile = profiles.due(held, self._node_id, self._address, self._nodes, now_ms)
+            profile, held = await self._due(), await self._held(self._me)
             if profile is None or await self._is_behind():
                 return
             self._said_s = now_s
             await self._say(profile, held)
         _log.info("profile said", address=self._address)
 
+    async def _due(self) -> Profile | None:
+        """What this node has to say by itself; nothing before it is a member's."""
+        if self._me not in self._saying.view().roster.seats:
+            return None
+        held, now_ms = await self._held(self._me), self._saying.clock.now_ms()
+        return profiles.due(held, self._node_id, self._address, self._nodes, now_ms)
+
     async def _is_behind(self) -> bool:
         """Whether a profile of our own is known of and has not come, as after the loss of a disk."""
         feeds = following.feeds_of(self._saying.writer.trust, self._me)
         return await self._saying.reading.run(lambda stores: payloads.is_awaited(stores.ledger, feeds, Kind.PROFILE))
+
+
+async def _until(news: News, version: int) -> None:
+    """Until something is news, or some time has passed: members come and go, and profiles end, without any."""
+    await asyncio.sleep(LOOK_EVERY_S)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_AGAIN_S):
+            await news.newer(version)
