@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
 )
 def profile() -> None:
-    """Say whom the other members can call here, and see whom to call there."""
+    """Say whom to call here, and see whom to call at others."""
 
 
 # ---- Our own

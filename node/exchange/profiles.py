@@ -4,13 +4,14 @@ A profile is one object of its member, with the beginning of the member's id for
 of the member means the same. Of the records that stand the newest counts, by date and hash.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from node import limits
 from node.content import names, profiles
 from node.content.profiles import Profile
-from node.exchange import membership, standing
+from node.exchange import consult, membership, standing
 from node.exchange.publish import Draft
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
@@ -65,24 +66,28 @@ def is_one(opened: Opened) -> bool:
 
 def every(stores: Stores, trust: Trust, now_ms: int) -> dict[MemberId, Held]:
     """The profile of each member that has one and is one."""
-    return dict(_newest(stores, index.of_kinds(stores.index, [Kind.PROFILE]), trust, now_ms))
+    return _newest(stores, index.of_kinds(stores.index, [Kind.PROFILE]), trust, now_ms)
 
 
 def of(stores: Stores, trust: Trust, member_id: MemberId, now_ms: int) -> Held | None:
     """The profile of one member."""
-    return dict(_newest(stores, _records(stores, member_id), trust, now_ms)).get(member_id)
+    return _newest(stores, _records(stores, member_id), trust, now_ms).get(member_id)
 
 
-def _newest(stores: Stores, found: Iterable[Record], trust: Trust, now_ms: int) -> Iterator[tuple[MemberId, Held]]:
-    """Later ones behind earlier ones, as the records come: by date and hash."""
+def _newest(stores: Stores, rising: Sequence[Record], trust: Trust, now_ms: int) -> dict[MemberId, Held]:
+    """Of records by date and hash, the last of each member that counts."""
+    found: dict[MemberId, Held] = {}
     shown: dict[MemberId, bool] = {}
-    for record in found:
+    for record in reversed(rising):
         who = record.member_id
+        if who in found or now_ms >= record.expires_ms:
+            continue
         if who not in shown:
             shown[who] = membership.place(trust, who, now_ms).state not in _NOT_SHOWN
-        if shown[who] and now_ms < record.expires_ms and _counts(stores, record, trust):
+        if shown[who] and _counts(stores, record, trust):
             said = record_pb2.Record.FromString(record.content).profile
-            yield who, Held(record.hash, record.created_ms, record.expires_ms, profiles.decode(said))
+            found[who] = Held(record.hash, record.created_ms, record.expires_ms, profiles.decode(said))
+    return found
 
 
 def _counts(stores: Stores, record: Record, trust: Trust) -> bool:
@@ -183,10 +188,12 @@ def view(trust: Trust, member_id: MemberId, held: Held | None, me: MemberId, now
 
 
 def views(stores: Stores, trust: Trust, me: MemberId, now_ms: int) -> list[profile_pb2.ProfileView]:
-    """Of every member, by name."""
+    """Of every member, by name; as many as fit one answer, our own among them."""
     found = every(stores, trust, now_ms)
-    return [
+    made = [
         view(trust, one.member_id, found.get(one.member_id), me, now_ms)
         for one in membership.every(trust, now_ms)
         if one.state not in _NOT_SHOWN
     ]
+    sizes = accumulate(one.ByteSize() for one in made)
+    return [one for one, size in zip(made, sizes, strict=True) if size <= consult.ANSWER_BYTES_MAX or one.own]
