@@ -1,0 +1,135 @@
+"""Whom this node dials, and where: peers that are approved, at the stored address first, and nobody else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from node import limits
+from node.errors import Refused, Unavailable
+from node.feed.keys import HeaderHash
+from node.rpc.approval import Approval
+from node.rpc.tls import Pins, TlsState
+from node.store.peers import APPROVED, BLOCKED, PAUSED, Peer
+from tests.exchange.test_bad_input import exchange_in
+from tests.rpc.door import party
+from tests.runtime.lines import RealClock, Running
+from tests.simulator.members import federation
+
+NEVER = float("inf")
+GUARD_S = 60
+A, B = party("a"), party("b")
+
+
+@pytest.fixture(name="node")
+async def _node(tmp_path: Path) -> AsyncIterator[Running]:
+    world = federation(25)
+    running = Running(exchange_in(tmp_path, world, world.members[0]), 0, tmp_path)
+    yield running
+    await running.stop()
+
+
+async def approval_of(node: Running, *found: Peer) -> Approval:
+    async def hide(_: Sequence[HeaderHash]) -> None:
+        raise AssertionError
+
+    await node.writer.run(lambda exchange: exchange.keep_peers(found))
+    made = Approval(node.writer, node.peering, TlsState(A.leaf, Pins()), lambda: A.leaf, RealClock(), hide)
+    await made.load()
+    return made
+
+
+def peer(number: int, state: str = APPROVED, address: str = "") -> Peer:
+    return Peer(federation(25).members[number].member_id, address, B.nodes.der, state, 0)
+
+
+async def test_profiles_make_approved_peers_be_dialled_and_nobody_else(node: Running) -> None:
+    hidden, paused, blocked = peer(1), peer(2, PAUSED), peer(3, BLOCKED)
+    approval, next_at = await approval_of(node, hidden, paused, blocked), node.peering.dialing.next_at
+    stranger = federation(25).members[4].member_id
+    assert next_at(hidden.member_id) == NEVER
+    named = dict.fromkeys((hidden.member_id, paused.member_id, blocked.member_id, stranger), ("127.0.0.1:9",))
+    approval.follow(named)
+    assert next_at(hidden.member_id) < NEVER
+    assert [next_at(one) for one in named][1:] == [NEVER] * 3
+    assert approval.addresses(stranger) == ()
+    for one in list(named)[1:]:
+        with pytest.raises(Unavailable, match="not approved"):
+            approval.dial(one)
+    await approval.remove(hidden.member_id)
+    assert next_at(hidden.member_id) == NEVER
+    assert approval.addresses(hidden.member_id) == ()
+
+
+async def test_a_peer_that_names_no_address_any_more_is_waited_for(node: Running) -> None:
+    hidden = peer(1)
+    approval = await approval_of(node, hidden)
+    approval.follow({hidden.member_id: ("127.0.0.1:9",)})
+    approval.follow({})
+    assert node.peering.dialing.next_at(hidden.member_id) == NEVER
+    with pytest.raises(Unavailable, match="names no address"):
+        approval.dial(hidden.member_id)
+
+
+async def test_the_stored_address_comes_first_and_four_are_the_most(node: Running) -> None:
+    known = peer(1, address="stored.example:1")
+    approval = await approval_of(node, known)
+    places = [f"n{i}.example:1" for i in range(limits.PEER_ADDRESSES_MAX + 1)]
+    approval.follow({known.member_id: ("stored.example:1", *places)})
+    assert approval.addresses(known.member_id) == ("stored.example:1", *places[:3])
+
+
+@asynccontextmanager
+async def doors(count: int) -> AsyncIterator[tuple[list[str], "asyncio.Queue[int]"]]:
+    """Addresses where somebody hangs up at once, and who was called."""
+    called: asyncio.Queue[int] = asyncio.Queue()
+    servers = [await asyncio.start_server(partial(_hang_up, called, i), "127.0.0.1", 0) for i in range(count)]
+    try:
+        yield [f"127.0.0.1:{one.sockets[0].getsockname()[1]}" for one in servers], called
+    finally:
+        for one in servers:
+            one.close()
+
+
+async def _hang_up(
+    called: "asyncio.Queue[int]", number: int, _: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    called.put_nowait(number)
+    writer.close()
+
+
+async def test_addresses_are_dialled_in_turn_the_stored_one_first(node: Running) -> None:
+    async with asyncio.timeout(GUARD_S), doors(3) as (places, called):
+        known = peer(1, address=places[0])
+        approval = await approval_of(node, known)
+        approval.follow({known.member_id: places[1:]})
+        for turn in range(4):
+            while not called.empty():
+                called.get_nowait()
+            with pytest.raises(Unavailable):
+                async with approval.dial(known.member_id):
+                    pass
+            assert await called.get() == turn % 3
+        approval.follow({known.member_id: places[:0:-1]})
+        while not called.empty():
+            called.get_nowait()
+        with pytest.raises(Unavailable):
+            async with approval.dial(known.member_id):
+                pass
+        assert await called.get() == 0, "what is new begins with the stored one"
+
+
+async def test_by_its_name_only_a_member_is_approved_whose_profile_says_where_it_is(node: Running) -> None:
+    member, approval = federation(25).members[1].member_id, await approval_of(node)
+    with pytest.raises(Refused, match="nobody has said where"):
+        await approval.approve([], [member])
+    approval.follow({member: ("127.0.0.1:9",), node.member_id: ("127.0.0.1:9",)})
+    for nobody in (node.member_id, bytes(32)):
+        with pytest.raises(Refused, match="it is no member"):
+            await approval.approve([], [nobody])  # type: ignore[list-item]
+    await approval.approve([], [member])
+    (approved,) = approval.every()
+    assert (approved.state, approved.address, approval.addresses(member)) == (APPROVED, "", ("127.0.0.1:9",))
