@@ -12,6 +12,7 @@ times       for how long, until when
 digests     files of digests, and the bar while they are read and sent
 items       items of such a file on their way to the node: options of columns and kinds, what becomes of bad lines
 naming      which list is meant
+contacts    whom to call at a member
 
 Everything else is a module a command or a family of commands. Heavy imports (gRPC, cryptography,
 SQLAlchemy) stand inside the functions that need them: `tocsin --help` loads every command's module

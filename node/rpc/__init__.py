@@ -11,6 +11,7 @@ tools     service Tools
 admin     service Admin
 forks     service Forks
 holds     service Holds: what is under legal hold
+profiles  service Profiles
 levels    from which level on the log is written
 meter     counts calls and times look-ups, where metrics are on
 server    the two listeners and the socket, each with its gate

@@ -12,5 +12,6 @@ publishing  what our own tools have to say
 sweeping    what is over, or was taken back, is erased
 holding     what is under legal hold goes into the vault
 mirroring   the erasure journal has a copy elsewhere
+profiling   our own profile, and where those of members say that they are dialled
 work        what goes on to its end when its caller leaves
 """
