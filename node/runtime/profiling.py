@@ -12,7 +12,7 @@ from node.content.profiles import Contact, Profile
 from node.errors import NodeError, Refused
 from node.exchange import following, profiles
 from node.exchange.profiles import Held
-from node.exchange.signing import State
+from node.exchange.signing import State as SigningState
 from node.exchange.trust import Trust
 from node.feed.header import NORMAL
 from node.feed.keys import HeaderHash, MemberId
@@ -23,12 +23,17 @@ from node.runtime.saying import Saying
 from node.runtime.work import Work
 from node.runtime.writer import News
 from node.store import index, payloads, restrictions
+from node.store.payloads import State
 from node.store.stores import Stores
 from node.v1 import profile_pb2
 
 LOOK_EVERY_S = 0.5  # at most so often, whatever comes: a list that is fetched is news a hundred times a second
 LOOK_AGAIN_S = 15.0  # at least so often: peers come into step, and time passes, without news
 SAID_EVERY_S = 600.0  # by itself: two nodes of one member that disagree must not talk for ever
+
+# What its member said must not be lost by what its node says: a first one only where no other is known of.
+_ON_THEIR_WAY = (State.MISSING, State.UNWANTED)
+_NOT_HERE = (*_ON_THEIR_WAY, State.SEALED, State.ERASED, State.HELD_BACK)
 
 Follow = Callable[[Mapping[MemberId, Sequence[str]]], None]
 
@@ -167,12 +172,16 @@ class Profiling:
         await self._saying.peering.embargo.over()
         await self._saying.peering.compare()
         now_s, is_sure = self._saying.clock.monotonic_s(), bool(self._saying.peering.in_step)
-        if not is_sure or now_s < self._said_s + SAID_EVERY_S or self._saying.writer.signing.state is not State.ACTIVE:
+        if (
+            not is_sure
+            or now_s < self._said_s + SAID_EVERY_S
+            or self._saying.writer.signing.state is not SigningState.ACTIVE
+        ):
             return
         await self._saying.caught_up(bulk=True)
         async with self._one:
             profile, held = await self._due(), await self._held(self._me)
-            if profile is None or await self._is_behind():
+            if profile is None or await self._lacks(_ON_THEIR_WAY if held else _NOT_HERE):
                 return
             self._said_s = now_s
             await self._say(profile, held)
@@ -185,10 +194,12 @@ class Profiling:
         held, now_ms = await self._held(self._me), self._saying.clock.now_ms()
         return profiles.due(held, self._node_id, self._address, self._nodes, now_ms)
 
-    async def _is_behind(self) -> bool:
-        """Whether a profile of our own is known of and has not come, as after the loss of a disk."""
-        feeds = following.feeds_of(self._saying.writer.trust, self._me)
-        return await self._saying.reading.run(lambda stores: payloads.is_awaited(stores.ledger, feeds, Kind.PROFILE))
+    async def _lacks(self, states: Sequence[State]) -> bool:
+        """Whether a profile of our own is known of and not here, as after the loss of a disk."""
+        feeds, now_ms = following.feeds_of(self._saying.writer.trust, self._me), self._saying.clock.now_ms()
+        return await self._saying.reading.run(
+            lambda stores: payloads.is_lacking(stores.ledger, feeds, Kind.PROFILE, now_ms, states)
+        )
 
 
 async def _until(news: News, version: int) -> None:

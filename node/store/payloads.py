@@ -380,14 +380,14 @@ def want_again(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
     )
 
 
-def is_awaited(ledger: sa.Connection, feeds: Sequence[FeedId], kind: int) -> bool:
-    """Whether a payload of this kind, of one of these feeds, is wanted and not here."""
-    marks = ",".join("?" * len(feeds))
+def is_lacking(ledger: sa.Connection, feeds: Sequence[FeedId], kind: int, now_ms: int, states: Sequence[State]) -> bool:
+    """Whether a payload of this kind, of one of these feeds, that has not expired is in one of these states."""
     return bool(
         driver.scalar(
             ledger,
             "SELECT EXISTS (SELECT 1 FROM payload p JOIN entry e ON e.hash = p.hash"
-            f" WHERE p.state = 0 AND e.kind = ? AND e.feed_id IN ({marks}))",
-            (kind, *feeds),
+            f" WHERE p.state IN ({','.join('?' * len(states))}) AND p.expires_ms > ? AND e.kind = ?"
+            f" AND e.feed_id IN ({','.join('?' * len(feeds))}))",
+            (*states, now_ms, kind, *feeds),
         )
     )

@@ -21,7 +21,8 @@ from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.policy.cooling import HOUR_MS
 from node.policy.renewing import DAY_MS
-from node.store import index, restrictions
+from node.store import index, payloads, restrictions
+from node.store.payloads import State
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_bad_input import exchange_in
@@ -149,6 +150,26 @@ def test_who_has_missed_one_does_not_keep_what_went_before_it(tmp_path: Path, no
     assert function(node, me) == "third desk"
     sweep(node, BASE_MS + DAY_MS)
     assert shows_none(tmp_path / "node", b"first desk")
+
+
+def test_a_node_that_has_lost_what_its_member_said_knows_that_it_was_said(node: Exchange, author: Exchange) -> None:
+    """Else it would say a first profile, and nobody's contacts would count everywhere."""
+    feeds = [author.author.feed_id]
+
+    def lacks(now_ms: int, *states: State) -> bool:
+        return payloads.is_lacking(node.stores.ledger, feeds, Kind.PROFILE, now_ms, states)
+
+    (letter,) = said(author, draft(author, profile("desk")))
+    assert not lacks(BASE_MS, State.MISSING)
+    take(node, [without(letter, "payload")])
+    assert lacks(BASE_MS, State.MISSING)
+    assert not lacks(BASE_MS + LIFE_MS, State.MISSING), "it is over"
+    take(node, [letter])
+    assert not lacks(BASE_MS, State.MISSING, State.ERASED)
+    take(node, said(author, drafts.withdrawal(hash_of(author, letter), 0, 8)))
+    sweep(node, BASE_MS + DAY_MS)
+    assert lacks(BASE_MS + DAY_MS, State.MISSING, State.ERASED)
+    assert not payloads.is_lacking(node.stores.ledger, [], Kind.PROFILE, BASE_MS, list(State))
 
 
 def test_it_ends_with_its_time_and_leaves_the_files(tmp_path: Path, node: Exchange, author: Exchange) -> None:
