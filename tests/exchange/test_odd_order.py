@@ -169,7 +169,9 @@ def test_what_has_expired_is_not_served(author: Exchange) -> None:
 
 
 def test_a_record_without_an_object_and_one_that_is_too_large_harm_no_listing(author: Exchange, node: Exchange) -> None:
-    opinion = record_pb2.Record(kind=Kind.OPINION, opinion=record_pb2.Opinion(note="of nothing"))
+    opinion = record_pb2.Record(
+        kind=Kind.OPINION, handling=record_pb2.Handling(tlp=2), opinion=record_pb2.Opinion(note="of nothing")
+    )
     take(
         node,
         said(
