@@ -12,8 +12,8 @@ from pathlib import Path
 from node.config import Config
 from node.content import hashes
 from node.custody import joining
-from node.exchange import addresses
-from node.exchange.addresses import Address
+from node.exchange import references
+from node.exchange.references import Address
 from node.feed import statements
 from node.store import erasures, index, payloads, remainders, stores
 from node.store.erasures import Erasure
@@ -59,7 +59,7 @@ def prove(config: Config, typed: str, values: Sequence[str] = ()) -> Proof:
     rows, _, head = erasures.read(config.data_folder / erasures.FILE, federation_id)
     opened = stores.open_to_read(config.data_folder)
     try:
-        address = addresses.find(opened, typed)
+        address = references.find(opened, typed)
         left = tuple(_left(opened, address))
     finally:
         opened.close()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from node.content import hashes, items
 from node.errors import ConfigError, Malformed, Refused
 from node.exchange import erase, records, verification
-from node.exchange.addresses import Address
 from node.exchange.records import Opened
+from node.exchange.references import Address
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry, payload

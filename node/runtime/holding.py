@@ -9,7 +9,7 @@ import structlog
 
 from node.content import names
 from node.errors import Refused, Unavailable
-from node.exchange import addresses, consult, hold
+from node.exchange import consult, hold, references
 from node.exchange.exchange import Exchange
 from node.feed.box import Randomness
 from node.feed.header import BULK
@@ -146,7 +146,7 @@ class Holding:
 
     def _covers(self, stores: Stores, items: Sequence[str]) -> tuple[Covered, ...]:
         seen = consult.view(self._writer.trust, self._writer.follows, self._clock.now_ms())
-        found = hold.cover(one for typed in items for one in addresses.find_all(stores, seen, typed))
+        found = hold.cover(one for typed in items for one in references.find_all(stores, seen, typed))
         if not 0 < len(found) <= RECORDS_MAX:
             raise Refused(
                 f"{len(found):,} records are named; a hold is of 1 to {RECORDS_MAX:,}",

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.content import names
 from node.errors import ConfigError, Refused
-from node.exchange import addresses, consult, erase, hold
-from node.exchange.addresses import Address
+from node.exchange import consult, erase, hold, references
 from node.exchange.exchange import Exchange
 from node.exchange.hold import Held
+from node.exchange.references import Address
 from node.feed.box import Hpke
 from node.feed.keys import HeaderHash
 from node.store import ledger, payloads, stores
@@ -219,10 +219,10 @@ def test_a_record_and_an_item_are_named_as_they_are_shown(tmp_path: Path, node: 
     hash_ = taken(node, author)
     seen, short = consult.view(node.trust, node.follows, BASE_MS), names.shortest(hash_, [])
     reader = stores.open_to_read(tmp_path / "node")
-    assert addresses.find_all(reader, seen, short) == [Address(hash_)]
-    assert addresses.find_all(reader, seen, f"any/list/{short}:3") == [Address(hash_, 3)]
+    assert references.find_all(reader, seen, short) == [Address(hash_)]
+    assert references.find_all(reader, seen, f"any/list/{short}:3") == [Address(hash_, 3)]
     with pytest.raises(Refused, match="names nothing"):
-        addresses.find_all(reader, seen, "zzzzz")
+        references.find_all(reader, seen, "zzzzz")
     reader.close()
 
 

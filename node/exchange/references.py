@@ -1,4 +1,4 @@
-"""Addresses: what somebody means who types a record, an item of one, a list or a crisis. Reads only."""
+"""References: what somebody means who types a record, an item of one, a list or a crisis. Reads only."""
 
 from dataclasses import dataclass
 
