@@ -189,7 +189,7 @@ class Admission:
     def chain_ahead(self, feed_id: FeedId) -> None:
         """Headers kept above the gap, before or in this batch, that now follow the head."""
         above: dict[tuple[int, bytes], tuple[Header, int | None]] = {}
-        waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id)]
+        waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id, self.heads[feed_id].seq)]
         pending = [
             (row, i)
             for i, (row, _, chained) in enumerate(self.rows)

@@ -1,11 +1,12 @@
 """Standing: whether a record, or an item of it, still counts, by forks, ends and what its author took back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from node.exchange.trust import Trust
 from node.feed import entry, identity, marks
+from node.feed.facts import Facts
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.marks import HashAt, Standing
 from node.store import index, ledger, remainders, restrictions
@@ -105,26 +106,49 @@ def _branch(stores: Stores, placed: Placed, trust: Trust) -> HashAt:
     return hash_at
 
 
-def weighed(stores: Stores, trust: Trust, before: Trust) -> Trust:
-    """Trust with what forks and ends of feeds keep from counting; weighed anew only where either has grown."""
-    if trust.facts is before.facts and trust.marks is before.marks:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a statement of the facts stands."""
+
+    hash: HeaderHash
+    feed_id: FeedId
+    seq: int
+
+
+def weighed(stores: Stores, trust: Trust, before: Trust, grown: Iterable[FeedId] = ()) -> Trust:
+    """Trust with what forks and ends of feeds keep from counting. ``grown``: feeds of which something came in.
+
+    Weighed anew is what is new, and what did not count: what stands goes on standing as long as the
+    marks are the same, while what was contested may turn out to be on the branch that was named.
+    """
+    if trust.facts is before.facts and trust.marks is before.marks and not any(map(trust.marks.is_marked, grown)):
         return trust
-    fallen = frozenset(_fallen(stores, trust))
+    feeds = _doubtful(trust)
+    said = [place for place in _places(trust.facts) if place.feed_id in feeds]
+    if trust.marks is before.marks:
+        stood = {place.hash for place in _places(before.facts) if place.feed_id in feeds} - trust.fallen
+        said = [place for place in said if place.hash not in stood]
+    fallen = frozenset(place.hash for place in said if standing_of(stores, place, trust) is not Standing.STANDS)
     return trust if fallen == trust.fallen else replace(trust, fallen=fallen)
 
 
-def _fallen(stores: Stores, trust: Trust) -> Iterator[HeaderHash]:
-    marked = [*(bound.feed_id for bound in trust.marks.ends), *(feed_id for feed_id, _ in trust.marks.forks)]
-    authors = {author for feed_id in marked if (author := trust.author(feed_id))}
-    if not authors:
-        return
-    facts = trust.facts
-    said = [(one.author, one.entry) for one in (*facts.endorsements, *facts.suspensions, *facts.revocations)]
-    said += [(one.author, one.by) for one in facts.unendorsed]
-    for author, hash_ in said:
-        row = ledger.entry(stores.ledger, hash_) if author in authors else None
-        if row and standing_of(stores, row, trust) is not Standing.STANDS:
-            yield hash_
+def _doubtful(trust: Trust) -> set[FeedId]:
+    """Feeds of which something may not stand: they are marked, or the log of their member has forked."""
+    found = {bound.feed_id for bound in (*trust.marks.settled, *trust.marks.ends)}
+    found |= {feed_id for feed_id, _ in trust.marks.forks}
+    frozen = found.intersection(FeedId(bytes(member_id)) for member_id in trust.logs)
+    return found | {
+        feed_id for feed_id, feed in trust.feeds.items() if frozen and identity.log_id(feed.member_id) in frozen
+    }
+
+
+def _places(facts: Facts) -> Iterator[Place]:
+    for said in (*facts.endorsements, *facts.suspensions, *facts.revocations):
+        yield Place(said.entry, said.feed_id, said.seq)
+    for back in facts.unendorsed:
+        yield Place(back.by, back.feed_id, back.seq)
+    for signed in facts.amendments:
+        yield Place(signed.entry, signed.feed_id, signed.seq)
 
 
 def restriction(stores: Stores, record: Record, trust: Trust) -> Restriction:

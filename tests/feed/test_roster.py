@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node import limits
-from node.feed import marks, quorum, roster
+from node.feed import amendment, known, marks, quorum, roster
 from node.feed.facts import Amended, Facts, Retracted, Said
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.marks import Marks, Standing
@@ -27,7 +27,7 @@ def amended(author: MemberId, number: int, previous: bytes, document: bytes, cou
     """A signature under an amendment that asks for so many endorsements of a platform."""
     rows = quorum.encode({(Act.ADMIT, 4): Quorum(count, 1, worlds.EVERY_ROLE)})
     statement = header_pb2.Amend(number=number, previous=previous, document=document, quorums=rows)
-    hash_ = roster.amendment_hash(WORLD.federation_id, statement.SerializeToString(deterministic=True))
+    hash_ = amendment.amendment_hash(WORLD.federation_id, statement.SerializeToString(deterministic=True))
     return Amended(author, number, previous, hash_, rows, document)
 
 
@@ -78,7 +78,7 @@ def test_facts_join_in_any_order_and_any_number_of_times(a: Facts, b: Facts, c: 
 @given(facts(), facts())
 @FEW
 def test_more_facts_never_make_fewer_known_members(a: Facts, b: Facts) -> None:
-    fewer, more = roster.known(CHARTER, a), roster.known(CHARTER, a.merge(b))
+    fewer, more = known.known(CHARTER, a), known.known(CHARTER, a.merge(b))
     assert fewer.members <= more.members
     assert fewer.members | fewer.candidates <= more.members | more.candidates
     assert not more.members & more.candidates
@@ -95,7 +95,7 @@ def test_what_is_known_and_what_has_effect_do_not_depend_on_the_order_of_arrival
     chance.shuffle(parts)
     again = reduce(Facts.merge, parts, Facts())
     assert again == whole
-    assert roster.known(CHARTER, again) == roster.known(CHARTER, whole)
+    assert known.known(CHARTER, again) == known.known(CHARTER, whole)
     assert roster.roster(CHARTER, again, NOW_MS) == roster.roster(CHARTER, whole, NOW_MS)
 
 
@@ -103,7 +103,7 @@ def test_what_is_known_and_what_has_effect_do_not_depend_on_the_order_of_arrival
 @FEW
 def test_whoever_has_effect_is_known_and_not_revoked(whole: Facts) -> None:
     now = roster.roster(CHARTER, whole, NOW_MS)
-    assert set(now.seats) <= roster.known(CHARTER, whole).members
+    assert set(now.seats) <= known.known(CHARTER, whole).members
     assert not set(now.seats) & set(now.revoked)
 
 
@@ -138,7 +138,7 @@ def test_a_contested_statement_does_not_count_but_stays_known() -> None:
     contested = endorsements[0].entry
     assert newcomer.member_id in roster.roster(CHARTER, whole, NOW_MS).seats
     assert newcomer.member_id not in roster.roster(CHARTER, whole, NOW_MS, lambda entry: entry != contested).seats
-    assert newcomer.member_id in roster.known(CHARTER, whole).members
+    assert newcomer.member_id in known.known(CHARTER, whole).members
 
 
 def test_what_a_quorum_leaves_out_is_cut_off_and_fewer_can_neither_cut_nor_undo() -> None:
@@ -228,16 +228,16 @@ def test_a_chain_of_endorsements_falls_with_its_first_link() -> None:
     revocations = frozenset(said("r", author, first) for author in WORLD.founders[:2])
     after = roster.roster(CHARTER, whole.merge(Facts(revocations=revocations)), NOW_MS)
     assert not {first.member_id, second.member_id} & set(after.seats)
-    assert {first.member_id, second.member_id} <= roster.known(CHARTER, whole).members
+    assert {first.member_id, second.member_id} <= known.known(CHARTER, whole).members
 
 
 def test_a_candidate_becomes_a_member_when_an_amendment_lowers_the_threshold() -> None:
     newcomer = WORLD.others[0]
     one = Facts(frozenset((newcomer.inception,)), frozenset((said("e", WORLD.founders[0], newcomer, role=4),)))
-    assert roster.known(CHARTER, one).candidates == {newcomer.member_id}
+    assert known.known(CHARTER, one).candidates == {newcomer.member_id}
     signers = [founder.member_id for founder in WORLD.founders[:3]]
     complete = one.merge(Facts(amendments=frozenset(replace(FIRST[0], author=author) for author in signers)))
-    assert newcomer.member_id in roster.known(CHARTER, complete).members
+    assert newcomer.member_id in known.known(CHARTER, complete).members
     assert roster.roster(CHARTER, complete, NOW_MS).rules.number == 1
 
 
@@ -248,7 +248,7 @@ def test_an_amendment_that_raises_the_threshold_takes_effect_away_but_nobody_is_
     assert newcomer.member_id in roster.roster(CHARTER, before, NOW_MS).seats
     signers = [founder.member_id for founder in WORLD.founders[:3]]
     after = before.merge(Facts(amendments=frozenset(replace(FIRST[2], author=author) for author in signers)))
-    assert newcomer.member_id in roster.known(CHARTER, after).members
+    assert newcomer.member_id in known.known(CHARTER, after).members
     assert newcomer.member_id not in roster.roster(CHARTER, after, NOW_MS).seats
 
 

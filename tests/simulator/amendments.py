@@ -11,7 +11,7 @@ from node.errors import Refused
 from node.exchange import documents
 from node.exchange.publish import Draft
 from node.exchange.signing import State
-from node.feed import quorum, roster
+from node.feed import amendment, quorum
 from node.feed.kinds import Kind
 from node.feed.quorum import Act, Quorum
 from node.policy import effect
@@ -64,7 +64,7 @@ def _made(world: "World", number: int, previous: bytes, hours: int) -> Amendment
     rows = quorum.encode(ADMIT_PLATFORMS) if hours % 2 else b""
     letter = header_pb2.Amend(number=number, previous=previous, document=sha256(text).digest(), quorums=rows)
     statement = letter.SerializeToString(deterministic=True)
-    hash_ = roster.amendment_hash(world.federation.charter.federation_id, statement)
+    hash_ = amendment.amendment_hash(world.federation.charter.federation_id, statement)
     return Amendment(number, previous, text, hash_, statement)
 
 
