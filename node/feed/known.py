@@ -26,7 +26,9 @@ class Known:
     candidates: AbstractSet[MemberId]
     roles: Roles = field(compare=False, repr=False)  # that each was ever admitted to
     thresholds: Sequence[Quorums] = field(compare=False, repr=False)  # ever in force
-    endorsers: Index[tuple[MemberId, int], MemberId] = field(compare=False, repr=False)  # of whom, for which role
+    endorsers: Index[tuple[MemberId, int], MemberId] = field(
+        compare=False, repr=False
+    )  # of whom, for which role that it has not
     signers: Index[bytes, MemberId] = field(compare=False, repr=False)  # of amendments, by hash
     unheard: frozenset[MemberId] = field(compare=False, repr=False)  # who said something and is no member
 
@@ -42,7 +44,11 @@ def known(charter: Charter, facts: Facts) -> Known:
         Growing(one.member_id for one in endorsements if one.member_id not in roles),
         roles,
         thresholds,
-        Index(((one.member_id, one.role), one.author) for one in endorsements),
+        Index(
+            ((one.member_id, one.role), one.author)
+            for one in endorsements
+            if one.role not in roles.get(one.member_id, ())
+        ),
         Index((one.hash, one.author) for one in facts.amendments if one.author in roles),
         frozenset(author for author in authors if author not in roles),
     )

@@ -88,8 +88,10 @@ def with_idle(before: Roster, who: Known, more: AbstractSet[Said], since_ms: int
     """
     for said in more:
         seat, needed = before.seats.get(said.member_id), before.rules.quorums.get((Act.ADMIT, said.role))
-        has_it = seat is not None and seat.role == said.role
-        if not has_it and needed and len(who.endorsers.of((said.member_id, said.role))) >= needed.count:
+        if seat is not None and seat.role == said.role:
+            continue
+        had_it = said.role in who.roles.get(said.member_id, ())  # and may have it again
+        if had_it or (needed and len(who.endorsers.of((said.member_id, said.role))) >= needed.count):
             return None
     moments = (moment for moment in _moments(Facts(endorsements=more)) if moment > since_ms)
     return replace(before, holds_until_ms=min((before.holds_until_ms, *moments)))

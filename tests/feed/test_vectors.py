@@ -233,7 +233,8 @@ def _amended(one: dict[str, Any], federation_id: FederationId) -> Amended:
     read = header_pb2.Amend.FromString(statement)
     hash_ = amendment.amendment_hash(federation_id, statement)
     author = MemberId(bytes.fromhex(one["author"]))
-    return Amended(author, read.number, read.previous, hash_, read.quorums, read.document)
+    place = HeaderHash(bytes.fromhex(one.get("entry", "")))
+    return Amended(author, read.number, read.previous, hash_, read.quorums, read.document, place)
 
 
 def on_payload(given: Given) -> dict[str, Any]:
