@@ -16,7 +16,8 @@ from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.feed.kinds import Kind
 from node.feed.statements import Withdraw
 from node.policy.following import Follows
-from node.store import arrivals, ledger, payloads, relays
+from node.store import arrivals, halts, ledger, payloads, relays
+from node.store.halts import Halt
 from node.store.ledger import ForkRow, Row
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -63,6 +64,7 @@ class Admission:
         self.beside: set[HeaderHash] = set()
         self.chained: dict[tuple[FeedId, int], Entry] = {}
         self.seen: set[HeaderHash] = set()
+        self.halts: list[Halt] = []
 
     def take(self, verified: Verified) -> None:
         """Find the entry's place and note what to write."""
@@ -150,11 +152,18 @@ class Admission:
             self.chained[header.feed_id, header.seq] = verified.entry
         self.trust = learn(self.trust, verified)
         self.entries.append(verified)
+        self._note_halt(header)
         if header.has_payload:
             self._add_payload(verified)
         else:
             self._spare_withdrawn(verified)
             self._arrive(verified)
+
+    def _note_halt(self, header: Header) -> None:
+        """What is critical and not known halts its object from the header on, whether or not it can ever be read."""
+        is_shown = bool(header.object_id) and not kinds.is_identity(header.kind)
+        if is_shown and kinds.is_halting(header.kind) and header.created_ms <= self.now_ms + limits.FUTURE_MS_NEVER:
+            self.halts.append(halts.of(header))
 
     def _spare_withdrawn(self, verified: Verified) -> None:
         """What its author took back as a whole is not fetched any more."""

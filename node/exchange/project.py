@@ -16,7 +16,7 @@ from node.exchange import records
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
-from node.feed import entry, statements
+from node.feed import entry, kinds, statements
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.feed.statements import Withdraw
@@ -125,6 +125,9 @@ def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader, fol
     if opened is None:
         _note_withdrawal(stores, arrival.row, trust)
         return None
+    if kinds.is_halting(opened.record.kind):
+        _put_halt(stores, opened)
+        return None
     if not opened.header.understood:
         return None  # of a later version, which knows what the rest depends on: not effective here
     if not border.is_marked(opened.record):
@@ -142,6 +145,13 @@ def _without_content(opened: Opened) -> Opened:
     said = opened.record
     bare = record_pb2.Record(kind=said.kind, object_id=said.object_id, exercise=said.exercise)
     return replace(opened, record=bare)
+
+
+def _put_halt(stores: Stores, opened: Opened) -> None:
+    """What is sealed shows only here that it halts its object: however large it is, and whatever its header has."""
+    row = _row(opened, 0)
+    whole = opened.record.ByteSize() <= SHOWN_BYTES_MAX
+    index.put_record(stores.index, row if whole else replace(row, content=b""), shown=True)
 
 
 def _is_followed(opened: Opened, follows: Follows) -> bool:

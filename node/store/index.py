@@ -222,6 +222,11 @@ def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
     return [Record(*row) for row in rows]
 
 
+def kinds(index: sa.Connection) -> list[int]:
+    """Which kinds of records there are."""
+    return [row[0] for row in driver.rows(index, "SELECT DISTINCT kind FROM record ORDER BY 1")]
+
+
 def from_place(index: sa.Connection, feed_id: FeedId, seq: int) -> dict[int, Record]:
     """All records in one feed from a place on, by number."""
     rows = driver.rows(
@@ -267,6 +272,19 @@ def of_any_owner(index: sa.Connection, object_id: ObjectId, kind: int) -> Iterat
         (object_id, kind),
     ):
         yield Record(*row)
+
+
+def of_no_such_kind(
+    index: sa.Connection, member_id: MemberId, object_id: ObjectId, kinds: Sequence[int]
+) -> list[Record]:
+    """Records about one object of one owner whose kind is none of these."""
+    rows = driver.rows(
+        index,
+        f"SELECT {_RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ?"
+        f" AND kind NOT IN ({','.join('?' * len(kinds))}) ORDER BY hash",
+        (object_id, member_id, *kinds),
+    )
+    return [Record(*row) for row in rows]
 
 
 def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId) -> Record | None:
