@@ -70,7 +70,9 @@ class Admission:
         """Find the entry's place and note what to write."""
         header = verified.header
         place = chain.place(self.head(header.feed_id), header)
-        if place is not Place.KNOWN and self._is_stored(header.hash):
+        if place is Place.KNOWN and header.hash in self.seen:
+            return
+        if self._is_stored(header.hash):  # on whatever branch it is
             self._supplement(verified)
         elif self._is_elsewhere(header):
             self.keep_beside(verified)
@@ -228,11 +230,8 @@ class Admission:
 
     def _take_known(self, verified: Verified) -> None:
         header = verified.header
-        if header.hash in self.seen:
-            return
         ours = self._entry_at(header.feed_id, header.seq)
-        if ours is None or ours.header.hash == header.hash or self._is_stored(header.hash):
-            self._supplement(verified)
+        if ours is None:
             return
         self.keep_beside(verified, proves=self.prove(ours, verified.entry))
         forked = self.trust.marks.forked_at(header.feed_id)

@@ -123,7 +123,7 @@ def crisis_view(
         reference=names.reference("c", record.object_id, rising),
         member_name=seen.trust.name_of(record.member_id),
         state=found.state,
-        reason=found.reason or (standing.CONTESTED if stands is Standing.CONTESTED else ""),
+        reason=found.reason or (standing.contested(record.feed_id, seen.trust) if stands is Standing.CONTESTED else ""),
         crisis=crisis,
         exercise=record.exercise,
         entry=record.hash,

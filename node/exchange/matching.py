@@ -196,7 +196,7 @@ class _Records:
         name, quality_floor = self._list(record)
         member_name, obstacle = self._member(record)
         if not obstacle and self._is_contested(record):
-            obstacle = standing.CONTESTED
+            obstacle = standing.contested(record.feed_id, self._seen.trust)
         obstacle = obstacle or halting.notice(halted, record)
         qualities = letter.items.qualities if letter.items.kind == hashes.PDQ.name else b""
         match = tools_pb2.Match(

@@ -13,6 +13,7 @@ from node.store import ledger
 from node.store.stores import Stores
 
 CONTESTED = "contested: its author's feed has forked, and its root has not said which branch stands"
+DOUBTFUL = "contested: its author's identity log has something newer before it that this version does not understand"
 SUPERSEDED = "superseded: it stands above the end of its author's feed, or on a branch that its root did not name"
 
 
@@ -51,9 +52,17 @@ def standing_of(stores: Stores, placed: Placed, trust: Trust) -> Standing:
 
 
 def is_frozen(feed_id: FeedId, trust: Trust) -> bool:
-    """Whether the identity log of a feed's member has forked."""
+    """Whether the identity log of a feed's member has forked, or let it in behind something that is not known here."""
     feed = trust.feeds.get(feed_id)
-    return feed is not None and trust.marks.forked_at(identity.log_id(feed.member_id)) is not None
+    if feed is None:
+        return False
+    return feed.certificate.is_doubtful or trust.marks.forked_at(identity.log_id(feed.member_id)) is not None
+
+
+def contested(feed_id: FeedId, trust: Trust) -> str:
+    """Why what was said in a feed is contested, in words."""
+    feed = trust.feeds.get(feed_id)
+    return DOUBTFUL if feed is not None and feed.certificate.is_doubtful else CONTESTED
 
 
 def _is_passed(stores: Stores, placed: Placed, trust: Trust) -> bool:
@@ -111,12 +120,13 @@ def weighed(stores: Stores, trust: Trust, before: Trust, grown: Iterable[FeedId]
 
 
 def _doubtful(trust: Trust) -> set[FeedId]:
-    """Feeds of which something may not stand: they are marked, or the log of their member has forked."""
+    """Feeds of which something may not stand: they are marked, or the log of their member leaves it in doubt."""
     found = {bound.feed_id for bound in (*trust.marks.settled, *trust.marks.ends)}
     found |= {feed_id for feed_id, _ in trust.marks.forks}
-    frozen = found.intersection(FeedId(bytes(member_id)) for member_id in trust.logs)
     return found | {
-        feed_id for feed_id, feed in trust.feeds.items() if frozen and identity.log_id(feed.member_id) in frozen
+        feed_id
+        for feed_id, feed in trust.feeds.items()
+        if feed.certificate.is_doubtful or identity.log_id(feed.member_id) in found
     }
 
 

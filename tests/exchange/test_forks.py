@@ -385,6 +385,19 @@ def test_what_is_urgent_beyond_its_authors_quota_is_contested_everywhere_all_the
         assert standings(node) == standings(a), name
 
 
+def test_what_came_without_its_box_on_a_branch_beside_is_read_when_that_comes(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    """In places that the chain has, too."""
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, said(forked.one, declaration(2), declaration(3), declaration(4)))
+    other = said(forked.other, declaration(5), declaration(6), declaration(7))
+    take(node, [other[0], *(without(one, "box", "payload") for one in other[1:])])
+    assert {f"crisis {number}" for number in (6, 7)}.isdisjoint(standings(node))
+    take(node, other)
+    assert set(standings(node)) == {f"crisis {number}" for number in range(2, 8)}
+
+
 def test_where_branches_part_is_looked_for_below(forked: Forked, tmp_path: Path, world: Federation) -> None:
     anchor = Draft(Kind.ANCHOR, statement=header_pb2.Anchor(journal_size=1).SerializeToString())
     node = node_in(tmp_path / "n", world, 0)
