@@ -125,9 +125,9 @@ def _signers(node: Node, one: Amendment, *, standing_only: bool = True) -> set[M
     """Who signed it, by entries that stand."""
     trust = node.exchange.trust
     signed = [said for said in trust.facts.amendments if said.hash == one.hash]
-    rows = {said.author: ledger.entry(node.disk.ledger, said.entry) for said in signed}
+    rows = [(said.author, ledger.entry(node.disk.ledger, said.entry)) for said in signed]
     return {
         author
-        for author, row in rows.items()
+        for author, row in rows
         if row and (not standing_only or standing.standing_of(node.disk, row, trust) is Standing.STANDS)
     }
