@@ -244,6 +244,7 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
     said = found.crisis
     printing.print_fields(
         [
+            ("warning", found.notice),
             ("by", found.member_name),
             ("summary", personal.mask(said.summary)),
             ("framework", f"{said.framework.name} {said.framework.version}".strip()),
