@@ -64,7 +64,7 @@ def is_statement(kind: int) -> bool:
 
 def is_halting(kind: int) -> bool:
     """Whether it is critical and not known here: its object is not read on."""
-    return kind % 2 == 0 and kind not in NAMES
+    return kind > 0 and kind % 2 == 0 and kind not in NAMES
 
 
 def name(kind: int) -> str:
