@@ -278,13 +278,9 @@ def of_no_such_kind(
     index: sa.Connection, member_id: MemberId, object_id: ObjectId, kinds: Sequence[int]
 ) -> list[Record]:
     """Records about one object of one owner whose kind is none of these."""
-    rows = driver.rows(
-        index,
-        f"SELECT {_RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ?"
-        f" AND kind NOT IN ({','.join('?' * len(kinds))}) ORDER BY hash",
-        (object_id, member_id, *kinds),
-    )
-    return [Record(*row) for row in rows]
+    marks, about = ",".join("?" * len(kinds)), (object_id, member_id, *kinds)
+    where = f"shown AND object_id = ? AND member_id = ? AND kind NOT IN ({marks})"
+    return [Record(*row) for row in driver.rows(index, f"SELECT {_RECORD} FROM record WHERE {where}", about)]
 
 
 def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId) -> Record | None:

@@ -28,6 +28,7 @@ from tests.exchange.test_standing import items_of, standing_values
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping, federation
 
 ODD, EVEN, EVEN_STATEMENT = 201, 202, 62
+MARKED = record_pb2.Handling(tlp=2)
 ACTIVE = ("active", "")
 HALTED = ("active", halting.NOTICE)
 LIST = b"l" * 16
@@ -44,7 +45,7 @@ def later(number: int, kind: int = EVEN, urgency: int = URGENT, *, exercise: boo
     object_id = number.to_bytes(16)
     if kind == EVEN_STATEMENT:
         return Draft(kind, urgency, statement=b"of a later version", object_id=object_id)
-    record = record_pb2.Record(kind=kind, object_id=object_id, exercise=exercise)
+    record = record_pb2.Record(handling=MARKED, kind=kind, object_id=object_id, exercise=exercise)
     return Draft(
         kind,
         urgency,
@@ -156,9 +157,13 @@ def test_a_contested_halt_halts(node: Exchange, author: Exchange) -> None:
 def test_items_before_a_halt_match_for_review_and_those_behind_it_do_not(
     tmp_path: Path, world: Federation, author: Exchange
 ) -> None:
-    head = record_pb2.Record(kind=Kind.LIST, object_id=LIST, list=record_pb2.HashList(name="halle"))
-    renamed = record_pb2.Record(kind=Kind.LIST, object_id=LIST, list=record_pb2.HashList(name="other"))
-    halt = replace(later(1), record=record_pb2.Record(kind=EVEN, object_id=LIST).SerializeToString(), object_id=LIST)
+    head = record_pb2.Record(handling=MARKED, kind=Kind.LIST, object_id=LIST, list=record_pb2.HashList(name="halle"))
+    renamed = record_pb2.Record(handling=MARKED, kind=Kind.LIST, object_id=LIST, list=record_pb2.HashList(name="other"))
+    halt = replace(
+        later(1),
+        record=record_pb2.Record(handling=MARKED, kind=EVEN, object_id=LIST).SerializeToString(),
+        object_id=LIST,
+    )
     first, before, stop, again, behind = said(
         author, list_of(head), items_of(range(1, 4)), halt, list_of(renamed), items_of(range(4, 8))
     )
