@@ -15,7 +15,7 @@ from node.custody import joining
 from node.exchange import references
 from node.exchange.references import Address
 from node.feed import statements
-from node.store import erasures, index, payloads, remainders, stores
+from node.store import digests, erasures, index, payloads, remainders, stores
 from node.store.erasures import Erasure
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -85,7 +85,7 @@ def _left(opened: Stores, address: Address) -> Iterator[str]:
     elif state is not State.ERASED:
         yield f"the payload is in state {state.name.lower() if state is not None else 'unknown'}"
     number = index.number(opened.index, address.entry)
-    if number is not None and (address.position is None or index.has_place(opened.digests, number, address.position)):
+    if number is not None and (address.position is None or digests.has_place(opened.digests, number, address.position)):
         yield "the index has it"
     if left is None and payloads.box(opened.keys, address.entry) is not None:
         yield "its key box is still here"

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.exchange import standing
+from node.exchange import restricting, standing
 from node.exchange.consult import View
 from node.feed.keys import MemberId
 from node.feed.marks import Standing
@@ -117,7 +117,7 @@ def _replaced(stores: Stores, said: Mapping[tuple[bytes, MemberId], Said], recor
     for one in said.get((record.hash, record.member_id), Said()).replacements:
         row = ledger.entry(stores.ledger, one.hash)
         stands = standing.standing_of(stores, one, seen.trust) is Standing.STANDS
-        if row and stands and one.object_id == record.object_id:
+        if row and stands and one.object_id == record.object_id and restricting.counts(stores, one, seen.trust):
             yield row.received_ms
 
 

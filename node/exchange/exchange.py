@@ -17,10 +17,12 @@ from node.exchange import (
     publish,
     restored,
     signing,
+    standing,
     succession,
     verification,
     watch,
 )
+from node.exchange import trust as trusts
 from node.exchange.admission import Admitted
 from node.exchange.erase import Erasures
 from node.exchange.outgoing import Outgoing
@@ -65,9 +67,10 @@ class Exchange(Outgoing):
         """Before anyone is let in: read the governance, mend what the last stop left half done."""
         self.stores.rollback()
         self.trust = ingest.load(self.stores, self.trust, self.reader.member_id)
-        self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
+        self.trust_after(publish.recover(self.stores, self.author, self.trust, now_ms))
         self.restored = restored.begin(self.stores, self.erasures, restored.load(self.stores), self.trust, now_ms)
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
+        self.trust = standing.weighed(self.stores, self.trust, trusts.begin(self.trust.charter))  # by what was mended
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
         project.mend(self.stores, self.trust, self.reader)
         self.aside.start()
@@ -109,7 +112,7 @@ class Exchange(Outgoing):
         self._meet(one.entry for one in checked.entries)
         checked = restored.without_older(checked, self.restored)
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
-        self.trust = admitted.trust
+        self.trust_after(admitted)
         self._keep_erased([one.header.hash for one in checked.entries if one.payload])
         restored.keep_back(self.stores, self.erasures, self.restored, checked.entries, now_ms)
         if self.aside.vouch(admitted.heads, source):
@@ -119,13 +122,13 @@ class Exchange(Outgoing):
     def publish(self, drafts: Sequence[Draft], now_ms: int, *, unconfirmed: bool = False) -> Admitted:
         """Say something of our own; durable when it returns. Raises Refused where nothing may be signed now."""
         if self._signed_unstored:  # a place that is signed is never signed again
-            self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
+            self.trust_after(publish.recover(self.stores, self.author, self.trust, now_ms))
         self._signed_unstored = True
         admitted = publish.publish(
             self.stores, drafts, self.author, self.trust, self.signing, now_ms, unconfirmed=unconfirmed
         )
         self._signed_unstored = False
-        self.trust = admitted.trust
+        self.trust_after(admitted)
         self.budgets.published(admitted.entries, now_ms)
         return admitted
 
@@ -136,7 +139,7 @@ class Exchange(Outgoing):
     def take_fork(self, letter: header_pb2.ForkProof, now_ms: int) -> Admitted:
         """A proof from a peer, and what it brings; raises PeerFault."""
         admitted = ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms)
-        self.trust = admitted.trust
+        self.trust_after(admitted)
         federation_id = self.trust.federation_id
         shown = (entry.decode(one.header, one.signature, federation_id) for one in (letter.first, letter.second))
         self._end_if_unsigned([one for one in shown if one.header.feed_id == self.author.feed_id])

@@ -16,13 +16,13 @@ from node.exchange import profiles, records
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
-from node.feed import entry, statements
+from node.feed import entry, kinds, statements
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.feed.statements import Withdraw
 from node.policy import border
 from node.policy.following import Follows
-from node.store import arrivals, index, ledger, restrictions
+from node.store import arrivals, digests, index, ledger, restrictions
 from node.store.arrivals import Arrival, Cursor
 from node.store.ledger import Row
 from node.store.restrictions import Replacement, Withdrawal
@@ -125,6 +125,9 @@ def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader, fol
     if opened is None:
         _note_withdrawal(stores, arrival.row, trust)
         return None
+    if kinds.is_halting(opened.record.kind):
+        _put_halt(stores, opened)
+        return None
     if not opened.header.understood:
         return None  # of a later version, which knows what the rest depends on: not effective here
     if not border.is_marked(opened.record):
@@ -146,6 +149,13 @@ def _without_content(opened: Opened) -> Opened:
     said = opened.record
     bare = record_pb2.Record(kind=said.kind, object_id=said.object_id, exercise=said.exercise)
     return replace(opened, record=bare)
+
+
+def _put_halt(stores: Stores, opened: Opened) -> None:
+    """What is sealed shows only here that it halts its object: however large it is, and whatever its header has."""
+    row = _row(opened, 0)
+    whole = opened.record.ByteSize() <= SHOWN_BYTES_MAX
+    index.put_record(stores.index, row if whole else replace(row, content=b""), shown=True)
 
 
 def _is_followed(opened: Opened, follows: Follows) -> bool:
@@ -210,14 +220,14 @@ def _note_withdrawal(stores: Stores, row: Row, trust: Trust) -> None:
 
 def _write_keys(stores: Stores, number: int, kind: HashKind, keys: bytes, gone: int) -> None:
     count, step = len(keys) // kind.key_bytes, limits.DIGESTS_PER_TRANSACTION_MAX
-    index.note_written(stores.digests, number, whole=False)
+    digests.note_written(stores.digests, number, whole=False)
     for start in range(0, count, step):
         end = min(start + step, count)
         for first, last in _runs(start, end, gone):
-            index.put_digests(stores.digests, kind.number, kind.key_bytes, number, keys, first, last - first)
+            digests.put(stores.digests, kind.number, kind.key_bytes, number, keys, first, last - first)
         if end < count:
             stores.commit("digests")
-    index.note_written(stores.digests, number, whole=True)
+    digests.note_written(stores.digests, number, whole=True)
     stores.commit("digests")
 
 
@@ -247,8 +257,8 @@ def erase_keys(stores: Stores, row: Row, number: int, trust: Trust, reader: Read
     kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
     if opened is not None and kind is not None:
         keys = items.keys(kind, opened.record.items)
-        index.drop_digests(stores.digests, kind.number, kind.key_bytes, number, keys)
-    index.drop_written(stores.digests, number)
+        digests.drop(stores.digests, kind.number, kind.key_bytes, number, keys)
+    digests.drop_written(stores.digests, number)
     stores.commit("digests")
 
 
@@ -260,7 +270,7 @@ def thin(stores: Stores, row: Row, positions: Collection[int], trust: Trust, rea
         return
     keys, size = items.keys(kind, opened.record.items), kind.key_bytes
     for place in sorted(positions):
-        index.drop_digest(stores.digests, kind.number, keys[place * size : (place + 1) * size], number, place)
+        digests.drop_one(stores.digests, kind.number, keys[place * size : (place + 1) * size], number, place)
     stores.commit("digests")
 
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-VERSION = 3
+VERSION = 4
 
 ledger = sa.MetaData()
 keys = sa.MetaData()
@@ -72,6 +72,20 @@ sa.Index("payload_relayed", payload.c.relay_until_ms, sqlite_where=payload.c.rel
 sa.Index("payload_list", payload.c.list_id, sqlite_where=payload.c.list_id.is_not(None))
 sa.Index("payload_missing", payload.c.lane, sqlite_where=payload.c.state == 0)
 sa.Index("payload_expiry", payload.c.expires_ms, sqlite_where=payload.c.state != 4)
+
+halt = sa.Table(
+    "halt",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("object_id", sa.LargeBinary, nullable=False),
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Integer, nullable=False),  # a later program may know it
+    sa.Column("exercise", sa.Boolean, nullable=False),
+    sa.Column("created_ms", sa.Integer, nullable=False),
+    sa.Index("halt_object", "object_id"),
+    sqlite_with_rowid=False,
+)
 
 remainder = sa.Table(
     "remainder",

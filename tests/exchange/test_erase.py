@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from node.content import hashes, items
-from node.exchange import consult, drafts, due, erase, project, records, standing
+from node.exchange import consult, drafts, due, erase, project, records, restricting
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -359,5 +359,5 @@ def test_what_is_erased_does_not_stand_again_where_its_withdrawal_is_undone(node
     bound = Bound(row.feed_id, row.seq, hash_)
     node.trust = replace(node.trust, marks=node.trust.marks.merge(Marks(ends=frozenset({bound}))))
     record = index.records(node.stores.index, [number])[number]
-    assert [standing.restriction(node.stores, record, node.trust).covers(i) for i in (0, 1)] == [True, False]
-    assert standing.restricted(node.stores, Kind.ITEMS, node.trust)[number].positions == 0b1
+    assert [restricting.restriction(node.stores, record, node.trust).covers(i) for i in (0, 1)] == [True, False]
+    assert restricting.restricted(node.stores, Kind.ITEMS, node.trust)[number].positions == 0b1
