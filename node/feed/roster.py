@@ -34,6 +34,7 @@ class Known:
 
     members: frozenset[MemberId]
     candidates: frozenset[MemberId]
+    roles: Mapping[MemberId, int] = field(default_factory=dict, compare=False)  # that they were ever admitted to
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ def known(charter: Charter, facts: Facts) -> Known:
     """The least fixed point: founders, and whoever enough known members ever endorsed."""
     roles = _known_roles(charter, facts)
     named = {said.member_id for said in facts.endorsements if said.author in roles}
-    return Known(frozenset(roles), frozenset(named - set(roles)))
+    granted = {member_id: min(roles[member_id]) for member_id in sorted(roles)}
+    return Known(frozenset(roles), frozenset(named - set(roles)), granted)
 
 
 def roster(

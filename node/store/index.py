@@ -177,7 +177,8 @@ def has_place(digests: sa.Connection, number: int, position: int) -> bool:
 
 
 def drop_record(index: sa.Connection, number: int) -> None:
-    """Forget one record."""
+    """Forget one record, and until when it was to be kept."""
+    driver.execute(index, "DELETE FROM due WHERE record = ?", (number,))
     driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))
 
 
@@ -384,6 +385,8 @@ def clear(index: sa.Connection, digests: sa.Connection) -> None:
     """Forget the projection; the ledger makes it anew."""
     driver.execute(index, "DELETE FROM record")
     driver.execute(index, "DELETE FROM projected")
+    driver.execute(index, "DELETE FROM due")
+    driver.execute(index, "DELETE FROM redo")
     restrictions.clear(index)
     index.commit()
     driver.execute(digests, "DELETE FROM digest")
