@@ -12,7 +12,8 @@ from itertools import groupby
 from node import limits
 from node.content import hashes, items
 from node.content.hashes import HashKind
-from node.exchange import profiles, records
+from node.exchange import keeping, profiles, records
+from node.exchange.keeping import Keep
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
@@ -20,8 +21,9 @@ from node.feed import entry, kinds, statements
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.feed.statements import Withdraw
-from node.policy import border
+from node.policy import border, retention
 from node.policy.following import Follows
+from node.policy.retention import Policy
 from node.store import arrivals, digests, index, ledger, restrictions
 from node.store.arrivals import Arrival, Cursor
 from node.store.ledger import Row
@@ -46,22 +48,29 @@ class Heavy:
     replaces: tuple[Replacement, ...] = ()
 
 
-def advance(stores: Stores, trust: Trust, reader: Reader, follows: Follows) -> bool:
-    """Project the next arrivals, urgent first and at most one record with items; whether there may be more."""
+def advance(
+    stores: Stores, trust: Trust, reader: Reader, follows: Follows, policy: Policy = retention.AS_AUTHORED
+) -> bool:
+    """Project the next arrivals, urgent first and at most one record with items; whether there may be more.
+
+    Where nothing arrived, until when records are kept is decided anew, if anything asks for that.
+    """
     for urgent in (True, False):
-        step = begin(stores, trust, reader, follows, urgent=urgent)
+        step = begin(stores, trust, reader, follows, policy, urgent=urgent)
         if isinstance(step, Heavy):
             write_keys(stores, step)
             finish(stores, step)
         if step:
             return True
-    return False
+    return keeping.step(stores, Keep(policy, reader.member_id, trust))
 
 
-def begin(stores: Stores, trust: Trust, reader: Reader, follows: Follows, *, urgent: bool) -> Heavy | bool:
+def begin(
+    stores: Stores, trust: Trust, reader: Reader, follows: Follows, policy: Policy, *, urgent: bool
+) -> Heavy | bool:
     """Project the next arrivals up to one with items; that one, or whether there may be more."""
     found = arrivals.after_in_lane(stores.ledger, cursor(stores), ARRIVALS_PER_STEP, urgent=urgent)
-    heavy = _project_light(stores, found, trust, reader, follows)
+    heavy = _project_light(stores, found, reader, follows, Keep(policy, reader.member_id, trust))
     return heavy if heavy is not None else len(found) == ARRIVALS_PER_STEP
 
 
@@ -84,12 +93,12 @@ def _set_projected(stores: Stores, arrival: Arrival) -> None:
 
 
 def _project_light(
-    stores: Stores, found: Sequence[Arrival], trust: Trust, reader: Reader, follows: Follows
+    stores: Stores, found: Sequence[Arrival], reader: Reader, follows: Follows, keep: Keep
 ) -> Heavy | None:
     """Write arrivals up to the first with items; that one, hidden, if there is one."""
     heavy = last = None
     for arrival in found:
-        heavy = _project(stores, arrival, trust, reader, follows)
+        heavy = _project(stores, arrival, reader, follows, keep)
         if heavy is not None:
             break
         last = arrival
@@ -100,10 +109,12 @@ def _project_light(
     return heavy
 
 
-def rebuild(stores: Stores, trust: Trust, reader: Reader, follows: Follows) -> None:
+def rebuild(
+    stores: Stores, trust: Trust, reader: Reader, follows: Follows, policy: Policy = retention.AS_AUTHORED
+) -> None:
     """Make the whole index anew."""
     index.clear(stores.index, stores.digests)
-    while advance(stores, trust, reader, follows):
+    while advance(stores, trust, reader, follows, policy):
         pass
 
 
@@ -119,11 +130,11 @@ def cursor(stores: Stores) -> Cursor:
     return index.projected(stores.index, store_id(stores))
 
 
-def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader, follows: Follows) -> Heavy | None:
+def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows, keep: Keep) -> Heavy | None:
     """Write one arrival; or begin one that has items."""
-    opened = records.open_record(stores, arrival.row, trust, reader)
+    opened = records.open_record(stores, arrival.row, keep.trust, reader)
     if opened is None:
-        _note_withdrawal(stores, arrival.row, trust)
+        _note_withdrawal(stores, arrival.row, keep.trust)
         return None
     if kinds.is_halting(opened.record.kind):
         _put_halt(stores, opened)
@@ -131,16 +142,16 @@ def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader, fol
     if not opened.header.understood:
         return None  # of a later version, which knows what the rest depends on: not effective here
     if not border.is_marked(opened.record):
-        index.put_record(stores.index, _row(_without_content(opened), 0, kind=index.UNMARKED), shown=True)
+        _put(stores, _row(_without_content(opened), 0, kind=index.UNMARKED), keep, shown=True)
         return None
     if opened.record.kind == Kind.ITEMS:
-        return _begin_items(stores, arrival, opened) if _is_followed(opened, follows) else None
+        return _begin_items(stores, arrival, opened, keep) if _is_followed(opened, follows) else None
     if opened.record.kind == Kind.PROFILE:
         if not profiles.is_one(opened):
             return None
         restrictions.replace(stores.index, _replacements(opened))
     if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
-        index.put_record(stores.index, _row(opened, 0), shown=True)
+        _put(stores, _row(opened, 0), keep, shown=True)
     return None
 
 
@@ -158,11 +169,18 @@ def _put_halt(stores: Stores, opened: Opened) -> None:
     index.put_record(stores.index, row if whole else replace(row, content=b""), shown=True)
 
 
+def _put(stores: Stores, row: index.Record, keep: Keep, *, shown: bool) -> int:
+    """Write a record, and beside it until when it is kept."""
+    number = index.put_record(stores.index, row, shown=shown)
+    keeping.note(stores, keep, number, row)
+    return number
+
+
 def _is_followed(opened: Opened, follows: Follows) -> bool:
     return follows.fetches(opened.member_id, opened.record.object_id)  # type: ignore[arg-type]
 
 
-def _begin_items(stores: Stores, arrival: Arrival, opened: Opened) -> Heavy | None:
+def _begin_items(stores: Stores, arrival: Arrival, opened: Opened, keep: Keep) -> Heavy | None:
     letter = opened.record.items
     kind = hashes.KINDS.get(letter.kind)
     try:
@@ -175,7 +193,7 @@ def _begin_items(stores: Stores, arrival: Arrival, opened: Opened) -> Heavy | No
     if opened.record.ByteSize() > SHOWN_BYTES_MAX:
         return None
     # A kind of later versions is carried and counted nowhere.
-    number = index.put_record(stores.index, _row(opened, count), shown=kind is None)
+    number = _put(stores, _row(opened, count), keep, shown=kind is None)
     return Heavy(arrival, number, kind, keys, opened.gone, _replacements(opened)) if kind else None
 
 
@@ -274,8 +292,9 @@ def thin(stores: Stores, row: Row, positions: Collection[int], trust: Trust, rea
     stores.commit("digests")
 
 
-def forget(stores: Stores, number: int) -> None:
+def forget(stores: Stores, number: int, keep: Keep) -> None:
     """Forget a hidden record whose items are out."""
+    keeping.forgotten(stores, keep, number)
     index.drop_record(stores.index, number)
     stores.commit("index")
 

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, charter, forks, holds, levels, membership, peer, profiles, signing, tools
+from node.rpc import admin, channel, charter, forks, holds, levels, membership, peer, policies, profiles, signing, tools
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
@@ -27,6 +27,7 @@ from node.v1 import (
     holds_pb2_grpc,
     membership_pb2_grpc,
     peer_pb2_grpc,
+    policy_pb2_grpc,
     profile_pb2_grpc,
     signing_pb2_grpc,
     tools_pb2_grpc,
@@ -43,6 +44,7 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
     ),
     "tocsin.v1.Forks": (forks_pb2_grpc.ForksServicer, forks_pb2_grpc.add_ForksServicer_to_server),
     "tocsin.v1.Holds": (holds_pb2_grpc.HoldsServicer, holds_pb2_grpc.add_HoldsServicer_to_server),
+    "tocsin.v1.Policies": (policy_pb2_grpc.PoliciesServicer, policy_pb2_grpc.add_PoliciesServicer_to_server),
     "tocsin.v1.Profiles": (profile_pb2_grpc.ProfilesServicer, profile_pb2_grpc.add_ProfilesServicer_to_server),
     "tocsin.v1.Signing": (signing_pb2_grpc.SigningServicer, signing_pb2_grpc.add_SigningServicer_to_server),
 }
@@ -60,6 +62,7 @@ OURS: Mapping[str, Access] = {
     **membership.ACCESS,
     **forks.ACCESS,
     **holds.ACCESS,
+    **policies.ACCESS,
     **profiles.ACCESS,
     **signing.ACCESS,
     **_BESIDE,

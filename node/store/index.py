@@ -126,7 +126,8 @@ def drop_beyond(index: sa.Connection, digests: sa.Connection) -> bool:
 
 
 def drop_record(index: sa.Connection, number: int) -> None:
-    """Forget one record."""
+    """Forget one record, and until when it was to be kept."""
+    driver.execute(index, "DELETE FROM due WHERE record = ?", (number,))
     driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))
 
 
@@ -316,6 +317,8 @@ def clear(index: sa.Connection, digests: sa.Connection) -> None:
     """Forget the projection; the ledger makes it anew."""
     driver.execute(index, "DELETE FROM record")
     driver.execute(index, "DELETE FROM projected")
+    driver.execute(index, "DELETE FROM due")
+    driver.execute(index, "DELETE FROM redo")
     restrictions.clear(index)
     index.commit()
     driver.execute(digests, "DELETE FROM digest")

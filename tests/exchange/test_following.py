@@ -207,7 +207,7 @@ def test_a_list_that_is_followed_again_while_it_is_let_go_is_whole_again(
     row = ledger.entry(node.stores.ledger, hash_)
     assert row
     project.erase_keys(node.stores, row, number, node.trust, node.reader)
-    project.forget(node.stores, number)
+    project.forget(node.stores, number, node.keep)
     node.let_go([hash_], BASE_MS)
     assert state(node, hash_) == PayloadState.PRESENT
     project_all(node)
