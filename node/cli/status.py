@@ -43,8 +43,8 @@ def status(index_digest: bool, folder: Path, as_json: bool) -> None:
         ruled = {"amendment": in_force.amendment.number, "rules": in_force.state}
         printing.print_json({**_plain(found, missing, lists, active), **ruled})
         return
-    if candidacy := _candidacy(found):
-        click.echo(candidacy)
+    if standing := _standing(found):
+        click.echo(standing)
     click.echo(", ".join(_summary(found)))
     for line in _missing(found, missing):
         click.echo(f"  {line}")
@@ -91,7 +91,7 @@ def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
         parts.append(f"{found.peers_approved} peer{'' if found.peers_approved == 1 else 's'}")
     else:
         parts.append(f"no peers: {peer.HOW_TO_ADD}")
-    if found.peers_connected:
+    if found.peers_connected and found.membership.state != "left":
         all_of_them = found.peers_in_step == found.peers_connected
         parts.append("in step" if all_of_them else f"in step with {found.peers_in_step} of {found.peers_connected}")
     if found.forks:
@@ -164,10 +164,15 @@ def _clock(found: "admin_pb2.GetStatusResponse") -> str:
     return words if abs(found.clock_ahead_ms) <= CLOCKS_DIFFER_MS else f"SET IT: {words}"
 
 
-def _candidacy(found: "admin_pb2.GetStatusResponse") -> str:
-    if found.membership.state != "candidate":
-        return ""
-    return f"candidate: {vouching.progress(found.membership)}; nothing for members reaches you yet"
+def _standing(found: "admin_pb2.GetStatusResponse") -> str:
+    """What whoever is no member, or not one in full, has to know first."""
+    match found.membership.state:
+        case "candidate":
+            return f"candidate: {vouching.progress(found.membership)}; nothing for members reaches you yet"
+        case "left":
+            when = printing.moment(found.membership.left_ms)
+            return f"left on {when}; `tocsin leave` says which peers know it and what is still to be erased"
+    return ""
 
 
 def _role(role: int) -> str:

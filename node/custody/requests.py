@@ -12,6 +12,7 @@ from node.custody import ceremonies, files, folder, identities, joining, looking
 from node.custody.ceremonies import Ceremony
 from node.custody.identities import Act
 from node.errors import Malformed, Refused
+from node.exchange import rooted
 from node.exchange.trust import Log
 from node.feed import chain, entry, header, identity, keys, kinds, statements
 from node.feed.entry import Entry
@@ -108,7 +109,7 @@ def sign(request: Request, key: SigningKey, path: Path, next_public: bytes = b""
     signed = identity_pb2.IdentityRequest()
     signed.CopyFrom(request.letter)
     del signed.signed[:]
-    signed.signed.extend(identities.letters(made))
+    signed.signed.extend(rooted.letters(made))
     files.replace_public(path, signed.SerializeToString(deterministic=True))
 
 
@@ -172,6 +173,9 @@ def _words(act: Act, log: Log) -> str:
         case Bound(feed_id=feed_id, seq=seq) if act[0] == Kind.RETIRE:
             what = f"nothing above entry {seq} counts" if seq else "nothing of it counts"
             return f"feed {feed_id.hex()[:16]} is over: {what}, with everyone and for good"
+        case statements.Leave(feed_id=feed_id, seq=seq):
+            what = f"nothing above entry {seq} of its feed {feed_id.hex()[:16]} counts"
+            return f"it leaves the federation, for good: {what}, and it has no seat any more"
         case Bound(feed_id=feed_id, seq=seq, header_hash=header_hash):
             return f"of the branches of feed {feed_id.hex()[:16]} the one with {header_hash.hex()[:16]} at {seq} counts"
         case _:

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.exchange import standing
+from node.exchange import following, standing
 from node.exchange.consult import View
+from node.exchange.trust import Trust
 from node.feed.keys import MemberId
 from node.feed.marks import Standing
 from node.policy import cooling
@@ -44,6 +45,14 @@ def expired(stores: Stores, now_ms: int, limit: int) -> Due:
     return Due(
         tuple(Erasure(hash_, now_ms, Reason.EXPIRY) for hash_ in found), NEVER_MS if next_ms is None else next_ms
     )
+
+
+def departed(stores: Stores, trust: Trust, me: MemberId, now_ms: int, limit: int) -> Due:
+    """Once this member has left the federation: all that others entrusted to it."""
+    if not trust.left_ms(me):
+        return Due(())
+    found = payloads.of_others(stores.ledger, following.feeds_of(trust, me), limit)
+    return Due(tuple(Erasure(hash_, now_ms, Reason.DEPARTURE) for hash_ in found))
 
 
 def withdrawn(stores: Stores, seen: View) -> Due:

@@ -8,9 +8,9 @@ from node.feed import chain, identity, keys, kinds, roster, statements
 from node.feed.chain import Head
 from node.feed.charter import Charter
 from node.feed.entry import Entry
-from node.feed.facts import Amended, Facts, Retracted, Said
+from node.feed.facts import Amended, Departed, Facts, Retracted, Said
 from node.feed.header import Header
-from node.feed.identity import Identity, NodeCertificate
+from node.feed.identity import Departure, Identity, NodeCertificate
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
@@ -80,6 +80,11 @@ class Trust:
         inception = log.identity.inception if log else self.charter.founder(member_id)
         return names.unmistakable(inception.name) if inception else member_id.hex()[:8]
 
+    def left_ms(self, member_id: MemberId) -> int:
+        """When a member left, by its own clock; 0 if it has not. It does not come back."""
+        log = self.logs.get(member_id)
+        return log.identity.departure.left_ms if log and log.identity.departure else 0
+
     def admits_log(self, member_id: MemberId) -> bool:
         """Whether this member's identity log is stored: members, and candidates for membership."""
         return member_id in self.known.members or member_id in self.known.candidates
@@ -97,6 +102,8 @@ def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
     facts = trust.facts
     if entry.header.kind == Kind.ACCEPT:
         facts = replace(facts, inceptions=facts.inceptions | {log.inception})
+    if log.departure is not None and log.departure.entry == entry.header.hash:
+        facts = replace(facts, departures=facts.departures | {_departed(log.member_id, log.departure)})
     logs = {**trust.logs, member_id: Log(log, chain.head_of(entry.header))}
     return _with_bounds(replace(trust, logs=logs, feeds={**trust.feeds, **feeds}, facts=facts), member_id)
 
@@ -172,7 +179,14 @@ def _facts(trust: Trust, author: MemberId, header: Header, statement: statements
 
 
 def _said(author: MemberId, header: Header, member_id: MemberId) -> Said:
-    return Said(header.hash, author, member_id, header.created_ms, seq=header.seq)
+    return Said(header.hash, author, member_id, header.created_ms, seq=header.seq, feed_id=header.feed_id)
+
+
+def _departed(member_id: MemberId, departure: Departure) -> Departed:
+    ends: dict[FeedId, int] = {}
+    for end in departure.ends:  # one that was retired twice ends where it ends first
+        ends[end.feed_id] = min(end.seq, ends.get(end.feed_id, end.seq))
+    return Departed(member_id, departure.entry, departure.left_ms, tuple(sorted(ends.items())))
 
 
 def feed_key(

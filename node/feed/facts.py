@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from node.feed.identity import Inception
 from node.feed.keys import FeedId, HeaderHash, MemberId
 
+_NO_FEED = FeedId(b"")
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -19,6 +21,7 @@ class Said:
     predecessor: bytes = b""
     seq: int = 0  # in its author's feed
     bounds: tuple[tuple[FeedId, int], ...] = ()
+    feed_id: FeedId = _NO_FEED  # of its author
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,16 @@ class Amended:
 
 
 @dataclass(frozen=True, slots=True)
+class Departed:
+    """A member that left, and up to where each of its feeds stands."""
+
+    member_id: MemberId
+    entry: HeaderHash
+    left_ms: int
+    bounds: tuple[tuple[FeedId, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything the two functions read. Joins by union."""
 
@@ -52,6 +65,7 @@ class Facts:
     suspensions: frozenset[Said] = frozenset()
     revocations: frozenset[Said] = frozenset()
     amendments: frozenset[Amended] = frozenset()
+    departures: frozenset[Departed] = frozenset()
 
     def merge(self, other: "Facts") -> "Facts":
         """Both; idempotent, commutative, associative."""

@@ -12,7 +12,7 @@ from node.errors import Malformed
 from node.feed import entry as entries
 from node.feed import keys, kinds, pae, statements, walker
 from node.feed.entry import Entry
-from node.feed.keys import FeedId, MemberId
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import NO_FEDERATION, FederationId, Purpose
 from node.feed.statements import Bound
@@ -82,6 +82,17 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """When a member left, by its own clock, and all its feeds that had an end by then: nothing else of it counts."""
+
+    entry: HeaderHash
+    left_ms: int
+    reason: int
+    feed_id: FeedId  # by which it was told: its node is still let in, to go on telling it
+    ends: tuple[Bound, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """A member as its log says, entry by entry."""
 
@@ -94,6 +105,7 @@ class Identity:
     settled: tuple[Bound, ...] = ()
     spares: tuple[bytes, ...] = ()
     successor: MemberId | None = None
+    departure: Departure | None = None
 
     @property
     def member_id(self) -> MemberId:
@@ -234,8 +246,18 @@ def _apply(identity: Identity, statement: statements.Statement, entry: Entry, fe
             return replace(identity, settled=(*identity.settled, statement))
         case statements.Successor(member_id=member_id):
             return replace(identity, successor=member_id)
+        case statements.Leave() if identity.departure is None:  # nobody leaves twice
+            return _leave(identity, statement, entry)
         case _:
             return identity
+
+
+def _leave(identity: Identity, statement: statements.Leave, entry: Entry) -> Identity:
+    retired = (*identity.retired, statement.bound)
+    made = Departure(
+        entry.header.hash, entry.header.created_ms, statement.reason, statement.feed_id, tuple(dict.fromkeys(retired))
+    )
+    return replace(identity, retired=retired, departure=made)
 
 
 def certificate(

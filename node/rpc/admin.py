@@ -30,7 +30,7 @@ from node.runtime.peering import Peering
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
 from node.store import figures, health, ledger
-from node.store.peers import APPROVED, Peer
+from node.store.peers import Peer
 from node.store.stores import Stores
 from node.v1 import admin_pb2
 
@@ -85,12 +85,13 @@ class AdminServicer(LevelServicer):
         await self._peering.compare()
         trust, me = self._writer.trust, self._writer.reader.member_id
         seen = consult.view(trust, self._writer.follows, self._clock.now_ms())
-        seat = seen.roster.seats.get(me)
+        seat = seen.roster.seats.get(me) or seen.roster.former.get(me)
         accepted = sum(founder.member_id in trust.logs for founder in trust.charter.founders)
         answer = await self._reading.run(lambda stores: _counts(stores, seen))
         if request.index_digest:
             answer.index_digest = await self._reading.run(lambda stores: _index_digest(stores, trust))
         forked = branches.alarming(trust)
+        expected = {one.member_id for one in self._approval.expected()}
         answer.MergeFrom(self._own())
         answer.MergeFrom(
             admin_pb2.GetStatusResponse(
@@ -102,9 +103,9 @@ class AdminServicer(LevelServicer):
                 founders=len(trust.charter.founders),
                 accepted=accepted,
                 charter_in_force=seen.roster.in_force,
-                peers_approved=sum(one.state == APPROVED for one in self._approval.every()),
-                peers_connected=len(self._peering.connected),
-                peers_in_step=len(self._peering.in_step),
+                peers_approved=len(expected),
+                peers_connected=len(expected & {*self._peering.connected}),
+                peers_in_step=len(expected & {*self._peering.in_step}),
                 heads_digest=self._peering.digest,
                 quotas=self._quotas(),
                 membership=self._member(trust, membership.place(trust, me, seen.now_ms)) if me in trust.logs else None,

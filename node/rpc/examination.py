@@ -94,6 +94,8 @@ class Examination:
             yield finding.ok("in force", words)
         number, wait = trust.rules.number, "Wait until the node is in step, or connect to more peers."
         match documents.state(trust):
+            case "waiting" if self._has_left():
+                yield finding.ok("rules", "erased with what else was others'")
             case "waiting":
                 words = f"the text of amendment {number} has not come yet, so nobody may anything here"
                 yield finding.warning("rules", words, wait)
@@ -111,6 +113,8 @@ class Examination:
                 yield finding.ok("signing", "ready")
             case State.EMBARGO:
                 yield finding.warning("signing", words, step)
+            case State.LEFT:
+                yield finding.warning("membership", words, step)
             case _:
                 yield finding.fault("signing", words, step)
         if now.watch.is_unheard and not now.watch.suspicion:
@@ -120,7 +124,7 @@ class Examination:
     # ---- Its peers
 
     def _peers(self) -> Iterator[Finding]:
-        approved = [one for one in self._approval.every() if one.state == APPROVED]
+        approved = self._approval.expected()
         if not approved:
             yield finding.warning("peers", "none is approved, so nothing comes in", "`tocsin peer add --founders`.")
             return
@@ -143,10 +147,14 @@ class Examination:
             waiting = "not connected since this node started" if one.address else "it dials us, and has not yet"
             reason = self._peering.ended.get(one.member_id, waiting)
             yield finding.warning("peers", f"{named}: {reason}", f"`tocsin peer check {self._slug(one.member_id)}`")
-        elif one.member_id not in self._peering.in_step:
+        elif one.member_id not in self._peering.in_step and not self._has_left():
             behind = self._peering.behind(one.member_id)
             lag = f"{behind:,} entries behind it" if behind else "it lacks something that is here"
             yield finding.warning("lag", f"{named}: not in step, {lag}", "Look again in a minute; it should end.")
+
+    def _has_left(self) -> bool:
+        """Then peers are told identity logs and the own feeds, and hold much more."""
+        return bool(self._writer.trust.left_ms(self._writer.reader.member_id))
 
     def _turned_away(self) -> Iterator[Finding]:
         held = {one.member_id: one.state for one in self._approval.every()}
@@ -173,7 +181,7 @@ class Examination:
     def _issuers(self, now_ms: int) -> Iterator[Finding]:
         """TLS issuers that end soon: their member's handshakes fail from then on, whatever its log says."""
         me = self._writer.reader.member_id
-        for member_id in (me, *(one.member_id for one in self._approval.every() if one.state == APPROVED)):
+        for member_id in (me, *(one.member_id for one in self._approval.expected())):
             ends_ms = self._approval.issuer_ends_ms(member_id)
             if not ends_ms or ends_ms - now_ms > ISSUER_MS_MIN:
                 continue

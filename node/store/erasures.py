@@ -35,6 +35,7 @@ class Reason(IntEnum):
     REQUEST = 4
     PURGE = 5
     HOLD = 6  # it went into the vault
+    DEPARTURE = 7  # this member left the federation
 
 
 @dataclass(frozen=True, slots=True)

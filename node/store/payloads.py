@@ -164,6 +164,17 @@ def expired(connection: sa.Connection, now_ms: int, limit: int) -> list[HeaderHa
     return [row[0] for row in rows]
 
 
+def of_others(connection: sa.Connection, own: Sequence[FeedId], limit: int) -> list[HeaderHash]:
+    """Payloads of other feeds than these, whatever of them is here or wanted; oldest first."""
+    rows = driver.rows(
+        connection,
+        "SELECT p.hash FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state != 4"
+        f" AND e.feed_id NOT IN ({','.join('?' * len(own))}) ORDER BY p.rowid LIMIT ?",
+        (*own, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def next_expiry(connection: sa.Connection) -> int | None:
     """When the next of them is over."""
     found: int | None = driver.scalar(connection, "SELECT min(expires_ms) FROM payload WHERE state != 4")

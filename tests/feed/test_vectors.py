@@ -12,7 +12,7 @@ import pytest
 from node.errors import Malformed
 from node.feed import box, chain, charter, entry, header, identity, keys, marks, merkle, pae, payload, quorum, roster
 from node.feed import statements as statement_rules
-from node.feed.facts import Amended, Facts, Retracted, Said
+from node.feed.facts import Amended, Departed, Facts, Retracted, Said
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId, Purpose
 from node.feed.statements import Bound
@@ -201,7 +201,14 @@ def _facts(given: dict[str, Any], federation_id: FederationId) -> Facts:
         suspensions=frozenset(_said(one) for one in given.get("suspensions", [])),
         revocations=frozenset(_said(one) for one in given.get("revocations", [])),
         amendments=frozenset(_amended(one, federation_id) for one in given.get("amendments", [])),
+        departures=frozenset(_departed(one) for one in given.get("departures", [])),
     )
+
+
+def _departed(one: dict[str, Any]) -> Departed:
+    bounds = tuple((FeedId(bytes.fromhex(row["feed_id"])), row["seq"]) for row in one["bounds"])
+    member_id, entry = MemberId(bytes.fromhex(one["member_id"])), HeaderHash(bytes.fromhex(one["entry"]))
+    return Departed(member_id, entry, one["left_ms"], bounds)
 
 
 def _said(one: dict[str, Any]) -> Said:

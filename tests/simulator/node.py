@@ -168,7 +168,7 @@ class Node:
                     except PeerFault as fault:
                         self.cut(self.id, peer, fault.reason)
                 case Keep(peer, header_pb2.ForkProof() as proof):
-                    if not circles.taken(self.exchange.trust, peer, [proof.first]):
+                    if not circles.taken(self.exchange.trust, self.id, peer, [proof.first]):
                         continue
                     admitted = self.exchange.take_fork(proof, self.ms(now))
                     if admitted.forks:
@@ -193,7 +193,7 @@ class Node:
         self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], asked: Asked = PUSHED
     ) -> None:
         worth, over = self.exchange.worth_checking(
-            circles.taken(self.exchange.trust, peer, letters), asked, self.ms(now)
+            circles.taken(self.exchange.trust, self.id, peer, letters), asked, self.ms(now)
         )
         if not worth and not over:
             return

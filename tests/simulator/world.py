@@ -204,7 +204,7 @@ class World(Network):
         if "flood" in self.faults:
             floods.plan(self)
         everyone = list(self.nodes.values())
-        moved = {self.churn.removed} if self.churn else set[MemberId]()
+        moved = {self.churn.removed, self.churn.leaver} if self.churn else set[MemberId]()
         if thief.FAULT in self.faults:
             spared = [
                 one for one in everyone[amendments.AUTHORITIES : -1] if one not in authors and one.id not in moved
@@ -226,6 +226,14 @@ class World(Network):
             node = self.nodes[member_id]
             when = self.random.uniform(1, SAYING_S)
             self.at(when, lambda node=node, drafts=drafts: self._say(node, lambda: drafts(node, ms(self.now))))  # type: ignore[misc]
+        self.at(self.random.uniform(1, SAYING_S), lambda: self._leave(self.nodes[planned.leaver]))
+
+    def _leave(self, node: Node) -> None:
+        """Told by its own node; again where that died meanwhile."""
+        if node.is_up and (letters := churn.leave(node, ms(self.now))):
+            self.counts["a member left"] += self.do(node, lambda: node.ingest(self.now, node.id, letters))
+        if not node.is_up or not node.exchange.trust.left_ms(node.id):
+            self.at(self.now + 1.0, lambda: self._leave(node))
 
     def _say(self, author: Node, drafts: Callable[[], Sequence[Draft]] | None = None) -> None:
         if not author.is_up:
@@ -333,8 +341,9 @@ class World(Network):
 
     @property
     def _members(self) -> list[Node]:
-        """Everyone but who was removed, and hears no more."""
-        return [node for node in self.nodes.values() if not self.churn or node.id != self.churn.removed]
+        """Everyone but who was removed or left, and hears no more."""
+        gone = (self.churn.removed, self.churn.leaver) if self.churn else ()
+        return [node for node in self.nodes.values() if node.id not in gone]
 
     def _is_agreed(self) -> bool:
         nodes = self._members
