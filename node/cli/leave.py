@@ -51,7 +51,7 @@ def leave(withdraw: bool, signing: Signing) -> None:
         found = departing.look(signing.config, clock.now_ms())
     click.echo(printing.plain(f"{found.name} left {found.federation} on {printing.moment(found.left_ms)}."))
     if not signing.dry_run:
-        _finish(place, found)
+        _finish(place)
 
 
 def _leave(place: Place, found: "Outlook", signing: Signing, *, withdraw: bool) -> bool:
@@ -179,7 +179,7 @@ async def _departure(node: "Client") -> "GetDepartureResponse":
     return await node.membership.GetDeparture(membership_pb2.GetDepartureRequest())
 
 
-def _finish(place: Place, found: "Outlook") -> None:
+def _finish(place: Place) -> None:
     if _look(place) is None:
         click.echo("Next: start the node. It tells its peers, and erases what others entrusted to it;")
         click.echo("`tocsin leave` again says how far that is.")
@@ -192,7 +192,7 @@ def _finish(place: Place, found: "Outlook") -> None:
     for line in _progress(now):
         click.echo(printing.plain(line))
     if not (now.entrusted or now.untold or now.away):
-        click.echo(f"Done. Next: stop the node; what is left to do by hand is in configs/README.md, for {found.name}.")
+        click.echo("Done. Next: stop the node; what is left to do by hand stands in configs/README.md, Leaving.")
 
 
 async def _over(node: "Client") -> "GetDepartureResponse":
@@ -213,7 +213,10 @@ async def _over(node: "Client") -> "GetDepartureResponse":
 def _progress(now: "GetDepartureResponse") -> list[str]:
     waiting = [
         *(f"  {name}: connected, and has not taken it yet" for name in now.untold),
-        *(f"  {name}: not connected; it is told when it is, or by others" for name in now.away),
+        *(
+            f"  {name}: not connected now; if it does not know, it is told when it is, or by others"
+            for name in now.away
+        ),
     ]
     erased = f"{now.entrusted:,} payloads of others are still to be erased" if now.entrusted else "erased"
     return [f"Peers that know it: {', '.join(now.told) or 'none yet'}.", *waiting, f"What others entrusted: {erased}."]
