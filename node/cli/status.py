@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 MISSING_SHOWN = 5  # of the peers that are not connected
+_REMOVED = "Ask them why; `tocsin list withdraw` takes back what it published"
 CLOCKS_AGREE_MS = 50  # what would be shown as no difference
 CLOCKS_DIFFER_MS = 30_000  # what no machine with NTP does
 
@@ -169,10 +170,22 @@ def _standing(found: "admin_pb2.GetStatusResponse") -> str:
     match found.membership.state:
         case "candidate":
             return f"candidate: {vouching.progress(found.membership)}; nothing for members reaches you yet"
+        case "revoked":
+            return (
+                f"REMOVED {_against(found)}: what it says counts nowhere, and only identity logs reach it. {_REMOVED}"
+            )
+        case "suspended":
+            until = f" until {printing.moment(found.membership.until_ms)}" if found.membership.until_ms else ""
+            return f"SUSPENDED{until} {_against(found)}: what it says has no effect; `tocsin member show` has more"
         case "left":
             when = printing.moment(found.membership.left_ms)
             return f"left on {when}; `tocsin leave` says which peers know it and what is still to be erased"
     return ""
+
+
+def _against(found: "admin_pb2.GetStatusResponse") -> str:
+    by = ", ".join(map(printing.plain, found.membership.by))
+    return f"by {by}, the last on {printing.moment(found.membership.said_ms)}"
 
 
 def _role(role: int) -> str:

@@ -219,6 +219,12 @@ def counted(trust: Trust, act: Act, member_id: MemberId, now_ms: int) -> list[Sa
     return list(found.values())
 
 
+def against(trust: Trust, found: Place, now_ms: int) -> list[Said]:
+    """The statements that removed or suspended a member, where it is."""
+    act = {REVOKED: Act.REVOKE, SUSPENDED: Act.SUSPEND}.get(found.state)
+    return counted(trust, act, found.member_id, now_ms) if act is not None else []
+
+
 # ---- Feeds
 
 

@@ -71,7 +71,12 @@ class Signing:
     @property
     def needed(self) -> int:
         """How many peers have to show what they hold of this feed."""
-        return 0 if self.is_new else min(ECHOES_MAX, (len(self.peers) + 1) // 2)
+        return 0 if self.is_new else self.enough
+
+    @property
+    def enough(self) -> int:
+        """Half of the peers, or five."""
+        return min(ECHOES_MAX, (len(self.peers) + 1) // 2)
 
     @property
     def state(self) -> State:

@@ -184,12 +184,14 @@ class Gossip:
         return effects + self._take_turns(now)
 
     def seat(self, circle: Circle) -> list[Effect]:
-        """The roster changed: compare heads anew with whoever hears more or less than before."""
+        """The roster changed: compare heads anew with whoever hears more or less; who hears less is told why."""
         before, self._circle = self._circle, circle
         self._ranges.logs = circle.logs
         self._digests.clear()
         self._strange.clear()
-        return [self._say_digest(peer) for peer in self.ready() if before.hears_all(peer) != circle.hears_all(peer)]
+        moved = [peer for peer in self.ready() if before.hears_all(peer) != circle.hears_all(peer)]
+        told = [Serve(peer, peer_pb2.Hello()) for peer in moved if circle.members and before.hears_all(peer)]
+        return [*(self._say_digest(peer) for peer in moved), *told]
 
     def compare(self) -> list[Effect]:
         """Ask every peer now whether it holds the same; `in_step` grows as they answer."""

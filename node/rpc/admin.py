@@ -231,7 +231,8 @@ class AdminServicer(LevelServicer):
         return found[names.resolve(typed, "peer", named)]
 
     def _member(self, trust: Trust, found: Place) -> admin_pb2.MemberView:
-        return members_service.view(trust, found, self._approval, self._writer.reader.member_id)
+        me, now_ms = self._writer.reader.member_id, self._clock.now_ms()
+        return members_service.view(trust, found, self._approval, me, now_ms)
 
 
 def _counts(stores: Stores, seen: View) -> admin_pb2.GetStatusResponse:

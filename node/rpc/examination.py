@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from node.content import names
-from node.exchange import branches, consult, documents, project, signing
+from node.exchange import branches, consult, documents, membership, project, signing
 from node.exchange.budgets import Budgets
 from node.exchange.signing import State
 from node.feed import keys
@@ -60,6 +60,7 @@ class Examination:
             *self._listening(now_ms),
             *self._charter(now_ms),
             *self._signing(),
+            *self._membership(now_ms),
             *self._peers(),
             *self._turned_away(),
             *self._faults(),
@@ -120,6 +121,24 @@ class Examination:
         if now.watch.is_unheard and not now.watch.suspicion:
             words = "the node stood still for long and no peer has told its time since: nothing is erased by it"
             yield finding.warning("clock", words, "Connect to a peer, or `tocsin clock confirm` where it is right.")
+
+    def _membership(self, now_ms: int) -> Iterator[Finding]:
+        """Only where it is not as it should be."""
+        trust, me = self._writer.trust, self._writer.reader.member_id
+        found = membership.place(trust, me, now_ms)
+        said = membership.against(trust, found, now_ms)
+        if not said:
+            return
+        by = ", ".join(sorted(trust.name_of(one.author) for one in said))
+        when = _written(max(one.created_ms for one in said))
+        if found.state == membership.REVOKED:
+            words = f"this member was removed by {by}, the last on {when}: what it says counts nowhere"
+            step = "Ask them why. What it published can still be withdrawn; coming back is a new member."
+        else:
+            until = f" until {_written(found.until_ms)}" if found.until_ms else ""
+            words = f"this member is suspended{until} by {by}, the last on {when}: what it says has no effect"
+            step = "Ask them why. It ends by itself; beyond 72 hours it takes as many as a removal."
+        yield finding.warning("membership", words, step)
 
     # ---- Its peers
 

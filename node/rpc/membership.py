@@ -200,7 +200,7 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         bounds = now.revoked.get(member_id, now.left.get(member_id, {}))
         facts = trust.facts
         return membership_pb2.Standing(
-            member=view(trust, found, self._approval, self._me),
+            member=view(trust, found, self._approval, self._me, now_ms),
             endorsements=[_voice(trust, one, now_ms) for one in membership.about(facts.endorsements, member_id)],
             suspensions=[_voice(trust, one, now_ms) for one in membership.about(facts.suspensions, member_id)],
             revocations=[_voice(trust, one, now_ms) for one in membership.about(facts.revocations, member_id)],
@@ -218,10 +218,11 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         )
 
 
-def view(trust: Trust, found: Place, approval: Approval, me: MemberId) -> admin_pb2.MemberView:
+def view(trust: Trust, found: Place, approval: Approval, me: MemberId, now_ms: int) -> admin_pb2.MemberView:
     """One of the roster, or a candidate, as a letter."""
     admission = found.admission
     approved = any(one.member_id == found.member_id and one.state == APPROVED for one in approval.every())
+    said = membership.against(trust, found, now_ms)
     return admin_pb2.MemberView(
         member_id=found.member_id,
         name=found.name,
@@ -235,6 +236,8 @@ def view(trust: Trust, found: Place, approval: Approval, me: MemberId) -> admin_
         state=found.state,
         until_ms=found.until_ms,
         left_ms=found.left_ms,
+        by=sorted(trust.name_of(one.author) for one in said),
+        said_ms=max((one.created_ms for one in said), default=0),
         endorsements=len(admission.voices),
         endorsements_needed=admission.needed.count,
         countries=admission.countries,

@@ -290,6 +290,8 @@ class MemberView(_message.Message):
     COUNTRIES_NEEDED_FIELD_NUMBER: _builtins.int
     ENDORSER_ROLES_FIELD_NUMBER: _builtins.int
     LEFT_MS_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    SAID_MS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     fingerprint: _builtins.str
@@ -310,9 +312,14 @@ class MemberView(_message.Message):
     countries_needed: _builtins.int
     left_ms: _builtins.int
     """When it left, by its own clock."""
+    said_ms: _builtins.int
     @_builtins.property
     def endorser_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Roles whose endorsements count for its role."""
+
+    @_builtins.property
+    def by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whose statements removed or suspended it, as far as they count, and when the last of them was made."""
 
     def __init__(
         self,
@@ -334,10 +341,12 @@ class MemberView(_message.Message):
         countries_needed: _builtins.int = ...,
         endorser_roles: _abc.Iterable[_builtins.int] | None = ...,
         left_ms: _builtins.int = ...,
+        by: _abc.Iterable[_builtins.str] | None = ...,
+        said_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "approved", b"approved", "countries", b"countries", "countries_needed", b"countries_needed", "country", b"country", "endorsements", b"endorsements", "endorsements_needed", b"endorsements_needed", "endorser_roles", b"endorser_roles", "fingerprint", b"fingerprint", "founder", b"founder", "left_ms", b"left_ms", "member_id", b"member_id", "name", b"name", "own", b"own", "role", b"role", "state", b"state", "until_ms", b"until_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "approved", b"approved", "by", b"by", "countries", b"countries", "countries_needed", b"countries_needed", "country", b"country", "endorsements", b"endorsements", "endorsements_needed", b"endorsements_needed", "endorser_roles", b"endorser_roles", "fingerprint", b"fingerprint", "founder", b"founder", "left_ms", b"left_ms", "member_id", b"member_id", "name", b"name", "own", b"own", "role", b"role", "said_ms", b"said_ms", "state", b"state", "until_ms", b"until_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,7 +12,7 @@ from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Author, Draft
 from node.exchange.verified import Checked
-from node.feed.header import HISTORY
+from node.feed.header import HISTORY, URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol.effects import PUSHED, Asked, Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
@@ -150,6 +150,9 @@ class Node:
                     self.ingest(now, peer, letters, asked)
                 case Serve(peer, peer_pb2.Hello(), forks):
                     self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(echo=self.exchange.echo(peer)))
+                    if removal := self.exchange.removal(peer, self.ms(now)):
+                        entries = peer_pb2.Entries(entries=removal, lane=URGENT)
+                        self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
                     self._tell_forks(now, peer, forks)
                 case Serve(peer, peer_pb2.Want() as want, forks):
                     self._tell_forks(now, peer, forks)
