@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from node.content import names
+from node.errors import Refused
 from node.feed import chain, identity, keys, kinds, roster, statements
 from node.feed.chain import Head
 from node.feed.charter import Charter
 from node.feed.entry import Entry
 from node.feed.facts import Amended, Departed, Facts, Retracted, Said
 from node.feed.header import Header
-from node.feed.identity import Departure, Identity, NodeCertificate
+from node.feed.identity import Card, Departure, Identity, NodeCertificate
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
@@ -84,6 +85,20 @@ class Trust:
         """When a member left, by its own clock; 0 if it has not. It does not come back."""
         log = self.logs.get(member_id)
         return log.identity.departure.left_ms if log and log.identity.departure else 0
+
+    def present_card(self, card: Card) -> Card:
+        """The card; raises Refused for one by a root key that was replaced since, as far as is known here."""
+        log = self.logs.get(card.inception.member_id)
+        if log is None or card.root_key == log.identity.root_key:
+            return card
+        keys_before = {log.identity.inception.root_key, *(one.root_key for one in log.identity.rotations)}
+        if card.root_key in keys_before:
+            raise Refused(
+                f"the card of {card.inception.name} is by a root key that was replaced since",
+                next_step="Ask for its present one: `tocsin key card` there writes it.",
+                field="card",
+            )
+        return card
 
     def admits_log(self, member_id: MemberId) -> bool:
         """Whether this member's identity log is stored: members, and candidates for membership."""

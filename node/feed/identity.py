@@ -3,6 +3,7 @@
 It travels as a feed whose id is the member id, so heads, gaps, forks and sync have one rule.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -19,6 +20,8 @@ from node.feed.statements import Bound
 from node.v1 import header_pb2
 
 _INCEPTION = walker.shape(header_pb2.Inception.DESCRIPTOR)
+CARD_ROTATIONS_MAX = 16
+_NO_ID = FederationId(b"")
 _CARD = walker.shape(header_pb2.Card.DESCRIPTOR)
 # Code points that are not shown or that turn the reading direction round: a name must look like itself.
 _UNSHOWN = (
@@ -70,6 +73,7 @@ class Card:
     inception: Inception
     tls_issuer: bytes
     address: str
+    root_key: bytes = b""  # by which it was signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +162,15 @@ def next_root_commitment(public_key: bytes) -> bytes:
     return pae.digest(Purpose.NEXT_ROOT, NO_FEDERATION, public_key)
 
 
-def create_card(inception: Inception, tls_issuer: bytes, address: str, root: SigningKey) -> bytes:
-    """A card file, signed by the root."""
+def create_card(
+    inception: Inception,
+    tls_issuer: bytes,
+    address: str,
+    root: SigningKey,
+    rotations: Sequence[Entry] = (),
+    federation_id: FederationId | None = None,
+) -> bytes:
+    """A card file, signed by the root; with all rotations that lead to it from the inception's."""
     card = header_pb2.Card(
         inception=inception.body,
         inception_signature=inception.signature,
@@ -167,16 +178,47 @@ def create_card(inception: Inception, tls_issuer: bytes, address: str, root: Sig
         address=address,
     ).SerializeToString(deterministic=True)
     signature = keys.sign(root, Purpose.CARD, NO_FEDERATION, card)
-    return header_pb2.SignedCard(card=card, signature=signature).SerializeToString(deterministic=True)
+    letter = header_pb2.SignedCard(card=card, signature=signature, federation_id=federation_id or b"")
+    letter.rotations.extend(
+        header_pb2.SignedEntry(header=one.header.body, signature=one.signature) for one in rotations
+    )
+    return letter.SerializeToString(deterministic=True)
 
 
-def decode_card(body: bytes, signature: bytes) -> Card:
-    """Read a card and check both of its signatures; raises Malformed."""
+def read_card(letter: header_pb2.SignedCard) -> Card:
+    """Read a card file's content and check all of its signatures; raises Malformed."""
+    if len(letter.rotations) > CARD_ROTATIONS_MAX:
+        raise Malformed("card-rotations", f"more than {CARD_ROTATIONS_MAX} rotations")
+    rotations = [(one.header, one.signature) for one in letter.rotations]
+    return decode_card(letter.card, letter.signature, rotations, FederationId(letter.federation_id))
+
+
+def decode_card(
+    body: bytes, signature: bytes, rotations: Sequence[tuple[bytes, bytes]] = (), federation_id: FederationId = _NO_ID
+) -> Card:
+    """Read a card and check its signatures, and that the rotations lead to its root key; raises Malformed."""
     walked = walker.walk(_CARD, body)
     inception = decode_inception(walked.octets("inception"), walked.octets("inception_signature"))
-    if not keys.verify(inception.root_key, signature, Purpose.CARD, NO_FEDERATION, body):
+    root_key = _root_after(inception, [entries.decode(*one, federation_id) for one in rotations], federation_id)
+    if not keys.verify(root_key, signature, Purpose.CARD, NO_FEDERATION, body):
         raise Malformed("card-signed", "not signed by the member's root key")
-    return Card(inception, walked.octets("tls_issuer"), walked.text("address"))
+    return Card(inception, walked.octets("tls_issuer"), walked.text("address"), root_key)
+
+
+def _root_after(inception: Inception, rotations: Sequence[Entry], federation_id: FederationId) -> bytes:
+    """The root key that rotations lead to; what else the log has between them needs not be known."""
+    root_key, next_root, last = inception.root_key, inception.next_root, 1
+    for one in rotations:
+        read = statements.read(one.header)
+        statement = read.statement if read else None
+        in_place = one.header.feed_id == log_id(inception.member_id) and one.header.seq > last
+        if not in_place or not isinstance(statement, statements.Rotate):
+            raise Malformed("card-rotations", "a card's rotations are the ROTATE entries of its member's log, rising")
+        signer = _signer(root_key, next_root, statement)
+        if not entries.is_signed_by(one, signer, federation_id):
+            raise Malformed("signature", "a rotation is not signed by the key that it brings")
+        root_key, next_root, last = statement.root_key, statement.next_root, one.header.seq
+    return root_key
 
 
 def log_id(member_id: MemberId) -> FeedId:

@@ -148,7 +148,7 @@ class AdminServicer(LevelServicer):
     @status.answers
     async def ApprovePeers(self, request: admin_pb2.ApprovePeersRequest, _: _Context) -> admin_pb2.ApprovePeersResponse:  # noqa: N802
         """Talk to these members from now on."""
-        cards = [identity.decode_card(one.card, one.signature) for one in request.cards]
+        cards = [self._writer.trust.present_card(identity.read_card(one)) for one in request.cards]
         for named in request.member_ids:
             card = self._cards.get(MemberId(named))
             if card is None:

@@ -55,7 +55,8 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
     @status.answers
     async def Endorse(self, request: membership_pb2.EndorseRequest, _: _Context) -> membership_pb2.EndorseResponse:  # noqa: N802
         """Vouch for a candidate; what comes back with it is its invite."""
-        card = identity.decode_card(request.card.card, request.card.signature) if request.HasField("card") else None
+        trust = self._writer.trust
+        card = trust.present_card(identity.read_card(request.card)) if request.HasField("card") else None
         if request.peer and card is None:
             raise Refused("approving a peer takes its card", next_step="Endorse by the card file.", field="peer")
         candidate = card.inception if card else self._inception(request.member)

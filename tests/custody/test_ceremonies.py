@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from node.custody import ceremonies, departing, folder, identities, keyring, passphrase, reopening, requests
+from node.custody import (
+    cards,
+    ceremonies,
+    charters,
+    departing,
+    folder,
+    identities,
+    keyring,
+    passphrase,
+    reopening,
+    requests,
+)
 from node.custody.ceremonies import Ceremony
 from node.errors import ConfigError, Refused
 from node.exchange import leaving
@@ -252,6 +263,22 @@ def test_keys_that_do_not_wait_here_any_more_are_not_let_in(alone: Founder, tmp_
     rotate_node(alone)
     with pytest.raises(ConfigError, match="not in this folder any more"):
         requests.take(alone.config, requests.read(file), LATER_MS)
+
+
+def test_after_a_rotation_the_new_root_key_makes_cards_and_those_by_the_old_one_are_refused(
+    alone: Founder, tmp_path: Path
+) -> None:
+    rotate_root(alone)
+    with pytest.raises(Refused, match="not the root key in force"):
+        cards.write(alone.config, root(alone), tmp_path / "no.card")
+    cards.write(alone.config, root(alone, "next-root.key"), tmp_path / "new.card")
+    card = charters.read_card(tmp_path / "new.card")[1]
+    assert card.inception == alone.made.card.inception
+    assert card.root_key != alone.made.card.root_key
+    with opened(alone) as exchange:
+        assert exchange.trust.present_card(card) == card
+        with pytest.raises(Refused, match="by a root key that was replaced"):
+            exchange.trust.present_card(alone.made.card)
 
 
 # ---- Leaving

@@ -94,7 +94,11 @@ def on_inception(given: Given) -> dict[str, Any]:
 
 
 def on_card(given: Given) -> dict[str, Any]:
-    card = identity.decode_card(given.octets("card"), given.octets("signature"))
+    rotations = [
+        (bytes.fromhex(one["header"]), bytes.fromhex(one["signature"])) for one in given.values.get("rotations", [])
+    ]
+    federation_id = FederationId(bytes.fromhex(given.values.get("federation_id", "")))
+    card = identity.decode_card(given.octets("card"), given.octets("signature"), rotations, federation_id)
     return {"member_id": card.inception.member_id, "address": card.address}
 
 
