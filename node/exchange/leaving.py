@@ -12,7 +12,7 @@ from node.feed import entry, quorum, statements
 from node.feed.keys import MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.quorum import Act
-from node.policy import wording
+from node.policy import border, wording
 from node.store import index, ledger, restrictions
 from node.store.stores import Stores
 from node.v1 import header_pb2, record_pb2
@@ -46,7 +46,7 @@ def withdrawals(stores: Stores, seen: View, objects: Sequence[ObjectId], reason:
         for one in consult.crises(stores, seen, "", exercises=True)
         if one.member_id == seen.follows.me and one.state not in consult.OVER and one.object_id in objects
     ]
-    handling = record_pb2.Handling(tlp=drafts.GREEN)
+    handling = record_pb2.Handling(tlp=border.GREEN)
     ends = [drafts.crisis_end(one, ENDED, handling, seen.now_ms) for one in going_on]
     return [*ends, *(drafts.list_withdrawal(object_id, reason) for object_id in objects)]
 
