@@ -20,7 +20,7 @@ from node.config import Config
 from node.custody import charters, custodian, folder, issuer, joining, policies, renewal
 from node.custody.folder import NodeKeys
 from node.errors import ConfigError
-from node.exchange import project
+from node.exchange import heard, project
 from node.exchange.exchange import Exchange
 from node.feed.identity import Card
 from node.metrics.look import Looking
@@ -235,11 +235,19 @@ class Daemon:
             ]
             await self.stopping.wait()
             systemd.notify(systemd.STOPPING)
+            await self._note_heard()
             for peer in self.peering.connected:
                 self.peering.hang_up(peer, "the node stops")
             await asyncio.gather(*(one.server.stop(server.STOP_S) for one in listeners))
             for task in running:
                 task.cancel()
+
+    async def _note_heard(self) -> None:
+        """Whether enough peers hold no more of the own log than is here: the root may sign behind it then."""
+        told, signing, now_ms = self.peering.told(), self.writer.signing, self.clock.now_ms()
+        if told and len(told) >= signing.enough and not any(self.peering.behind(peer) for peer in told):
+            log = self.writer.trust.logs[self.keys.member_id]
+            await self.writer.run(lambda exchange: heard.note(exchange.stores, log.head, now_ms))
 
     async def _ping(self) -> None:
         """Tell systemd that the event loop still turns, if it wants to hear that."""

@@ -182,3 +182,21 @@ async def test_the_root_signs_on_a_machine_without_a_network(two: Sequence[Node]
     node.start()
     await declare(node, "signed elsewhere")
     peer.until(lambda found: [one["crisis"]["title"] for one in found] == ["signed elsewhere"], "crisis", "list")
+
+
+async def test_the_root_opens_a_feed_anew_behind_a_log_that_peers_were_heard_about(
+    two: Sequence[Node], words: Path, tmp_path: Path
+) -> None:
+    """The node that stops notes it; one that was killed has to be started again, or a peer writes the log."""
+    node, peer = two
+    peer.cli("identity", "log", "ministry-a", tmp_path / "log")
+    typed = ("reopen", "--root-key", node.folder / "root.key", "--passphrase-file", words, "--yes")
+    node.kill()
+    assert "a second one at a place forks this member" in node.cli(*typed, check=False).stderr
+    assert "0 entries of the log are new here" in node.cli(*typed, "--log", tmp_path / "log").stdout
+    node.start()
+    in_step(node)
+    node.stop()
+    assert "Done." in node.cli(*typed).stdout
+    node.start()
+    in_step(node)

@@ -106,6 +106,9 @@ async def test_a_removed_member_hears_nothing_more_over_the_links_that_stand_and
     first.until(lambda found: found["member"]["state"] == "suspended", "member", "show", "bolt-social")
     (match,) = first.json("lookup", DIGESTS[200].hex())
     assert (match["advice"], match["reason"]) == ("review", "Bolt Social is suspended")
+    bolt.until(lambda status: status["membership"]["state"] == "suspended", "status")
+    assert " by Ministry A, Ministry B, the last on " in bolt.cli("status").stdout
+    assert "this member is suspended until" in bolt.cli("doctor", check=False).stdout
     assert "may not suspend anybody" in bolt.cli("member", "suspend", "europol", "--yes", check=False).stderr
 
     for node in (first, second, europol):
@@ -115,6 +118,9 @@ async def test_a_removed_member_hears_nothing_more_over_the_links_that_stand_and
         node.until(lambda found: found["member"]["state"] == "revoked", "member", "show", "bolt-social")
     (match,) = first.json("lookup", DIGESTS[200].hex())  # what was held then stands
     assert match["reason"] == ""
+    bolt.until(lambda status: status["membership"]["state"] == "revoked", "status")
+    assert "REMOVED by Europol, Ministry A, Ministry B, the last on " in bolt.cli("status").stdout
+    assert "this member was removed by Europol, Ministry A, Ministry B" in bolt.cli("doctor", check=False).stdout
     before = len(kinds(bolt))
     await declare(first, "without bolt")
     await in_step(*others)

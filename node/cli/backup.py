@@ -136,11 +136,23 @@ def _journal_words(journal: Path | None, *, lost: bool) -> str:
         "tocsin reopen --dry-run",
         "tocsin reopen --spare /media/stick/spare-1f0c93aa.key",
         "tocsin reopen --root-key /media/stick/root.key",
+        "tocsin reopen --root-key /media/stick/root.key --log acme.log",
     )
 )
 @authority
 @click.option(
     "--export", type=click.Path(path_type=Path), metavar="FILE", help="Have the root sign elsewhere: write the request."
+)
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The root's log as a peer has it, written there by `tocsin identity log`: the root signs behind that.",
+)
+@click.option(
+    "--unconfirmed",
+    is_flag=True,
+    help="The root has signed nothing that is not in this folder: nobody else says so. If it has, this member is lost.",
 )
 @options.own_folder
 @asking.passphrase_file
@@ -150,6 +162,8 @@ def reopen(
     spare: Path | None,
     root_key: Path | None,
     export: Path | None,
+    log: Path | None,
+    unconfirmed: bool,
     folder: Path,
     passphrase_file: str | None,
     yes: bool,
@@ -162,7 +176,7 @@ def reopen(
     The node is stopped meanwhile. Its old feed key is destroyed and never used again.
     """
     from node import config as configs
-    from node.custody import ceremonies, reopening
+    from node.custody import ceremonies, recency, reopening
 
     if not dry_run and not export:
         _require_one(spare, root_key)
@@ -177,6 +191,10 @@ def reopen(
         "At the peers: what stands above the end is kept and shown as superseded; all else stands.",
     ]
     if spare is None:
+        if log is not None and not dry_run:
+            click.echo(f"{recency.take(config, log, clock.now_ms()):,} entries of the log are new here.")
+        elif not unconfirmed and not dry_run:
+            recency.require(config, clock.now_ms())
         words.append(_log_words(reopening.log_entries(config)))
         done = ["Done. Next: start the node."]
         ceremony.perform(how, ceremonies.reopen(config), words, done)

@@ -98,16 +98,25 @@ def perform(how: Signing, ceremony: "Ceremony", consequences: Sequence[str], don
         click.echo("Nothing was changed.")
         return
     if how.export:
-        requests.write(config, ceremony, how.export, clock.now_ms())
-        click.echo(
-            f"Wrote {how.export}, without any secret. Next: where the root key is,\n"
-            f"`tocsin identity sign {how.export.name} --root-key KEY`;"
-            f" then here `tocsin identity import {how.export.name}`."
-        )
+        write_request(how, ceremony)
         return
     path = how.root_key or config.folder / "root.key"
     ceremonies.carry_out(config, ceremony, unlocking(path, how.passphrase_file, yes=how.yes), clock.now_ms())
     show(done)
+
+
+def write_request(how: Signing, ceremony: "Ceremony") -> None:
+    """Ask for it in a file."""
+    from node.custody import requests
+
+    if how.export is None:
+        raise click.UsageError("Give --export FILE.")
+    requests.write(how.config, ceremony, how.export, clock.now_ms())
+    click.echo(
+        f"Wrote {how.export}, without any secret. Next: where the root key is,\n"
+        f"`tocsin identity sign {how.export.name} --root-key KEY`;"
+        f" then here `tocsin identity import {how.export.name}`."
+    )
 
 
 def show(lines: Sequence[str]) -> None:

@@ -87,6 +87,26 @@ def sign(file: Path, root_key: Path, next_root_key: Path | None, passphrase_file
     click.echo(f"Signed {file}. Next: carry it back, and `tocsin identity import {file.name}` on the node.")
 
 
+@identity.command(epilog=options.examples("tocsin identity log acme-video acme.log"))
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@options.own_folder
+def log(name: str, file: Path, folder: Path) -> None:
+    """Write a member's identity log, as it is here, for its administrator.
+
+    Whoever lost it needs it before the root signs again: `tocsin reopen --log FILE` there. Nothing in it is secret.
+    """
+    from node import config as configs
+    from node.custody import looking, recency
+    from node.rpc import membership
+
+    config = configs.load(options.config_file(folder))
+    with looking.into(config) as (_, trust):
+        found = membership.named(trust, name, clock.now_ms())
+    entries = recency.write(config, found.member_id, file, clock.now_ms())
+    click.echo(f"Wrote {file}: {entries:,} entries of the log of {found.name}.")
+
+
 @identity.command("import", epilog=options.examples("tocsin identity import request"))
 @click.argument("file", type=click.Path(path_type=Path))
 @options.own_folder

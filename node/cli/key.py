@@ -84,7 +84,7 @@ def root(next_root: Path | None, to: Path | None, signing: Signing) -> None:
     """
     consequences = [
         "Members take what the new key signs as soon as they have this entry, and nothing of the old one.",
-        "Nodes, feeds and spares stay as they are. No new card can be made afterwards: cards are by the first key.",
+        "Nodes, feeds and spares stay as they are. Cards by the old key are refused from then on: `tocsin key card`.",
     ]
     done = ["Done. Destroy the old root key's file; keep the two new ones apart."]
     if signing.export or signing.dry_run:
@@ -222,6 +222,28 @@ def _feed(signing: Signing, typed: str) -> "FeedId":
             field="feed",
         )
     return found[0]
+
+
+@key.command(
+    epilog=options.examples("tocsin key card acme.card", "tocsin key card acme.card --root-key /media/stick/root.key")
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--root-key", type=click.Path(path_type=Path), metavar="FILE", help="Default: root.key in the folder.")
+@options.own_folder
+@asking.passphrase_file
+@asking.yes
+def card(file: Path, root_key: Path | None, folder: Path, passphrase_file: str | None, yes: bool) -> None:
+    """Write this member's card anew: with its present issuer and address, by its present root key.
+
+    The node may run. Peers that had another card run `tocsin peer add` with this one.
+    """
+    from node import config as configs
+    from node.custody import cards
+
+    config = configs.load(options.config_file(folder))
+    path = root_key or config.folder / "root.key"
+    cards.write(config, ceremony.unlocking(path, passphrase_file, yes=yes), file)
+    click.echo(f"Wrote {file} (public).")
 
 
 @key.command(epilog=options.examples("tocsin key successor new.card", "tocsin key successor 7F3KQ2WM4DX8RTA9BCE5"))

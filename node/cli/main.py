@@ -22,6 +22,7 @@ COMMANDS = {  # name: module, attribute
     "restore": ("node.cli.backup", "restore"),
     "reopen": ("node.cli.backup", "reopen"),
     "key": ("node.cli.key", "key"),
+    "leave": ("node.cli.leave", "leave"),
     "identity": ("node.cli.identity", "identity"),
     "log": ("node.cli.log", "log"),
     "index": ("node.cli.index", "index"),

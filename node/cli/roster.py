@@ -118,7 +118,7 @@ def _print_voices(voices: "Sequence[membership_pb2.Voice]", verb: str) -> None:
 
 
 def _print_feeds(found: "membership_pb2.Standing") -> None:
-    revoked = found.member.state == "revoked"
+    revoked = found.member.state in ("revoked", "left")
     printing.print_table(
         ("node", "feed", "state", "held", *(["stands to"] if revoked else [])),
         [
@@ -154,7 +154,7 @@ def standing_words(one: "admin_pb2.MemberView") -> str:
         case "lapsed":
             return f"without effect: {vouching.progress(one)}"
         case "left":
-            return "has left"
+            return f"left on {printing.day(one.left_ms)}"
     if not one.accepted:
         return "member; has not accepted the charter yet"
     if one.until_ms:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 MISSING_SHOWN = 5  # of the peers that are not connected
+_REMOVED = "Ask them why; `tocsin list withdraw` takes back what it published"
 CLOCKS_AGREE_MS = 50  # what would be shown as no difference
 CLOCKS_DIFFER_MS = 30_000  # what no machine with NTP does
 
@@ -43,8 +44,8 @@ def status(index_digest: bool, folder: Path, as_json: bool) -> None:
         ruled = {"amendment": in_force.amendment.number, "rules": in_force.state}
         printing.print_json({**_plain(found, missing, lists, active), **ruled})
         return
-    if candidacy := _candidacy(found):
-        click.echo(candidacy)
+    if standing := _standing(found):
+        click.echo(standing)
     click.echo(", ".join(_summary(found)))
     for line in _missing(found, missing):
         click.echo(f"  {line}")
@@ -91,7 +92,7 @@ def _summary(found: "admin_pb2.GetStatusResponse") -> list[str]:
         parts.append(f"{found.peers_approved} peer{'' if found.peers_approved == 1 else 's'}")
     else:
         parts.append(f"no peers: {peer.HOW_TO_ADD}")
-    if found.peers_connected:
+    if found.peers_connected and found.membership.state != "left":
         all_of_them = found.peers_in_step == found.peers_connected
         parts.append("in step" if all_of_them else f"in step with {found.peers_in_step} of {found.peers_connected}")
     if found.forks:
@@ -178,10 +179,27 @@ def _clock(found: "admin_pb2.GetStatusResponse") -> str:
     return words if abs(found.clock_ahead_ms) <= CLOCKS_DIFFER_MS else f"SET IT: {words}"
 
 
-def _candidacy(found: "admin_pb2.GetStatusResponse") -> str:
-    if found.membership.state != "candidate":
-        return ""
-    return f"candidate: {vouching.progress(found.membership)}; nothing for members reaches you yet"
+def _standing(found: "admin_pb2.GetStatusResponse") -> str:
+    """What whoever is no member, or not one in full, has to know first."""
+    match found.membership.state:
+        case "candidate":
+            return f"candidate: {vouching.progress(found.membership)}; nothing for members reaches you yet"
+        case "revoked":
+            return (
+                f"REMOVED {_against(found)}: what it says counts nowhere, and only identity logs reach it. {_REMOVED}"
+            )
+        case "suspended":
+            until = f" until {printing.moment(found.membership.until_ms)}" if found.membership.until_ms else ""
+            return f"SUSPENDED{until} {_against(found)}: what it says has no effect; `tocsin member show` has more"
+        case "left":
+            when = printing.moment(found.membership.left_ms)
+            return f"left on {when}; `tocsin leave` says which peers know it and what is still to be erased"
+    return ""
+
+
+def _against(found: "admin_pb2.GetStatusResponse") -> str:
+    by = ", ".join(map(printing.plain, found.membership.by))
+    return f"by {by}, the last on {printing.moment(found.membership.said_ms)}"
 
 
 def _role(role: int) -> str:

@@ -12,11 +12,12 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import folder, identities, issuer, joining, renewal, reopening
+from node.custody import folder, identities, issuer, joining, looking, renewal, reopening
 from node.custody.folder import NodeKeys
 from node.custody.identities import Act
 from node.custody.spares import Spare
 from node.errors import Refused
+from node.exchange import rooted, succession
 from node.exchange.trust import Log, Trust
 from node.feed import entry, identity, keys
 from node.feed.chain import Head
@@ -96,7 +97,7 @@ def _enforce(config: Config, made: Sequence[Entry], fresh: NodeKeys | None, now_
     exchange = joining.open_exchange(config, folder.read_keys(config.data_folder), joining.read_charter(config))
     try:
         exchange.start(now_ms)
-        identities.keep(exchange, made, now_ms)
+        rooted.keep(exchange, made, now_ms)
     finally:
         joining.close_exchange(exchange)
 
@@ -167,13 +168,42 @@ def retire(config: Config, feed_id: FeedId | None, at: int | None) -> Ceremony:
     with renewal.held(config.data_folder), reopening.governed(config, charter) as (opened, trust):
         _require_ours(trust, node.member_id, feed_id)
         bound = _bound(config, opened, charter.federation_id, feed_id, at)
-    statement = header_pb2.Retire(feed_id=feed_id)
-    if bound is not None:
-        statement.seq, statement.header_hash = bound.seq, bound.hash
-    ended = Kind.RETIRE, statement.SerializeToString(deterministic=True)
+    ended = _retire(feed_id, bound)
     if feed_id != own:
         return Ceremony((ended,))
     return certify(reopening.fresh_keys(node), ended)
+
+
+def leave(config: Config) -> Ceremony:
+    """This member's part in the federation is over: its other feeds end as far as they are here, then this node's.
+
+    The node may run: what it says meanwhile makes the leave be refused. Raises Refused for a member that has left.
+    """
+    charter, node = joining.read_charter(config), folder.read_keys(config.data_folder)
+    own = keys.feed_id(charter.federation_id, node.member_id, bytes(node.feed_key.verify_key))
+    with looking.into(config) as (opened, trust):
+        identities.own(trust, node.member_id)
+        _require_ours(trust, node.member_id, own)
+        if trust.left_ms(node.member_id):
+            raise Refused("this member has left already", next_step="`tocsin status` says when.")
+        bound = _bound(config, opened, charter.federation_id, own, None)
+        others = [
+            (feed_id, ledger.head(opened.ledger, feed_id))
+            for feed_id, feed in sorted(trust.feeds.items())
+            if feed.member_id == node.member_id and feed_id != own and not succession.is_ended(trust.marks, feed_id)
+        ]
+    ended = [_retire(feed_id, head) for feed_id, head in others]
+    last = header_pb2.Leave(feed_id=own)
+    if bound is not None:
+        last.seq, last.header_hash = bound.seq, bound.hash
+    return Ceremony((*ended, (Kind.LEAVE, last.SerializeToString(deterministic=True))))
+
+
+def _retire(feed_id: FeedId, bound: Head | None) -> Act:
+    statement = header_pb2.Retire(feed_id=feed_id)
+    if bound is not None:
+        statement.seq, statement.header_hash = bound.seq, bound.hash
+    return Kind.RETIRE, statement.SerializeToString(deterministic=True)
 
 
 def finish_tls(config: Config) -> None:

@@ -20,7 +20,7 @@ from node.policy import parameters, wording
 from node.policy.parameters import Parameters
 from node.v1 import header_pb2
 
-CARD_BYTES_MAX = 2048  # of a card file; its parts have 1,000 at most
+CARD_BYTES_MAX = 8192  # of a card file; its parts have 1,000 at most, and each rotation 300
 FILE_BYTES_MAX = limits.CHARTER_BYTES_MAX + limits.FOUNDERS_MAX * CARD_BYTES_MAX
 
 _WHO = "the founders"
@@ -32,7 +32,7 @@ def decode_card(data: bytes, source: str) -> Signed:
     """A card file's content with both its signatures checked; raises Refused naming where it came from."""
     try:
         letter = header_pb2.SignedCard.FromString(data)
-        card = identity.decode_card(letter.card, letter.signature)
+        card = identity.read_card(letter)
     except (DecodeError, Malformed) as error:
         reason = error.reason if isinstance(error, Malformed) else "it is no card file"
         raise Refused(

@@ -1,8 +1,4 @@
-"""A member's own identity log: what its root signs, journalled first, then the same door in as everyone's.
-
-A signature is in the sign journal before it is in the ledger, the root's as well as the node's own,
-so the start takes in again what a crash or a lost ledger undid, and no place is ever signed twice.
-"""
+"""A member's own identity log: what its root signs behind it."""
 
 from collections.abc import Sequence
 
@@ -10,11 +6,11 @@ from nacl.signing import SigningKey
 
 from node.custody.folder import NodeKeys
 from node.errors import ConfigError, Refused
+from node.exchange import rooted
 from node.exchange.exchange import Exchange
 from node.exchange.trust import Log, Trust
-from node.exchange.verified import Checked
 from node.feed import chain, entry, identity, keys
-from node.feed.chain import Head, Place
+from node.feed.chain import Head
 from node.feed.entry import Entry
 from node.feed.header import NORMAL
 from node.feed.identity import Identity
@@ -33,40 +29,8 @@ def append(exchange: Exchange, root: SigningKey, acts: Sequence[Act], now_ms: in
     """
     log_id, log = identity.log_id(exchange.reader.member_id), exchange.trust.logs.get(exchange.reader.member_id)
     made = chained(log_id, log.head if log else None, acts, root, exchange.trust.federation_id, now_ms)
-    keep(exchange, made, now_ms)
+    rooted.keep(exchange, made, now_ms)
     return made
-
-
-def keep(exchange: Exchange, made: Sequence[Entry], now_ms: int) -> None:
-    """Keep what the root signed, here or elsewhere: in the journal, then in the ledger. Raises Refused."""
-    require_next(exchange.trust.logs.get(exchange.reader.member_id), made)
-    checked = exchange.verify(letters(made))
-    require_whole(checked, made)
-    exchange.author.journal.append([(one.header.body, one.signature) for one in made])
-    exchange.admit(checked, now_ms)
-
-
-def require_next(log: Log | None, made: Sequence[Entry]) -> None:
-    """Raise Refused unless these stand right behind the log: a second entry at one place forks it, for good."""
-    head = log.head if log else None
-    for one in made:
-        if chain.place(head, one.header) is not Place.NEXT:
-            raise _unfit("others stand there by now")
-        head = chain.head_of(one.header)
-
-
-def require_whole(checked: Checked, made: Sequence[Entry]) -> None:
-    """Raise Refused unless all that was signed may come in."""
-    if checked.fault is not None or len(checked.entries) != len(made):
-        raise _unfit(checked.fault.reason if checked.fault else "something before them is not here")
-
-
-def _unfit(reason: str) -> Refused:
-    return Refused(
-        f"what was signed does not follow this member's log: {reason}",
-        next_step="Ask for it again: the log has grown meanwhile, or another key signed.",
-        field="root_key",
-    )
 
 
 def chained(
@@ -97,11 +61,6 @@ def fields(feed_id: FeedId, head: Head | None, act: Act, now_ms: int) -> header_
         kind=kind,
         statement=statement,
     )
-
-
-def letters(made: Sequence[Entry]) -> list[header_pb2.SignedEntry]:
-    """As they are checked and sent."""
-    return [header_pb2.SignedEntry(header=one.header.body, signature=one.signature) for one in made]
 
 
 def certify(node: NodeKeys) -> Act:

@@ -82,7 +82,7 @@ def create(
         config.decode(text.encode(), place / config.FILE_NAME)  # what was asked for must also be read
         files.replace_public(draft / config.FILE_NAME, text.encode())
         files.replace_public(draft / f"{slug(name, node)}.card", card)
-    return Made(identity.decode_card(letter.card, letter.signature), place / f"{slug(name, node)}.card")
+    return Made(identity.read_card(letter), place / f"{slug(name, node)}.card")
 
 
 def require_new(place: Path) -> None:

@@ -17,7 +17,7 @@ from node.custody.folder import NodeKeys
 from node.custody.issuer import Issuer
 from node.custody.spares import Spare
 from node.errors import ConfigError, Refused
-from node.exchange import ingest, succession, verification
+from node.exchange import ingest, rooted, succession, verification
 from node.exchange import trust as trusts
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
@@ -220,10 +220,10 @@ def _take_over(
     act = Kind.OPEN, opening.SerializeToString(deterministic=True)
     with governed(config, charter) as (opened, trust):
         opened_entries = identities.chained(feed_id, None, [act], fresh.feed_key, charter.federation_id, now_ms)
-        identities.require_next(identities.own(trust, fresh.member_id), certified)
+        rooted.require_next(identities.own(trust, fresh.member_id), certified)
         made = [*certified, *opened_entries]
         reader = Reader(fresh.member_id, (), box.Hpke())
-        identities.require_whole(verification.verify(identities.letters(made), trust, reader), made)
+        rooted.require_whole(verification.verify(rooted.letters(made), trust, reader), made)
         former = former_feeds(opened, trust, fresh)
         lines = [*_log_lines(opened, trust, fresh.member_id), *((one.header.body, one.signature) for one in made)]
     fresh = replace(fresh, former_feeds=tuple(one.feed_id for one in former))

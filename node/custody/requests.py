@@ -12,6 +12,7 @@ from node.custody import ceremonies, files, folder, identities, joining, looking
 from node.custody.ceremonies import Ceremony
 from node.custody.identities import Act
 from node.errors import Malformed, Refused
+from node.exchange import rooted
 from node.exchange.trust import Log
 from node.feed import chain, entry, header, identity, keys, kinds, statements
 from node.feed.entry import Entry
@@ -19,6 +20,7 @@ from node.feed.kinds import Kind
 from node.feed.pae import NO_FEDERATION, FederationId
 from node.feed.statements import Bound
 from node.store import ledger
+from node.store.stores import Stores
 from node.v1 import header_pb2, identity_pb2
 
 ROTATION: Act = (Kind.ROTATE, b"")  # the keys are filled in where they are
@@ -51,18 +53,23 @@ def write(config: Config, ceremony: Ceremony, path: Path, now_ms: int) -> None:
         reopening.settle_if_whole(config, now_ms)
         with reopening.governed(config, charter) as (opened, trust):
             member_id = folder.read_member(config.data_folder)
-            head = identities.own(trust, member_id).head
-            rows = ledger.span(opened.ledger, identity.log_id(member_id), 1, head.seq, head.seq)
+            log = letters_of(opened, identities.own(trust, member_id))
         if ceremony.fresh is not None:
             renewal.propose(config.data_folder, ceremony.fresh)
     letter = identity_pb2.IdentityRequest(
         federation_id=charter.federation_id,
         federation_name=charter.name,
-        log=[header_pb2.SignedEntry(header=row.body, signature=row.signature) for row in rows],
+        log=log,
         acts=[identity_pb2.IdentityAct(kind=kind, statement=statement) for kind, statement in ceremony.acts],
         created_ms=now_ms,
     )
     files.create_public(path, letter.SerializeToString(deterministic=True))
+
+
+def letters_of(opened: Stores, log: Log) -> list[header_pb2.SignedEntry]:
+    """A log, entry by entry."""
+    rows = ledger.span(opened.ledger, log.head.feed_id, 1, log.head.seq, log.head.seq)
+    return [header_pb2.SignedEntry(header=row.body, signature=row.signature) for row in rows]
 
 
 def read(path: Path) -> Request:
@@ -108,7 +115,7 @@ def sign(request: Request, key: SigningKey, path: Path, next_public: bytes = b""
     signed = identity_pb2.IdentityRequest()
     signed.CopyFrom(request.letter)
     del signed.signed[:]
-    signed.signed.extend(identities.letters(made))
+    signed.signed.extend(rooted.letters(made))
     files.replace_public(path, signed.SerializeToString(deterministic=True))
 
 
@@ -172,6 +179,9 @@ def _words(act: Act, log: Log) -> str:
         case Bound(feed_id=feed_id, seq=seq) if act[0] == Kind.RETIRE:
             what = f"nothing above entry {seq} counts" if seq else "nothing of it counts"
             return f"feed {feed_id.hex()[:16]} is over: {what}, with everyone and for good"
+        case statements.Leave(feed_id=feed_id, seq=seq):
+            what = f"nothing above entry {seq} of its feed {feed_id.hex()[:16]} counts"
+            return f"it leaves the federation, for good: {what}, and it has no seat any more"
         case Bound(feed_id=feed_id, seq=seq, header_hash=header_hash):
             return f"of the branches of feed {feed_id.hex()[:16]} the one with {header_hash.hex()[:16]} at {seq} counts"
         case _:

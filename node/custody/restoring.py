@@ -16,6 +16,7 @@ from node import config as configs
 from node.config import FILE_NAME, Config
 from node.custody import (
     backups,
+    cards,
     ceremonies,
     files,
     folder,
@@ -34,7 +35,6 @@ from node.custody.issuer import Issuer
 from node.custody.spares import Spare
 from node.errors import ConfigError, Refused
 from node.exchange.restored import Journal
-from node.feed import identity
 from node.feed.keys import MemberId
 from node.store import migrations, schema, stores
 
@@ -135,9 +135,8 @@ def _open(config: Config, node: NodeKeys, now: datetime, spare: Spare | None, un
     root = unlock(log.identity)
     certified = ceremonies.sign(log, [identities.certify(node)], root, charter.federation_id, now_ms)
     reopening.open_by_root(config, node, certified, now_ms)
-    inception = log.identity.inception
-    if bytes(root.verify_key) != inception.root_key:
-        return None  # a card is by the first root key, which is no more
-    card = config.folder / f"{member.slug(inception.name, node)}{backups.CARD_SUFFIX}"
-    files.replace_public(card, identity.create_card(inception, node.issuer.der, config.peers_address, root))
+    card = config.folder / f"{member.slug(log.identity.inception.name, node)}{backups.CARD_SUFFIX}"
+    with reopening.governed(config, charter) as (opened, trust):
+        log = identities.own(trust, node.member_id)
+        files.replace_public(card, cards.create(config, opened, log, node, root, charter.federation_id))
     return card

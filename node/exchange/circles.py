@@ -21,15 +21,24 @@ def of(trust: Trust, me: MemberId, now_ms: int) -> Circle:
     return Circle(frozenset(), known.candidates, logs.union(own))
 
 
-def taken(trust: Trust, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]) -> Sequence[header_pb2.SignedEntry]:
-    """What of these entries the peer may bring: a candidate its own identity log, and nothing else."""
-    if peer not in trust.known.candidates:
+def taken(
+    trust: Trust, me: MemberId, peer: MemberId, letters: Sequence[header_pb2.SignedEntry]
+) -> Sequence[header_pb2.SignedEntry]:
+    """What of these entries the peer may bring: a candidate its own identity log, and nothing else.
+
+    Whoever has left takes identity logs, and what its own nodes said: a peer that has not heard brings more.
+    """
+    if peer in trust.known.candidates:
+        feeds = frozenset({FeedId(bytes(peer))})
+    elif trust.left_ms(me):
+        feeds = frozenset({*following.feeds_of(trust, me), *(FeedId(bytes(one)) for one in trust.known.members)})
+    else:
         return letters
-    return [letter for letter in letters if _is_of(letter, peer, trust)]
+    return [letter for letter in letters if _is_of(letter, feeds, trust)]
 
 
-def _is_of(letter: header_pb2.SignedEntry, peer: MemberId, trust: Trust) -> bool:
+def _is_of(letter: header_pb2.SignedEntry, feeds: frozenset[FeedId], trust: Trust) -> bool:
     try:
-        return entry.decode(letter.header, letter.signature, trust.federation_id).header.feed_id == bytes(peer)
+        return entry.decode(letter.header, letter.signature, trust.federation_id).header.feed_id in feeds
     except PeerFault:
         return True  # it is for `verify` to say whose fault that is

@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.exchange import keeping, restricting, standing
+from node.exchange import following, keeping, restricting, standing
 from node.exchange.consult import View
 from node.exchange.keeping import Keep
+from node.exchange.trust import Trust
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.marks import Standing
 from node.policy import cooling
@@ -68,6 +69,14 @@ def by_policy(keep: Keep, hash_: HeaderHash, rule: int, won: int, now_ms: int) -
 
 def _or_never(time_ms: int | None) -> int:
     return NEVER_MS if time_ms is None else time_ms
+
+
+def departed(stores: Stores, trust: Trust, me: MemberId, now_ms: int, limit: int) -> Due:
+    """Once this member has left the federation: all that others entrusted to it."""
+    if not trust.left_ms(me):
+        return Due(())
+    found = payloads.of_others(stores.ledger, following.feeds_of(trust, me), limit)
+    return Due(tuple(Erasure(hash_, now_ms, Reason.DEPARTURE) for hash_ in found))
 
 
 def withdrawn(stores: Stores, seen: View) -> Due:

@@ -102,8 +102,9 @@ class Exchange(Outgoing):
         """Nothing is signed before peers have shown what they hold of ours."""
         author, has_peers = self.author, bool(signing.approved(self.stores, self.trust))
         looking = watch.start(self.stores, now_ms, has_peers=has_peers)
+        signed = author.journal.lines()
         self.signing = signing.begin(
-            self.stores, author.feed_id, author.journal.lines(), self.trust, looking, in_place=author.in_place
+            self.stores, self.reader.member_id, author.feed_id, signed, self.trust, looking, in_place=author.in_place
         )
 
     def unseen(self, letters: Sequence[header_pb2.SignedEntry]) -> list[header_pb2.SignedEntry]:
@@ -131,6 +132,7 @@ class Exchange(Outgoing):
         checked = restored.without_older(checked, self.restored)
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
         self.trust_after(admitted)
+        self.signing = self.signing.leave(self.trust, self.reader.member_id, self.author.feed_id)
         self._keep_erased([one.header.hash for one in checked.entries if one.payload])
         restored.keep_back(self.stores, self.erasures, self.restored, checked.entries, now_ms)
         self._spare(admitted, now_ms)

@@ -248,7 +248,7 @@ class _Records:
     def _member(self, record: Record) -> tuple[str, str]:
         """What the member is called, and why its word does not count in full, if it does not."""
         member_id = record.member_id
-        if member_id in self._seen.roster.revoked:  # of it some records stand
+        if member_id in self._seen.roster.former:  # of it some records stand
             name = self._seen.trust.name_of(member_id)
             return name, consult.publisher_obstacle(member_id, self._seen, record)
         if member_id not in self._members:

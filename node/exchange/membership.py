@@ -17,7 +17,7 @@ from node.feed.roster import (
     Roster,
     few_at_a_time,
 )
-from node.policy import parameters
+from node.policy import effect, parameters
 
 CANDIDATE, MEMBER, SUSPENDED, REVOKED, LAPSED, LEFT = (
     "candidate",
@@ -56,6 +56,7 @@ class Place:
     state: str
     admission: Admission
     until_ms: int  # as Admission has it; of a suspended one the end of the suspension
+    left_ms: int = 0  # when it left, by its own clock
 
     @property
     def role(self) -> int:
@@ -79,7 +80,7 @@ def place(trust: Trust, member_id: MemberId, now_ms: int, card: Inception | None
     state = _state(trust, now, member_id)
     until_ms = _suspended_until_ms(trust, member_id, now_ms) if state == SUSPENDED else admission.until_ms
     name, country = (begun.name, begun.country) if begun else (member_id.hex()[:8], "")
-    return Place(member_id, name, country, state, admission, until_ms)
+    return Place(member_id, name, country, state, admission, until_ms, trust.left_ms(member_id))
 
 
 def inception(trust: Trust, member_id: MemberId) -> Inception | None:
@@ -95,21 +96,12 @@ def _endorsed_role(trust: Trust, member_id: MemberId) -> int:
 def _state(trust: Trust, now: Roster, member_id: MemberId) -> str:
     if member_id in now.revoked:
         return REVOKED
-    if _has_left(trust, member_id):
+    if member_id in now.left:
         return LEFT
     seat = now.seats.get(member_id)
     if seat is None:
         return LAPSED if member_id in trust.known.members else CANDIDATE
     return SUSPENDED if seat.suspended else MEMBER
-
-
-def _has_left(trust: Trust, member_id: MemberId) -> bool:
-    """Its root retired every feed that it ever certified."""
-    log = trust.logs.get(member_id)
-    if log is None or not log.identity.nodes:
-        return False
-    retired = {bound.feed_id for bound in log.identity.retired}
-    return all(feed_id in retired for feed_id, feed in trust.feeds.items() if feed.member_id == member_id)
 
 
 def _admission(trust: Trust, now: Roster, member_id: MemberId, role: int, now_ms: int) -> Admission:
@@ -139,7 +131,7 @@ def _lapses_ms(voices: tuple[Said, ...], needed: Quorum, now: Roster) -> int:
 
 
 def _countries(voices: Iterable[Said], now: Roster) -> int:
-    return len({seat.country for said in voices if (seat := now.seats.get(said.author)) and seat.country})
+    return len({seat.country for said in voices if (seat := now.seat_behind(said)) and seat.country})
 
 
 def _suspended_until_ms(trust: Trust, member_id: MemberId, now_ms: int) -> int:
@@ -178,12 +170,12 @@ def _obstacles(trust: Trust, said: Said, now_ms: int) -> Iterator[str]:
         yield "lapsed"
     if act == Act.SUSPEND:
         yield from _suspension_obstacles(trust, said, now_ms)
-    seat = now.seats.get(said.author)
+    seat = now.seat_behind(said)
     if seat is None and said.author in now.revoked and act == Act.REVOKE:
         seat = now.former.get(said.author)  # revocations are counted before any is applied
     needed = now.rules.quorums.get((act, said.role))
     if seat is None:
-        yield "its author was removed" if said.author in now.revoked else "its author is not a member"
+        yield effect.unseated(said.author, now)
     elif needed is None or seat.role not in needed.roles:
         yield f"a {parameters.role_name(seat.role)}'s does not count"
 
@@ -225,6 +217,12 @@ def counted(trust: Trust, act: Act, member_id: MemberId, now_ms: int) -> list[Sa
     said = trust.facts.revocations if act == Act.REVOKE else trust.facts.suspensions
     found = {one.author: one for one in about(said, member_id) if not obstacle(trust, one, now_ms)}
     return list(found.values())
+
+
+def against(trust: Trust, found: Place, now_ms: int) -> list[Said]:
+    """The statements that removed or suspended a member, where it is."""
+    act = {REVOKED: Act.REVOKE, SUSPENDED: Act.SUSPEND}.get(found.state)
+    return counted(trust, act, found.member_id, now_ms) if act is not None else []
 
 
 # ---- Feeds

@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from node import limits
-from node.exchange import circles, disclose, following, records, standing
+from node.exchange import circles, disclose, following, membership, records, standing
 from node.exchange.admission import Admitted
 from node.exchange.budgets import Budgets
 from node.exchange.publish import Author
@@ -15,6 +15,7 @@ from node.feed import header as headers
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.known import Known
+from node.feed.quorum import Act
 from node.feed.roster import Roster
 from node.protocol.circle import Circle
 from node.store import ledger, payloads, relays
@@ -74,6 +75,14 @@ class Outgoing:
         if self._circle is None or any(one is not other for one, other in zip(about, self._circle[0], strict=True)):
             self._circle = about, circles.of(self.trust, self.reader.member_id, now_ms)
         return self._circle[1]
+
+    def removal(self, peer: MemberId, now_ms: int) -> list[header_pb2.SignedEntry]:
+        """What removed a peer: the statements that name it, of which it hears nowhere else, and nothing beside them."""
+        if peer not in self.trust.roster(now_ms).revoked:
+            return []
+        said = membership.counted(self.trust, Act.REVOKE, peer, now_ms)[: limits.AHEAD_PER_FEED_MAX]
+        rows = [row for one in said if (row := ledger.entry(self.stores.ledger, one.entry))]
+        return [header_pb2.SignedEntry(header=row.body, signature=row.signature) for row in rows]
 
     def serve(self, peer: MemberId, want: peer_pb2.Want, now_ms: int) -> list[list[header_pb2.SignedEntry]]:
         """The answers to a want, a frame's worth each: what the peer may have of it."""

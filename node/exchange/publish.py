@@ -100,7 +100,7 @@ def publish(
     for draft in drafts:
         _require_readers(draft)
     urgent = all(draft.urgency == URGENT for draft in drafts)
-    signing.require(may, trust, urgent=urgent, unconfirmed=unconfirmed)
+    signing.require(may, trust, [draft.kind for draft in drafts], urgent=urgent, unconfirmed=unconfirmed)
     prepared = [_prepare(draft, author, trust, now_ms) for draft in drafts]
     letters = _sign(stores, prepared, author, trust, now_ms)
     _stage(stores, letters, trust)

@@ -17,7 +17,7 @@ from node.feed import entry
 from node.feed.header import Header
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
-from node.store import ledger, payloads
+from node.store import ledger, payloads, withheld
 from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -63,22 +63,22 @@ def begin(stores: Stores, erasures: Erasures, restored: Restored, trust: Trust, 
     """At the start: hold back what is older, or let go of it, or want it again."""
     match restored.journal:
         case Journal.PENDING | Journal.LOST:
-            payloads.hold_back(stores.ledger, _older(stores, restored, trust))
+            withheld.put(stores.ledger, _older(stores, restored, trust))
             stores.commit("ledger")
         case Journal.FOUND:
-            payloads.let_back(stores.ledger)
+            withheld.let_go(stores.ledger)
             restored = Restored()
             note(stores, restored)
             stores.commit("ledger")
         case Journal.WHOLE:
             pass
     if restored.journal is Journal.LOST:
-        give_up(stores, erasures, payloads.held_back(stores.ledger), now_ms)
+        give_up(stores, erasures, withheld.every(stores.ledger), now_ms)
     return restored
 
 
 def _older(stores: Stores, restored: Restored, trust: Trust) -> list[HeaderHash]:
-    rows = (ledger.entry(stores.ledger, hash_) for hash_ in payloads.wanted(stores.ledger))
+    rows = (ledger.entry(stores.ledger, hash_) for hash_ in withheld.candidates(stores.ledger))
     return [
         row.hash
         for row in rows
@@ -100,7 +100,7 @@ def keep_back(stores: Stores, erasures: Erasures, restored: Restored, entries: I
     older = [one.header.hash for one in entries if restored.covers(one.header)]
     if not older:
         return
-    payloads.hold_back(stores.ledger, older)
+    withheld.put(stores.ledger, older)
     stores.commit("ledger")
     if restored.journal is Journal.LOST:
         give_up(stores, erasures, older, now_ms)

@@ -7,6 +7,7 @@ ends the feed for good: another one is opened with a spare key, and no place is 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from node.errors import Refused
@@ -16,6 +17,7 @@ from node.exchange.watch import Watch
 from node.feed import entry
 from node.feed.entry import Entry
 from node.feed.keys import FeedId, MemberId
+from node.feed.kinds import Kind
 from node.store import ledger, peers
 from node.store.journal import Signed
 from node.store.peers import APPROVED
@@ -31,9 +33,16 @@ CONNECT = (
     "Connect to them: `tocsin peer check NAME` says what is in the way. What cannot wait: `tocsin crisis declare "
     "--unconfirmed` at the risk of this feed, or a new feed by `tocsin reopen --spare FILE`."
 )
+LEFT = (
+    "It goes on telling its peers that. Coming back is another member: `tocsin init` in another folder, and new "
+    "endorsements."
+)
 JOIN_AGAIN = "Run `tocsin join` again with the charter file, with the node stopped; nothing is signed twice."
 
 COPIED = "the signing folder is not where it was made, or its marker is gone: it may be a copy"
+
+
+_OF_WHO_LEFT = frozenset({Kind.WITHDRAW, Kind.SUPERSEDE})
 
 
 class State(StrEnum):
@@ -43,6 +52,7 @@ class State(StrEnum):
     ACTIVE = "ready"
     STALE = "stale"
     CLOCK = "clock"
+    LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +65,24 @@ class Signing:
     peers: frozenset[MemberId] = frozenset()  # approved at the start: half of them are waited for
     echoed: frozenset[MemberId] = frozenset()
     stale: str = ""  # why nothing is signed by this feed again
+    left_ms: int = 0  # when this member left the federation
+    ended: bool = False  # it left with the feed that is signed here: not even a withdrawal would count
 
     @property
     def needed(self) -> int:
         """How many peers have to show what they hold of this feed."""
-        return 0 if self.is_new else min(ECHOES_MAX, (len(self.peers) + 1) // 2)
+        return 0 if self.is_new else self.enough
+
+    @property
+    def enough(self) -> int:
+        """Half of the peers, or five."""
+        return min(ECHOES_MAX, (len(self.peers) + 1) // 2)
 
     @property
     def state(self) -> State:
         """Whether it may sign now."""
+        if self.left_ms:
+            return State.LEFT
         if self.stale:
             return State.STALE
         if self.watch.suspicion:
@@ -79,13 +98,27 @@ class Signing:
         """A peer has shown nothing but what was signed here."""
         return replace(self, echoed=self.echoed | {peer})
 
+    def leave(self, trust: Trust, me: MemberId, feed_id: FeedId) -> "Signing":
+        """As the own identity log has it now: whoever has left says nothing more."""
+        left_ms = trust.left_ms(me)
+        if left_ms == self.left_ms:
+            return self
+        return replace(self, left_ms=left_ms, ended=any(end.feed_id == feed_id for end in trust.marks.ends))
+
     def end(self, shown: Entry) -> "Signing":
         """An entry of this feed was shown that was not signed here."""
         return replace(self, stale=self.stale or _ended(shown))
 
 
 def begin(
-    stores: Stores, feed_id: FeedId, signed: Sequence[Signed], trust: Trust, watch: Watch, *, in_place: bool
+    stores: Stores,
+    me: MemberId,
+    feed_id: FeedId,
+    signed: Sequence[Signed],
+    trust: Trust,
+    watch: Watch,
+    *,
+    in_place: bool,
 ) -> Signing:
     """At the start, when the ledger has taken in what only the journal had."""
     shown = [entry.decode(body, by, trust.federation_id) for body, by in _stored(stores, feed_id)]
@@ -102,13 +135,13 @@ def begin(
         is_new=not own,
         peers=frozenset(approved(stores, trust)),
         stale=_ended(ended) if ended else "" if in_place else COPIED,
-    )
+    ).leave(trust, me, feed_id)
 
 
 def approved(stores: Stores, trust: Trust) -> list[MemberId]:
     """The peers that can show something: approved, and members."""
     found = (one.member_id for one in peers.every(stores.ledger) if one.state == APPROVED)
-    return [member_id for member_id in found if member_id in trust.known.members]
+    return [member_id for member_id in found if member_id in trust.known.members and not trust.left_ms(member_id)]
 
 
 def unsigned(shown: Iterable[Entry], signed: Sequence[Signed]) -> Entry | None:
@@ -118,8 +151,13 @@ def unsigned(shown: Iterable[Entry], signed: Sequence[Signed]) -> Entry | None:
     return max(foreign, key=lambda one: one.header.seq, default=None)
 
 
-def require(signing: Signing, trust: Trust, *, urgent: bool, unconfirmed: bool) -> None:
-    """Raise Refused where nothing may be signed now; ``unconfirmed`` is the operator's word, for lane 0 only."""
+def require(signing: Signing, trust: Trust, kinds: Iterable[int], *, urgent: bool, unconfirmed: bool) -> None:
+    """Raise Refused where nothing of these kinds may be signed now; ``unconfirmed``: the operator's word, for lane 0.
+
+    Whoever has left may still take back its own, in a feed that its root certified since.
+    """
+    if signing.left_ms and not signing.ended and {*kinds} <= _OF_WHO_LEFT:
+        signing = replace(signing, left_ms=0)
     may_wait_no_longer = signing.agrees and signing.is_overdue and urgent and unconfirmed
     match signing.state:
         case State.ACTIVE:
@@ -136,6 +174,9 @@ def reason(signing: Signing, trust: Trust) -> str:
             return ""
         case State.STALE:
             return f"nothing is signed any more: {signing.stale}"
+        case State.LEFT:
+            day = datetime.fromtimestamp(signing.left_ms / 1000, UTC)
+            return f"nothing is signed any more: this member left the federation on {day:%Y-%m-%d}"
         case State.CLOCK:
             return f"nothing is signed while the clock of this machine is in doubt: {signing.watch.suspicion}"
         case State.EMBARGO if not signing.agrees:
@@ -156,6 +197,8 @@ def next_step(signing: Signing) -> str:
             return REOPEN
         case State.CLOCK:
             return CONFIRM_CLOCK
+        case State.LEFT:
+            return LEFT
         case _:
             return CONNECT if signing.agrees else JOIN_AGAIN
 

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from node.content import names
+from node.errors import Refused
 from node.feed import amendment, chain, identity, keys, kinds, known, roster, statements
 from node.feed.amendment import Proposal, Rules
 from node.feed.chain import Head
 from node.feed.charter import Charter
 from node.feed.entry import Entry
-from node.feed.facts import Amended, Facts, Retracted, Said
+from node.feed.facts import Amended, Departed, Facts, Retracted, Said
 from node.feed.header import Header
-from node.feed.identity import Identity, NodeCertificate
+from node.feed.identity import Card, Departure, Identity, NodeCertificate
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.known import Known
@@ -100,6 +101,25 @@ class Trust:
         inception = log.identity.inception if log else self.charter.founder(member_id)
         return names.unmistakable(inception.name) if inception else member_id.hex()[:8]
 
+    def left_ms(self, member_id: MemberId) -> int:
+        """When a member left, by its own clock; 0 if it has not. It does not come back."""
+        log = self.logs.get(member_id)
+        return log.identity.departure.left_ms if log and log.identity.departure else 0
+
+    def present_card(self, card: Card) -> Card:
+        """The card; raises Refused for one by a root key that was replaced since, as far as is known here."""
+        log = self.logs.get(card.inception.member_id)
+        if log is None or card.root_key == log.identity.root_key:
+            return card
+        keys_before = {log.identity.inception.root_key, *(one.root_key for one in log.identity.rotations)}
+        if card.root_key in keys_before:
+            raise Refused(
+                f"the card of {card.inception.name} is by a root key that was replaced since",
+                next_step="Ask for its present one: `tocsin key card` there writes it.",
+                field="card",
+            )
+        return card
+
     def admits_log(self, member_id: MemberId) -> bool:
         """Whether this member's identity log is stored: members, and candidates for membership."""
         return member_id in self.known.members or member_id in self.known.candidates
@@ -117,6 +137,8 @@ def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
     facts = trust.facts
     if entry.header.kind == Kind.ACCEPT:
         facts = facts.merge(Facts(inceptions=frozenset({log.inception})))
+    if log.departure is not None and log.departure.entry == entry.header.hash:
+        facts = facts.merge(Facts(departures=frozenset({_departed(log.member_id, log.departure)})))
     logs = {**trust.logs, member_id: Log(log, chain.head_of(entry.header))}
     return _with_bounds(replace(trust, logs=logs, feeds={**trust.feeds, **feeds}, facts=facts), member_id)
 
@@ -210,6 +232,13 @@ def _amended(trust: Trust, author: MemberId, header: Header, said: statements.Am
     hash_ = amendment.amendment_hash(trust.federation_id, header.statement)
     place = header.hash, header.feed_id, header.seq
     return Amended(author, said.number, said.previous, hash_, said.quorums, said.document, *place)
+
+
+def _departed(member_id: MemberId, departure: Departure) -> Departed:
+    ends: dict[FeedId, int] = {}
+    for end in departure.ends:  # one that was retired twice ends where it ends first
+        ends[end.feed_id] = min(end.seq, ends.get(end.feed_id, end.seq))
+    return Departed(member_id, departure.entry, departure.left_ms, tuple(sorted(ends.items())))
 
 
 def feed_key(

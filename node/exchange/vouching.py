@@ -35,6 +35,11 @@ def endorsement(trust: Trust, me: MemberId, candidate: Inception, now_ms: int) -
             f"{candidate.name} was removed from this federation, and no endorsement brings it back",
             next_step="It begins anew as another member: `tocsin init` in another folder, and a new card.",
         )
+    if trust.left_ms(candidate.member_id):
+        raise Refused(
+            f"{candidate.name} has left this federation, for good",
+            next_step="It begins anew as another member: `tocsin init` in another folder, and a new card.",
+        )
     if trust.charter.founder(candidate.member_id) is not None:
         raise Refused(f"{candidate.name} is a founder, and needs no endorsement")
     for said in found.admission.voices:

@@ -53,6 +53,16 @@ class Amended:
 
 
 @dataclass(frozen=True, slots=True)
+class Departed:
+    """A member that left, and up to where each of its feeds stands."""
+
+    member_id: MemberId
+    entry: HeaderHash
+    left_ms: int
+    bounds: tuple[tuple[FeedId, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything the two functions read. Joins by union."""
 
@@ -62,6 +72,7 @@ class Facts:
     suspensions: AbstractSet[Said] = frozenset()
     revocations: AbstractSet[Said] = frozenset()
     amendments: AbstractSet[Amended] = frozenset()
+    departures: AbstractSet[Departed] = frozenset()
 
     def merge(self, other: "Facts") -> "Facts":
         """Both; idempotent, commutative, associative. Costs as much as there is in the other."""

@@ -3,6 +3,7 @@
 It travels as a feed whose id is the member id, so heads, gaps, forks and sync have one rule.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -12,13 +13,15 @@ from node.errors import Malformed
 from node.feed import entry as entries
 from node.feed import keys, kinds, pae, statements, walker
 from node.feed.entry import Entry
-from node.feed.keys import FeedId, MemberId
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import NO_FEDERATION, FederationId, Purpose
 from node.feed.statements import Bound
 from node.v1 import header_pb2
 
 _INCEPTION = walker.shape(header_pb2.Inception.DESCRIPTOR)
+CARD_ROTATIONS_MAX = 16
+_NO_ID = FederationId(b"")
 _CARD = walker.shape(header_pb2.Card.DESCRIPTOR)
 # Code points that are not shown or that turn the reading direction round: a name must look like itself.
 _UNSHOWN = (
@@ -71,6 +74,7 @@ class Card:
     inception: Inception
     tls_issuer: bytes
     address: str
+    root_key: bytes = b""  # by which it was signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,17 @@ class Rotation:
     seq: int
     root_key: bytes
     next_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """When a member left, by its own clock, and all its feeds that had an end by then: nothing else of it counts."""
+
+    entry: HeaderHash
+    left_ms: int
+    reason: int
+    feed_id: FeedId  # by which it was told: its node is still let in, to go on telling it
+    ends: tuple[Bound, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +112,7 @@ class Identity:
     successor: MemberId | None = None
     is_halted: bool = False  # behind something critical that is not known here
     doubtful_spares: frozenset[bytes] = frozenset()
+    departure: Departure | None = None
 
     @property
     def member_id(self) -> MemberId:
@@ -149,8 +165,15 @@ def next_root_commitment(public_key: bytes) -> bytes:
     return pae.digest(Purpose.NEXT_ROOT, NO_FEDERATION, public_key)
 
 
-def create_card(inception: Inception, tls_issuer: bytes, address: str, root: SigningKey) -> bytes:
-    """A card file, signed by the root."""
+def create_card(
+    inception: Inception,
+    tls_issuer: bytes,
+    address: str,
+    root: SigningKey,
+    rotations: Sequence[Entry] = (),
+    federation_id: FederationId | None = None,
+) -> bytes:
+    """A card file, signed by the root; with all rotations that lead to it from the inception's."""
     card = header_pb2.Card(
         inception=inception.body,
         inception_signature=inception.signature,
@@ -158,16 +181,47 @@ def create_card(inception: Inception, tls_issuer: bytes, address: str, root: Sig
         address=address,
     ).SerializeToString(deterministic=True)
     signature = keys.sign(root, Purpose.CARD, NO_FEDERATION, card)
-    return header_pb2.SignedCard(card=card, signature=signature).SerializeToString(deterministic=True)
+    letter = header_pb2.SignedCard(card=card, signature=signature, federation_id=federation_id or b"")
+    letter.rotations.extend(
+        header_pb2.SignedEntry(header=one.header.body, signature=one.signature) for one in rotations
+    )
+    return letter.SerializeToString(deterministic=True)
 
 
-def decode_card(body: bytes, signature: bytes) -> Card:
-    """Read a card and check both of its signatures; raises Malformed."""
+def read_card(letter: header_pb2.SignedCard) -> Card:
+    """Read a card file's content and check all of its signatures; raises Malformed."""
+    if len(letter.rotations) > CARD_ROTATIONS_MAX:
+        raise Malformed("card-rotations", f"more than {CARD_ROTATIONS_MAX} rotations")
+    rotations = [(one.header, one.signature) for one in letter.rotations]
+    return decode_card(letter.card, letter.signature, rotations, FederationId(letter.federation_id))
+
+
+def decode_card(
+    body: bytes, signature: bytes, rotations: Sequence[tuple[bytes, bytes]] = (), federation_id: FederationId = _NO_ID
+) -> Card:
+    """Read a card and check its signatures, and that the rotations lead to its root key; raises Malformed."""
     walked = walker.walk(_CARD, body)
     inception = decode_inception(walked.octets("inception"), walked.octets("inception_signature"))
-    if not keys.verify(inception.root_key, signature, Purpose.CARD, NO_FEDERATION, body):
+    root_key = _root_after(inception, [entries.decode(*one, federation_id) for one in rotations], federation_id)
+    if not keys.verify(root_key, signature, Purpose.CARD, NO_FEDERATION, body):
         raise Malformed("card-signed", "not signed by the member's root key")
-    return Card(inception, walked.octets("tls_issuer"), walked.text("address"))
+    return Card(inception, walked.octets("tls_issuer"), walked.text("address"), root_key)
+
+
+def _root_after(inception: Inception, rotations: Sequence[Entry], federation_id: FederationId) -> bytes:
+    """The root key that rotations lead to; what else the log has between them needs not be known."""
+    root_key, next_root, last = inception.root_key, inception.next_root, 1
+    for one in rotations:
+        read = statements.read(one.header)
+        statement = read.statement if read else None
+        in_place = one.header.feed_id == log_id(inception.member_id) and one.header.seq > last
+        if not in_place or not isinstance(statement, statements.Rotate):
+            raise Malformed("card-rotations", "a card's rotations are the ROTATE entries of its member's log, rising")
+        signer = _signer(root_key, next_root, statement)
+        if not entries.is_signed_by(one, signer, federation_id):
+            raise Malformed("signature", "a rotation is not signed by the key that it brings")
+        root_key, next_root, last = statement.root_key, statement.next_root, one.header.seq
+    return root_key
 
 
 def log_id(member_id: MemberId) -> FeedId:
@@ -242,8 +296,18 @@ def _apply(identity: Identity, statement: statements.Statement, entry: Entry, fe
             return replace(identity, settled=(*identity.settled, statement))
         case statements.Successor(member_id=member_id):
             return identity if identity.is_halted else replace(identity, successor=member_id)
+        case statements.Leave() if identity.departure is None:  # nobody leaves twice
+            return _leave(identity, statement, entry)
         case _:
             return identity
+
+
+def _leave(identity: Identity, statement: statements.Leave, entry: Entry) -> Identity:
+    retired = (*identity.retired, statement.bound)
+    made = Departure(
+        entry.header.hash, entry.header.created_ms, statement.reason, statement.feed_id, tuple(dict.fromkeys(retired))
+    )
+    return replace(identity, retired=retired, departure=made)
 
 
 def certificate(

@@ -21,6 +21,7 @@ class Kind(IntEnum):
     SETTLE = 10
     SPARE = 12
     SUCCESSOR = 14
+    LEAVE = 16
 
     OPEN = 32
     ENDORSE = 34

@@ -45,14 +45,22 @@ class Roster:
     rules: Rules
     in_force: bool
     revoked: Mapping[MemberId, Bounds] = field(default_factory=dict)  # and up to where their feeds stand
-    former: Mapping[MemberId, Seat] = field(default_factory=dict)  # the seats that the revoked had
+    former: Mapping[MemberId, Seat] = field(default_factory=dict)  # the seats of the revoked, and of those who left
     holds_until_ms: int = NEVER_MS  # if nothing else is said
+    left: Mapping[MemberId, Bounds] = field(default_factory=dict)  # and up to where their feeds stand
 
     def seat_of(self, member_id: MemberId, feed_id: FeedId, seq: int) -> Seat | None:
-        """The seat that an entry was said from: a revoked member's for what its revocation leaves standing."""
-        if seq <= self.revoked.get(member_id, {}).get(feed_id, 0):
-            return self.former.get(member_id)
-        return self.seats.get(member_id)
+        """The seat that an entry was said from: of who was revoked or left, for what that leaves standing."""
+        gone = self.revoked.get(member_id, self.left.get(member_id))
+        if gone is None:
+            return self.seats.get(member_id)
+        return self.former.get(member_id) if seq <= gone.get(feed_id, 0) else None
+
+    def seat_behind(self, said: Said) -> Seat | None:
+        """The seat that a statement about a member counts by: of one who left, for what it said before."""
+        if said.author in self.left:
+            return self.seat_of(said.author, said.feed_id, said.seq)
+        return self.seats.get(said.author)
 
 
 def roster(
@@ -71,13 +79,17 @@ def roster(
     revoked = _revoked(rules.quorums.get((Act.REVOKE, 0)), standing.revocations, before, inceptions)
     roles = known.admitted(charter, standing, [rules.quorums], inceptions, frozenset(revoked))
     suspended = _suspended(rules.quorums, standing.suspensions, roles, inceptions, now_ms)
+    left = {member_id: bounds for member_id, bounds in departed(facts).items() if member_id not in revoked}
+    present = {member_id: held for member_id, held in roles.items() if member_id not in left}
+    gone = {member_id: before[member_id] for member_id in (*revoked, *left) if member_id in before}
     return Roster(
-        _seats(roles, inceptions, suspended),
+        _seats(present, inceptions, suspended),
         rules,
         _charter_in_force(charter, facts, inceptions),
         revoked,
-        _seats({member_id: before[member_id] for member_id in revoked if member_id in before}, inceptions),
+        _seats(gone, inceptions),
         _holds_until_ms(facts, now_ms),
+        left,
     )
 
 
@@ -95,6 +107,17 @@ def with_idle(before: Roster, who: Known, more: AbstractSet[Said], since_ms: int
             return None
     moments = (moment for moment in _moments(Facts(endorsements=more)) if moment > since_ms)
     return replace(before, holds_until_ms=min((before.holds_until_ms, *moments)))
+
+
+def departed(facts: Facts) -> dict[MemberId, Bounds]:
+    """Who left, and up to where each of its feeds stands; where a forked log says two things, the least of them."""
+    found: dict[MemberId, list[dict[FeedId, int]]] = defaultdict(list)
+    for one in facts.departures:
+        found[one.member_id].append(dict(one.bounds))
+    return {
+        member_id: {feed_id: min(one[feed_id] for one in said) for feed_id in sorted(set.intersection(*map(set, said)))}
+        for member_id, said in sorted(found.items())
+    }
 
 
 def _seats(roles: Roles, inceptions: Inceptions, suspended: frozenset[MemberId] = frozenset()) -> dict[MemberId, Seat]:
@@ -168,7 +191,7 @@ def few_at_a_time(said: Iterable[Said]) -> frozenset[Said]:
 
 def _standing(facts: Facts, now_ms: int, counts: Counts) -> Facts:
     """The facts that count now: not taken back, not lapsed, not contested, not dated ahead."""
-    latest_ms = now_ms + limits.FUTURE_MS_MAX
+    latest_ms, left = now_ms + limits.FUTURE_MS_MAX, departed(facts)
     back = {(one.author, one.entry) for one in facts.unendorsed if counts(one.by)}
     return replace(
         facts,
@@ -178,16 +201,28 @@ def _standing(facts: Facts, now_ms: int, counts: Counts) -> Facts:
             if now_ms - ENDORSEMENT_LIFE_MS < said.created_ms <= latest_ms
             and (said.author, said.entry) not in back
             and counts(said.entry)
+            and _said_as_member(said, left)
         ),
         suspensions=frozenset(
             said
             for said in facts.suspensions
-            if said.until_ms > now_ms and said.created_ms <= latest_ms and counts(said.entry)
+            if said.until_ms > now_ms
+            and said.created_ms <= latest_ms
+            and counts(said.entry)
+            and _said_as_member(said, left)
         ),
         revocations=frozenset(
-            said for said in facts.revocations if said.created_ms <= latest_ms and counts(said.entry)
+            said
+            for said in facts.revocations
+            if said.created_ms <= latest_ms and counts(said.entry) and _said_as_member(said, left)
         ),
     )
+
+
+def _said_as_member(said: Said, left: Mapping[MemberId, Bounds]) -> bool:
+    """What somebody said before leaving goes on counting, as in a feed that was retired, until it lapses."""
+    bounds = left.get(said.author)
+    return bounds is None or said.seq <= bounds.get(said.feed_id, 0)
 
 
 def _holds_until_ms(facts: Facts, now_ms: int) -> int:

@@ -69,6 +69,21 @@ class Successor:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """The member's part in the federation is over, and so is the feed that its node told it by."""
+
+    feed_id: FeedId
+    seq: int = 0
+    header_hash: bytes = b""
+    reason: int = 0
+
+    @property
+    def bound(self) -> Bound:
+        """The end of that feed."""
+        return Bound(self.feed_id, self.seq, self.header_hash)
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """The first entry of a node feed."""
 
@@ -175,6 +190,7 @@ Statement = (
     | Bound
     | Spare
     | Successor
+    | Leave
     | Open
     | Endorse
     | Unendorse
@@ -200,6 +216,7 @@ _KINDS: dict[int, tuple[walker.Shape, type[Any]]] = {
     Kind.SETTLE: _entry(header_pb2.Settle.DESCRIPTOR, Bound),
     Kind.SPARE: _entry(header_pb2.Spare.DESCRIPTOR, Spare),
     Kind.SUCCESSOR: _entry(header_pb2.Successor.DESCRIPTOR, Successor),
+    Kind.LEAVE: _entry(header_pb2.Leave.DESCRIPTOR, Leave),
     Kind.OPEN: _entry(header_pb2.Open.DESCRIPTOR, Open),
     Kind.ENDORSE: _entry(header_pb2.Endorse.DESCRIPTOR, Endorse),
     Kind.UNENDORSE: _entry(header_pb2.Unendorse.DESCRIPTOR, Unendorse),
@@ -245,7 +262,7 @@ def _check(header: Header, statement: Statement) -> None:
                 _check_signing_key(joined[start : start + 32])
         case Open():
             _check_open(statement)
-        case Bound(seq=seq, header_hash=header_hash):
+        case Bound(seq=seq, header_hash=header_hash) | Leave(seq=seq, header_hash=header_hash):
             if bool(seq) != bool(header_hash):
                 raise Malformed("bound-whole", "a sequence number without its header hash, or the reverse")
         case Amend(number=number, previous=previous, quorums=rows):

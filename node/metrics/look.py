@@ -17,7 +17,6 @@ from node.runtime.reading import Reading
 from node.runtime.sweeping import Sweeping
 from node.runtime.writer import Writer
 from node.store import figures
-from node.store import peers as stored
 from node.store.figures import Figures
 
 COMPARE_EVERY_S = 5.0  # peers are not asked more often whether they are in step, however often somebody looks
@@ -116,7 +115,7 @@ class Looking:
 
     def _peers(self) -> list[Peer]:
         connected, in_step = frozenset(self._peering.connected), frozenset(self._peering.in_step)
-        approved = [one.member_id for one in self._approval.every() if one.state == stored.APPROVED]
+        approved = [one.member_id for one in self._approval.expected()]
         return [
             Peer(
                 name=self._writer.trust.name_of(member_id),

@@ -38,7 +38,7 @@ def obstacle(
         return "the charter is not in force yet"
     seat = roster.seat_of(member_id, *place) if place else roster.seats.get(member_id)
     if seat is None:
-        return "its author is not a member" if member_id not in roster.revoked else "its author was removed"
+        return unseated(member_id, roster)
     if seat.suspended:
         return f"{seat.name} is suspended"
     if rules is None:
@@ -47,6 +47,13 @@ def obstacle(
     if seat.role not in set(Role) or Role(seat.role).name.lower() not in entitled:
         return f"{parameters.role_name(seat.role, article=True)} may not {right}"
     return ""
+
+
+def unseated(member_id: MemberId, roster: Roster) -> str:
+    """Why an author has no seat, in words."""
+    if member_id in roster.revoked:
+        return "its author was removed"
+    return "its author has left" if member_id in roster.left else "its author is not a member"
 
 
 def may_be_urgent(kind: int, member_id: MemberId, roster: Roster, rules: Parameters | None) -> bool:

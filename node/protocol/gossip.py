@@ -39,6 +39,7 @@ class _Peer:
     probed: frozenset[HeaderHash] = frozenset()  # single entries that it was asked for last
     lacks: dict[FeedId, int] | None = None  # where it was behind us when it listed all, and how far it was there
     digest: bytes = b""
+    of_us: int = 0  # how far it, when last compared, held our own identity log
     resync_at: float = float("inf")
     resync_after_s: float = RESYNC_S
 
@@ -130,6 +131,11 @@ class Gossip:
             return 0
         return min(link.lacks.get(feed_id, head.seq), head.seq)
 
+    def told(self) -> list[MemberId]:
+        """Peers that, when last compared, held all of our own identity log."""
+        head = self._heads.get(FeedId(self._me.member_id))
+        return [peer for peer in self.ready() if head and self._peers[peer].of_us >= head.seq]
+
     def in_mesh(self, peer: MemberId) -> bool:
         """Whether new entries are pushed to this peer."""
         return peer in self._peers and self._mesh.holds(peer)
@@ -178,12 +184,14 @@ class Gossip:
         return effects + self._take_turns(now)
 
     def seat(self, circle: Circle) -> list[Effect]:
-        """The roster changed: compare heads anew with whoever hears more or less than before."""
+        """The roster changed: compare heads anew with whoever hears more or less; who hears less is told why."""
         before, self._circle = self._circle, circle
         self._ranges.logs = circle.logs
         self._digests.clear()
         self._strange.clear()
-        return [self._say_digest(peer) for peer in self.ready() if before.hears_all(peer) != circle.hears_all(peer)]
+        moved = [peer for peer in self.ready() if before.hears_all(peer) != circle.hears_all(peer)]
+        told = [Serve(peer, peer_pb2.Hello()) for peer in moved if circle.members and before.hears_all(peer)]
+        return [*(self._say_digest(peer) for peer in moved), *told]
 
     def compare(self) -> list[Effect]:
         """Ask every peer now whether it holds the same; `in_step` grows as they answer."""
@@ -251,6 +259,8 @@ class Gossip:
         link.digest = said.hash
         if said.hash == self._digest_for(peer):
             link.claims, link.lacks = {}, {} if self._circle.hears_all(peer) else None
+            own = self._heads.get(FeedId(self._me.member_id))
+            link.of_us = own.seq if own else 0
             return [] if said.answer else [self._say_digest(peer, answer=True)]
         if said.answer:
             return []
@@ -265,6 +275,7 @@ class Gossip:
         if not said.last:
             return []
         told, link.listed = link.listed, []
+        link.of_us = max([link.of_us, *(row.seq for row in told if row.feed_id == self._me.member_id)])
         listed = [row for row in told if self._circle.takes(peer, row.feed_id) and row.feed_id not in self._strange]
         link.claims = dict(sync.missing(self._view, listed))
         effects = self._ask_in_turn(now, peer, link)

@@ -32,7 +32,7 @@ from node.runtime.reading import Reading
 from node.runtime.sweeping import Sweeping
 from node.runtime.writer import Writer
 from node.store import deadlines, figures, health, ledger
-from node.store.peers import APPROVED, Peer
+from node.store.peers import Peer
 from node.store.stores import Stores
 from node.v1 import admin_pb2
 
@@ -90,12 +90,13 @@ class AdminServicer(LevelServicer):
         await self._peering.compare()
         trust, me = self._writer.trust, self._writer.reader.member_id
         seen = consult.view(trust, self._writer.follows, self._clock.now_ms())
-        seat = seen.roster.seats.get(me)
+        seat = seen.roster.seats.get(me) or seen.roster.former.get(me)
         accepted = sum(founder.member_id in trust.logs for founder in trust.charter.founders)
         answer = await self._reading.run(lambda stores: _counts(stores, seen))
         if request.index_digest:
             answer.index_digest = await self._reading.run(lambda stores: _index_digest(stores, trust))
         forked = branches.alarming(trust)
+        expected = {one.member_id for one in self._approval.expected()}
         answer.MergeFrom(self._own())
         answer.MergeFrom(
             admin_pb2.GetStatusResponse(
@@ -107,9 +108,9 @@ class AdminServicer(LevelServicer):
                 founders=len(trust.charter.founders),
                 accepted=accepted,
                 charter_in_force=seen.roster.in_force,
-                peers_approved=sum(one.state == APPROVED for one in self._approval.every()),
-                peers_connected=len(self._peering.connected),
-                peers_in_step=len(self._peering.in_step),
+                peers_approved=len(expected),
+                peers_connected=len(expected & {*self._peering.connected}),
+                peers_in_step=len(expected & {*self._peering.in_step}),
                 heads_digest=self._peering.digest,
                 quotas=self._quotas(),
                 membership=self._member(trust, membership.place(trust, me, seen.now_ms)) if me in trust.logs else None,
@@ -160,7 +161,7 @@ class AdminServicer(LevelServicer):
     @status.answers
     async def ApprovePeers(self, request: admin_pb2.ApprovePeersRequest, _: _Context) -> admin_pb2.ApprovePeersResponse:  # noqa: N802
         """Talk to these members from now on."""
-        cards = [identity.decode_card(one.card, one.signature) for one in request.cards]
+        cards = [self._writer.trust.present_card(identity.read_card(one)) for one in request.cards]
         named = {MemberId(one): self._cards.get(MemberId(one)) for one in request.member_ids}
         cards += [card for card in named.values() if card]
         await self._approval.approve(cards, [member_id for member_id, card in named.items() if card is None])
@@ -236,7 +237,8 @@ class AdminServicer(LevelServicer):
         return found[names.resolve(typed, "peer", named)]
 
     def _member(self, trust: Trust, found: Place) -> admin_pb2.MemberView:
-        return members_service.view(trust, found, self._approval, self._writer.reader.member_id)
+        me, now_ms = self._writer.reader.member_id, self._clock.now_ms()
+        return members_service.view(trust, found, self._approval, me, now_ms)
 
 
 def _keeping(stores: Stores, keep: Keep, now_ms: int) -> admin_pb2.KeepingView:

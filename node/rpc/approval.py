@@ -79,6 +79,11 @@ class Approval:
         """All decisions, in the order in which they were made."""
         return list(self._peers.values())
 
+    def expected(self) -> list[Peer]:
+        """Those that are approved, and whose members have not left: with them there should be a link."""
+        trust = self._writer.trust
+        return [one for one in self.every() if one.state == APPROVED and not trust.left_ms(one.member_id)]
+
     async def approve(self, cards: Sequence[Card], known: Sequence[MemberId] = ()) -> None:
         """Talk to these members from now on; raises Refused for an issuer that cannot be pinned.
 
@@ -296,8 +301,9 @@ class Approval:
         self._peering.limiting.terms = {
             one.member_id: Terms(one.state == PAUSED, one.bytes_per_s, one.kinds) for one in self.every()
         }
+        expected = self.expected()
         for one in self.every():
-            if one.state == APPROVED and self.addresses(one.member_id):
+            if one in expected and self.addresses(one.member_id):
                 self._peering.dialing.add(self._clock.monotonic_s(), one.member_id)
             else:
                 self._peering.dialing.drop(one.member_id)
@@ -337,10 +343,15 @@ class Approval:
         return pins
 
     def _certified(self, member_id: MemberId) -> list[bytes]:
-        """The issuers of the member's nodes, by its root or by a spare, but of those that the root retired."""
+        """The issuers of the member's nodes, by its root or by a spare, but of those that the root retired.
+
+        The node that told that its member leaves is let in: who has not heard it yet hears it there.
+        """
         trust = self._writer.trust
         log = trust.logs.get(member_id)
         retired = {bound.feed_id for bound in log.identity.retired} if log else set()
+        if log and log.identity.departure:
+            retired.discard(log.identity.departure.feed_id)
         found = [feed.certificate for feed in trust.feeds.values() if feed.member_id == member_id]
         return [one.tls_issuer for one in found if one.feed_id not in retired]
 

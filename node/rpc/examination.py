@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from node.content import names
-from node.exchange import branches, consult, documents, project, signing
+from node.exchange import branches, consult, documents, membership, project, signing
 from node.exchange.budgets import Budgets
 from node.exchange.signing import State
 from node.feed import keys
@@ -70,6 +70,7 @@ class Examination:
             *self._listening(now_ms),
             *self._charter(now_ms),
             *self._signing(),
+            *self._membership(now_ms),
             *self._peers(),
             *self._turned_away(),
             *self._faults(),
@@ -106,6 +107,8 @@ class Examination:
             yield finding.ok("in force", words)
         number, wait = trust.rules.number, "Wait until the node is in step, or connect to more peers."
         match documents.state(trust):
+            case "waiting" if self._has_left():
+                yield finding.ok("rules", "erased with what else was others'")
             case "waiting":
                 words = f"the text of amendment {number} has not come yet, so nobody may anything here"
                 yield finding.warning("rules", words, wait)
@@ -123,16 +126,36 @@ class Examination:
                 yield finding.ok("signing", "ready")
             case State.EMBARGO:
                 yield finding.warning("signing", words, step)
+            case State.LEFT:
+                yield finding.warning("membership", words, step)
             case _:
                 yield finding.fault("signing", words, step)
         if now.watch.is_unheard and not now.watch.suspicion:
             words = "the node stood still for long and no peer has told its time since: nothing is erased by it"
             yield finding.warning("clock", words, "Connect to a peer, or `tocsin clock confirm` where it is right.")
 
+    def _membership(self, now_ms: int) -> Iterator[Finding]:
+        """Only where it is not as it should be."""
+        trust, me = self._writer.trust, self._writer.reader.member_id
+        found = membership.place(trust, me, now_ms)
+        said = membership.against(trust, found, now_ms)
+        if not said:
+            return
+        by = ", ".join(sorted(trust.name_of(one.author) for one in said))
+        when = _written(max(one.created_ms for one in said))
+        if found.state == membership.REVOKED:
+            words = f"this member was removed by {by}, the last on {when}: what it says counts nowhere"
+            step = "Ask them why. What it published can still be withdrawn; coming back is a new member."
+        else:
+            until = f" until {_written(found.until_ms)}" if found.until_ms else ""
+            words = f"this member is suspended{until} by {by}, the last on {when}: what it says has no effect"
+            step = "Ask them why. It ends by itself; beyond 72 hours it takes as many as a removal."
+        yield finding.warning("membership", words, step)
+
     # ---- Its peers
 
     def _peers(self) -> Iterator[Finding]:
-        approved = [one for one in self._approval.every() if one.state == APPROVED]
+        approved = self._approval.expected()
         if not approved:
             yield finding.warning("peers", "none is approved, so nothing comes in", "`tocsin peer add --founders`.")
             return
@@ -156,10 +179,14 @@ class Examination:
             waiting = "it dials us, and has not yet" if waits else "not connected since this node started"
             reason = self._peering.ended.get(one.member_id, waiting)
             yield finding.warning("peers", f"{named}: {reason}", f"`tocsin peer check {self._slug(one.member_id)}`")
-        elif one.member_id not in self._peering.in_step:
+        elif one.member_id not in self._peering.in_step and not self._has_left():
             behind = self._peering.behind(one.member_id)
             lag = f"{behind:,} entries behind it" if behind else "it lacks something that is here"
             yield finding.warning("lag", f"{named}: not in step, {lag}", "Look again in a minute; it should end.")
+
+    def _has_left(self) -> bool:
+        """Then peers are told identity logs and the own feeds, and hold much more."""
+        return bool(self._writer.trust.left_ms(self._writer.reader.member_id))
 
     def _turned_away(self) -> Iterator[Finding]:
         held = {one.member_id: one.state for one in self._approval.every()}
@@ -186,7 +213,7 @@ class Examination:
     def _issuers(self, now_ms: int) -> Iterator[Finding]:
         """TLS issuers that end soon: their member's handshakes fail from then on, whatever its log says."""
         me = self._writer.reader.member_id
-        for member_id in (me, *(one.member_id for one in self._approval.every() if one.state == APPROVED)):
+        for member_id in (me, *(one.member_id for one in self._approval.expected())):
             ends_ms = self._approval.issuer_ends_ms(member_id)
             if not ends_ms or ends_ms - now_ms > ISSUER_MS_MIN:
                 continue

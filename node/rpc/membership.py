@@ -1,6 +1,6 @@
 """Service Membership: what members say of one another, for whoever may open the Unix socket or has the scope admin."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -23,15 +23,15 @@ from node.policy import wording
 from node.rpc import status
 from node.rpc.approval import Approval
 from node.rpc.gate import Access
+from node.runtime.leaving import Leaving
 from node.runtime.profiling import Profiling
 from node.runtime.saying import Saying
 from node.store.peers import APPROVED
 from node.v1 import admin_pb2, membership_pb2, membership_pb2_grpc
 
+_METHODS = ("GetMember", "Endorse", "Unendorse", "Suspend", "Revoke", "GetDeparture", "WithdrawOwn", "Leave")
 _ADMIN = Access(scope="admin", administrator=True)
-ACCESS = {
-    f"/tocsin.v1.Membership/{method}": _ADMIN for method in ("GetMember", "Endorse", "Unendorse", "Suspend", "Revoke")
-}
+ACCESS = {f"/tocsin.v1.Membership/{method}": _ADMIN for method in _METHODS}
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -44,6 +44,7 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
     ) -> None:
         self._saying, self._approval, self._profiling = saying, approval, profiling
         self._writer, self._clock = saying.writer, saying.clock
+        self._leaving = Leaving(saying)
         self._charter_file, self._address = charter_file, address
 
     @status.answers
@@ -57,7 +58,8 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
     @status.answers
     async def Endorse(self, request: membership_pb2.EndorseRequest, _: _Context) -> membership_pb2.EndorseResponse:  # noqa: N802
         """Vouch for a candidate; what comes back with it is its invite."""
-        card = identity.decode_card(request.card.card, request.card.signature) if request.HasField("card") else None
+        trust = self._writer.trust
+        card = trust.present_card(identity.read_card(request.card)) if request.HasField("card") else None
         if request.peer and card is None:
             raise Refused("approving a peer takes its card", next_step="Endorse by the card file.", field="peer")
         candidate = card.inception if card else self._inception(request.member)
@@ -112,7 +114,37 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         standing = await self._standing(found.member_id)
         return membership_pb2.RevokeResponse(standing=standing, needed=wording.words(needed), said=said)
 
+    @status.answers
+    async def GetDeparture(  # noqa: N802
+        self, _request: membership_pb2.GetDepartureRequest, _: _Context
+    ) -> membership_pb2.GetDepartureResponse:
+        """How far this member is in leaving."""
+        answer = await self._leaving.look()
+        expected = {one.member_id for one in self._approval.expected()}
+        told, connected = self._leaving.told(), expected & {*self._saying.peering.connected}
+        answer.told.extend(self._names(connected & told))
+        answer.untold.extend(self._names(connected - told))
+        answer.away.extend(self._names(expected - connected))
+        return answer
+
+    @status.answers
+    async def WithdrawOwn(  # noqa: N802
+        self, request: membership_pb2.WithdrawOwnRequest, _: _Context
+    ) -> membership_pb2.WithdrawOwnResponse:
+        """Take back some of what this member published."""
+        withdrawn, left = await self._leaving.withdraw(request.reason)
+        return membership_pb2.WithdrawOwnResponse(withdrawn=withdrawn, left=left)
+
+    @status.answers
+    async def Leave(self, request: membership_pb2.LeaveRequest, _: _Context) -> membership_pb2.LeaveResponse:  # noqa: N802
+        """Put in force what the root signed."""
+        await self._leaving.leave(request.entries)
+        return membership_pb2.LeaveResponse(left_ms=self._writer.trust.left_ms(self._me))
+
     # ---- Inside
+
+    def _names(self, members: Iterable[MemberId]) -> list[str]:
+        return sorted(self._writer.trust.name_of(member_id) for member_id in members)
 
     @property
     def _now_ms(self) -> int:
@@ -168,12 +200,13 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         )
         trust, now_ms = self._writer.trust, self._now_ms
         found = membership.place(trust, member_id, now_ms, card)
-        bounds = trust.roster(now_ms).revoked.get(member_id, {})
+        now = trust.roster(now_ms)
+        bounds = now.revoked.get(member_id, now.left.get(member_id, {}))
         facts = trust.facts
         profile = await self._profiling.of(member_id)
         return membership_pb2.Standing(
             profile=profile if profile.entry else None,
-            member=view(trust, found, self._approval, self._me),
+            member=view(trust, found, self._approval, self._me, now_ms),
             endorsements=[_voice(trust, one, now_ms) for one in membership.about(facts.endorsements, member_id)],
             suspensions=[_voice(trust, one, now_ms) for one in membership.about(facts.suspensions, member_id)],
             revocations=[_voice(trust, one, now_ms) for one in membership.about(facts.revocations, member_id)],
@@ -191,10 +224,11 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         )
 
 
-def view(trust: Trust, found: Place, approval: Approval, me: MemberId) -> admin_pb2.MemberView:
+def view(trust: Trust, found: Place, approval: Approval, me: MemberId, now_ms: int) -> admin_pb2.MemberView:
     """One of the roster, or a candidate, as a letter."""
     admission = found.admission
     approved = any(one.member_id == found.member_id and one.state == APPROVED for one in approval.every())
+    said = membership.against(trust, found, now_ms)
     return admin_pb2.MemberView(
         member_id=found.member_id,
         name=found.name,
@@ -207,6 +241,9 @@ def view(trust: Trust, found: Place, approval: Approval, me: MemberId) -> admin_
         own=found.member_id == me,
         state=found.state,
         until_ms=found.until_ms,
+        left_ms=found.left_ms,
+        by=sorted(trust.name_of(one.author) for one in said),
+        said_ms=max((one.created_ms for one in said), default=0),
         endorsements=len(admission.voices),
         endorsements_needed=admission.needed.count,
         countries=admission.countries,

@@ -1,6 +1,9 @@
 """Portraits: one peer with all that the running node knows of it, as `tocsin peer show` has it."""
 
+from datetime import UTC, datetime
+
 from node.content import names
+from node.exchange.membership import LEFT
 from node.feed import keys
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
@@ -9,7 +12,7 @@ from node.rpc.approval import Approval
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.writer import Writer
-from node.store.peers import APPROVED, PAUSED, Peer
+from node.store.peers import APPROVED, BLOCKED, PAUSED, Peer
 from node.v1 import admin_pb2
 
 
@@ -29,14 +32,15 @@ class Portraits:
         """The peer as it is now."""
         peer, peering = one.member_id, self._peering
         connected, heard = peer in peering.connected, peering.heard.get(peer)
-        seat = self._writer.trust.roster(self._clock.now_ms()).seats.get(peer)
+        now = self._writer.trust.roster(self._clock.now_ms())
+        seat = now.seats.get(peer) or now.former.get(peer)
         backlogs = [peering.backlog(peer, stream) for stream in Stream]
         view = admin_pb2.PeerView(
             member_id=peer,
             name=self._writer.trust.name_of(peer),
             fingerprint=keys.fingerprint(peer),
             address=one.address,
-            state=one.state,
+            state=LEFT if one.state != BLOCKED and self._left_ms(one) else one.state,
             connected=connected,
             in_step=peer in peering.in_step,
             reason="" if connected else self._reason(one),
@@ -64,6 +68,9 @@ class Portraits:
 
     def _reason(self, one: Peer) -> str:
         """Why there is no link; nothing for a peer that is to have none."""
+        if (left_ms := self._left_ms(one)) and one.state != BLOCKED:
+            day = datetime.fromtimestamp(left_ms / 1000, UTC)
+            return f"left the federation on {day:%Y-%m-%d}: `tocsin peer remove` it"
         if one.state == PAUSED:
             return "paused here"
         if one.state != APPROVED:
@@ -73,6 +80,9 @@ class Portraits:
         if one.member_id in self._peering.heard and reason == peers_service.NOT_APPROVED:
             return peers_service.NO_LONGER_APPROVED
         return reason
+
+    def _left_ms(self, one: Peer) -> int:
+        return self._writer.trust.left_ms(one.member_id)
 
     def _dialled_next_ms(self, peer: MemberId) -> int:
         left_s = self._peering.dialing.next_at(peer) - self._clock.monotonic_s()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from node.exchange.exchange import Exchange
-from node.feed.header import HISTORY
+from node.feed.header import HISTORY, URGENT
 from node.feed.keys import FeedId, MemberId
 from node.protocol.effects import Serve
 from node.runtime.link import Clock, Outbox
@@ -19,13 +19,20 @@ class Answering:
         self._writer, self._clock, self._standing = writer, clock, standing
 
     async def answer(self, wanted: Serve) -> None:
-        """A hello is answered with an echo, a want with entries; then the proofs that the peer lacks."""
+        """A hello is answered with an echo and what removed the peer, a want with entries; then proofs it lacks."""
         if isinstance(wanted.want, peer_pb2.Hello):
             echo = await self._writer.run(partial(Exchange.echo, member_id=wanted.peer))
             self._put(wanted.peer, peer_pb2.Frame(echo=echo))
+            await self._removal(wanted.peer)
         else:
             await self._entries(wanted.peer, wanted.want)
         await self._forks(wanted.peer, wanted.forks)
+
+    async def _removal(self, peer: MemberId) -> None:
+        """Who was removed is told so, and by whom."""
+        now_ms = self._clock.now_ms()
+        if found := await self._writer.run(partial(Exchange.removal, peer=peer, now_ms=now_ms)):
+            self._put(peer, peer_pb2.Frame(entries=peer_pb2.Entries(entries=found, lane=URGENT)))
 
     async def _entries(self, peer: MemberId, want: peer_pb2.Want) -> None:
         """Range by range: what is urgent goes in between."""

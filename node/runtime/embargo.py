@@ -71,6 +71,6 @@ class Embargo:
         if now.state is State.ACTIVE:
             _log.info("signs")
             return
-        tell = _log.info if now.state is State.EMBARGO else _log.error
+        tell = _log.info if now.state in (State.EMBARGO, State.LEFT) else _log.error
         why = signing.reason(now, self._writer.trust)
         tell("signs nothing", state=now.state.value, reason=why, next_step=signing.next_step(now))

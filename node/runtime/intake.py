@@ -52,7 +52,7 @@ class Intake:
         self, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], lane: int, asked: Asked = PUSHED
     ) -> None:
         """Take in what is neither stored nor in hand already; a copy counts if the one in hand turns out wrong."""
-        letters = circles.taken(self._writer.trust, peer, letters)
+        letters = circles.taken(self._writer.trust, self._writer.reader.member_id, peer, letters)
         fresh = self._copies.take(peer, [(self._hash_of(letter), letter) for letter in letters])
         if not fresh:
             return

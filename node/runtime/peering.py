@@ -48,6 +48,7 @@ class Peering:
         self.links = News()
         self.heard: dict[MemberId, Heard] = {}
         self.ended: dict[MemberId, str] = {}  # why there is no link, in words
+        self.told = gossip.told
         self.needed_sync = 0  # times that a peer read too slowly
         self.last_end: dict[MemberId, str] = {}  # why the link before ended, in words
         self.since_ms: dict[MemberId, int] = {}  # when the peer was connected last
@@ -340,7 +341,7 @@ class Peering:
             outbox.put(frame)
 
     async def _keep_fork(self, peer: MemberId, proof: header_pb2.ForkProof) -> None:
-        if not circles.taken(self._writer.trust, peer, [proof.first]):
+        if not circles.taken(self._writer.trust, self._writer.reader.member_id, peer, [proof.first]):
             return
         now_ms = self._clock.now_ms()
         try:

@@ -83,8 +83,14 @@ class Sweeping:
             _log.info("compacted", whole=not self._has_residue)
 
     async def _expired(self) -> Sequence[Erasure]:
+        """What is over, by its end, by our own policy, or because this member left."""
         now_ms, keep = self._clock.now_ms(), self._writer.keep
         found = await self._reading.run(lambda stores: due.expired(stores, keep, now_ms, EXPIRED_AT_A_TIME))
+        return found.erasures or (await self._departed())
+
+    async def _departed(self) -> Sequence[Erasure]:
+        now_ms, trust, me = self._clock.now_ms(), self._writer.trust, self._writer.reader.member_id
+        found = await self._reading.run(lambda stores: due.departed(stores, trust, me, now_ms, EXPIRED_AT_A_TIME))
         return found.erasures
 
     async def _sweep_sealed(self) -> None:

@@ -36,6 +36,7 @@ class Reason(IntEnum):
     REQUEST = 4
     PURGE = 5
     HOLD = 6  # it went into the vault
+    DEPARTURE = 7  # this member left the federation
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,17 @@ def expired(connection: sa.Connection, now_ms: int, limit: int) -> list[HeaderHa
     return [row[0] for row in rows]
 
 
+def of_others(connection: sa.Connection, own: Sequence[FeedId], limit: int) -> list[HeaderHash]:
+    """Payloads of other feeds than these, whatever of them is here or wanted; oldest first."""
+    rows = driver.rows(
+        connection,
+        "SELECT p.hash FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state != 4"
+        f" AND e.feed_id NOT IN ({','.join('?' * len(own))}) ORDER BY p.rowid LIMIT ?",
+        (*own, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def next_expiry(connection: sa.Connection) -> int | None:
     """When the next of them is over."""
     found: int | None = driver.scalar(connection, "SELECT min(expires_ms) FROM payload WHERE state != 4")
@@ -327,7 +338,6 @@ def drop_chunks(ledger: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
         driver.execute_many(ledger, "DELETE FROM chunk WHERE hash = ?", [(hash_,) for hash_ in hashes])
 
 
-NOT_WANTED = "not wanted"  # what was held back was not to be fetched anyway
 SUPERSEDED = "superseded"  # why a payload is not wanted: its branch of a fork is not the one that stands
 
 
@@ -338,36 +348,6 @@ def set_aside(connection: sa.Connection, feed_id: FeedId, seq: int) -> None:
         "UPDATE payload SET state = ?, reason = ? WHERE state = ? AND hash IN"
         " (SELECT hash FROM entry WHERE feed_id = ? AND seq >= ? AND beside)",
         (State.UNWANTED, SUPERSEDED, State.MISSING, feed_id, seq),
-    )
-
-
-def wanted(connection: sa.Connection) -> list[HeaderHash]:
-    """What is missing, or might be wanted some day."""
-    return [row[0] for row in driver.rows(connection, "SELECT hash FROM payload WHERE state IN (0, 1) ORDER BY hash")]
-
-
-def held_back(connection: sa.Connection) -> list[HeaderHash]:
-    """What is held back."""
-    return [row[0] for row in driver.rows(connection, "SELECT hash FROM payload WHERE state = 6 ORDER BY hash")]
-
-
-def hold_back(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
-    """These are not fetched, until `let_back`; what was not wanted has a reason meanwhile."""
-    driver.execute_many(
-        connection,
-        "UPDATE payload SET reason = CASE WHEN state = 1 AND reason = '' THEN ? ELSE reason END, state = 6,"
-        " relay_until_ms = 0 WHERE hash = ? AND state IN (0, 1)",
-        [(NOT_WANTED, hash_) for hash_ in hashes],
-    )
-
-
-def let_back(connection: sa.Connection) -> None:
-    """What was held back is what it was before: missing, or not wanted."""
-    driver.execute(
-        connection,
-        "UPDATE payload SET state = CASE reason WHEN '' THEN 0 ELSE 1 END, reason = replace(reason, ?, '')"
-        " WHERE state = 6",
-        (NOT_WANTED,),
     )
 
 

@@ -338,6 +338,9 @@ class MemberView(_message.Message):
     COUNTRIES_FIELD_NUMBER: _builtins.int
     COUNTRIES_NEEDED_FIELD_NUMBER: _builtins.int
     ENDORSER_ROLES_FIELD_NUMBER: _builtins.int
+    LEFT_MS_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    SAID_MS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     fingerprint: _builtins.str
@@ -348,7 +351,7 @@ class MemberView(_message.Message):
     approved: _builtins.bool
     own: _builtins.bool
     state: _builtins.str
-    """candidate, member, suspended, revoked, lapsed (its endorsements count no more) or left (all its feeds are retired)."""
+    """candidate, member, suspended, revoked, lapsed (its endorsements count no more) or left (by its own word)."""
     until_ms: _builtins.int
     """Suspended until then; else when its admission lapses if nobody endorses it again. Absent: never."""
     endorsements: _builtins.int
@@ -356,9 +359,16 @@ class MemberView(_message.Message):
     endorsements_needed: _builtins.int
     countries: _builtins.int
     countries_needed: _builtins.int
+    left_ms: _builtins.int
+    """When it left, by its own clock."""
+    said_ms: _builtins.int
     @_builtins.property
     def endorser_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Roles whose endorsements count for its role."""
+
+    @_builtins.property
+    def by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whose statements removed or suspended it, as far as they count, and when the last of them was made."""
 
     def __init__(
         self,
@@ -379,10 +389,13 @@ class MemberView(_message.Message):
         countries: _builtins.int = ...,
         countries_needed: _builtins.int = ...,
         endorser_roles: _abc.Iterable[_builtins.int] | None = ...,
+        left_ms: _builtins.int = ...,
+        by: _abc.Iterable[_builtins.str] | None = ...,
+        said_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "approved", b"approved", "countries", b"countries", "countries_needed", b"countries_needed", "country", b"country", "endorsements", b"endorsements", "endorsements_needed", b"endorsements_needed", "endorser_roles", b"endorser_roles", "fingerprint", b"fingerprint", "founder", b"founder", "member_id", b"member_id", "name", b"name", "own", b"own", "role", b"role", "state", b"state", "until_ms", b"until_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "approved", b"approved", "by", b"by", "countries", b"countries", "countries_needed", b"countries_needed", "country", b"country", "endorsements", b"endorsements", "endorsements_needed", b"endorsements_needed", "endorser_roles", b"endorser_roles", "fingerprint", b"fingerprint", "founder", b"founder", "left_ms", b"left_ms", "member_id", b"member_id", "name", b"name", "own", b"own", "role", b"role", "said_ms", b"said_ms", "state", b"state", "until_ms", b"until_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -463,7 +476,7 @@ class PeerView(_message.Message):
     fingerprint: _builtins.str
     address: _builtins.str
     state: _builtins.str
-    """approved, paused or blocked."""
+    """approved, paused, blocked, or left: its member left the federation, and it is expected no more."""
     connected: _builtins.bool
     in_step: _builtins.bool
     reason: _builtins.str

@@ -321,6 +321,36 @@ class Retire(_message.Message):
 Global___Retire: _TypeAlias = Retire  # noqa: Y015
 
 @_typing.final
+class Leave(_message.Message):
+    """Leave ends the member's part in the federation, for good, and with it the feed that it names, as RETIRE does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEED_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    HEADER_HASH_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    feed_id: _builtins.bytes
+    seq: _builtins.int
+    header_hash: _builtins.bytes
+    reason: _builtins.int
+    def __init__(
+        self,
+        *,
+        feed_id: _builtins.bytes = ...,
+        seq: _builtins.int = ...,
+        header_hash: _builtins.bytes = ...,
+        reason: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_id", b"feed_id", "header_hash", b"header_hash", "reason", b"reason", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Leave: _TypeAlias = Leave  # noqa: Y015
+
+@_typing.final
 class Settle(_message.Message):
     """Settle names the branch of a forked feed that stands."""
 
@@ -765,23 +795,31 @@ Global___ForkProof: _TypeAlias = ForkProof  # noqa: Y015
 
 @_typing.final
 class SignedCard(_message.Message):
-    """SignedCard is a card under its own root key."""
+    """SignedCard is a card under the member's root key: that of the inception, or the one that the last rotation brings."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CARD_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    FEDERATION_ID_FIELD_NUMBER: _builtins.int
+    ROTATIONS_FIELD_NUMBER: _builtins.int
     card: _builtins.bytes
     signature: _builtins.bytes
+    federation_id: _builtins.bytes
+    """Where the root key was rotated: the ROTATE entries of the member's identity log, and the federation they are of."""
+    @_builtins.property
+    def rotations(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignedEntry]: ...
     def __init__(
         self,
         *,
         card: _builtins.bytes = ...,
         signature: _builtins.bytes = ...,
+        federation_id: _builtins.bytes = ...,
+        rotations: _abc.Iterable[Global___SignedEntry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "federation_id", b"federation_id", "rotations", b"rotations", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

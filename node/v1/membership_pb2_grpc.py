@@ -60,6 +60,21 @@ class MembershipStub:
                 request_serializer=node_dot_v1_dot_membership__pb2.RevokeRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_membership__pb2.RevokeResponse.FromString,
                 _registered_method=True)
+        self.GetDeparture = channel.unary_unary(
+                '/tocsin.v1.Membership/GetDeparture',
+                request_serializer=node_dot_v1_dot_membership__pb2.GetDepartureRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_membership__pb2.GetDepartureResponse.FromString,
+                _registered_method=True)
+        self.WithdrawOwn = channel.unary_unary(
+                '/tocsin.v1.Membership/WithdrawOwn',
+                request_serializer=node_dot_v1_dot_membership__pb2.WithdrawOwnRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_membership__pb2.WithdrawOwnResponse.FromString,
+                _registered_method=True)
+        self.Leave = channel.unary_unary(
+                '/tocsin.v1.Membership/Leave',
+                request_serializer=node_dot_v1_dot_membership__pb2.LeaveRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_membership__pb2.LeaveResponse.FromString,
+                _registered_method=True)
 
 
 class MembershipServicer:
@@ -101,6 +116,27 @@ class MembershipServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDeparture(self, request, context):
+        """How far this member is in leaving the federation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawOwn(self, request, context):
+        """Take back some of what this member published, until nothing of it is left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Leave(self, request, context):
+        """Put in force the leave, which the root signed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MembershipServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +164,21 @@ def add_MembershipServicer_to_server(servicer, server):
                     servicer.Revoke,
                     request_deserializer=node_dot_v1_dot_membership__pb2.RevokeRequest.FromString,
                     response_serializer=node_dot_v1_dot_membership__pb2.RevokeResponse.SerializeToString,
+            ),
+            'GetDeparture': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeparture,
+                    request_deserializer=node_dot_v1_dot_membership__pb2.GetDepartureRequest.FromString,
+                    response_serializer=node_dot_v1_dot_membership__pb2.GetDepartureResponse.SerializeToString,
+            ),
+            'WithdrawOwn': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawOwn,
+                    request_deserializer=node_dot_v1_dot_membership__pb2.WithdrawOwnRequest.FromString,
+                    response_serializer=node_dot_v1_dot_membership__pb2.WithdrawOwnResponse.SerializeToString,
+            ),
+            'Leave': grpc.unary_unary_rpc_method_handler(
+                    servicer.Leave,
+                    request_deserializer=node_dot_v1_dot_membership__pb2.LeaveRequest.FromString,
+                    response_serializer=node_dot_v1_dot_membership__pb2.LeaveResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +317,87 @@ class Membership:
             '/tocsin.v1.Membership/Revoke',
             node_dot_v1_dot_membership__pb2.RevokeRequest.SerializeToString,
             node_dot_v1_dot_membership__pb2.RevokeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeparture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Membership/GetDeparture',
+            node_dot_v1_dot_membership__pb2.GetDepartureRequest.SerializeToString,
+            node_dot_v1_dot_membership__pb2.GetDepartureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawOwn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Membership/WithdrawOwn',
+            node_dot_v1_dot_membership__pb2.WithdrawOwnRequest.SerializeToString,
+            node_dot_v1_dot_membership__pb2.WithdrawOwnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Leave(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Membership/Leave',
+            node_dot_v1_dot_membership__pb2.LeaveRequest.SerializeToString,
+            node_dot_v1_dot_membership__pb2.LeaveResponse.FromString,
             options,
             channel_credentials,
             insecure,

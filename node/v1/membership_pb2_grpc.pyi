@@ -43,6 +43,12 @@ class MembershipStub:
     """Say that a member should be without effect for a time."""
     Revoke: _grpc.UnaryUnaryMultiCallable[_membership_pb2.RevokeRequest, _membership_pb2.RevokeResponse]
     """Say that a member should be removed for good."""
+    GetDeparture: _grpc.UnaryUnaryMultiCallable[_membership_pb2.GetDepartureRequest, _membership_pb2.GetDepartureResponse]
+    """How far this member is in leaving the federation."""
+    WithdrawOwn: _grpc.UnaryUnaryMultiCallable[_membership_pb2.WithdrawOwnRequest, _membership_pb2.WithdrawOwnResponse]
+    """Take back some of what this member published, until nothing of it is left."""
+    Leave: _grpc.UnaryUnaryMultiCallable[_membership_pb2.LeaveRequest, _membership_pb2.LeaveResponse]
+    """Put in force the leave, which the root signed."""
 
 @_typing.type_check_only
 class MembershipAsyncStub(MembershipStub):
@@ -59,6 +65,12 @@ class MembershipAsyncStub(MembershipStub):
     """Say that a member should be without effect for a time."""
     Revoke: _aio.UnaryUnaryMultiCallable[_membership_pb2.RevokeRequest, _membership_pb2.RevokeResponse]  # type: ignore[assignment]
     """Say that a member should be removed for good."""
+    GetDeparture: _aio.UnaryUnaryMultiCallable[_membership_pb2.GetDepartureRequest, _membership_pb2.GetDepartureResponse]  # type: ignore[assignment]
+    """How far this member is in leaving the federation."""
+    WithdrawOwn: _aio.UnaryUnaryMultiCallable[_membership_pb2.WithdrawOwnRequest, _membership_pb2.WithdrawOwnResponse]  # type: ignore[assignment]
+    """Take back some of what this member published, until nothing of it is left."""
+    Leave: _aio.UnaryUnaryMultiCallable[_membership_pb2.LeaveRequest, _membership_pb2.LeaveResponse]  # type: ignore[assignment]
+    """Put in force the leave, which the root signed."""
 
 class MembershipServicer(metaclass=_abc_1.ABCMeta):
     """Membership is served on the Unix socket, and to personal certificates with the scope admin."""
@@ -102,5 +114,29 @@ class MembershipServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_membership_pb2.RevokeResponse, _abc.Awaitable[_membership_pb2.RevokeResponse]]:
         """Say that a member should be removed for good."""
+
+    @_abc_1.abstractmethod
+    def GetDeparture(
+        self,
+        request: _membership_pb2.GetDepartureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_membership_pb2.GetDepartureResponse, _abc.Awaitable[_membership_pb2.GetDepartureResponse]]:
+        """How far this member is in leaving the federation."""
+
+    @_abc_1.abstractmethod
+    def WithdrawOwn(
+        self,
+        request: _membership_pb2.WithdrawOwnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_membership_pb2.WithdrawOwnResponse, _abc.Awaitable[_membership_pb2.WithdrawOwnResponse]]:
+        """Take back some of what this member published, until nothing of it is left."""
+
+    @_abc_1.abstractmethod
+    def Leave(
+        self,
+        request: _membership_pb2.LeaveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_membership_pb2.LeaveResponse, _abc.Awaitable[_membership_pb2.LeaveResponse]]:
+        """Put in force the leave, which the root signed."""
 
 def add_MembershipServicer_to_server(servicer: MembershipServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -34,7 +34,7 @@ class SigningView(_message.Message):
     NOW_MS_FIELD_NUMBER: _builtins.int
     MAY_ERASE_FIELD_NUMBER: _builtins.int
     state: _builtins.str
-    """ready, waiting, stale or clock."""
+    """ready, waiting, stale, clock or left."""
     reason: _builtins.str
     """Why nothing is signed, in words; empty: it is."""
     next_step: _builtins.str

@@ -5,10 +5,24 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from node.custody import ceremonies, folder, identities, keyring, passphrase, reopening, requests
+from node.custody import (
+    cards,
+    ceremonies,
+    charters,
+    departing,
+    folder,
+    identities,
+    keyring,
+    passphrase,
+    reopening,
+    requests,
+)
 from node.custody.ceremonies import Ceremony
 from node.errors import ConfigError, Refused
+from node.exchange import leaving
+from node.exchange.publish import Draft
 from node.feed import identity, marks
+from node.feed.header import URGENT
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.store import ledger
@@ -249,3 +263,88 @@ def test_keys_that_do_not_wait_here_any_more_are_not_let_in(alone: Founder, tmp_
     rotate_node(alone)
     with pytest.raises(ConfigError, match="not in this folder any more"):
         requests.take(alone.config, requests.read(file), LATER_MS)
+
+
+def test_after_a_rotation_the_new_root_key_makes_cards_and_those_by_the_old_one_are_refused(
+    alone: Founder, tmp_path: Path
+) -> None:
+    rotate_root(alone)
+    with pytest.raises(Refused, match="not the root key in force"):
+        cards.write(alone.config, root(alone), tmp_path / "no.card")
+    cards.write(alone.config, root(alone, "next-root.key"), tmp_path / "new.card")
+    card = charters.read_card(tmp_path / "new.card")[1]
+    assert card.inception == alone.made.card.inception
+    assert card.root_key != alone.made.card.root_key
+    with opened(alone) as exchange:
+        assert exchange.trust.present_card(card) == card
+        with pytest.raises(Refused, match="by a root key that was replaced"):
+            exchange.trust.present_card(alone.made.card)
+
+
+# ---- Leaving
+
+
+def test_whoever_leaves_ends_its_feed_where_it_stands_signs_nothing_more_and_leaves_once(alone: Founder) -> None:
+    say(alone, 2)
+    made = ceremonies.leave(alone.config)
+    assert [kind for kind, _ in made.acts] == [Kind.LEAVE]
+    ceremonies.carry_out(alone.config, made, root(alone), LATER_MS)
+    with opened(alone) as exchange:
+        me, feed_id = exchange.reader.member_id, exchange.author.feed_id
+        now = exchange.trust.roster(LATER_MS)
+        assert (me in now.seats, now.left[me]) == (False, {feed_id: 3})
+        assert exchange.trust.left_ms(me) == LATER_MS
+        with pytest.raises(Refused, match="left the federation on 2026-"):
+            exchange.publish([Draft(Kind.WITHDRAW, statement=b"")], LATER_MS)
+    with pytest.raises(Refused, match="has left already"):
+        ceremonies.leave(alone.config)
+    check_signed_once(alone)
+
+
+def test_whoever_has_left_may_still_take_back_its_own_in_a_feed_that_the_root_certifies_afterwards(
+    alone: Founder,
+) -> None:
+    say(alone, 2)
+    ceremonies.carry_out(alone.config, ceremonies.leave(alone.config), root(alone), LATER_MS)
+    rotate_node(alone)
+    with opened(alone) as exchange:
+        with pytest.raises(Refused, match="left the federation"):
+            exchange.publish([Draft(Kind.ANCHOR, statement=b"\x08\x01")], LATER_MS)
+        taken_back = header_pb2.Withdraw(reason=1).SerializeToString(deterministic=True)
+        withdrawal = Draft(Kind.WITHDRAW, URGENT, statement=taken_back, object_id=b"o" * 16)
+        assert exchange.publish([withdrawal], LATER_MS).entries
+        head = ledger.head(exchange.stores.ledger, exchange.author.feed_id)
+        assert head is not None
+        now = exchange.trust.roster(LATER_MS)
+        assert now.seat_of(exchange.reader.member_id, exchange.author.feed_id, head.seq) is None
+    check_signed_once(alone)
+
+
+def test_the_leave_is_signed_where_no_network_is_and_comes_back_in_words(alone: Founder, tmp_path: Path) -> None:
+    request = tmp_path / "request"
+    requests.write(alone.config, ceremonies.leave(alone.config), request, LATER_MS)
+    asked = requests.read(request)
+    assert "it leaves the federation, for good" in "\n".join(requests.describe(asked.log, asked.acts))
+    requests.sign(asked, root(alone)(asked.log.identity), request)
+    for _ in range(2):  # again is the same
+        requests.take(alone.config, requests.read(request), LATER_MS)
+    with opened(alone) as exchange:
+        assert exchange.trust.left_ms(exchange.reader.member_id)
+
+
+def test_a_node_that_runs_takes_nothing_but_a_leave_behind_what_it_said_last(alone: Founder) -> None:
+    say(alone, 1)
+    key = SigningKey(passphrase.open_file(alone.folder / "root.key", "root", WORDS))
+    early = departing.sign(alone.config, key, LATER_MS)
+    say(alone, 1)
+    late = departing.sign(alone.config, key, LATER_MS)
+    with opened(alone) as exchange:
+        with pytest.raises(Refused, match="has said something since"):
+            leaving.take(exchange, early, LATER_MS)
+        with pytest.raises(Refused, match="only a leave"):
+            leaving.take(exchange, [], LATER_MS)
+        leaving.take(exchange, late, LATER_MS)
+        assert exchange.signing.state == "left"
+        with pytest.raises(Refused, match="left already"):
+            leaving.take(exchange, late, LATER_MS)
+    check_signed_once(alone)

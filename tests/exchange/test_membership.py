@@ -205,9 +205,9 @@ def test_a_candidate_brings_its_own_log_and_nothing_else(three: Sequence[Exchang
     endorse(node, STRANGER)
     log, foreign = own_letters(world.charter, STRANGER)[0], letters_of(three[1])
     broken = header_pb2.SignedEntry(header=b"no header")
-    taken = circles.taken(node.trust, STRANGER.member_id, [log, *foreign, broken])
+    taken = circles.taken(node.trust, node.reader.member_id, STRANGER.member_id, [log, *foreign, broken])
     assert taken == [log, broken]  # what cannot be read is the sender's fault, which `verify` says
-    assert circles.taken(node.trust, three[1].reader.member_id, foreign) == foreign
+    assert circles.taken(node.trust, node.reader.member_id, three[1].reader.member_id, foreign) == foreign
 
 
 def test_ranges_and_single_entries_are_served_to_outsiders_of_identity_logs_only(

@@ -9,7 +9,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.exchange.restored import Journal, Restored
 from node.feed.kinds import Kind
-from node.store import payloads
+from node.store import payloads, withheld
 from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
 from node.v1 import record_pb2
@@ -84,7 +84,7 @@ def test_what_was_not_wanted_before_is_not_wanted_behind_it(node: Exchange, auth
     hash_ = hash_of(node, letter)
     for state in (State.UNWANTED, State.MISSING):
         payloads.set_state(node.stores.ledger, hash_, state)
-        payloads.hold_back(node.stores.ledger, [hash_])
+        withheld.put(node.stores.ledger, [hash_])
         assert payloads.state(node.stores.ledger, hash_) is State.HELD_BACK
-        payloads.let_back(node.stores.ledger)
+        withheld.let_go(node.stores.ledger)
         assert payloads.state(node.stores.ledger, hash_) is state

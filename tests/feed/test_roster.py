@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from node import limits
 from node.feed import amendment, known, marks, quorum, roster
-from node.feed.facts import Amended, Facts, Retracted, Said
+from node.feed.facts import Amended, Departed, Facts, Retracted, Said
 from node.feed.growing import Growing, Index
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.marks import Marks, Standing
@@ -60,7 +60,17 @@ def facts(draw: st.DrawFn) -> Facts:
         suspensions=draw(st.frozensets(statements_about(until=True), max_size=4)),
         revocations=draw(st.frozensets(statements_about(until=True), max_size=6)),
         amendments=frozenset(replace(AMENDMENTS[number], author=author) for author, number in signed),
+        departures=draw(st.frozensets(departures(), max_size=3)),
     )
+
+
+@st.composite
+def departures(draw: st.DrawFn) -> Departed:
+    """Some member's; of one whose log has forked there may be two. What is drawn was said in no feed, at place 0."""
+    one, label = draw(st.sampled_from(EVERYONE)), draw(st.sampled_from(("first", "second")))
+    feeds = draw(st.frozensets(st.sampled_from([other.feed_id(WORLD.federation_id) for other in EVERYONE[:3]])))
+    bounds = tuple((feed_id, draw(st.integers(0, 3))) for feed_id in sorted(feeds))
+    return Departed(one.member_id, HeaderHash(worlds.seed(f"left {label}")), NOW_MS, bounds)
 
 
 def _key(one: Said) -> tuple[bytes, int]:
@@ -172,10 +182,12 @@ def test_what_grows_holds_what_was_put_in_and_what_it_grew_from_stays_as_it_was(
 
 @given(facts())
 @FEW
-def test_whoever_has_effect_is_known_and_not_revoked(whole: Facts) -> None:
+def test_whoever_has_effect_is_known_and_neither_revoked_nor_gone(whole: Facts) -> None:
     now = roster.roster(CHARTER, whole, NOW_MS)
     assert set(now.seats) <= known.known(CHARTER, whole).members
     assert not set(now.seats) & set(now.revoked)
+    assert not set(now.seats) & {one.member_id for one in whole.departures}
+    assert not set(now.left) & set(now.revoked)
 
 
 @given(facts(), facts())
@@ -300,6 +312,38 @@ def test_a_chain_of_endorsements_falls_with_its_first_link() -> None:
     after = roster.roster(CHARTER, whole.merge(Facts(revocations=revocations)), NOW_MS)
     assert not {first.member_id, second.member_id} & set(after.seats)
     assert {first.member_id, second.member_id} <= known.known(CHARTER, whole).members
+
+
+def test_what_a_member_endorsed_before_it_left_stands_and_what_it_says_afterwards_does_not() -> None:
+    newcomer, leaver = WORLD.others[0], WORLD.founders[0]
+    feed_id = leaver.feed_id(WORLD.federation_id)
+    by_leaver = replace(said("e", leaver, newcomer, role=4), feed_id=feed_id, seq=7)
+    by_other = said("e", WORLD.founders[1], newcomer, role=4)
+
+    def after(last: int) -> roster.Roster:
+        gone = Departed(leaver.member_id, HeaderHash(worlds.seed("leave")), NOW_MS, ((feed_id, last),))
+        facts = Facts(frozenset((newcomer.inception,)), frozenset((by_leaver, by_other)), departures=frozenset((gone,)))
+        return roster.roster(CHARTER, facts, NOW_MS)
+
+    assert newcomer.member_id in after(7).seats
+    assert newcomer.member_id not in after(6).seats
+    assert leaver.member_id not in after(7).seats
+    assert after(7).seat_of(leaver.member_id, feed_id, 7) == after(7).former[leaver.member_id]
+    assert after(7).seat_of(leaver.member_id, feed_id, 8) is None
+    assert after(7).seat_of(leaver.member_id, FeedId(bytes(32)), 1) is None
+
+
+def test_whoever_left_can_still_be_removed_and_then_what_it_endorsed_falls() -> None:
+    newcomer, leaver = WORLD.others[0], WORLD.founders[0]
+    feed_id = leaver.feed_id(WORLD.federation_id)
+    endorsements = [replace(said("e", author, newcomer, role=4), feed_id=feed_id) for author in WORLD.founders[:2]]
+    gone = Departed(leaver.member_id, HeaderHash(worlds.seed("leave")), NOW_MS, ((feed_id, 9),))
+    left = Facts(frozenset((newcomer.inception,)), frozenset(endorsements), departures=frozenset((gone,)))
+    assert newcomer.member_id in roster.roster(CHARTER, left, NOW_MS).seats
+    revocations = frozenset(said("r", author, leaver) for author in WORLD.founders[1:3])
+    now = roster.roster(CHARTER, left.merge(Facts(revocations=revocations)), NOW_MS)
+    assert newcomer.member_id not in now.seats
+    assert (set(now.revoked), set(now.left)) == ({leaver.member_id}, set())
 
 
 def test_a_candidate_becomes_a_member_when_an_amendment_lowers_the_threshold() -> None:

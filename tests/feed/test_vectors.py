@@ -28,7 +28,7 @@ from node.feed import (
     roster,
 )
 from node.feed import statements as statement_rules
-from node.feed.facts import Amended, Facts, Retracted, Said
+from node.feed.facts import Amended, Departed, Facts, Retracted, Said
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId, Purpose
 from node.feed.statements import Bound
@@ -110,7 +110,11 @@ def on_inception(given: Given) -> dict[str, Any]:
 
 
 def on_card(given: Given) -> dict[str, Any]:
-    card = identity.decode_card(given.octets("card"), given.octets("signature"))
+    rotations = [
+        (bytes.fromhex(one["header"]), bytes.fromhex(one["signature"])) for one in given.values.get("rotations", [])
+    ]
+    federation_id = FederationId(bytes.fromhex(given.values.get("federation_id", "")))
+    card = identity.decode_card(given.octets("card"), given.octets("signature"), rotations, federation_id)
     return {"member_id": card.inception.member_id, "address": card.address}
 
 
@@ -217,7 +221,14 @@ def _facts(given: dict[str, Any], federation_id: FederationId) -> Facts:
         suspensions=frozenset(_said(one) for one in given.get("suspensions", [])),
         revocations=frozenset(_said(one) for one in given.get("revocations", [])),
         amendments=frozenset(_amended(one, federation_id) for one in given.get("amendments", [])),
+        departures=frozenset(_departed(one) for one in given.get("departures", [])),
     )
+
+
+def _departed(one: dict[str, Any]) -> Departed:
+    bounds = tuple((FeedId(bytes.fromhex(row["feed_id"])), row["seq"]) for row in one["bounds"])
+    member_id, entry = MemberId(bytes.fromhex(one["member_id"])), HeaderHash(bytes.fromhex(one["entry"]))
+    return Departed(member_id, entry, one["left_ms"], bounds)
 
 
 def _said(one: dict[str, Any]) -> Said:

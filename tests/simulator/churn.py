@@ -1,4 +1,4 @@
-"""Churn: members come, are suspended and are removed while everything else goes on (F21)."""
+"""Churn: members come, are suspended, are removed and leave while everything else goes on (F21)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from random import Random
 
 from node.exchange import membership, vouching
 from node.exchange.publish import Draft
+from node.feed import entry
 from node.feed.header import NORMAL, URGENT
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
+from node.store import ledger
 from node.v1 import header_pb2
 from tests.simulator import members
 from tests.simulator.members import BASE_MS, Federation
@@ -27,6 +29,7 @@ class Churn:
     """Who is removed in this world, and what is said of members, by whom."""
 
     removed: MemberId
+    leaver: MemberId
     enough: bool  # of those who can say so are there
     sayings: tuple[Say, ...]
 
@@ -34,7 +37,7 @@ class Churn:
 def plan(random: Random, federation: Federation, busy: Sequence[MemberId]) -> Churn:
     """Three remove one who publishes nothing that others wait for; others are endorsed and suspended."""
     able = [one.member_id for one in federation.members[AUTHORITIES:-1] if one.member_id not in busy]
-    removed, suspended = random.sample(able, 2)
+    removed, suspended, leaver = random.sample(able, 3)
     # What strikes a node that publishes may keep it from signing for good.
     steady = [one.member_id for one in federation.members[:AUTHORITIES] if one.member_id not in busy]
     authorities = random.sample(steady, min(len(steady), ENOUGH))
@@ -43,7 +46,30 @@ def plan(random: Random, federation: Federation, busy: Sequence[MemberId]) -> Ch
     sayings += [(one, lambda _, now_ms: [_suspend(suspended, now_ms)]) for one in authorities]
     sayings += [(one, lambda _, __: [_endorse(stranger)]) for one in authorities]
     sayings += [(removed, lambda _, __: [Draft(61, NORMAL, b"still here")])] * 3
-    return Churn(removed, len(authorities) == ENOUGH, tuple(sayings))
+    return Churn(removed, leaver, len(authorities) == ENOUGH, tuple(sayings))
+
+
+def leave(node: Node, now_ms: int) -> list[header_pb2.SignedEntry]:
+    """Its root's word, behind its log as the node has it; none where it has been said."""
+    exchange = node.exchange
+    if exchange.trust.left_ms(node.id):
+        return []
+    own, log = exchange.author.feed_id, exchange.trust.logs[node.id].head
+    head = ledger.head(node.disk.ledger, own)
+    said = header_pb2.Leave(feed_id=own)
+    if head is not None:
+        said.seq, said.header_hash = head.seq, head.hash
+    fields = header_pb2.Header(
+        feed_id=log.feed_id,
+        seq=log.seq + 1,
+        previous=log.hash,
+        created_ms=now_ms,
+        urgency=NORMAL,
+        kind=Kind.LEAVE,
+        statement=said.SerializeToString(),
+    )
+    made = entry.create(fields, node.member.root, exchange.trust.federation_id)
+    return [header_pb2.SignedEntry(header=made.header.body, signature=made.signature)]
 
 
 def _revoke(node: Node, target: MemberId, now_ms: int) -> Sequence[Draft]:
@@ -69,6 +95,12 @@ def agreed(churn: Churn, nodes: Sequence[Node]) -> None:
     """I19: a removed member's later entries count nowhere; and all have one roster."""
     rosters = [node.exchange.trust.roster(BASE_MS + HOUR_MS // 2) for node in nodes]
     assert all(one == rosters[0] for one in rosters), "two nodes have different rosters"
+    left = rosters[0].left.get(churn.leaver)
+    assert left is not None, "I19: a leave was lost"
+    assert churn.leaver not in rosters[0].seats, "I19: who left has a seat"
+    for feed_id, last in left.items():
+        assert rosters[0].seat_of(churn.leaver, feed_id, last), "I19: what was said before it left does not count"
+        assert rosters[0].seat_of(churn.leaver, feed_id, last + 1) is None, "I19: a later entry counts"
     assert not churn.enough or churn.removed in rosters[0].revoked, "I19: a removal was lost"
     if not churn.enough:
         return

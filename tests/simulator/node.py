@@ -12,7 +12,7 @@ from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Author, Draft
 from node.exchange.verified import Checked
-from node.feed.header import HISTORY
+from node.feed.header import HISTORY, URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol.effects import PUSHED, Asked, Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
@@ -150,6 +150,9 @@ class Node:
                     self.ingest(now, peer, letters, asked)
                 case Serve(peer, peer_pb2.Hello(), forks):
                     self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(echo=self.exchange.echo(peer)))
+                    if removal := self.exchange.removal(peer, self.ms(now)):
+                        entries = peer_pb2.Entries(entries=removal, lane=URGENT)
+                        self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
                     self._tell_forks(now, peer, forks)
                 case Serve(peer, peer_pb2.Want() as want, forks):
                     self._tell_forks(now, peer, forks)
@@ -168,7 +171,7 @@ class Node:
                     except PeerFault as fault:
                         self.cut(self.id, peer, fault.reason)
                 case Keep(peer, header_pb2.ForkProof() as proof):
-                    if not circles.taken(self.exchange.trust, peer, [proof.first]):
+                    if not circles.taken(self.exchange.trust, self.id, peer, [proof.first]):
                         continue
                     admitted = self.exchange.take_fork(proof, self.ms(now))
                     if admitted.forks:
@@ -193,7 +196,7 @@ class Node:
         self, now: float, peer: MemberId, letters: Sequence[header_pb2.SignedEntry], asked: Asked = PUSHED
     ) -> None:
         worth, over = self.exchange.worth_checking(
-            circles.taken(self.exchange.trust, peer, letters), asked, self.ms(now)
+            circles.taken(self.exchange.trust, self.id, peer, letters), asked, self.ms(now)
         )
         if not worth and not over:
             return

@@ -221,7 +221,7 @@ class World(Network):
         """Whose key is stolen: nobody for whom others wait. Half of the time one who may amend."""
         busy = {node.id for node in self.authors}
         if self.churn:
-            busy |= {self.churn.removed, *(member_id for member_id, _ in self.churn.sayings)}
+            busy |= {self.churn.removed, self.churn.leaver, *(member_id for member_id, _ in self.churn.sayings)}
         spared = [node for node in everyone if node.id not in busy]
         amending = [node for node in everyone[: amendments.AUTHORITIES] if node in spared]
         return self.random.choice(amending if amending and self.random.random() < 0.5 else spared)
@@ -232,6 +232,14 @@ class World(Network):
             node = self.nodes[member_id]
             when = self.random.uniform(1, SAYING_S)
             self.at(when, lambda node=node, drafts=drafts: self._say(node, lambda: drafts(node, ms(self.now))))  # type: ignore[misc]
+        self.at(self.random.uniform(1, SAYING_S), lambda: self._leave(self.nodes[planned.leaver]))
+
+    def _leave(self, node: Node) -> None:
+        """Told by its own node; again where that died meanwhile."""
+        if node.is_up and (letters := churn.leave(node, ms(self.now))):
+            self.counts["a member left"] += self.do(node, lambda: node.ingest(self.now, node.id, letters))
+        if not node.is_up or not node.exchange.trust.left_ms(node.id):
+            self.at(self.now + 1.0, lambda: self._leave(node))
 
     def _say(self, author: Node, drafts: Callable[[], Sequence[Draft]] | None = None) -> None:
         if not author.is_up:
@@ -339,8 +347,9 @@ class World(Network):
 
     @property
     def _members(self) -> list[Node]:
-        """Everyone but who was removed, and hears no more."""
-        return [node for node in self.nodes.values() if not self.churn or node.id != self.churn.removed]
+        """Everyone but who was removed or left, and hears no more."""
+        gone = (self.churn.removed, self.churn.leaver) if self.churn else ()
+        return [node for node in self.nodes.values() if node.id not in gone]
 
     def _is_agreed(self) -> bool:
         nodes = self._members

@@ -293,7 +293,7 @@ def _rosters() -> Iterator[Vector]:
             [everyone, [], everyone, [], []],
         ),
     ]
-    rows += _revocations(accepted, everyone) + _suspensions(accepted, everyone)
+    rows += _revocations(accepted, everyone) + _suspensions(accepted, everyone) + _departures(endorsed, joined)
     ahead = [{**one, "created_ms": NOW_MS + 600_001}, {**two, "created_ms": NOW_MS + 600_001}]
     rows += [
         (
@@ -357,6 +357,33 @@ def _revocations(accepted: Mapping[str, object], everyone: list[bytes]) -> list[
             gone,
         ),
         ("bounds-one-names-none", "One of two does not cut.", by((AUTHORITY, 10), (INDUSTRY, 0)), NOW_MS, gone),
+    ]
+
+
+def _departures(endorsed: Mapping[str, object], joined: list[bytes]) -> list[Row]:
+    """A member that left, and what it endorsed before and afterwards."""
+    feed = AUTHORITY.feed_id
+    others = _said("two", EUROPOL, CANDIDATE, role=4)
+    gone = {
+        "member_id": AUTHORITY.member_id,
+        "entry": wire.seed("left"),
+        "left_ms": NOW_MS,
+        "bounds": [{"feed_id": feed, "seq": 9}],
+    }
+
+    def by(seq: int, feed_id: bytes = feed) -> dict[str, object]:
+        said = _said("one", AUTHORITY, CANDIDATE, role=4, feed_id=feed_id, seq=seq)
+        return {**endorsed, "endorsements": [said, others], "departures": [gone]}
+
+    stay = [member_id for member_id in joined if member_id != AUTHORITY.member_id]
+    without = [member_id for member_id in stay if member_id != CANDIDATE.member_id]
+    stands = [joined, [], stay, [], []]
+    falls = [joined, [], without, [], []]
+    return [
+        ("left", "It has no seat, and what it endorsed before stands.", by(9), NOW_MS, stands),
+        ("left-lapsed", "And lapses like any other.", by(9), NOW_MS + 365 * DAY_MS, falls),
+        ("left-afterwards", "Above the end of its feed nothing counts.", by(10), NOW_MS, falls),
+        ("left-other-feed", "Nor in a feed that it had not ended.", by(1, wire.seed("another")), NOW_MS, falls),
     ]
 
 

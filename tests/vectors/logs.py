@@ -106,7 +106,31 @@ def _cards() -> Iterator[Row]:
     yield row("card-signed", "card-signed", "Signed by someone else.", {}, SECOND.root)
     yield row("inception-signed", "inception-signed", "Its inception is not signed.", {2: bytes(64)}, CANDIDATE.root)
     yield row("no-issuer", "field-required", "Without an issuer.", {3: b""}, CANDIDATE.root)
+    for name, expect, about, log, key in _rotated_cards():
+        given = {"federation_id": FEDERATION_ID, "rotations": log}
+        body = wire.message({**fields, 1: AUTHORITY.inception, 2: AUTHORITY.inception_signature})
+        given |= {"card": body, "signature": wire.sign(key, "card", wire.NO_FEDERATION, body)}
+        output = {"member_id": AUTHORITY.member_id, "address": "node.example.net:7443"}
+        yield name, expect, about, given, output if expect == "valid" else None
     yield row("address-longer", "length-max", "256 bytes.", {4: b"a" * 256}, CANDIDATE.root)
+
+
+def _rotated_cards() -> Iterator[tuple[str, str, str, list[dict[str, bytes]], SigningKey]]:
+    """Cards by a later root key, with the rotations that lead to it."""
+    first, second, third = AUTHORITY.root, AUTHORITY.next_root, wire.signing_key("the third root")
+    commitment = wire.digest("next-root", wire.NO_FEDERATION, bytes(third.verify_key))
+    once = {1: bytes(second.verify_key), 2: commitment}
+    twice = {1: bytes(third.verify_key), 2: wire.seed("the one after")}
+    whole = _begun().add(4, once, second).add(6, AUTHORITY.node, second).add(4, twice, third).entries
+    forged = _begun().add(4, once, second).add(4, {**twice, 1: bytes(SECOND.root.verify_key)}, SECOND.root).entries
+    unsigned = _begun().add(4, once, first).entries
+    yield "valid-rotated", "valid", "By the third key, through two rotations.", [whole[1], whole[3]], third
+    yield "rotated-old-key", "card-signed", "By the key before.", [whole[1], whole[3]], second
+    yield "rotations-missing", "rotation-committed", "The first rotation is left out.", [whole[3]], third
+    yield "rotations-forged", "rotation-committed", "To a key that nobody committed to.", forged[1:], SECOND.root
+    yield "rotations-unsigned", "signature", "By the key before it.", unsigned[1:], second
+    yield "rotations-other", "card-rotations", "An entry that is no rotation.", whole[1:3], second
+    yield "rotations-falling", "card-rotations", "One of them twice.", [whole[1], whole[1]], second
 
 
 def _charters() -> Iterator[Row]:
