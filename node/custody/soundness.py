@@ -155,8 +155,8 @@ def _erasures(config: Config) -> Finding:
         return finding.fault("erasures", words, step)
     copy, journal_file = config.erasures_copy, config.data_folder / erasures.FILE
     if copy is None:
-        words = "the erasure journal has no copy: after a restore nobody would know what must not come back"
-        return finding.unknown("erasures", words, "Set erasures.copy in node.toml to a file on another disk.")
+        words = "the erasure journal is here only: set erasures.copy in node.toml to a file on another disk, or after a"
+        return finding.ok("erasures", f"{words} restore nobody knows what must not come back")
     try:
         missing = journal_file.stat().st_size - copy.stat().st_size
     except OSError as error:
