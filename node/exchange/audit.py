@@ -18,6 +18,7 @@ HASH_BYTES = 32
 SALT_BYTES = 16
 NODE, ADMINISTRATOR = "node", "administrator"
 STARTED, STOPPED, RESUMED = "start", "stop", "resume"  # the last: from a copy, so that later lines are lost
+FROM = "from"  # which line, where it is not that of the resuming itself
 _HEX = HASH_BYTES * 2
 
 
@@ -54,6 +55,7 @@ class Act:
     who: str = NODE  # or administrator, tool/NAME, person/NAME
     what: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    source: str = ""  # from whom it came
     to: str = ""
     why: Why = NO_REASON
 
@@ -105,6 +107,7 @@ def line(act: Act, number: int, previous: bytes, salt: bytes, federation_id: Fed
         "who": act.who,
         "what": list(act.what),
         "counts": dict(sorted(act.counts.items())),
+        "from": act.source,
         "to": act.to,
         "why": [act.why.code, act.why.text],
         "salt": salt.hex(),
@@ -133,6 +136,7 @@ def read_line(row: bytes, federation_id: FederationId) -> Line | None:
             str(said["who"]),
             tuple(map(str, said["what"])),
             {str(name): int(count) for name, count in said["counts"].items()},
+            str(said["from"]),
             str(said["to"]),
             Why(*map(str, said["why"])),
         )
@@ -212,9 +216,9 @@ class _Walk:
             self._by_size.setdefault(one.size, []).append(one)
         self.first, self.size = 0, 0
         self.previous, self.subtrees = bytes(HASH_BYTES), tuple[bytes, ...]()
-        self.resumed: list[tuple[int, int]] = []  # number and time of lines from which on it goes on from a copy
-        self.matching, self.witnessed = 0, 0  # and the size that a witness last confirmed
-        self.lost: list[int] = []
+        self.resumed: list[tuple[int, int]] = []  # from which line on it goes on from a copy, and since when
+        self.matching, self._confirmed = 0, 0  # and the size that a witness last confirmed
+        self.differing: list[tuple[Witness, int]] = []  # witnesses of another log, with the size confirmed before
 
     def begin(self, row: bytes, later: Callable[[], set[int]]) -> Found | None:
         due, preface = self.size + 1, read_preface(row)
@@ -223,7 +227,8 @@ class _Walk:
         if not self.first:
             self.first, self.size = preface.first, preface.first - 1
             self.previous, self.subtrees = preface.previous, preface.subtrees
-            return self._compare() if self.size else None
+            self._compare()
+            return None
         if preface.first > due:
             return Found(Fault.REMOVED, due, min(later(), default=preface.first) - 1)
         if (preface.first, preface.previous, preface.subtrees) != (due, self.previous, self.subtrees):
@@ -243,17 +248,23 @@ class _Walk:
         self.subtrees = merkle.grow(self.subtrees, self.size, merkle.leaf(read.hash))
         self.size, self.previous = due, read.hash
         if read.act.act == RESUMED:
-            self.resumed.append((due, read.act.at_ms))
-        return self._compare()
+            self.resumed.append((read.act.counts.get(FROM, due), read.act.at_ms))
+        self._compare()
+        return None
 
-    def _compare(self) -> Found | None:
+    def _compare(self) -> None:
         for one in self._by_size.get(self.size, ()):
-            if self.lost_from(one) is not None:
-                continue
-            if merkle.root_of_subtrees(self.subtrees) != one.root:
-                return Found(Fault.CHANGED, self.witnessed + 1, one.size)
-            self.matching += 1
-            self.witnessed = self.size
+            if merkle.root_of_subtrees(self.subtrees) == one.root:
+                self.matching += 1
+                self._confirmed = self.size
+            else:
+                self.differing.append((one, self._confirmed))
+
+    def changed(self) -> Found | None:
+        """What was written anew, as the first witness shows to whom nothing else explains it."""
+        for one, confirmed in self.differing:
+            if self.lost_from(one) is None:
+                return Found(Fault.CHANGED, confirmed + 1, one.size)
         return None
 
     def lost_from(self, one: Witness) -> int | None:
@@ -271,7 +282,10 @@ def verify(
     """
     seen = [one for one in witnesses if one.size]
     walk = _Walk(seen, federation_id)
-    found = _walk(walk, iter(segments)) or _gone_early(walk, seen, kept_from_ms) or _lost(walk, seen)
+    torn = _walk(walk, iter(segments))
+    known = [found for found in (walk.changed(), torn) if found]
+    found = min(known, key=lambda one: one.first, default=None)
+    found = found or _gone_early(walk, seen, kept_from_ms) or _lost(walk, seen)
     erased = sum(one.size < walk.first - 1 for one in seen)
     return Report(walk.first, walk.size, merkle.root_of_subtrees(walk.subtrees), walk.matching, erased, found)
 
@@ -312,5 +326,8 @@ def _gone_early(walk: _Walk, witnesses: Sequence[Witness], kept_from_ms: int) ->
 
 
 def _lost(walk: _Walk, witnesses: Sequence[Witness]) -> Found | None:
-    lost = [(first, one.size) for one in witnesses if (first := walk.lost_from(one)) is not None]
+    unseen = [*walk.differing, *((one, 0) for one in witnesses if one.size > walk.size)]
+    lost = [
+        (max(first, confirmed + 1), one.size) for one, confirmed in unseen if (first := walk.lost_from(one)) is not None
+    ]
     return Found(Fault.LOST, min(first for first, _ in lost), max(last for _, last in lost)) if lost else None

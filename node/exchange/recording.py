@@ -1,17 +1,19 @@
 """The audit log as it grows: one line an act, in segments that are erased whole."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
 from node import limits
 from node.errors import ConfigError
 from node.exchange import audit
-from node.exchange.audit import Act, Operation, Preface, Why
+from node.exchange.audit import Act, Line, Preface
 from node.feed import merkle
 from node.feed.box import Randomness
 from node.feed.pae import FederationId
+
+NEVER_MS = 2**63
 
 _WATCHED = "Somebody changed it outside of Tocsin. Move {} away, as evidence: a new log begins, and says so."
 
@@ -68,9 +70,13 @@ class AuditLog:
     def __init__(self, segments: Segments, federation_id: FederationId, randomness: Randomness) -> None:
         self._segments, self._federation_id, self._randomness = segments, federation_id, randomness
         self.place = Place()
-        self.last: Act | None = None
         self._begun = Preface()
         self._go_on()
+
+    @property
+    def begun_ms(self) -> int:
+        """When the present segment began."""
+        return self._begun.begun_ms
 
     def append(self, acts: Sequence[Act], now_ms: int) -> None:
         """Note these; durable when it returns, or none of those behind the last segment that became full."""
@@ -86,25 +92,51 @@ class AuditLog:
                 place = Place(place.size + 1, made.hash, subtrees)
                 rows += made.row
             self._segments.append(bytes(rows))
-            self.place, self.last = place, part[-1]
+            self.place = place
             start += len(part)
+
+    def last_of(self, *acts: str) -> Line | None:
+        """The last line with one of these acts."""
+        for first in reversed(self._segments.names()):
+            for row in reversed(self._segments.read(first).split(b"\n")[1:-1]):
+                line = audit.read_line(row, self._federation_id)
+                if line is not None and line.act.act in acts:
+                    return line
+        return None
 
     def erase(self, before_ms: int) -> tuple[int, int] | None:
         """Erase the segments that ended before this; the lines that went, if any. The present one stays."""
         names = self._segments.names()
         gone = []
         for first, following in pairwise(names):
-            preface = audit.read_preface(self._segments.read(following).partition(b"\n")[0])
-            if preface is None or preface.begun_ms > before_ms:
+            if self._begun_of(following) > before_ms:
                 break
             gone.append((first, following - 1))
         for first, _ in gone:
             self._segments.drop(first)
         return (gone[0][0], gone[-1][1]) if gone else None
 
+    def wanted(self, since_ms: int, lines: int) -> list[int]:
+        """The segments with lines since then, or with the last so many, by their first lines; 0: all."""
+        names = self._segments.names()
+        for at in range(len(names) - 1, -1, -1):
+            is_enough = lines and self.place.size + 1 - names[at] >= lines
+            if is_enough or (since_ms and self._begun_of(names[at]) < since_ms):
+                return names[at:]
+        return names
+
+    def segment(self, first: int) -> bytes:
+        """One of them, as it is; empty where it was erased meanwhile."""
+        return self._segments.read(first) if first in self._segments.names() else b""
+
     def close(self) -> None:
         """Close the file."""
         self._segments.close()
+
+    def _begun_of(self, first: int) -> int:
+        """When a segment began; one that cannot be read any more is never over."""
+        preface = audit.read_preface(self._segments.read(first).partition(b"\n")[0])
+        return preface.begun_ms if preface else NEVER_MS
 
     def _room(self, now_ms: int) -> int:
         """How many lines the present segment takes; there is another one where it is full or a day old."""
@@ -134,9 +166,6 @@ class AuditLog:
                 next_step=_WATCHED.format("data/audit"),
             )
         self._begun, self.place = preface, _place(data[:end], preface, self._federation_id)
-        rows = data[:end].split(b"\n")[1:-1]
-        line = audit.read_line(rows[-1], self._federation_id) if rows else None
-        self.last = line.act if line else None
         self._segments.go_on(names[-1], end)
 
 
@@ -147,81 +176,3 @@ def _place(data: bytes, preface: Preface, federation_id: FederationId) -> Place:
         assert line is not None  # noqa: S101 - it was verified
         place = Place(line.number, line.hash, merkle.grow(place.subtrees, line.number - 1, merkle.leaf(line.hash)))
     return place
-
-
-# ---- What is noted together
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Acts that are alike, and become one line."""
-
-    operation: Operation
-    act: str
-    who: str = audit.NODE
-    to: str = ""
-    why: Why = audit.NO_REASON
-
-
-@dataclass(slots=True)
-class _Batch:
-    begun_ms: int
-    life_ms: int
-    counts: dict[str, int] = field(default_factory=dict)
-    what: dict[str, set[int]] = field(default_factory=dict)
-    named: int = 0
-
-
-class Tallies:
-    """Acts that are noted by the minute. Owned by one thread."""
-
-    def __init__(self) -> None:
-        self._batches: dict[Key, _Batch] = {}
-        self._full: list[Act] = []
-
-    def add(
-        self,
-        key: Key,
-        now_ms: int,
-        counts: Mapping[str, int],
-        what: Sequence[tuple[str, int | None]] = (),
-        *,
-        life_ms: int = limits.AUDIT_BATCH_MS,
-    ) -> bool:
-        """Count these in, with references and the positions in each; whether something is ready to be written."""
-        batch = self._batches.get(key)
-        if batch is None:
-            batch = self._batches[key] = _Batch(now_ms, life_ms)
-        for name, count in counts.items():
-            batch.counts[name] = batch.counts.get(name, 0) + count
-        for reference, position in what:
-            places = batch.what.setdefault(reference, set())
-            if position not in places:
-                batch.named += 1
-                if position is not None:
-                    places.add(position)
-            if batch.named >= limits.AUDIT_REFERENCES_MAX:
-                self._finish(key, now_ms)
-                batch = self._batches[key] = _Batch(now_ms, life_ms)
-        if sum(batch.counts.values()) >= limits.AUDIT_LOOK_UPS_MAX:
-            self._finish(key, now_ms)
-        return bool(self._full)
-
-    def take(self, now_ms: int, *, everything: bool = False) -> list[Act]:
-        """What is to be written by now, in an order that depends on nothing else."""
-        for key in sorted(self._batches, key=lambda one: (one.operation, one.act, one.who, one.to, one.why.code)):
-            batch = self._batches[key]
-            if everything or not 0 <= now_ms - batch.begun_ms < batch.life_ms:
-                self._finish(key, now_ms)
-        taken, self._full = self._full, []
-        return taken
-
-    def _finish(self, key: Key, now_ms: int) -> None:
-        batch = self._batches.pop(key)
-        what = tuple(_reference(one, places) for one, places in batch.what.items())
-        if batch.counts or what:
-            self._full.append(Act(now_ms, key.operation, key.act, key.who, what, batch.counts, key.to, key.why))
-
-
-def _reference(named: str, places: set[int]) -> str:
-    return f"{named}:{','.join(map(str, sorted(places)))}" if places else named

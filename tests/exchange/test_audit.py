@@ -11,7 +11,8 @@ from node import limits
 from node.errors import ConfigError
 from node.exchange import audit
 from node.exchange.audit import Act, Fault, Found, Operation, Why, Witness
-from node.exchange.recording import AuditLog, Key, Tallies
+from node.exchange.recording import AuditLog
+from node.exchange.tallies import Key, Tallies
 from node.feed import merkle
 from node.feed.pae import FederationId
 from node.store import segments
@@ -160,7 +161,7 @@ def test_a_line_that_was_written_anew_with_its_hash_is_found_by_the_next_one(num
     assert found(again(kept, lines), seen) == Found(Fault.CHANGED, number, number)
 
 
-def test_a_log_that_was_written_anew_as_a_whole_shows_only_beside_a_witness() -> None:
+def test_a_log_written_anew_as_a_whole_shows_only_beside_a_witness() -> None:
     _, seen = written()
     forged, _ = written(what="c-aaaa")
     assert found(forged.all()) is None
@@ -233,6 +234,14 @@ def test_segments_that_are_full_are_followed_by_others(monkeypatch: pytest.Monke
     assert kept.names() == [1, 5, 9]
     assert found(kept.all()) is None
     assert AuditLog(kept, FEDERATION, salt).place == log.place
+
+
+def test_of_a_long_log_only_the_segments_that_are_asked_for_are_read() -> None:
+    kept, _ = written()
+    log = AuditLog(kept, FEDERATION, salt)
+    assert [log.wanted(0, lines) for lines in (1, 2, 3, 7, 8)] == [[11], [11], [6, 11], [6, 11], [1, 6, 11]]
+    assert [log.wanted(since, 0) for since in (1, DAY_MS, 2 * DAY_MS + 12)] == [[1, 6, 11], [1, 6, 11], [11]]
+    assert log.wanted(0, 0) == [1, 6, 11]
 
 
 def test_a_line_says_who_and_why_and_keeps_strange_words_on_one_row() -> None:
