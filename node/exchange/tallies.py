@@ -69,14 +69,18 @@ class Tallies:
             self._finish(key, now_ms)
         return bool(self._full)
 
+    def take_full(self) -> list[Act]:
+        """What is to be written because there is much of it."""
+        taken, self._full = self._full, []
+        return taken
+
     def take(self, now_ms: int, *, everything: bool = False) -> list[Act]:
         """What is to be written by now, in an order that depends on nothing else."""
         for key in sorted(self._batches, key=astuple):
             batch = self._batches[key]
             if everything or not 0 <= now_ms - batch.begun_ms < batch.life_ms:
                 self._finish(key, now_ms)
-        taken, self._full = self._full, []
-        return taken
+        return self.take_full()
 
     def _finish(self, key: Key, now_ms: int) -> None:
         batch = self._batches.pop(key)

@@ -1,5 +1,6 @@
 """Acts on their way into the audit log, and the hour at which it is witnessed."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.exchange.conftest import node_in
 from tests.simulator.members import Federation, federation
 
 HOUR_MS = int(limits.ANCHOR_EVERY_S * 1000)
+GUARD_S = 30.0  # below a minute, after which it would be written anyway
 LIFE_MS = 400 * limits.AUDIT_SEGMENT_MS_MAX
 LOOK_UP = Key(Operation.CONSULTATION, "look-up", "tool/scanner")
 
@@ -38,6 +40,9 @@ class Saying:
 
     def now_ms(self) -> int:
         return self.at_ms
+
+    def monotonic_s(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def run(self, operation: Callable[[Exchange], Any]) -> Any:
         return operation(self.exchange)
@@ -124,6 +129,22 @@ async def test_what_was_noted_by_the_minute_is_written_at_the_stop(saying: Sayin
     await auditing.close()
     again = begin(saying, files)
     assert [one.counts for one in await acts(again, saying)] == [{"asked": 3}, {}]
+
+
+async def test_what_there_is_much_of_is_written_before_its_minute_is_over(saying: Saying, files: FileSegments) -> None:
+    class Told(FileSegments):
+        def append(self, data: bytes) -> None:
+            super().append(data)
+            loop.call_soon_threadsafe(appended.set)
+
+    loop, appended = asyncio.get_running_loop(), asyncio.Event()
+    auditing = begin(saying, Told(files._folder))
+    running = asyncio.create_task(auditing.run())
+    auditing.tally(LOOK_UP, {"asked": limits.AUDIT_LOOK_UPS_MAX})
+    async with asyncio.timeout(GUARD_S):
+        await appended.wait()
+    running.cancel()
+    assert [one.counts for one in await acts(auditing, saying)] == [{"asked": limits.AUDIT_LOOK_UPS_MAX}]
 
 
 async def test_what_the_disk_does_not_take_is_written_later(saying: Saying, files: FileSegments) -> None:
