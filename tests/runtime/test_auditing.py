@@ -135,16 +135,19 @@ async def test_what_there_is_much_of_is_written_before_its_minute_is_over(saying
     class Told(FileSegments):
         def append(self, data: bytes) -> None:
             super().append(data)
-            loop.call_soon_threadsafe(appended.set)
+            if not data.startswith(b"{"):  # a preface
+                loop.call_soon_threadsafe(appended.set)
 
     loop, appended = asyncio.get_running_loop(), asyncio.Event()
     auditing = begin(saying, Told(files._folder))
     running = asyncio.create_task(auditing.run())
-    auditing.tally(LOOK_UP, {"asked": limits.AUDIT_LOOK_UPS_MAX})
-    async with asyncio.timeout(GUARD_S):
-        await appended.wait()
+    for _ in range(2):  # the first may still come by the loop's beginning
+        auditing.tally(LOOK_UP, {"asked": limits.AUDIT_LOOK_UPS_MAX})
+        async with asyncio.timeout(GUARD_S):
+            await appended.wait()
+        appended.clear()
     running.cancel()
-    assert [one.counts for one in await acts(auditing, saying)] == [{"asked": limits.AUDIT_LOOK_UPS_MAX}]
+    assert [one.counts for one in await acts(auditing, saying)] == [{"asked": limits.AUDIT_LOOK_UPS_MAX}] * 2
 
 
 async def test_what_the_disk_does_not_take_is_written_later(saying: Saying, files: FileSegments) -> None:
