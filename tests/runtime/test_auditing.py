@@ -140,7 +140,7 @@ async def test_what_there_is_much_of_is_written_before_its_minute_is_over(saying
 
     loop, appended = asyncio.get_running_loop(), asyncio.Event()
     auditing = begin(saying, Told(files._folder))
-    running = asyncio.create_task(auditing.run())
+    running = asyncio.create_task(auditing.keep())
     for _ in range(2):  # the first may still come by the loop's beginning
         auditing.tally(LOOK_UP, {"asked": limits.AUDIT_LOOK_UPS_MAX})
         async with asyncio.timeout(GUARD_S):
