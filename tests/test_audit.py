@@ -70,7 +70,7 @@ async def test_what_is_done_is_noted_with_who_and_without_any_value(two: Sequenc
     assert declared["counts"]["added"] == len(DIGESTS)
     received = [one for one in acts(peer, "--operation", "collection") if one["from"].startswith(node.name)]
     assert sum(one["counts"]["records"] for one in received) >= 2, "the list, and a record of it"
-    sent = acts(node, "--what", peer.name.lower())
+    sent = acts(node, "--operation", "disclosure", "--what", peer.name.lower())
     assert sum(one["counts"]["payloads"] for one in sent) >= 2
     for each in two:
         text = log_of(each)
