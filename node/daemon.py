@@ -237,7 +237,7 @@ class Daemon:
                     self._follow_logs(),
                     self._sweep([one.gate for one in listeners]),
                     self._renew(),
-                    self._ping(),
+                    systemd.ping(os.environ),
                 )
             ]
             await self.stopping.wait()
@@ -247,13 +247,6 @@ class Daemon:
             await asyncio.gather(*(one.server.stop(server.STOP_S) for one in listeners))
             for task in running:
                 task.cancel()
-
-    async def _ping(self) -> None:
-        """Tell systemd that the event loop still turns, if it wants to hear that."""
-        every_s = systemd.watchdog_s(os.environ)
-        while every_s:
-            systemd.notify(systemd.ALIVE)
-            await asyncio.sleep(every_s)
 
     def _listen(self) -> list[Listener]:
         staging = Staging(self.config.data_folder)

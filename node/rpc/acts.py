@@ -249,7 +249,7 @@ _OTHERS: Mapping[str, Row | Unnoted] = {
     "Policies/ApplyPolicy": Row(
         _ADMINISTRATION,
         "policy apply",
-        lambda _, answer: [(f"policy:{answer.policy.id.hex()}", None)],
+        lambda _, answer: [(f"policy:{answer.policy.policy_id.hex()}", None)],
         lambda _, answer: {"erased_now": answer.number},
         why=lambda asked: Why(asked.code[:AUDIT_WORDS_MAX], asked.justification[:AUDIT_WORDS_MAX]),
     ),

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from google.protobuf import message_factory, symbol_database
 
 from node.config import JUSTIFIED
 from node.errors import Refused, Unavailable
@@ -125,6 +126,17 @@ def test_the_scope_audit_opens_the_log_and_what_every_tool_may_know() -> None:
     opened = {method.rpartition("/")[2] for method, access in server.OURS.items() if access.allows(auditor)}
     beside = {"Check", "Watch", "ServerReflectionInfo"}
     assert opened - beside == {"ReadLog", "ListAnchors", "GetGovernance", "GetRules"}
+
+
+@pytest.mark.parametrize("method", sorted(acts.TABLE))
+def test_what_is_noted_of_a_method_can_be_read_from_its_own_letters(method: str) -> None:
+    row = acts.TABLE[method]
+    service, name = method.strip("/").split("/")
+    found = symbol_database.Default().pool.FindServiceByName(service).methods_by_name[name]
+    asked, answer = (message_factory.GetMessageClass(one)() for one in (found.input_type, found.output_type))
+    if isinstance(row, Row):
+        row.what(asked, answer), row.counts(asked, answer), row.asked(asked), row.happened(asked, answer)
+        row.personal(asked), row.why(asked)
 
 
 # ---- Calls
