@@ -19,6 +19,10 @@ TOOLS_PORT = 7444
 CONFIG_BYTES_MAX = 64 << 10
 SOCKET_BYTES_MAX = 107  # the kernel's: sun_path without its closing zero
 
+DAY_MS = 86_400_000
+KEEP_DAYS_MAX = 3660
+JUSTIFIED = ("export", "lookup", "entry", "compare")  # rpc/acts.py says which methods these are
+
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Follow = Literal["chosen", "all"]
@@ -42,6 +46,8 @@ class Config:
     metrics_listen: str  # empty: nobody measures
     log_format: LogFormat
     log_level: LogLevel
+    audit_life_ms: int
+    audit_justify: tuple[str, ...]  # what takes a justification
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +89,11 @@ class _Log(_Table, frozen=True):
     level: LogLevel = "info"
 
 
+class _Audit(_Table, frozen=True):
+    keep_days: int = 366
+    justify: tuple[str, ...] = ()
+
+
 class _File(_Table, frozen=True):
     name: str = "tocsin"
     data_folder: str = "data"
@@ -94,6 +105,7 @@ class _File(_Table, frozen=True):
     border: _Border = _Border()
     metrics: _Metrics = _Metrics()
     log: _Log = _Log()
+    audit: _Audit = _Audit()
 
 
 def load(path: Path) -> Config:
@@ -187,8 +199,10 @@ def _settle(path: Path, file: _File) -> Config:
         metrics_listen=file.metrics.listen,
         log_format=file.log.format,
         log_level=file.log.level,
+        audit_life_ms=file.audit.keep_days * DAY_MS,
+        audit_justify=file.audit.justify,
     )
-    for key, reason in [*_faults(config), *_metrics_faults(config, file.metrics)]:
+    for key, reason in [*_faults(config), *_metrics_faults(config, file.metrics), *_audit_faults(file.audit)]:
         raise _wrong(path, key, reason)
     return config
 
@@ -220,6 +234,16 @@ def _metrics_faults(config: Config, metrics: _Metrics) -> list[tuple[str, str]]:
     return [("metrics.listen", fault)] if fault else []
 
 
+def _audit_faults(audit: _Audit) -> list[tuple[str, str]]:
+    found = []
+    if not 1 <= audit.keep_days <= KEEP_DAYS_MAX:
+        found.append(("audit.keep_days", f"{audit.keep_days} is not between 1 and {KEEP_DAYS_MAX:,} days"))
+    unknown = sorted(set(audit.justify) - set(JUSTIFIED))
+    if unknown:
+        found.append(("audit.justify", f"there is no {', '.join(unknown)}; there is {', '.join(JUSTIFIED)}"))
+    return found
+
+
 def _is_loopback(address: str) -> bool:
     """Only what says so itself: a name is what a resolver makes of it."""
     try:
@@ -242,6 +266,7 @@ def render(
     address: str = "",
     tools_listen: str = f"127.0.0.1:{TOOLS_PORT}",
     follow: Follow = "chosen",
+    audit_keep_days: int = 366,
 ) -> str:
     """A whole configuration file, commented, with these values and the defaults."""
     return _TEXT.format(
@@ -250,6 +275,7 @@ def render(
         address=_quoted(address),
         tools_listen=_quoted(tools_listen),
         follow=_quoted(follow),
+        audit_keep_days=audit_keep_days,
     )
 
 
@@ -306,4 +332,10 @@ allow_remote = false
 format = "console"
 # "debug", "info", "warning" or "error".
 level = "info"
+
+[audit]
+# How long the audit log keeps a line, in days: 366, or 1098 where the law asks for three years.
+keep_days = {audit_keep_days}
+# What takes a justification (--justify CODE "WHY"), which is noted: "export", "compare", "entry", and "lookup" of URLs.
+justify = []
 """

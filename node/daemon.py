@@ -17,7 +17,7 @@ import structlog
 
 from node import systemd
 from node.config import Config
-from node.custody import charters, custodian, folder, issuer, joining, policies, renewal
+from node.custody import auditing, charters, custodian, folder, issuer, joining, policies, renewal
 from node.custody.folder import NodeKeys
 from node.errors import ConfigError
 from node.exchange import heard, project
@@ -32,11 +32,13 @@ from node.protocol.session import Self
 from node.rpc import server
 from node.rpc.admin import AdminServicer
 from node.rpc.approval import Approval
+from node.rpc.audit import AuditServicer
 from node.rpc.charter import ChartersServicer
 from node.rpc.forks import ForksServicer
 from node.rpc.gate import Gate
 from node.rpc.holds import HoldsServicer
 from node.rpc.membership import MembershipServicer
+from node.rpc.noting import Noting
 from node.rpc.peer import PeerServicer
 from node.rpc.policies import Here, PoliciesServicer
 from node.rpc.profiles import ProfilesServicer
@@ -46,6 +48,7 @@ from node.rpc.tls import Leaf, Pins, TlsState
 from node.rpc.tools import ToolsServicer
 from node.runtime import dialing, succession
 from node.runtime.amending import Amending
+from node.runtime.auditing import Auditing
 from node.runtime.following import Following
 from node.runtime.holding import Holding
 from node.runtime.listing import Listing
@@ -135,6 +138,8 @@ class Daemon:
         self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
         self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
         self.holding = self._hold()
+        log = auditing.open_log(self.config.data_folder, self.exchange.trust.federation_id)
+        self.auditing = Auditing(log, self.saying, self.config.audit_life_ms, self.peering.embargo.may_erase)
         self.leaf, self.leaf_ends = self._issue_leaf()
         self.peers_tls = TlsState(self.leaf, Pins())
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
@@ -200,6 +205,7 @@ class Daemon:
             await self.approval.load()
             await self.peering.embargo.look()
             await self.holding.resume()
+            await self.auditing.start()
             await self.sweeping.sweep()  # nobody is let in while something overdue could still be served
             listeners = self._listen()
             self.approval.gate = listeners[0].gate
@@ -226,11 +232,12 @@ class Daemon:
                     self.sweeping.run(),
                     self.holding.run(),
                     self._mirror(),
+                    self.auditing.run(),
                     dialing.dial_all(self.peering, self.approval.dial, self.clock),
                     self._follow_logs(),
                     self._sweep([one.gate for one in listeners]),
                     self._renew(),
-                    self._ping(),
+                    systemd.ping(os.environ),
                 )
             ]
             await self.stopping.wait()
@@ -248,13 +255,6 @@ class Daemon:
         if told and len(told) >= signing.enough and not any(self.peering.behind(peer) for peer in told):
             log = self.writer.trust.logs[self.keys.member_id]
             await self.writer.run(lambda exchange: heard.note(exchange.stores, log.head, now_ms))
-
-    async def _ping(self) -> None:
-        """Tell systemd that the event loop still turns, if it wants to hear that."""
-        every_s = systemd.watchdog_s(os.environ)
-        while every_s:
-            systemd.notify(systemd.ALIVE)
-            await asyncio.sleep(every_s)
 
     def _listen(self) -> list[Listener]:
         staging = Staging(self.config.data_folder)
@@ -283,14 +283,16 @@ class Daemon:
         here = Here(self.config.data_folder, policies.write, policies.source)
         kept = PoliciesServicer(self.writer, self.projecting, self.reading, self.clock, here)
         profiles = ProfilesServicer(self.profiling, self.writer, self.clock)
-        ours = (tools, admin, ChartersServicer(self.amending), members, forks, holds, signing, kept, profiles)
+        audit = AuditServicer(self.auditing, self.saying, self.keys.node_id)
+        ours = (tools, admin, ChartersServicer(self.amending), members, forks, holds, signing, kept, profiles, audit)
         meters = (self.looking.meter,) if self.looking else ()
+        noting = (Noting(self.auditing, self.config.audit_justify),)
         return [
             server.listen_for_peers(
                 self.config.peers_listen, peers, self.peers_tls, self.clock.now, self.approval.turn_away, meters
             ),
-            server.listen_for_tools(self.config.tools_listen, ours, self.tools_tls, self.clock.now, meters),
-            server.listen_on_socket(self.config.socket, ours, self.clock.now, meters),
+            server.listen_for_tools(self.config.tools_listen, ours, self.tools_tls, self.clock.now, meters, noting),
+            server.listen_on_socket(self.config.socket, ours, self.clock.now, meters, noting),
         ]
 
     def _expose(self) -> None:
@@ -323,6 +325,7 @@ class Daemon:
         self.projecting.close()
         await self.reading.close()
         await self.threads.close()
+        await self.auditing.close()
         await self.writer.run(joining.close_exchange)
         self.writer.close()
         _log.info("stopped")
@@ -368,7 +371,7 @@ class Daemon:
             peers_listen=self.peers_listen,
             tools_listen=self.tools_listen,
             data_folder=str(self.config.data_folder),
-            resident_bytes=_resident_bytes(),
+            resident_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
 
 
@@ -399,7 +402,3 @@ async def serve(config: Config) -> None:
 
 def _with_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
-
-
-def _resident_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -61,6 +61,18 @@ QUESTIONS_UNDER_WAY_MAX = 64  # of one stream of look-ups: 64 kB each at most, a
 
 DIGESTS_PER_TRANSACTION_MAX = 2000  # bounds how long bulk keeps the index from the urgent
 
+# ---- The audit log.
+
+AUDIT_SEGMENT_LINES_MAX = 4096  # of which a start reads the last one: 2 MB, in a fifth of a second
+AUDIT_SEGMENT_MS_MAX = 86_400_000  # segments are erased whole: nothing stays a day longer than its life
+AUDIT_LINE_BYTES_MAX = 64 << 10  # AUDIT_REFERENCES_MAX of the longest there are have 25 kB
+AUDIT_REFERENCES_MAX = 256  # named in one line; what names more is several lines
+AUDIT_WORDS_MAX = 256  # of a justification: it says why, and is no place for the case itself
+AUDIT_LOOK_UPS_MAX = 10_000  # noted as one line: so many go if the machine stops
+AUDIT_BATCH_MS = 60_000  # or what was asked in a minute
+AUDIT_RELAY_MS = 3_600_000  # what peers were sent: they hold what they were sent longer than that
+ANCHOR_EVERY_S = 3600.0  # what was written since then nobody else can witness
+
 assert STATEMENT_BYTES_MAX + 384 <= HEADER_BYTES_MAX  # noqa: S101 - all other fields of a header
 assert ITEMS_MAX // 8 + 64 <= STATEMENT_BYTES_MAX  # noqa: S101 - a withdrawal of single items
 assert CHUNK_BYTES * CHUNKS_UNACKNOWLEDGED_MAX < FRAME_BYTES_MAX  # noqa: S101

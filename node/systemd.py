@@ -1,5 +1,6 @@
 """What the daemon tells systemd, if it runs under it: datagrams to a socket (sd_notify(3))."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Mapping
@@ -27,3 +28,11 @@ def watchdog_s(environment: Mapping[str, str]) -> float:
         return max(int(environment.get("WATCHDOG_USEC", "0")), 0) / 1_000_000 / PINGS
     except ValueError:
         return 0.0
+
+
+async def ping(environment: Mapping[str, str]) -> None:
+    """Tell systemd that the event loop still turns, if it wants to hear that."""
+    every_s = watchdog_s(environment)
+    while every_s:
+        notify(ALIVE)
+        await asyncio.sleep(every_s)

@@ -112,6 +112,8 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                     "metrics.listen",
                     "log.format",
                     "log.level",
+                    "audit.keep_days",
+                    "audit.justify",
                     "member",
                     "federation",
                     "federation_id",
@@ -191,6 +193,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 }
             )
         ),
+        **_audit(),
         "log level": _record({"level": TEXT, "before": TEXT}),
         "status": status,
         "member": _many(member),
@@ -221,6 +224,37 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         },
         "watch": _arrivals(letters),
         "subscribe": _arrivals(letters),
+    }
+
+
+def _audit() -> dict[str, Schema]:
+    line = _record(
+        {
+            "n": {**NUMBER, "description": "The line's number."},
+            "at_ms": NUMBER,
+            **dict.fromkeys(("operation", "act", "who", "from", "to"), TEXT),
+            "what": {**_many(TEXT), "description": "References, each with positions behind a colon; never a value."},
+            "counts": {"type": "object", "additionalProperties": NUMBER},
+            "why": {**_many(TEXT), "description": "Code and words."},
+            **dict.fromkeys(("salt", "previous", "hash"), HEX),
+        }
+    )
+    return {
+        "audit show": _many(line),
+        "audit search": _many(line),
+        "audit verify": _record(
+            {
+                "first": {**NUMBER, "description": "The first line that is there."},
+                "size": {**NUMBER, "description": "How many there ever were."},
+                "root": HEX,
+                "witnesses": NUMBER,
+                "matching": {**NUMBER, "description": "Of the witnesses, those that saw this very log."},
+                "erased": {**NUMBER, "description": "Of the witnesses, those that saw only what is erased by now."},
+                "fault": {**TEXT, "description": "CHANGED, REMOVED, REORDERED, CUT, LOST, or absent."},
+                "from": NUMBER,
+                "to": NUMBER,
+            }
+        ),
     }
 
 

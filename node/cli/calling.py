@@ -164,9 +164,11 @@ async def _ask(place: Place, work: Work[Answer]) -> Answer:
 def _open(place: Place) -> "Client":
     from node.client import Client
 
+    why = options.said().why
     if place.remote is not None:
-        return Client.with_bundle(place.remote.address, place.remote.path, place.federation_id, timeout_s=ANSWER_S)
-    return Client.on_socket(place.config.socket, place.federation_id, timeout_s=ANSWER_S)
+        address, path = place.remote.address, place.remote.path
+        return Client.with_bundle(address, path, place.federation_id, timeout_s=ANSWER_S, why=why)
+    return Client.on_socket(place.config.socket, place.federation_id, timeout_s=ANSWER_S, why=why)
 
 
 def _require_running(place: Place) -> None:

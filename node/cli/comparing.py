@@ -32,6 +32,7 @@ ELSEWHERE = ("offered", "previewed")  # what is not here of these is fetched for
 @items.file
 @click.option("--brief", is_flag=True, help="Only the numbers.")
 @items.source
+@options.justify
 @options.folder
 @options.as_json
 @click.pass_context

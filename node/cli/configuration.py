@@ -37,6 +37,7 @@ def check(folder: Path, as_json: bool) -> None:
 
 def _look(settings: "Config") -> dict[str, str]:
     """Everything that a start reads; raises what is wrong with it."""
+    from node import config as configs
     from node.custody import charters, folder, joining
     from node.feed import keys
 
@@ -56,6 +57,8 @@ def _look(settings: "Config") -> dict[str, str]:
         "metrics.listen": settings.metrics_listen,
         "log.format": settings.log_format,
         "log.level": settings.log_level,
+        "audit.keep_days": str(settings.audit_life_ms // configs.DAY_MS),
+        "audit.justify": ", ".join(settings.audit_justify),
         "member": keys.fingerprint(node.member_id),
         "federation": charter.name if charter else "",
         "federation_id": charters.readable_id(charter) if charter else "",

@@ -38,6 +38,7 @@ Write = Callable[["tools_pb2.ListRecord"], int]
     "--format", "format_", type=click.Choice(FORMATS), help="Default: by the name of --output, or text: a value a line."
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write it, mode 0600. Default: stdout.")
+@options.justify
 @options.folder
 @options.as_json
 def export(name: str, format_: str | None, output: Path | None, folder: Path, as_json: bool) -> None:

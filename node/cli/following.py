@@ -100,6 +100,7 @@ def unfollow(name: str, folder: Path, as_json: bool) -> None:
 )
 @click.option("--show", is_flag=True, help="Also write those that would match, one a line.")
 @items.source
+@options.justify
 @options.folder
 @options.as_json
 def preview(name: str, file: Path, show: bool, source: Source, folder: Path, as_json: bool) -> None:

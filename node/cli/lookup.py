@@ -90,6 +90,7 @@ class Count:
 @click.option("--format", "format_", type=click.Choice(formats.FORMATS), help="Of --from. Default: by name or content.")
 @click.option("--column", default="", metavar="NAME|NUMBER", help="Of --from: where the value stands.")
 @click.option("--kind-column", default="", metavar="NAME|NUMBER", help="Of --from: where its kind stands.")
+@options.justify
 @options.folder
 @options.as_json
 @click.pass_context

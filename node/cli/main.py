@@ -29,6 +29,7 @@ COMMANDS = {  # name: module, attribute
     "policy": ("node.cli.policy", "policy"),
     "erase": ("node.cli.erase", "erase"),
     "hold": ("node.cli.hold", "hold"),
+    "audit": ("node.cli.audit", "audit"),
     "status": ("node.cli.status", "status"),
     "doctor": ("node.cli.doctor", "doctor"),
     "member": ("node.cli.roster", "member"),

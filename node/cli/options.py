@@ -50,6 +50,19 @@ class Said:
     node: str = ""
     bundle: Path | None = None
     federation_id: str = ""
+    why: str = ""
+
+
+def justify(command: Command) -> Command:
+    """The option --justify, which `calling` tells the node with every call."""
+    return click.option(
+        "--justify",
+        nargs=2,
+        metavar="CODE WHY",
+        expose_value=False,
+        callback=_keep_why,
+        help="A code of your organisation, and why: noted in the audit log. The node may ask for it.",
+    )(command)
 
 
 def folder(command: Command) -> Command:
@@ -165,6 +178,7 @@ def said() -> Said:
         node=_kept(ctx, "node") or "",
         bundle=_kept(ctx, "as_"),
         federation_id=_kept(ctx, "federation_id") or "",
+        why=_kept(ctx, "justify") or "",
     )
 
 
@@ -182,6 +196,12 @@ def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
 def _keep_address(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     kept: str | None = _keep(ctx, parameter, address(ctx, parameter, value) if value else value)
     return kept
+
+
+def _keep_why(ctx: click.Context, parameter: click.Parameter, value: tuple[str, str] | None) -> None:
+    if value and (not value[0] or " " in value[0]):
+        raise click.BadParameter("the code has no blanks, as in --justify art-14 'threat to life'", ctx, parameter)
+    _keep(ctx, parameter, " ".join(value) if value else "")
 
 
 def _kept(ctx: click.Context, name: str) -> Any:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from node.cli import clock
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
@@ -32,6 +34,17 @@ def within(option: str, name: str, help_: str) -> Callable[[Command], Command]:
     return click.option(option, name, callback=_duration, metavar="TIME", help=help_)
 
 
+def since(command: Command) -> Command:
+    """The option --since, as ``since_ms: int | None``: a time, or so long ago."""
+    return click.option(
+        "--since",
+        "since_ms",
+        callback=_moment_or_ago,
+        metavar="TIME",
+        help="From then on, as 2026-11-25T03:10 (local time), or from so long ago on, as 48h or 30d.",
+    )(command)
+
+
 def end_ms(life_ms: int | None, until_ms: int | None, now_ms: int) -> int | None:
     """The end that was typed, in one way or the other; None if in neither."""
     if life_ms is not None and until_ms is not None:
@@ -49,6 +62,11 @@ def _duration(ctx: click.Context, parameter: click.Parameter, value: str | None)
             f"{value!r} is not a number of minutes, hours or days, as 30m, 48h or 180d", ctx, parameter
         )
     return int(found[1]) * _UNIT_MS[found[2]]
+
+
+def _moment_or_ago(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    ago_ms = _duration(ctx, parameter, value) if value and _DURATION.fullmatch(value) else None
+    return _moment(ctx, parameter, value) if ago_ms is None else clock.now_ms() - ago_ms
 
 
 def _moment(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:

@@ -21,7 +21,7 @@ SCOPES = {  # what each opens; the node checks it on every call
     "admin": "all that the administrator may ask of the running node: status, members, peers",
     "refer": "make and answer referrals (nothing asks for it yet)",
     "protect": "data protection: see, explain and change until when things are kept",
-    "audit": "read the audit log (nothing asks for it yet)",
+    "audit": "read the audit log, and nothing else",
 }
 
 
@@ -34,7 +34,8 @@ def tool() -> None:
     epilog=options.examples(
         "tocsin tool issue scanner --scope match",
         "tocsin tool issue importer --scope read --scope share --days 90 --output /srv/importer.pem",
-        "tocsin tool issue officer --scope read --scope declare --node node.acme.example:7444",
+        "tocsin tool issue officer --person --scope read --scope declare --node node.acme.example:7444",
+        "tocsin tool issue auditor --person --scope audit",
     )
     + "\n\n\b\nScopes:\n"
     + "\n".join(f"  {name:<9}{what}" for name, what in SCOPES.items())
@@ -50,6 +51,7 @@ def tool() -> None:
     help="What it may do, once for each; see below.",
 )
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 366), help="How long it is good for.")
+@click.option("--person", is_flag=True, help="For a person, by whose name the audit log has what is done with it.")
 @click.option(
     "--node",
     "address",
@@ -60,7 +62,9 @@ def tool() -> None:
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write it. Default: NAME.pem.")
 @options.own_folder
-def issue(name: str, scopes: tuple[str, ...], days: int, address: str, output: Path | None, folder: Path) -> None:
+def issue(
+    name: str, scopes: tuple[str, ...], days: int, person: bool, address: str, output: Path | None, folder: Path
+) -> None:
     """Make a certificate and key for a tool or a person, in one file that only its owner may read.
 
     The file also says the federation's id and where the node is: `tocsin COMMAND --as FILE` needs no more.
@@ -79,7 +83,9 @@ def issue(name: str, scopes: tuple[str, ...], days: int, address: str, output: P
     now, life = clock.now(), timedelta(days=days)
     address = address or remote.dialled(settings.tools_listen, settings.peers_address)
     federation_id = _federation_id(settings)
-    pem = tools.issue(settings.data_folder, name, scopes, now, life, federation_id=federation_id, address=address)
+    pem = tools.issue(
+        settings.data_folder, name, scopes, now, life, federation_id=federation_id, address=address, is_person=person
+    )
     files.create_secret(path, pem)
     click.echo(f"{path} (0600): {', '.join(sorted(set(scopes)))}, {days} days, until {clock.readable(now + life)}")
     if federation_id is None:

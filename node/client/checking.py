@@ -36,6 +36,10 @@ class Checking:
         self._identities: set[HeaderHash] = set()
         self._records = Records()
 
+    async def governance(self) -> Trust:
+        """All governance as of now, every statement of it checked."""
+        return await self._fetch_governance()
+
     async def check_match(self, match: tools_pb2.Match, kind: str, values: Sequence[Value]) -> None:
         """Raise Unverified unless the value that matched stands in the signed record, at that position."""
         kept = await self._record(HeaderHash(match.entry))

@@ -16,12 +16,17 @@ from node.client.items import Progress, requests
 from node.client.opening import BundleOpening, Opening, SocketOpening
 from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
+from node.exchange import witnesses
+from node.feed.keys import FeedId
 from node.feed.pae import FederationId
 from node.rpc import bundle
 from node.v1 import (
     admin_pb2_grpc,
+    audit_pb2,
+    audit_pb2_grpc,
     charter_pb2_grpc,
     forks_pb2_grpc,
+    header_pb2,
     holds_pb2_grpc,
     membership_pb2_grpc,
     policy_pb2_grpc,
@@ -34,7 +39,9 @@ from node.v1 import (
 if TYPE_CHECKING:
     import grpc
 
+    from node.exchange.audit import Witness
     from node.v1.admin_pb2_grpc import AdminAsyncStub
+    from node.v1.audit_pb2_grpc import AuditAsyncStub
     from node.v1.charter_pb2_grpc import ChartersAsyncStub
     from node.v1.forks_pb2_grpc import ForksAsyncStub
     from node.v1.holds_pb2_grpc import HoldsAsyncStub
@@ -47,22 +54,26 @@ if TYPE_CHECKING:
 class Client:
     """One node of our own member."""
 
-    def __init__(self, opening: Opening, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, opening: Opening, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S, why: str = ""
+    ) -> None:
         if not isinstance(federation_id, bytes) or len(federation_id) != 32:
             raise ConfigError(
                 "a federation id has 32 bytes", next_step="FederationId(bytes.fromhex(...)) of what your node prints."
             )
-        self._connection = Connection(opening, timeout_s)
+        self._connection = Connection(opening, timeout_s, why)
         self._asked, self._streamed = self._connection.asked, self._connection.streamed
         self._checking = Checking(self._connection, federation_id)
 
     @classmethod
-    def on_socket(cls, socket: Path, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S) -> Self:
-        """As the administrator, on the node's machine."""
-        return cls(SocketOpening(socket), federation_id, timeout_s=timeout_s)
+    def on_socket(
+        cls, socket: Path, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S, why: str = ""
+    ) -> Self:
+        """As the administrator, on the node's machine. ``why``: a code, a blank, and a justification; it is noted."""
+        return cls(SocketOpening(socket), federation_id, timeout_s=timeout_s, why=why)
 
     @classmethod
-    def as_tool(cls, path: Path, *, timeout_s: float = TIMEOUT_S) -> Self:
+    def as_tool(cls, path: Path, *, timeout_s: float = TIMEOUT_S, why: str = "") -> Self:
         """As a tool, with the file that `tocsin tool issue` made; raises ConfigError for another one.
 
         It says where the node is and of which federation. Another one in its place is used from the next call on.
@@ -73,14 +84,14 @@ class Client:
                 f"{path} does not say {'where its node is' if read.federation_id else 'of which federation it is'}",
                 next_step="Issue another one with `tocsin tool issue --node HOST:PORT`, or use Client.with_bundle.",
             )
-        return cls.with_bundle(read.address, path, read.federation_id, timeout_s=timeout_s)
+        return cls.with_bundle(read.address, path, read.federation_id, timeout_s=timeout_s, why=why)
 
     @classmethod
     def with_bundle(
-        cls, address: str, path: Path, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S
+        cls, address: str, path: Path, federation_id: FederationId, *, timeout_s: float = TIMEOUT_S, why: str = ""
     ) -> Self:
         """As `as_tool`, where the address or the federation id are known from elsewhere."""
-        return cls(BundleOpening(address, path), federation_id, timeout_s=timeout_s)
+        return cls(BundleOpening(address, path), federation_id, timeout_s=timeout_s, why=why)
 
     @property
     def admin(self) -> "AdminAsyncStub":
@@ -121,6 +132,11 @@ class Client:
     def profiles(self) -> "ProfilesAsyncStub":
         """`tocsin.v1.Profiles`, likewise."""
         return profile_pb2_grpc.ProfilesStub(self._channel)
+
+    @property
+    def audit(self) -> "AuditAsyncStub":
+        """`tocsin.v1.Audit`, likewise."""
+        return audit_pb2_grpc.AuditStub(self._channel)
 
     @property
     def _channel(self) -> "grpc.aio.Channel":
@@ -331,6 +347,24 @@ class Client:
         """Everything up to the cursor is done: a later subscription of this name goes on behind it."""
         request = tools_pb2.AcknowledgeRequest(name=name, cursor=cursor)
         await self._asked(lambda tools: tools.Acknowledge(request))
+
+    # ---- Auditing
+
+    async def audit_log(self, use: str, *, since_ms: int = 0, lines: int = 0) -> list[bytes]:
+        """The audit log's segments, all of them or those with the last lines; the node notes for what ``use``."""
+        found: dict[int, bytearray] = {}
+        async for part in self.audit.ReadLog(audit_pb2.ReadLogRequest(since_ms=since_ms, lines=lines, use=use)):
+            found.setdefault(part.first, bytearray()).extend(part.data)
+        return [bytes(found[first]) for first in sorted(found)]
+
+    async def anchors(self, member: str = "") -> audit_pb2.ListAnchorsResponse:
+        """A member's ANCHORs as the node received them; of our own, those by which peers witness its audit log."""
+        return await self.audit.ListAnchors(audit_pb2.ListAnchorsRequest(member=member))
+
+    async def witnesses(self, anchors: Sequence[header_pb2.SignedEntry], feeds: Sequence[bytes]) -> "list[Witness]":
+        """What ANCHORs of these feeds say of an audit log; raises Refused for one that was not signed by them."""
+        trust = await self._checking.governance()
+        return witnesses.seen(anchors, trust, frozenset(map(FeedId, feeds)))
 
     # ---- Checking
 

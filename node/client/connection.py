@@ -17,7 +17,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -25,6 +26,7 @@ import grpc.aio
 from node.client.opening import Opening
 from node.errors import ConfigError, NodeError, Unavailable
 from node.rpc import channel, status
+from node.rpc.noting import WHY
 from node.v1 import tools_pb2_grpc
 
 if TYPE_CHECKING:
@@ -80,12 +82,23 @@ class Opened:
     tools: "ToolsAsyncStub"
 
 
+class _Justified:
+    """A stub that tells with every call why it is made."""
+
+    def __init__(self, stub: "ToolsAsyncStub", why: str) -> None:
+        self._stub, self._metadata = stub, ((WHY, why.encode()),)
+
+    def __getattr__(self, name: str) -> object:
+        return partial(getattr(self._stub, name), metadata=self._metadata)
+
+
 @dataclass
 class Connection:
     """The present channel to a node, and those before it for as long as their calls last."""
 
     opening: Opening
     timeout_s: float = TIMEOUT_S
+    why: str = ""  # a justification, told with every call
     _closing: dict[asyncio.Task[None], grpc.aio.Channel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,7 +106,8 @@ class Connection:
 
     def _open(self) -> Opened:
         made = self.opening.open(_options())
-        return Opened(made, tools_pb2_grpc.ToolsStub(made))
+        stub = tools_pb2_grpc.ToolsStub(made)
+        return Opened(made, cast("ToolsAsyncStub", _Justified(stub, self.why)) if self.why else stub)
 
     async def close(self) -> None:
         """End everything under way."""

@@ -6,9 +6,11 @@ where it is restored. What was erased stays so: the erasure journal is in it too
 """
 
 import io
+import re
 import shutil
 import tarfile
 import tempfile
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,14 +22,16 @@ from node.errors import ConfigError, Refused
 from node.exchange import consult
 from node.exchange.trust import Trust
 from node.policy.following import Follows
-from node.store import migrations, schema, snapshot
+from node.store import migrations, schema, segments, snapshot
 from node.store.erasures import FILE as ERASURES
 from node.store.stores import Stores
 
 VERSION = 1
+_SEGMENT = re.compile(r"audit-[0-9]{12}")
 MANIFEST = "manifest.json"
 LEDGER = "ledger.db"
 IN_DATA = (LEDGER, ERASURES, folder.CHARTER, policies.FILE)  # all others lie beside the data folder
+AUDIT_PREFIX = f"{segments.FOLDER}-"  # but the audit log's segments, each by its first line
 MANIFEST_BYTES_MAX = 1 << 20
 CARD_SUFFIX = ".card"
 
@@ -75,6 +79,7 @@ def write(config: Config, path: Path, now_ms: int) -> Manifest:
         kept.append(config.folder / FILE_NAME)
         kept += sorted(config.folder.glob(f"*{CARD_SUFFIX}"))
         found = [Path(place) / LEDGER, *(_copy(path, Path(place)) for path in kept if path.exists())]
+        found += _copy_audit(config.data_folder / segments.FOLDER, Path(place))
         manifest = Manifest(
             version=VERSION,
             made_ms=now_ms,
@@ -95,6 +100,16 @@ def write(config: Config, path: Path, now_ms: int) -> Manifest:
 def _copy(path: Path, place: Path) -> Path:
     """A file of a node that may write it meanwhile, as it is now."""
     return Path(shutil.copyfile(path, place / path.name))
+
+
+def _copy_audit(folder: Path, place: Path) -> list[Path]:
+    """The audit log; a segment that is erased meanwhile is not missed."""
+    made = []
+    for first in segments.names(folder):
+        path = segments.path_of(folder, first)
+        with suppress(FileNotFoundError):
+            made.append(Path(shutil.copyfile(path, place / f"{AUDIT_PREFIX}{path.name}")))
+    return made
 
 
 def _describe(path: Path) -> File:
@@ -176,7 +191,7 @@ def _manifest(tar: tarfile.TarFile, path: Path) -> Manifest:
 
 def _unpack(tar: tarfile.TarFile, file: File, into: Path, path: Path) -> None:
     # Only plain names of files that a backup has: what a tar says of places and links is not followed.
-    named = file.name in (FILE_NAME, *IN_DATA) or file.name.endswith(CARD_SUFFIX)
+    named = file.name in (FILE_NAME, *IN_DATA) or file.name.endswith(CARD_SUFFIX) or _SEGMENT.fullmatch(file.name)
     if not named or Path(file.name).name != file.name or file.name.startswith("."):
         raise Refused(f"{path} has a file {file.name!r}, which no backup has", next_step="Ask where it comes from.")
     content = tar.extractfile(file.name) if file.name in tar.getnames() else None

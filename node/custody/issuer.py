@@ -98,12 +98,15 @@ def issue_tool(
     now: datetime,
     *,
     life: timedelta = TOOL_LIFE,
+    is_person: bool = False,
 ) -> x509.Certificate:
     """A tool's leaf, by the second issuer: it only dials, has no DNS name, and says what it may do.
 
     Raises Refused for a name or a scope that cannot be.
     """
-    names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(tls.tool_uri(member_id, name))])
+    names = x509.SubjectAlternativeName(
+        [x509.UniformResourceIdentifier(tls.tool_uri(member_id, name, is_person=is_person))]
+    )
     leaf = _leaf(issuer, names, (_CLIENT,), public_key, now, life)
     return leaf.add_extension(_scopes(scopes), critical=False).sign(issuer.key, hashes.SHA256())
 

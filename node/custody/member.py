@@ -78,7 +78,14 @@ def create(
         passphrase.seal_file(draft / NEXT_ROOT_KEY, "root", bytes(next_root), words, cost)
         folder.create_folder(draft / DATA, node)
         policies.write(draft / DATA, policies.shipped(role))
-        text = config.render(name, listen=listen, address=address, tools_listen=tools_listen)
+        years = (Role.AUTHORITY, Role.EUROPOL)
+        text = config.render(
+            name,
+            listen=listen,
+            address=address,
+            tools_listen=tools_listen,
+            audit_keep_days=3 * 366 if role in years else 366,
+        )
         config.decode(text.encode(), place / config.FILE_NAME)  # what was asked for must also be read
         files.replace_public(draft / config.FILE_NAME, text.encode())
         files.replace_public(draft / f"{slug(name, node)}.card", card)

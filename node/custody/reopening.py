@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import folder, identities, joining, renewal
+from node.custody import auditing, folder, identities, joining, renewal
 from node.custody.folder import NodeKeys
 from node.custody.issuer import Issuer
 from node.custody.spares import Spare
@@ -110,6 +110,9 @@ def reopen(config: Config, spare: Spare, now_ms: int) -> None:
         if not _is_through(config, spare):
             node = folder.read_node_keys(config.data_folder, SigningKey.generate())
             open_by_spare(config, fresh_keys(node), spare, now_ms)
+            # Whoever is told that a copy of its feed runs has run on an old copy since it started.
+            federation_id = joining.read_charter(config).federation_id
+            auditing.resume(config.data_folder, federation_id, now_ms, "feed opened anew", since_start=True)
 
 
 def _is_through(config: Config, spare: Spare) -> bool:

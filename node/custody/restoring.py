@@ -7,7 +7,7 @@ the peers know. With the root key instead there is a new issuer, which the peers
 import re
 import secrets
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nacl.signing import SigningKey
@@ -15,6 +15,7 @@ from nacl.signing import SigningKey
 from node import config as configs
 from node.config import FILE_NAME, Config
 from node.custody import (
+    auditing,
     backups,
     cards,
     ceremonies,
@@ -36,7 +37,7 @@ from node.custody.spares import Spare
 from node.errors import ConfigError, Refused
 from node.exchange.restored import Journal
 from node.feed.keys import MemberId
-from node.store import migrations, schema, stores
+from node.store import migrations, schema, segments, stores
 
 _DATA_FOLDER = re.compile(r"(?m)^data_folder\s*=.*$")
 
@@ -75,6 +76,7 @@ def restore(
         for name in backups.IN_DATA:
             if (draft / name).exists():
                 (draft / name).rename(data / name)
+        _place_audit(draft, data)
         config = _configuration(draft, place)
         _check(config, manifest)
         if manifest.schema_version < schema.VERSION:
@@ -82,7 +84,20 @@ def restore(
         _mind_journal(config, now, journal, lost=journal_lost)
         with renewal.held(data):
             card = _open(config, node, now, spare, unlock)
+            words = f"restored from a backup of {clock(manifest.made_ms)}"
+            auditing.resume(data, joining.read_charter(config).federation_id, int(now.timestamp() * 1000), words)
     return Restored(manifest, place / card.name if card else None)
+
+
+def _place_audit(draft: Path, data: Path) -> None:
+    (data / segments.FOLDER).mkdir(mode=0o700)
+    for path in sorted(draft.glob(f"{backups.AUDIT_PREFIX}*")):
+        path.rename(data / segments.FOLDER / path.name.removeprefix(backups.AUDIT_PREFIX))
+
+
+def clock(time_ms: int) -> str:
+    """A time as lines of the audit log have it."""
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _keys(manifest: Manifest, pinned: Issuer | None, now: datetime) -> NodeKeys:

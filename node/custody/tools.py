@@ -23,8 +23,9 @@ def issue(
     *,
     federation_id: FederationId | None = None,
     address: str = "",
+    is_person: bool = False,
 ) -> bytes:
-    """A bundle for a tool, in PEM; raises Refused for a name, scope or life that cannot be."""
+    """A bundle for a tool or a person, in PEM; raises Refused for a name, scope or life that cannot be."""
     if not timedelta() < life <= LIFE_MAX:
         raise Refused(
             f"a tool's certificate cannot live {life.days} days",
@@ -34,6 +35,8 @@ def issue(
     member_id = folder.read_member(data_folder)
     key = issuer.create_key()
     tools = folder.read_issuer(data_folder, folder.TOOLS)
-    certificate = issuer.issue_tool(tools, member_id, name, scopes, key.public_key(), now, life=life)
+    certificate = issuer.issue_tool(
+        tools, member_id, name, scopes, key.public_key(), now, life=life, is_person=is_person
+    )
     leaf = Leaf(issuer.key_pem(key), issuer.certificate_pem(certificate))
     return bundle.encode(leaf, folder.read_issuer(data_folder, folder.ISSUER).pem, federation_id, address)

@@ -20,6 +20,7 @@ from node.exchange import (
     signing,
     standing,
     succession,
+    tallies,
     verification,
     watch,
 )
@@ -31,10 +32,12 @@ from node.exchange.outgoing import Outgoing
 from node.exchange.publish import Author, Draft
 from node.exchange.restored import Restored
 from node.exchange.signing import Signing
+from node.exchange.tallies import Tallies
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked
 from node.feed import entry
 from node.feed.entry import Entry
+from node.feed.header import Header
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy import retention
 from node.policy.following import Choice, Follows
@@ -71,6 +74,7 @@ class Exchange(Outgoing):
         self.follows = Follows(author.reader.member_id, everything=follow_all)
         self.signing = Signing()
         self.restored = Restored()
+        self.acts: Tallies | None = None  # where an audit log is kept
         self._signed_unstored = False
 
     # ---- In
@@ -136,6 +140,7 @@ class Exchange(Outgoing):
         self._keep_erased([one.header.hash for one in checked.entries if one.payload])
         restored.keep_back(self.stores, self.erasures, self.restored, checked.entries, now_ms)
         self._spare(admitted, now_ms)
+        self._note_received([one.header for one in admitted.entries if one.payload and source], now_ms)
         if self.aside.vouch(admitted.heads, source):
             return replace(admitted, arrived=frozenset({True, False}))
         return admitted
@@ -151,6 +156,10 @@ class Exchange(Outgoing):
         self._signed_unstored = False
         self.trust_after(admitted)
         self.budgets.published(admitted.entries, now_ms)
+        if self.acts is not None:
+            for one in admitted.entries:
+                if one.header.has_payload:
+                    tallies.published(self.acts, one.header, now_ms)
         return admitted
 
     def succession(self) -> list[Draft]:
@@ -219,6 +228,7 @@ class Exchange(Outgoing):
         self.stores.commit("ledger")
         if complete:
             self._keep_erased([hash_])
+            self._note_received([header], now_ms)
         return complete
 
     def choose(self, member_id: MemberId, object_id: ObjectId, choice: Choice | None, now_ms: int) -> None:
@@ -298,6 +308,9 @@ class Exchange(Outgoing):
                 gone = int.from_bytes(one.positions, "little")
                 erase.drop_part(self.stores, one.entry, gone, self.trust, self.reader, self.author.randomness)
 
+        if self.acts is not None:
+            tallies.erased(self.acts, found)
+
     def compact(self) -> bool:
         """So that no page of keys or ledger shows what was erased; whether nothing stood in the way.
 
@@ -328,6 +341,12 @@ class Exchange(Outgoing):
         if over:
             deadlines.spare(self.stores.ledger, over)
             self.stores.commit("ledger")
+
+    def _note_received(self, headers: Sequence[Header], now_ms: int) -> None:
+        for header in headers if self.acts is not None else ():
+            author = self.trust.author(header.feed_id)
+            if author is not None and self.acts is not None:
+                tallies.received(self.acts, header, tallies.member(self.trust.name_of(author), author), now_ms)
 
     def _keep_erased(self, hashes: Sequence[HeaderHash]) -> None:
         """What was erased here before, and came again from a peer or out of a copy, goes again."""

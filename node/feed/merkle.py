@@ -30,6 +30,25 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return _inner(root(leaves[:split]), root(leaves[split:]))
 
 
+def grow(subtrees: Sequence[bytes], size: int, leaf_hash: bytes) -> tuple[bytes, ...]:
+    """The complete subtrees of a tree of this size once it has one leaf more, largest first."""
+    kept, here = list(subtrees), leaf_hash
+    while size & 1:
+        here = _inner(kept.pop(), here)
+        size >>= 1
+    return (*kept, here)
+
+
+def root_of_subtrees(subtrees: Sequence[bytes]) -> bytes:
+    """The root over all leaves, of which only the complete subtrees are left, largest first."""
+    if not subtrees:
+        return root(())
+    *others, here = subtrees
+    for one in reversed(others):
+        here = _inner(one, here)
+    return here
+
+
 def path(leaves: Sequence[bytes], number: int) -> list[bytes]:
     """The audit path of one leaf, lowest first."""
     if len(leaves) == 1:

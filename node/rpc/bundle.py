@@ -81,7 +81,7 @@ def decode(data: bytes) -> Bundle:
     except tls.UNREADABLE as error:
         raise _no_bundle(f"it cannot be read: {error}") from error
     claim = tls.read_uri(uri)
-    if claim is None or claim.use != "tool":
+    if claim is None or claim.use == "node":
         raise _no_bundle("its certificate is not a tool's")
     key_pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -23,7 +23,9 @@ from cryptography import x509
 from node.errors import Refused
 from node.feed.keys import MemberId
 from node.rpc import leaf as leaves
+from node.rpc import wrapping
 from node.rpc.tls import UNREADABLE, Claim, Pins, Root
+from node.rpc.wrapping import Handler
 
 LEAVES_MAX = 4096  # verified leaves remembered; one more costs a verification, 0.12 ms
 LEAF_PEM_BYTES_MAX = 8192  # ours have about 1,000
@@ -33,8 +35,7 @@ CUT_OFF = "was cut off"  # the same
 
 # A method's handler takes and returns messages of its own service: the types meet only in gRPC.
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-_Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]"
+_Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class ToolCaller:
 
     name: str
     scopes: frozenset[str]
+    is_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Access:
 
     peer: bool = False
     scope: str | None = None
+    or_scope: str | None = None
     any_tool: bool = False
     administrator: bool = False
 
@@ -88,7 +91,7 @@ class Access:
             case PeerCaller():
                 return self.peer
             case ToolCaller(scopes=scopes):
-                return self.any_tool or self.scope in scopes
+                return self.any_tool or self.scope in scopes or self.or_scope in scopes
             case Administrator():
                 return self.administrator
 
@@ -143,7 +146,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self,
         continuation: _Continuation,
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> "_Handler | None":
+    ) -> "Handler | None":
         """Wrap the method's handler: an interceptor itself is not told who is calling."""
         inner = await continuation(handler_call_details)
         if inner is None:  # no such method; gRPC says so
@@ -320,7 +323,7 @@ def _claim(leaf: x509.Certificate) -> Claim:
 def _caller_of(claim: Claim, leaf: x509.Certificate) -> PeerCaller | ToolCaller:
     if claim.use == "node":
         return PeerCaller(claim.member_id, bytes.fromhex(claim.name))
-    return ToolCaller(claim.name, leaves.scopes_of(leaf))
+    return ToolCaller(claim.name, leaves.scopes_of(leaf), is_person=claim.use == "person")
 
 
 def _value(auth: Mapping[str, Any], name: str) -> bytes:
@@ -351,8 +354,8 @@ def _described(found: Caller) -> str:
     match found:
         case PeerCaller(member_id=member_id, node_id=node_id):
             return f"node {node_id.hex()} of member {member_id.hex()}"
-        case ToolCaller(name=name):
-            return f"tool {name}"
+        case ToolCaller(name=name, is_person=is_person):
+            return f"{'person' if is_person else 'tool'} {name}"
         case Administrator():
             return "the administrator"
 
@@ -366,10 +369,9 @@ def _way_to(access: Access | None) -> str:
 # ---- The four kinds of handlers.
 
 
-def _wrapped(inner: _Handler, method: str, gate: Gate) -> _Handler:
+def _wrapped(inner: Handler, method: str, gate: Gate) -> Handler:
     """The handler with the gate around its answer, of the same kind as it was."""
-    # The stubs describe the synchronous server, whose handlers return what ours await.
-    act: Any = inner.unary_unary or inner.unary_stream or inner.stream_unary or inner.stream_stream
+    act = wrapping.act_of(inner)
 
     async def one(request: Any, context: _Context) -> Any:
         return await gate.answer(method, context, lambda: act(request, context), streams=False)
@@ -378,8 +380,7 @@ def _wrapped(inner: _Handler, method: str, gate: Gate) -> _Handler:
         await gate.answer(method, context, lambda: _write_all(act(request, context), context), streams=True)
 
     behaviour: Any = many if inner.response_streaming else one
-    make = _MAKERS[inner.request_streaming, inner.response_streaming]
-    return make(behaviour, inner.request_deserializer, inner.response_serializer)
+    return wrapping.same_kind(inner, behaviour)
 
 
 async def _write_all(answers: Any, context: _Context) -> None:
@@ -389,11 +390,3 @@ async def _write_all(answers: Any, context: _Context) -> None:
     async with aclosing(answers):
         async for answer in answers:
             await context.write(answer)
-
-
-_MAKERS: Mapping[tuple[bool, bool], Callable[..., _Handler]] = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}

@@ -10,14 +10,15 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 
+from node.rpc import wrapping
+from node.rpc.wrapping import Handler
 from node.v1 import tools_pb2
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 UNDER_WAY_MAX = 1024  # questions of one stream that are timed at a time; more are counted and not timed
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-_Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]]"
+_Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 _LOOK_UPS = frozenset({"/tocsin.v1.Tools/LookUp", "/tocsin.v1.Tools/LookUpStream"})
 
 
@@ -51,7 +52,7 @@ class Meter(grpc.aio.ServerInterceptor):
         self,
         continuation: _Continuation,
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> "_Handler | None":
+    ) -> "Handler | None":
         """Wrap the handler of one call; a method that there is not is gRPC's to refuse, and not counted."""
         inner = await continuation(handler_call_details)
         if inner is None:
@@ -61,8 +62,8 @@ class Meter(grpc.aio.ServerInterceptor):
             inner = _timed(inner, _Stopwatch(self.look_ups, self._now))
         return self._counted(inner, method)
 
-    def _counted(self, inner: _Handler, method: str) -> _Handler:
-        act: Any = inner.unary_unary or inner.unary_stream or inner.stream_unary or inner.stream_stream
+    def _counted(self, inner: Handler, method: str) -> Handler:
+        act = wrapping.act_of(inner)
 
         async def counted(request: Any, context: _Context) -> Any:
             overheard = _Overheard(context)
@@ -78,7 +79,7 @@ class Meter(grpc.aio.ServerInterceptor):
             finally:
                 self.calls[method, code] += 1
 
-        return _same_kind(inner, counted, inner.request_deserializer, inner.response_serializer)
+        return wrapping.same_kind(inner, counted)
 
 
 class _Overheard:
@@ -123,7 +124,7 @@ def _number(letter: Any) -> int:
     return getattr(letter, "id", 0)
 
 
-def _timed(inner: _Handler, stopwatch: _Stopwatch) -> _Handler:
+def _timed(inner: Handler, stopwatch: _Stopwatch) -> Handler:
     read: Any = inner.request_deserializer
     write: Any = inner.response_serializer
 
@@ -136,16 +137,4 @@ def _timed(inner: _Handler, stopwatch: _Stopwatch) -> _Handler:
         stopwatch.answered(letter)
         return write(letter)
 
-    act: Any = inner.unary_unary or inner.unary_stream or inner.stream_unary or inner.stream_stream
-    return _same_kind(inner, act, read_timed, write_timed)
-
-
-def _same_kind(inner: _Handler, act: Any, read: Any, write: Any) -> _Handler:
-    makers: dict[tuple[bool, bool], Any] = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
-    }
-    handler: _Handler = makers[bool(inner.request_streaming), bool(inner.response_streaming)](act, read, write)
-    return handler
+    return wrapping.same_kind(inner, wrapping.act_of(inner), read_timed, write_timed)

@@ -15,13 +15,29 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, charter, forks, holds, levels, membership, peer, policies, profiles, signing, tools
+from node.rpc import (
+    admin,
+    audit,
+    channel,
+    charter,
+    forks,
+    holds,
+    levels,
+    membership,
+    peer,
+    policies,
+    profiles,
+    signing,
+    tools,
+)
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
+from node.rpc.noting import Noting
 from node.rpc.peer import PeerServicer
 from node.rpc.tls import Pins, TlsState
 from node.v1 import (
     admin_pb2_grpc,
+    audit_pb2_grpc,
     charter_pb2_grpc,
     forks_pb2_grpc,
     holds_pb2_grpc,
@@ -46,6 +62,7 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
     "tocsin.v1.Holds": (holds_pb2_grpc.HoldsServicer, holds_pb2_grpc.add_HoldsServicer_to_server),
     "tocsin.v1.Policies": (policy_pb2_grpc.PoliciesServicer, policy_pb2_grpc.add_PoliciesServicer_to_server),
     "tocsin.v1.Profiles": (profile_pb2_grpc.ProfilesServicer, profile_pb2_grpc.add_ProfilesServicer_to_server),
+    "tocsin.v1.Audit": (audit_pb2_grpc.AuditServicer, audit_pb2_grpc.add_AuditServicer_to_server),
     "tocsin.v1.Signing": (signing_pb2_grpc.SigningServicer, signing_pb2_grpc.add_SigningServicer_to_server),
 }
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
@@ -65,9 +82,11 @@ OURS: Mapping[str, Access] = {
     **policies.ACCESS,
     **profiles.ACCESS,
     **signing.ACCESS,
+    **audit.ACCESS,
     **_BESIDE,
 }
 Meters: TypeAlias = Sequence[Meter]
+Inside: TypeAlias = Sequence[Noting]
 SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
 IDLE_S = 30.0  # a peer's streams stay open; a member that is told no keeps no connection either
 STOP_S = 0.5  # for answers under way when the node stops; streams never end by themselves
@@ -104,20 +123,25 @@ def listen_for_tools(
     state: TlsState,
     now: Callable[[], datetime],
     meters: Meters = (),
+    noting: Inside = (),
 ) -> Listener:
     """Tools and people of our own member; raises ConfigError where the address is taken."""
     gate = Gate(admits=Admits(tools=lambda: state.pins), access=OURS, now=now)
-    server = _server(gate, channel.OURS, meters)
+    server = _server(gate, channel.OURS, meters, noting)
     _add(server, servicers)
     return Listener(server, gate, _bind(server, address, "tools.listen", state))
 
 
 def listen_on_socket(
-    path: Path, servicers: Sequence[object], now: Callable[[], datetime], meters: Meters = ()
+    path: Path,
+    servicers: Sequence[object],
+    now: Callable[[], datetime],
+    meters: Meters = (),
+    noting: Inside = (),
 ) -> Listener:
     """The administrator; raises ConfigError where the socket cannot be made. The data folder's lock is held."""
     gate = Gate(admits=Admits(administrator=True, tools=Pins), access=OURS, now=now)
-    server = _server(gate, channel.OURS, meters)
+    server = _server(gate, channel.OURS, meters, noting)
     _add(server, servicers)
     before = os.umask(SOCKET_MASK)
     try:
@@ -133,9 +157,9 @@ def listen_on_socket(
     return Listener(server, gate)
 
 
-def _server(gate: Gate, bounds: channel.Options, meters: Meters) -> grpc.aio.Server:
-    # The meter stands outside: what the gate turns away is counted too.
-    return grpc.aio.server(interceptors=(*meters, gate), options=(*channel.SERVER_OPTIONS, *bounds))
+def _server(gate: Gate, bounds: channel.Options, meters: Meters, inside: Inside = ()) -> grpc.aio.Server:
+    # The meter stands outside: what the gate turns away is counted too. What is noted has passed the gate.
+    return grpc.aio.server(interceptors=(*meters, gate, *inside), options=(*channel.SERVER_OPTIONS, *bounds))
 
 
 def _add(server: grpc.aio.Server, servicers: Sequence[object]) -> None:

@@ -43,7 +43,7 @@ UNREADABLE = (
 )
 
 _TOOL_NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
-_URI = re.compile(rf"spiffe://([0-9a-f]{{64}})/(?:(node)/([0-9a-f]{{32}})|(tool)/({_TOOL_NAME}))")
+_URI = re.compile(rf"spiffe://([0-9a-f]{{64}})/(?:(node)/([0-9a-f]{{32}})|(tool|person)/({_TOOL_NAME}))")
 
 
 # ---- Names.
@@ -54,7 +54,7 @@ class Claim:
     """What a certificate says of its holder. Nothing is proven by it."""
 
     member_id: MemberId
-    use: Literal["node", "tool"]
+    use: Literal["node", "tool", "person"]
     name: str
 
 
@@ -63,7 +63,7 @@ def node_uri(member_id: MemberId, node_id: bytes) -> str:
     return _named(f"spiffe://{member_id.hex()}/node/{node_id.hex()}")
 
 
-def tool_uri(member_id: MemberId, name: str) -> str:
+def tool_uri(member_id: MemberId, name: str, *, is_person: bool = False) -> str:
     """The SPIFFE id of one tool or person of the member; raises Refused for a name no URI can have."""
     if not re.fullmatch(_TOOL_NAME, name):
         raise Refused(
@@ -71,7 +71,7 @@ def tool_uri(member_id: MemberId, name: str) -> str:
             next_step="Use up to 63 lower-case letters, digits, dots, dashes and underscores.",
             field="name",
         )
-    return _named(f"spiffe://{member_id.hex()}/tool/{name}")
+    return _named(f"spiffe://{member_id.hex()}/{'person' if is_person else 'tool'}/{name}")
 
 
 def _named(uri: str) -> str:
@@ -85,9 +85,11 @@ def read_uri(uri: str) -> Claim | None:
     found = _URI.fullmatch(uri)
     if found is None:
         return None
-    member, node, node_id, _, tool_name = found.groups()
+    member, node, node_id, use, name = found.groups()
     member_id = MemberId(bytes.fromhex(member))
-    return Claim(member_id, "node", node_id) if node else Claim(member_id, "tool", tool_name)
+    if node:
+        return Claim(member_id, "node", node_id)
+    return Claim(member_id, "person" if use == "person" else "tool", name)
 
 
 def dns_name(member_id: MemberId) -> str:

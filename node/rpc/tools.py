@@ -11,7 +11,7 @@ from node.exchange import consult
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
-from node.rpc import gate, overriding, status
+from node.rpc import gate, noting, overriding, status
 from node.rpc.gate import Access, ToolCaller
 from node.runtime.following import Following
 from node.runtime.listing import Listing
@@ -49,7 +49,7 @@ ACCESS = {
     "/tocsin.v1.Tools/LookUp": _scope("match"),
     "/tocsin.v1.Tools/Subscribe": _scope("read"),
     "/tocsin.v1.Tools/Acknowledge": _scope("read"),
-    "/tocsin.v1.Tools/GetEntry": Access(any_tool=True, administrator=True),
+    "/tocsin.v1.Tools/GetEntry": Access(scope="read", or_scope="match", administrator=True),
     "/tocsin.v1.Tools/GetGovernance": Access(any_tool=True, administrator=True),
 }
 
@@ -232,7 +232,7 @@ def _reader(name: str) -> str:
             f"a name of {len(name)} characters", next_step=f"Use at most {NAME_CHARACTERS_MAX}.", field="name"
         )
     found = gate.caller()
-    return f"tool/{found.name}/{name}" if isinstance(found, ToolCaller) else f"administrator/{name}"
+    return f"{noting.who(found)}/{name}"
 
 
 def _take_for_others(draft: tools_pb2.ListDraft, staged: Staged) -> None:

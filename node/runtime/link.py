@@ -1,7 +1,7 @@
 """One stream to one peer, and what waits to be sent over it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -63,8 +63,9 @@ class Link(Protocol):
 class Outbox:
     """What one link still has to send. Bounded: a peer that does not read is hung up on."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, told: Callable[[peer_pb2.Frame], None] = lambda _: None) -> None:
         self.link = link
+        self._told = told  # hears of all that is to leave
         self.reason = ""
         self._queue: asyncio.Queue[peer_pb2.Frame] = asyncio.Queue(limits.OUTBOX_FRAMES_MAX)
         self._bytes = 0
@@ -82,6 +83,7 @@ class Outbox:
         if self._bytes > limits.OUTBOX_BYTES_MAX // 2:
             self._room.clear()
         self._queue.put_nowait(frame)
+        self._told(frame)
 
     @property
     def waiting(self) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import structlog
@@ -52,6 +52,7 @@ class Peering:
         self.needed_sync = 0  # times that a peer read too slowly
         self.last_end: dict[MemberId, str] = {}  # why the link before ended, in words
         self.since_ms: dict[MemberId, int] = {}  # when the peer was connected last
+        self.disclosed: Callable[[MemberId, peer_pb2.Frame], None] = lambda _peer, _frame: None  # of all that leaves
         self._frames = News()
         self._gossip, self._fetch = gossip, fetch
         fetch.takes = self.limiting.takes
@@ -134,7 +135,7 @@ class Peering:
 
     async def serve(self, link: Link) -> str:
         """Run one link to its end; what the peer is to hear about it, which may be nothing."""
-        outbox = Outbox(link)
+        outbox = Outbox(link, lambda frame: self.disclosed(link.peer, frame))
         place = (link.peer, link.stream)
         if not self._writer.trust.admits_log(link.peer):
             self.ended[link.peer] = "not a member yet"

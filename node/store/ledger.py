@@ -140,6 +140,14 @@ def last_of_lists(connection: sa.Connection, feed_id: FeedId) -> HeaderHash | No
     return found
 
 
+def of_kind(connection: sa.Connection, feed_id: FeedId, kind: int) -> list[Row]:
+    """All entries of a feed of one kind, by sequence number."""
+    rows = driver.rows(
+        connection, f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND kind = ? ORDER BY seq, hash", (feed_id, kind)
+    )
+    return [Row(*row) for row in rows]
+
+
 def ahead(connection: sa.Connection, feed_id: FeedId, head: int = 0) -> list[Row]:
     """Headers kept above a gap, lowest first; all stand above the head, and below it nothing need be looked at."""
     rows = driver.rows(
@@ -218,10 +226,14 @@ def above(connection: sa.Connection, feed_id: FeedId, seq: int, limit: int) -> l
 
 
 def statements(connection: sa.Connection) -> list[Row]:
-    """All governance, in an order in which every entry comes after its predecessor; of identity logs the chain only."""
+    """All governance, in an order in which every entry comes after its predecessor; of identity logs the chain only.
+
+    Without ANCHORs: there is one for every node and hour, and nothing follows from it but to an auditor.
+    """
     rows = driver.rows(
         connection,
-        f"SELECT {_ROW} FROM entry WHERE kind < 64 AND (chained OR kind > 31) ORDER BY kind > 31, seq, hash",
+        f"SELECT {_ROW} FROM entry WHERE kind < 64 AND kind != 51 AND (chained OR kind > 31)"
+        " ORDER BY kind > 31, seq, hash",
     )
     return [Row(*row) for row in rows]
 

@@ -82,7 +82,7 @@ def feed_of(founder: Founder) -> FeedId:
 def rows(founder: Founder) -> list[Row]:
     charter = joining.read_charter(founder.config)
     with reopening.governed(founder.config, charter) as (stores, _):
-        return ledger.statements(stores.ledger)
+        return [*ledger.statements(stores.ledger), *ledger.statements_of(stores.ledger, Kind.ANCHOR)]
 
 
 def journals(founder: Founder) -> list[Path]:

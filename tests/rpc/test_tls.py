@@ -26,6 +26,8 @@ def test_a_uri_is_read_only_to_the_letter() -> None:
     member, node = A.member_id.hex(), bytes(16).hex()
     assert tls.read_uri(tls.node_uri(A.member_id, bytes(16))) == tls.Claim(A.member_id, "node", node)
     assert tls.read_uri(tls.tool_uri(A.member_id, "a.b-c_1")) == tls.Claim(A.member_id, "tool", "a.b-c_1")
+    person = tls.tool_uri(A.member_id, "anna", is_person=True)
+    assert tls.read_uri(person) == tls.Claim(A.member_id, "person", "anna")
     for wrong in (
         f"spiffe://{member}/node/{node}/",
         f"spiffe://{member}/node/{node}\n",

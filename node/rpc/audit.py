@@ -1,0 +1,69 @@
+"""Service Audit: the audit log for its auditors, who may read it and nothing else, and its witnesses."""
+
+from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
+
+import grpc.aio
+
+from node.exchange import witnesses
+from node.feed.keys import MemberId
+from node.rpc import membership, status
+from node.rpc.gate import Access
+from node.runtime.auditing import Auditing
+from node.runtime.saying import Saying
+from node.v1 import audit_pb2, audit_pb2_grpc
+
+PART_BYTES = 256 << 10  # of a segment in one message
+
+_AUDITOR = Access(scope="audit", administrator=True)
+ACCESS = {
+    "/tocsin.v1.Audit/ReadLog": _AUDITOR,
+    "/tocsin.v1.Audit/ListAnchors": _AUDITOR,
+    "/tocsin.v1.Audit/Witness": Access(scope="admin", administrator=True),
+}
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class AuditServicer(audit_pb2_grpc.AuditServicer):
+    """The log as it lies there: whoever reads it checks it, and need not believe this node."""
+
+    def __init__(self, auditing: Auditing, saying: Saying, node_id: bytes) -> None:
+        self._auditing, self._saying, self._node_id = auditing, saying, node_id
+
+    async def ReadLog(  # noqa: N802
+        self, request: audit_pb2.ReadLogRequest, context: _Context
+    ) -> AsyncIterator[audit_pb2.ReadLogResponse]:
+        """Its segments, oldest first."""
+        async with status.told(context):
+            await self._auditing.flush(everything=True)
+            async for first, data in self._auditing.read(request.since_ms, request.lines):
+                for at in range(0, len(data), PART_BYTES):
+                    yield audit_pb2.ReadLogResponse(first=first, data=data[at : at + PART_BYTES])
+
+    @status.answers
+    async def ListAnchors(  # noqa: N802
+        self, request: audit_pb2.ListAnchorsRequest, _: _Context
+    ) -> audit_pb2.ListAnchorsResponse:
+        """A member's anchors."""
+        writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
+        trust, me = writer.trust, writer.reader.member_id
+        member_id = membership.named(trust, request.member, now_ms).member_id if request.member else me
+        found = await self._saying.reading.run(lambda stores: witnesses.of_member(stores, trust, MemberId(member_id)))
+        return audit_pb2.ListAnchorsResponse(
+            member_id=member_id,
+            name=trust.name_of(MemberId(member_id)),
+            anchors=found,
+            own_feeds=sorted(witnesses.feeds_of_node(trust, me, self._node_id)),
+        )
+
+    @status.answers
+    async def Witness(self, _request: audit_pb2.WitnessRequest, _: _Context) -> audit_pb2.WitnessResponse:  # noqa: N802
+        """Say how far the log is, so that peers witness it."""
+        said = await self._auditing.anchor()
+        return audit_pb2.WitnessResponse(
+            audit_size=said.audit_size,
+            audit_root=said.audit_root,
+            journal_size=said.journal_size,
+            journal_head=said.journal_head,
+        )
