@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from node import daemon as daemons
 from node.client import Client
 from node.custody import charters, folder, joining
-from node.daemon import Daemon, RealClock
+from node.daemon import Daemon, RealClock, life
 from node.errors import Malformed
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
@@ -47,14 +46,14 @@ async def running(node: Node) -> AsyncIterator[Daemon]:
 async def renewed(daemon: Daemon, times: int) -> None:
     """Wait until it has had so many certificates after its first."""
     first = daemon.leaf_ends
-    while daemon.leaf_ends < first + (times - 0.5) * LIFE * daemons.RENEW_AT:
+    while daemon.leaf_ends < first + (times - 0.5) * LIFE * life.RENEW_AT:
         await daemon.peering.links.newer(daemon.peering.links.version)
 
 
 async def test_links_outlast_many_certificates_while_lists_and_crises_travel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemons, "SWEEP_EVERY_S", 0.2)  # what shows an old certificate does not live long
+    monkeypatch.setattr(life, "SWEEP_EVERY_S", 0.2)  # what shows an old certificate does not live long
     one, other = make(tmp_path, 2)
     with structlog.testing.capture_logs() as log:
         async with asyncio.timeout(2 * GUARD_S), AsyncExitStack() as stack:

@@ -1,0 +1,73 @@
+"""What a node answers: services on two listeners and the administrator's socket."""
+
+from typing import TYPE_CHECKING
+
+from node.custody import charters, folder, policies
+from node.rpc import server
+from node.rpc.admin import AdminServicer
+from node.rpc.audit import AuditServicer
+from node.rpc.charter import ChartersServicer
+from node.rpc.forks import ForksServicer
+from node.rpc.holds import HoldsServicer
+from node.rpc.membership import MembershipServicer
+from node.rpc.noting import Noting
+from node.rpc.peer import PeerServicer
+from node.rpc.policies import Here, PoliciesServicer
+from node.rpc.profiles import ProfilesServicer
+from node.rpc.server import Listener
+from node.rpc.signing import SigningServicer
+from node.rpc.tools import ToolsServicer
+from node.runtime.matching import Matching
+from node.runtime.publishing import Publishing
+from node.runtime.staging import Staging
+
+if TYPE_CHECKING:
+    pass
+
+
+from node.daemon.parts import Parts
+
+
+def listen(parts: Parts) -> list[Listener]:
+    """For peers, for tools, and on the socket; raises ConfigError where that cannot be."""
+    ours, peers = _services(parts), PeerServicer(parts.peering.serve)
+    meters = (parts.looking.meter,) if parts.looking else ()
+    noting = (Noting(parts.auditing, parts.config.audit_justify),)
+    return [
+        server.listen_for_peers(
+            parts.config.peers_listen, peers, parts.peers_tls, parts.clock.now, parts.approval.turn_away, meters
+        ),
+        server.listen_for_tools(parts.config.tools_listen, ours, parts.tools_tls, parts.clock.now, meters, noting),
+        server.listen_on_socket(parts.config.socket, ours, parts.clock.now, meters, noting),
+    ]
+
+
+def _services(parts: Parts) -> tuple[object, ...]:
+    """For tools and people of our own."""
+    staging = Staging(parts.config.data_folder)
+    matching = Matching(parts.threads, parts.writer, parts.clock)
+    tools = ToolsServicer(Publishing(parts.saying), parts.listing, parts.following, matching, staging, parts.saying)
+    admin = AdminServicer(
+        parts.approval,
+        parts.peering,
+        parts.writer,
+        parts.reading,
+        parts.sweeping,
+        parts.clock,
+        parts.cards,
+        parts.own_status,
+        parts.me,
+        parts.profiling,
+    )
+    charter_file = charters.read(parts.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
+    members = MembershipServicer(
+        parts.saying, parts.approval, parts.profiling, charter_file, parts.config.peers_address
+    )
+    forks = ForksServicer(parts.writer, parts.reading, parts.clock)
+    signing = SigningServicer(parts.peering.embargo, parts.writer, parts.clock)
+    holds = HoldsServicer(parts.holding, parts.clock)
+    here = Here(parts.config.data_folder, policies.write, policies.source)
+    kept = PoliciesServicer(parts.writer, parts.projecting, parts.reading, parts.clock, here)
+    profiles = ProfilesServicer(parts.profiling, parts.writer, parts.clock)
+    audit = AuditServicer(parts.auditing, parts.saying, parts.keys.node_id)
+    return (tools, admin, ChartersServicer(parts.amending), members, forks, holds, signing, kept, profiles, audit)
