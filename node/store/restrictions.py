@@ -105,6 +105,11 @@ def withdrawn_whole(index: sa.Connection, member_id: MemberId) -> set[bytes]:
     return {row[0] for row in rows}
 
 
+def hashes(index: sa.Connection) -> set[HeaderHash]:
+    """Every withdrawal that is shown here."""
+    return {row[0] for row in driver.rows(index, "SELECT hash FROM withdrawal")}
+
+
 def touched(index: sa.Connection, kind: int | None = None) -> Iterator[tuple[int, HeaderHash]]:
     """Records, of this kind if one is named, of which something was said, with their numbers: few among many."""
     rows = driver.rows(
