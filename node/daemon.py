@@ -45,6 +45,7 @@ from node.rpc.tls import Leaf, Pins, TlsState
 from node.rpc.tools import ToolsServicer
 from node.runtime import dialing, succession
 from node.runtime.amending import Amending
+from node.runtime.duties import Duties
 from node.runtime.following import Following
 from node.runtime.holding import Holding
 from node.runtime.listing import Listing
@@ -132,6 +133,7 @@ class Daemon:
         self.following = Following(self.saying)
         self.amending = Amending(self.saying)
         self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
+        self.duties = Duties(self.saying)
         self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
         self.holding = self._hold()
         self.leaf, self.leaf_ends = self._issue_leaf()
@@ -223,6 +225,7 @@ class Daemon:
                     succession.succeed(self.saying),
                     self.amending.run(),
                     self.profiling.run(self.approval.follow),
+                    self.duties.run(),
                     self.sweeping.run(),
                     self.holding.run(),
                     self._mirror(),

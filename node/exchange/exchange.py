@@ -34,7 +34,7 @@ from node.feed.entry import Entry
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows
 from node.protocol.effects import Asked
-from node.store import arrivals, ledger, payloads, peers, stores
+from node.store import arrivals, duties, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
 from node.store.erasures import Erasure
 from node.store.payloads import State
@@ -265,6 +265,16 @@ class Exchange(Outgoing):
             if one.positions:
                 gone = int.from_bytes(one.positions, "little")
                 erase.drop_part(self.stores, one.entry, gone, self.trust, self.reader, self.author.randomness)
+
+    def carry_out(self, hashes: Sequence[HeaderHash], now_ms: int) -> None:
+        """Of what these withdrawals take back nothing is here any more."""
+        duties.set_erased(self.stores.ledger, hashes, now_ms)
+        self.stores.commit("ledger")
+
+    def tidy_duties(self, before_ms: int) -> None:
+        """Nobody waits any more for answers to what came before that."""
+        if duties.drop_before(self.stores.ledger, before_ms):
+            self.stores.commit("ledger")
 
     def compact(self) -> bool:
         """So that no page of keys or ledger shows what was erased; whether nothing stood in the way.
