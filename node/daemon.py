@@ -43,6 +43,7 @@ from node.rpc.server import Listener
 from node.rpc.signing import SigningServicer
 from node.rpc.tls import Leaf, Pins, TlsState
 from node.rpc.tools import ToolsServicer
+from node.rpc.withdrawals import WithdrawalsServicer
 from node.runtime import dialing, succession
 from node.runtime.amending import Amending
 from node.runtime.duties import Duties
@@ -254,7 +255,8 @@ class Daemon:
     def _listen(self) -> list[Listener]:
         staging = Staging(self.config.data_folder)
         matching = Matching(self.threads, self.writer, self.clock)
-        tools = ToolsServicer(Publishing(self.saying), self.listing, self.following, matching, staging, self.saying)
+        publishing = Publishing(self.saying)
+        tools = ToolsServicer(publishing, self.listing, self.following, matching, staging, self.saying)
         admin = AdminServicer(
             self.approval,
             self.peering,
@@ -274,8 +276,9 @@ class Daemon:
         signing = SigningServicer(self.peering.embargo, self.writer, self.clock)
         peers = PeerServicer(self.peering.serve)
         holds = HoldsServicer(self.holding, self.clock)
+        withdrawals = WithdrawalsServicer(publishing, self.listing, self.saying, lambda: self.sweeping.masses)
         profiles = ProfilesServicer(self.profiling, self.writer, self.clock)
-        ours = (tools, admin, ChartersServicer(self.amending), members, forks, holds, signing, profiles)
+        ours = (tools, admin, ChartersServicer(self.amending), members, forks, holds, signing, profiles, withdrawals)
         meters = (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(

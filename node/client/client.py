@@ -28,6 +28,7 @@ from node.v1 import (
     record_pb2,
     signing_pb2_grpc,
     tools_pb2,
+    withdrawals_pb2_grpc,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from node.v1.membership_pb2_grpc import MembershipAsyncStub
     from node.v1.profile_pb2_grpc import ProfilesAsyncStub
     from node.v1.signing_pb2_grpc import SigningAsyncStub
+    from node.v1.withdrawals_pb2_grpc import WithdrawalsAsyncStub
 
 
 class Client:
@@ -114,6 +116,11 @@ class Client:
     def profiles(self) -> "ProfilesAsyncStub":
         """`tocsin.v1.Profiles`, likewise."""
         return profile_pb2_grpc.ProfilesStub(self._channel)
+
+    @property
+    def withdrawals(self) -> "WithdrawalsAsyncStub":
+        """`tocsin.v1.Withdrawals`, likewise."""
+        return withdrawals_pb2_grpc.WithdrawalsStub(self._channel)
 
     @property
     def _channel(self) -> "grpc.aio.Channel":

@@ -95,7 +95,7 @@ def _endorsed_role(trust: Trust, member_id: MemberId) -> int:
 def _state(trust: Trust, now: Roster, member_id: MemberId) -> str:
     if member_id in now.revoked:
         return REVOKED
-    if _has_left(trust, member_id):
+    if has_left(trust, member_id):
         return LEFT
     seat = now.seats.get(member_id)
     if seat is None:
@@ -103,7 +103,7 @@ def _state(trust: Trust, now: Roster, member_id: MemberId) -> str:
     return SUSPENDED if seat.suspended else MEMBER
 
 
-def _has_left(trust: Trust, member_id: MemberId) -> bool:
+def has_left(trust: Trust, member_id: MemberId) -> bool:
     """Its root retired every feed that it ever certified."""
     log = trust.logs.get(member_id)
     if log is None or not log.identity.nodes:

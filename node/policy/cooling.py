@@ -29,4 +29,4 @@ def cooling_ms(reason: int, *, items: int, live: int, pressing: int, suspended: 
 
 def is_mass(items: int, live: int) -> bool:
     """Whether people should know that so much of so much was taken back within an hour: it may be a thief who does."""
-    return items > MASS_ITEMS or (items >= ALARMING_ITEMS and items * 2 >= live)
+    return (items >= ALARMING_ITEMS and items * 2 >= live) or items > MASS_ITEMS

@@ -15,7 +15,20 @@ from grpc_reflection.v1alpha import reflection
 
 from node.errors import ConfigError
 from node.feed.keys import MemberId
-from node.rpc import admin, channel, charter, forks, holds, levels, membership, peer, profiles, signing, tools
+from node.rpc import (
+    admin,
+    channel,
+    charter,
+    forks,
+    holds,
+    levels,
+    membership,
+    peer,
+    profiles,
+    signing,
+    tools,
+    withdrawals,
+)
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
 from node.rpc.peer import PeerServicer
@@ -30,6 +43,7 @@ from node.v1 import (
     profile_pb2_grpc,
     signing_pb2_grpc,
     tools_pb2_grpc,
+    withdrawals_pb2_grpc,
 )
 
 # By name: the servicer's class, and how it is added to a server. Those of our own tools and people.
@@ -44,6 +58,10 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
     "tocsin.v1.Forks": (forks_pb2_grpc.ForksServicer, forks_pb2_grpc.add_ForksServicer_to_server),
     "tocsin.v1.Holds": (holds_pb2_grpc.HoldsServicer, holds_pb2_grpc.add_HoldsServicer_to_server),
     "tocsin.v1.Profiles": (profile_pb2_grpc.ProfilesServicer, profile_pb2_grpc.add_ProfilesServicer_to_server),
+    "tocsin.v1.Withdrawals": (
+        withdrawals_pb2_grpc.WithdrawalsServicer,
+        withdrawals_pb2_grpc.add_WithdrawalsServicer_to_server,
+    ),
     "tocsin.v1.Signing": (signing_pb2_grpc.SigningServicer, signing_pb2_grpc.add_SigningServicer_to_server),
 }
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
@@ -62,6 +80,7 @@ OURS: Mapping[str, Access] = {
     **holds.ACCESS,
     **profiles.ACCESS,
     **signing.ACCESS,
+    **withdrawals.ACCESS,
     **_BESIDE,
 }
 Meters: TypeAlias = Sequence[Meter]

@@ -1,7 +1,7 @@
 """Receipts: what other members said they did about withdrawals of our own. A projection like the rest of the index."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -64,6 +64,11 @@ def about(index: sa.Connection, feed_id: FeedId, first_seq: int, last_seq: int) 
         (feed_id, first_seq, last_seq),
     )
     return (Receipt(*row) for row in rows)
+
+
+def placed(one: Receipt, about_feed: FeedId, last_seq: int) -> Receipt:
+    """The same, where what it answers has come by now."""
+    return replace(one, about_feed=about_feed, last_seq=last_seq, first_seq=one.first_seq or last_seq)
 
 
 def clear(index: sa.Connection) -> None:
