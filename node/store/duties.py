@@ -85,8 +85,8 @@ class Target:
     """What is here of what a withdrawal is about. ``feed_id`` is of the target; None: it is not known here."""
 
     feed_id: FeedId | None
-    present: bool  # something of it can still be read, served or fetched
-    erased: bool
+    present: bool  # something of it can still be read or served
+    erased: bool  # it was here when it was taken back
     missing: bool  # and wanted
     gone: int  # places of it that were erased, as bits
 
@@ -96,8 +96,8 @@ def targets(ledger: sa.Connection, limit: int) -> dict[HeaderHash, Target]:
     rows = driver.rows(
         ledger,
         "SELECT d.hash, e.feed_id, p.state IN (2, 3, 5) OR EXISTS (SELECT 1 FROM chunk c WHERE c.hash = p.hash),"
-        " p.state = 4, p.state = 0, r.positions FROM duty d LEFT JOIN entry e ON e.hash = d.target"
-        " LEFT JOIN payload p ON p.hash = d.target LEFT JOIN remainder r ON r.hash = d.target"
+        " p.state = 4 AND p.reason = 'withdrawal', p.state = 0, r.positions FROM duty d"
+        " LEFT JOIN entry e ON e.hash = d.target LEFT JOIN payload p ON p.hash = d.target LEFT JOIN remainder r ON r.hash = d.target"
         " WHERE length(d.target) = 32 ORDER BY d.feed_id, d.seq, d.hash LIMIT ?",
         (limit,),
     )
@@ -113,7 +113,8 @@ def of_list(ledger: sa.Connection, feeds: Sequence[FeedId], list_id: bytes) -> t
     """Whether some record of a list is here, and whether some was erased."""
     row = driver.row(
         ledger,
-        "SELECT max(p.state IN (2, 3, 5) OR EXISTS (SELECT 1 FROM chunk c WHERE c.hash = p.hash)), max(p.state = 4)"
+        "SELECT max(p.state IN (2, 3, 5) OR EXISTS (SELECT 1 FROM chunk c WHERE c.hash = p.hash)),"
+        " max(p.state = 4 AND p.reason = 'withdrawal')"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.list_id = ?"
         f" AND e.feed_id IN ({','.join('?' * len(feeds))})",
         (list_id, *feeds),

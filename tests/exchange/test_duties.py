@@ -10,6 +10,7 @@ import pytest
 from node.exchange import consult, drafts, due, erase, withdrawals
 from node.exchange.duties import Answering, Owed
 from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
 from node.feed import header as headers
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
@@ -121,6 +122,18 @@ def test_who_held_nothing_says_so_and_that_is_all(node: Exchange, author: Exchan
     assert duties.every(node.stores.ledger, 10) == []
 
 
+def test_what_is_erased_at_once_and_was_never_here_counts_as_never_held(
+    node: Exchange, author: Exchange, answering: Answering
+) -> None:
+    (letter,) = said(author, items_of(range(10)))
+    take(node, [Letter(header=letter.header, signature=letter.signature, box=letter.box)])
+    take(node, said(author, drafts.withdrawal(hash_of(node, letter), 0, AT_RISK)))
+    assert answer(node, answering, BASE_MS)[0] == []
+    assert payloads.state(node.stores.ledger, hash_of(node, letter)) is State.ERASED
+    (found,) = answer(node, answering, BASE_MS + receipts.PRESSING_DELAY_MS)[0]
+    assert (found.ground, found.erased_ms) == (Ground.HELD_NOTHING, 0)
+
+
 def test_another_feed_that_names_it_is_owed_nothing(
     node: Exchange, author: Exchange, answering: Answering, tmp_path: Path, world: Federation
 ) -> None:
@@ -151,7 +164,7 @@ def test_answers_stay_within_a_bound_and_nothing_is_lost(
 def test_a_death_at_any_commit_of_an_answer_leaves_one(
     node: Exchange, author: Exchange, answering: Answering, commits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sign journal, boxes, ledger: what was signed strikes the duty out at the start, what was not is owed still."""
+    """What was signed strikes the duty out, at the start if need be; what was not is owed still."""
     (letter,) = said(author, items_of(range(10)))
     take(node, [letter, *said(author, drafts.withdrawal(hash_of(node, letter), 0b1, MISTAKE))])
     left = [commits]
@@ -262,7 +275,7 @@ def test_a_hold_shows_its_ground_and_until_when(node: Exchange, author: Exchange
     held = header_pb2.Receipt(
         entry=hash_of(node, taken), restricted_ms=BASE_MS, ground=Ground.KEPT_BY_LAW, until_ms=BASE_MS + HOUR_MS
     ).SerializeToString(deterministic=True)
-    node.publish([drafts.Draft(Kind.RECEIPT, headers.NORMAL, held)], BASE_MS)
+    node.publish([Draft(Kind.RECEIPT, headers.NORMAL, held)], BASE_MS)
     (row,) = duties.every(node.stores.ledger, 10)
     assert row.said, "that it restricts is said; that it is gone, some day, is not"
     take(author, receipts_of(node))
