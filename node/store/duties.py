@@ -97,7 +97,8 @@ def targets(ledger: sa.Connection, limit: int) -> dict[HeaderHash, Target]:
         ledger,
         "SELECT d.hash, e.feed_id, p.state IN (2, 3, 5) OR EXISTS (SELECT 1 FROM chunk c WHERE c.hash = p.hash),"
         " p.state = 4 AND p.reason = 'withdrawal', p.state = 0, r.positions FROM duty d"
-        " LEFT JOIN entry e ON e.hash = d.target LEFT JOIN payload p ON p.hash = d.target LEFT JOIN remainder r ON r.hash = d.target"
+        " LEFT JOIN entry e ON e.hash = d.target LEFT JOIN payload p ON p.hash = d.target"
+        " LEFT JOIN remainder r ON r.hash = d.target"
         " WHERE length(d.target) = 32 ORDER BY d.feed_id, d.seq, d.hash LIMIT ?",
         (limit,),
     )
