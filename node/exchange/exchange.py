@@ -110,7 +110,7 @@ class Exchange(Outgoing):
         checked = restored.without_older(checked, self.restored)
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
         self.trust = admitted.trust
-        self._keep_erased([one.header.hash for one in checked.entries if one.payload])
+        self._keep_erased([one.header.hash for one in checked.entries if one.header.has_payload])
         restored.keep_back(self.stores, self.erasures, self.restored, checked.entries, now_ms)
         if self.aside.vouch(admitted.heads, source):
             return replace(admitted, arrived=frozenset({True, False}))

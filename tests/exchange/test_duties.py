@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node.exchange import consult, drafts, due, erase, withdrawals
+from node.exchange import consult, drafts, due, erase, standing, withdrawals
+from node.exchange import trust as trusts
 from node.exchange.duties import Answering, Owed
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -19,13 +20,13 @@ from node.feed.statements import Bound, Receipt
 from node.policy import receipts
 from node.policy.cooling import DAY_MS, HOUR_MS
 from node.policy.receipts import Ground
-from node.store import duties, ledger, payloads
+from node.store import duties, index, ledger, payloads
 from node.store.payloads import State
-from node.v1 import header_pb2, withdrawals_pb2
+from node.v1 import header_pb2, record_pb2, withdrawals_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import hash_of, said, take
-from tests.exchange.test_standing import LIST, items_of
-from tests.simulator.members import BASE_MS, Federation
+from tests.exchange.test_standing import LIST, items_of, standing_values
+from tests.simulator.members import BASE_MS, Federation, SeededWrapping
 
 MISTAKE, AT_RISK = 1, 6
 SOON_MS = BASE_MS + receipts.DELAY_MS + receipts.SPREAD_MS  # by then every member has answered
@@ -282,6 +283,117 @@ def test_a_hold_shows_its_ground_and_until_when(node: Exchange, author: Exchange
     found = status(author, BASE_MS, LIST.hex())
     (kept,) = [one for one in found.answers if one.state == "kept"]
     assert (kept.ground, kept.until_ms, found.withdrawal.kept) == (Ground.KEPT_BY_LAW, BASE_MS + HOUR_MS, 1)
+
+
+def test_who_has_no_seat_any_more_is_shown_and_not_waited_for(
+    node: Exchange, author: Exchange, answering: Answering
+) -> None:
+    (letter,) = said(author, items_of(range(10)))
+    take(node, [letter, *said(author, drafts.withdrawal(hash_of(node, letter), 0b1, MISTAKE))])
+    answer(node, answering, SOON_MS)
+    take(author, receipts_of(node))
+    assert status(author, SOON_MS).withdrawal.members == 24
+    seen = consult.view(author.trust, author.follows, SOON_MS)
+    gone = {one: seat for one, seat in seen.roster.seats.items() if one != node.reader.member_id}
+    later = replace(seen, roster=replace(seen.roster, seats=gone))
+    (only,), _ = withdrawals.every(author.stores, later)
+    assert (only.members, only.unanswered) == (23, 23)
+    found = withdrawals.one(author.stores, later, only.reference)
+    assert [(one.state, one.beside) for one in found.answers if one.state != "silent"] == [("restricted", True)]
+
+
+# ---- Crises, and records in the place of others
+
+
+def crisis_of(node: Exchange, now_ms: int) -> str:
+    while node.project():
+        pass
+    (found,) = consult.crises(node.stores, consult.view(node.trust, node.follows, now_ms), "", exercises=True)
+    return found.state
+
+
+def declared(object_id: bytes) -> Draft:
+    crisis = record_pb2.Crisis(title="x", ends_ms=BASE_MS + 2 * DAY_MS)
+    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=object_id, crisis=crisis)
+    return Draft(
+        Kind.DECLARATION,
+        headers.URGENT,
+        record=record.SerializeToString(),
+        object_id=object_id,
+        expires_ms=BASE_MS + 9 * DAY_MS,
+    )
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_crisis_is_taken_back_before_or_after_it_came_and_is_erased(
+    node: Exchange, author: Exchange, answering: Answering, first: bool
+) -> None:
+    (letter,) = said(author, declared(b"c" * 16))
+    (taken,) = said(author, drafts.object_withdrawal(b"c" * 16, MISTAKE))
+    bare = Letter(header=letter.header, signature=letter.signature)
+    for one in ([bare], [taken], [letter]) if first else ([letter], [taken]):
+        take(node, one)
+    assert crisis_of(node, BASE_MS) == "withdrawn"
+    answer(node, answering, BASE_MS + HOUR_MS - 1)
+    assert payloads.state(node.stores.ledger, hash_of(node, letter)) is State.PRESENT
+    answer(node, answering, BASE_MS + HOUR_MS)
+    assert payloads.state(node.stores.ledger, hash_of(node, letter)) is State.ERASED
+
+
+def test_a_crisis_is_taken_back_by_what_stands_alone(node: Exchange, author: Exchange) -> None:
+    (letter,) = said(author, declared(b"c" * 16))
+    (taken,) = said(author, drafts.object_withdrawal(b"c" * 16, MISTAKE))
+    take(node, [letter, taken])
+    row = ledger.entry(node.stores.ledger, hash_of(node, taken))
+    assert row is not None
+    assert crisis_of(node, BASE_MS) == "withdrawn"
+    node.trust = trusts.with_fork(node.trust, row.feed_id, row.seq, parts=True)
+    assert crisis_of(node, BASE_MS) != "withdrawn"
+
+
+def test_a_record_for_fewer_readers_restricts_the_old_one_at_once_and_erases_it_an_hour_later(
+    node: Exchange, author: Exchange, answering: Answering
+) -> None:
+    """How an audience is narrowed, or a mark raised."""
+    (old,) = said(author, items_of(range(10)))
+    draft = items_of(range(10), replaces=[hash_of(author, old)])
+    kems = tuple(boxes_of(one) for one in (node, author))
+    narrow = replace(draft, carriage=headers.SEALED_RELAY, readers=kems)
+    (new,) = said(author, narrow)
+    take(node, [old, new])
+    assert standing_values(node) == set(range(10))
+    shown = index.of_kinds(node.stores.index, [Kind.ITEMS])
+    (restricted,) = [one for one in shown if standing.restriction(node.stores, one, node.trust).reason]
+    assert restricted.hash == hash_of(node, old)
+    answer(node, answering, BASE_MS + HOUR_MS - 1)
+    assert payloads.state(node.stores.ledger, hash_of(node, old)) is State.PRESENT
+    answer(node, answering, BASE_MS + HOUR_MS)
+    assert payloads.state(node.stores.ledger, hash_of(node, old)) is State.ERASED
+    assert standing_values(node) == set(range(10))
+
+
+def boxes_of(one: Exchange) -> bytes:
+    return SeededWrapping.public(one.reader.private_keys[0])
+
+
+# ---- A thief who takes everything back
+
+
+def test_a_mass_withdrawal_is_told_until_it_is_undone_or_carried_out(node: Exchange, author: Exchange) -> None:
+    (letter,) = said(author, items_of(range(150)))
+    hash_ = hash_of(node, letter)
+    take(node, [letter, *said(author, drafts.object_withdrawal(LIST, MISTAKE))])
+    assert standing_values(node) == set()
+    seen = consult.view(node.trust, node.follows, BASE_MS + HOUR_MS)
+    (mass,) = due.withdrawn(node.stores, seen).masses
+    assert (mass.member_id, mass.items, mass.ends_ms) == (author.reader.member_id, 150, BASE_MS + DAY_MS)
+    row = ledger.entry(node.stores.ledger, hash_)
+    assert row is not None
+    end = Bound(row.feed_id, row.seq, hash_)
+    node.trust = replace(node.trust, marks=node.trust.marks.merge(Marks(ends=frozenset({end}))))
+    undone = due.withdrawn(node.stores, consult.view(node.trust, node.follows, BASE_MS + 2 * DAY_MS))
+    assert (undone.masses, undone.erasures) == ((), ())
+    assert standing_values(node) == set(range(150)), "nothing is lost"
 
 
 # ---- What was never here

@@ -203,7 +203,7 @@ def absorbed(node: Node) -> None:
     disk = node.disk
     for hash_ in node.erasures.whole:
         state = payloads.state(disk.ledger, hash_)
-        assert state in (None, State.ERASED), f"I9: what was erased is {state.name if state else ''} again"
+        assert state in (None, State.ERASED), f"I9: what was erased is {state!r} again"
         assert payloads.box(disk.keys, hash_) is None, "I9: a key of what was erased is left"
         assert not payloads.has_chunks(disk.ledger, hash_), "I9: ciphertext of what was erased is left"
     for hash_, gone in node.erasures.parts.items():
