@@ -99,8 +99,11 @@ class Erasing:
             withdrawal = drafts.object_withdrawal(list_id, AT_RISK)
             self._later(2, 6, lambda: self._take_back(author, withdrawal, "a list was taken back"))
         else:
-            part = drafts.withdrawal(hash_, 0b101, AT_RISK)
-            self._later(2, 5, lambda: self._take_back(author, part, "a record was taken back in part"))
+            if (
+                author is not self.world.authors[0]
+            ):  # a copy that signs no more could not say the rest, which nobody serves
+                part = drafts.withdrawal(hash_, 0b101, AT_RISK)
+                self._later(2, 5, lambda: self._take_back(author, part, "a record was taken back in part"))
             whole = drafts.withdrawal(hash_, 0, AT_RISK)
             self._later(6, 10, lambda: self._take_back(author, whole, "a record was taken back whole"))
 
