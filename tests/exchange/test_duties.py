@@ -314,7 +314,8 @@ def crisis_of(node: Exchange, now_ms: int) -> str:
 
 def declared(object_id: bytes) -> Draft:
     crisis = record_pb2.Crisis(title="x", ends_ms=BASE_MS + 2 * DAY_MS)
-    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=object_id, crisis=crisis)
+    marked = record_pb2.Handling(tlp=2)
+    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=object_id, handling=marked, crisis=crisis)
     return Draft(
         Kind.DECLARATION,
         headers.URGENT,

@@ -83,7 +83,9 @@ class Erasing:
     def _publish(self, author: Node, list_id: bytes, life_ms: int = 0, *, whole_list: bool = False) -> None:
         digests = sorted(self.random.randbytes(32) for _ in range(ITEMS))
         packed = record_pb2.Items(kind="sha256", digests=b"".join(digests))
-        record = record_pb2.Record(kind=Kind.ITEMS, object_id=list_id, items=packed).SerializeToString()
+        record = record_pb2.Record(
+            kind=Kind.ITEMS, object_id=list_id, handling=record_pb2.Handling(tlp=2), items=packed
+        ).SerializeToString()
         ends_ms = ms(self.world.now) + (life_ms or LONG_MS)
         draft = Draft(Kind.ITEMS, NORMAL, record=record, object_id=list_id, expires_ms=ends_ms)
         if not self._say(author, [draft]):
