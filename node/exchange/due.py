@@ -10,7 +10,7 @@ from node.exchange.consult import View
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.marks import Standing
 from node.policy import cooling
-from node.store import index, ledger, payloads, remainders, restrictions
+from node.store import index, ledger, left, payloads, remainders, restrictions
 from node.store.erasures import Erasure, Reason
 from node.store.index import Record
 from node.store.restrictions import Said, Withdrawal
@@ -151,7 +151,7 @@ def _beyond(
     """Of what was taken back as a whole, what the index does not have: never fetched, dropped, or kept for peers."""
     whole = sorted({target for (target, _), part in said.items() if any(not one.positions for one in part.withdrawals)})
     found: dict[About, list[HeaderHash]] = defaultdict(list)
-    for target, hash_, feed_id in payloads.left_of(stores.ledger, whole):
+    for target, hash_, feed_id in left.of(stores.ledger, whole):
         feed = seen.trust.feeds.get(feed_id)
         if feed is not None and hash_ not in shown:
             found[target, feed.member_id].append(hash_)

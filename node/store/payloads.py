@@ -11,7 +11,6 @@ from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.store import driver
 from node.store.arrivals import Cursor
 
-TARGETS_AT_A_TIME = 500
 NEVER_HELD = "never held"  # beside the reasons why something was erased
 
 
@@ -241,21 +240,6 @@ def of_list(connection: sa.Connection, feeds: Sequence[FeedId], list_id: ObjectI
         (list_id, *feeds, limit),
     )
     return [row[0] for row in rows]
-
-
-def left_of(connection: sa.Connection, targets: Sequence[bytes]) -> list[tuple[bytes, HeaderHash, FeedId]]:
-    """Of these entries and lists, all payloads, and places for them, that are not erased: whose, which, where said."""
-    found = list[tuple[bytes, HeaderHash, FeedId]]()
-    statement = (
-        "SELECT {0}, p.hash, e.feed_id FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state != 4"
-        " AND {0} IN ({1}) ORDER BY p.rowid"
-    )
-    for start in range(0, len(targets), TARGETS_AT_A_TIME):
-        part = targets[start : start + TARGETS_AT_A_TIME]
-        for column in ("p.hash", "p.list_id"):
-            rows = driver.rows(connection, statement.format(column, ",".join("?" * len(part))), part)
-            found += [(row[0], row[1], row[2]) for row in rows]
-    return found
 
 
 def move_list(
