@@ -17,7 +17,7 @@ import structlog
 
 from node import systemd
 from node.config import Config
-from node.custody import charters, custodian, folder, issuer, joining, renewal
+from node.custody import charters, custodian, folder, issuer, joining, policies, renewal
 from node.custody.folder import NodeKeys
 from node.errors import ConfigError
 from node.exchange import project
@@ -38,6 +38,7 @@ from node.rpc.gate import Gate
 from node.rpc.holds import HoldsServicer
 from node.rpc.membership import MembershipServicer
 from node.rpc.peer import PeerServicer
+from node.rpc.policies import Here, PoliciesServicer
 from node.rpc.profiles import ProfilesServicer
 from node.rpc.server import Listener
 from node.rpc.signing import SigningServicer
@@ -167,9 +168,8 @@ class Daemon:
 
     def _look(self) -> Looking:
         program = self._self().program
-        return Looking(
-            self.peering, self.approval, self.writer, self.reading, self.clock, program, lambda: self.leaf_ends
-        )
+        parts = (self.peering, self.approval, self.writer, self.reading, self.sweeping)
+        return Looking(*parts, self.clock, program, lambda: self.leaf_ends)
 
     def _self(self) -> Self:
         return Self(
@@ -262,6 +262,7 @@ class Daemon:
             self.peering,
             self.writer,
             self.reading,
+            self.sweeping,
             self.clock,
             self.cards,
             self._own_status,
@@ -277,8 +278,11 @@ class Daemon:
         peers = PeerServicer(self.peering.serve)
         holds = HoldsServicer(self.holding, self.clock)
         withdrawals = WithdrawalsServicer(publishing, self.listing, self.saying, lambda: self.sweeping.masses)
+        here = Here(self.config.data_folder, policies.write, policies.source)
+        kept = PoliciesServicer(self.writer, self.projecting, self.reading, self.clock, here)
         profiles = ProfilesServicer(self.profiling, self.writer, self.clock)
-        ours = (tools, admin, ChartersServicer(self.amending), members, forks, holds, signing, profiles, withdrawals)
+        beside = (holds, signing, kept, profiles, withdrawals)
+        ours = (tools, admin, ChartersServicer(self.amending), members, forks, *beside)
         meters = (self.looking.meter,) if self.looking else ()
         return [
             server.listen_for_peers(
@@ -307,6 +311,7 @@ class Daemon:
             peers=self.peers_listen,
             tools=self.tools_listen,
             socket=str(self.config.socket),
+            policy=policies.source(self.config.data_folder, self.writer.keep.policy),
         )
         systemd.notify(systemd.READY)
         self.ready.set()
@@ -362,7 +367,7 @@ class Daemon:
             peers_listen=self.peers_listen,
             tools_listen=self.tools_listen,
             data_folder=str(self.config.data_folder),
-            resident_bytes=_resident_bytes(),
+            resident_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
 
 
@@ -393,7 +398,3 @@ async def serve(config: Config) -> None:
 
 def _with_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
-
-
-def _resident_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -22,6 +22,7 @@ from node.v1 import (
     forks_pb2,
     holds_pb2,
     membership_pb2,
+    policy_pb2,
     profile_pb2,
     record_pb2,
     tools_pb2,
@@ -149,6 +150,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 },
             }
         ),
+        **_policy(letters),
         "key show": _record(
             {
                 "member": HEX,
@@ -263,6 +265,24 @@ def _lists(letters: "Letters") -> dict[str, Schema]:
             "description": "With --show a document on a line for each match, and behind them the numbers.",
             "oneOf": [_record(item), compared],
         },
+    }
+
+
+def _policy(letters: "Letters") -> dict[str, Schema]:
+    policy = letters.spread(policy_pb2.PolicyView, {"text": TEXT})
+    place = {"anyOf": [NUMBER, {"type": "null"}], "description": "Of an item; null: the whole record."}
+    return {
+        "policy check": _record(
+            {
+                "name": TEXT,
+                "policy_id": HEX,
+                "rules": NUMBER,
+                "warnings": _many(_record({"line": NUMBER, "words": TEXT})),
+            }
+        ),
+        "policy show": policy,
+        "policy explain": letters.spread(policy_pb2.ExplainKeepingResponse, {"position": place}),
+        "policy preview": letters.spread(policy_pb2.PreviewPolicyResponse, {"policy": policy}),
     }
 
 

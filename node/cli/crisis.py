@@ -246,6 +246,7 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
     said = found.crisis
     printing.print_fields(
         [
+            ("warning", found.notice),
             ("by", found.member_name),
             ("call", contacts.out_of_hours(owner)),
             ("summary", personal.mask(said.summary)),

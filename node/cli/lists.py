@@ -97,6 +97,7 @@ def show(name: str, folder: Path, as_json: bool) -> None:
     printing.print_fields(
         [
             ("withdrawn", found.withdrawn),
+            ("warning", found.notice),
             ("by", found.member_name),
             ("description", said.description),
             ("kind", ", ".join(said.kinds)),

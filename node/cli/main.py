@@ -25,6 +25,7 @@ COMMANDS = {  # name: module, attribute
     "identity": ("node.cli.identity", "identity"),
     "log": ("node.cli.log", "log"),
     "index": ("node.cli.index", "index"),
+    "policy": ("node.cli.policy", "policy"),
     "erase": ("node.cli.erase", "erase"),
     "hold": ("node.cli.hold", "hold"),
     "status": ("node.cli.status", "status"),

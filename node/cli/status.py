@@ -128,6 +128,7 @@ def _details(found: "admin_pb2.GetStatusResponse", ruled: str, lists: int, activ
         ("unmarked", _unmarked(found)),
         ("quotas", _quotas(found.quotas)),
         ("signing", timekeeping.words(found.signing)),
+        ("policy", _keeping(found.keeping)),
         ("clock", _clock(found)),
         ("certificate", f"until {printing.moment(found.certificate_ends_ms)}, renewed before by itself"),
         ("listens", f"peers {found.peers_listen}, tools {found.tools_listen}"),
@@ -158,6 +159,18 @@ def _quotas(found: "admin_pb2.QuotaView") -> str:
         parts.append(f"{found.slowed:,} of our own over our quota at peers")
     if found.needed_sync:
         parts.append(f"slow peers hung up on {found.needed_sync:,} times")
+    return ", ".join(parts)
+
+
+def _keeping(found: "admin_pb2.KeepingView") -> str:
+    """The policy in force, and how far what is over by it is erased."""
+    parts = [found.policy]
+    if found.overdue:
+        parts.append(f"{found.overdue:,} OVERDUE since {printing.moment(found.overdue_since_ms)}")
+    else:
+        parts.append(f"nothing overdue, last swept {printing.moment(found.swept_ms)}")
+    if found.deciding:
+        parts.append("deciding anew until when things are kept")
     return ", ".join(parts)
 
 

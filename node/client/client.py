@@ -24,6 +24,7 @@ from node.v1 import (
     forks_pb2_grpc,
     holds_pb2_grpc,
     membership_pb2_grpc,
+    policy_pb2_grpc,
     profile_pb2_grpc,
     record_pb2,
     signing_pb2_grpc,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from node.v1.forks_pb2_grpc import ForksAsyncStub
     from node.v1.holds_pb2_grpc import HoldsAsyncStub
     from node.v1.membership_pb2_grpc import MembershipAsyncStub
+    from node.v1.policy_pb2_grpc import PoliciesAsyncStub
     from node.v1.profile_pb2_grpc import ProfilesAsyncStub
     from node.v1.signing_pb2_grpc import SigningAsyncStub
     from node.v1.withdrawals_pb2_grpc import WithdrawalsAsyncStub
@@ -106,6 +108,11 @@ class Client:
     def holds(self) -> "HoldsAsyncStub":
         """`tocsin.v1.Holds`, likewise."""
         return holds_pb2_grpc.HoldsStub(self._channel)
+
+    @property
+    def policies(self) -> "PoliciesAsyncStub":
+        """`tocsin.v1.Policies`, likewise."""
+        return policy_pb2_grpc.PoliciesStub(self._channel)
 
     @property
     def signing(self) -> "SigningAsyncStub":

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from node.config import FILE_NAME, Config
-from node.custody import files, folder, looking
+from node.custody import files, folder, looking, policies
 from node.errors import ConfigError, Refused
 from node.exchange import consult
 from node.exchange.trust import Trust
@@ -27,7 +27,7 @@ from node.store.stores import Stores
 VERSION = 1
 MANIFEST = "manifest.json"
 LEDGER = "ledger.db"
-IN_DATA = (LEDGER, ERASURES, folder.CHARTER)  # all others lie beside the data folder
+IN_DATA = (LEDGER, ERASURES, folder.CHARTER, policies.FILE)  # all others lie beside the data folder
 MANIFEST_BYTES_MAX = 1 << 20
 CARD_SUFFIX = ".card"
 
@@ -71,7 +71,8 @@ def write(config: Config, path: Path, now_ms: int) -> Manifest:
             log = trust.logs[folder.read_member(config.data_folder)]
             snapshot.write(config.data_folder / LEDGER, Path(place) / LEDGER)
         # Behind the ledger: what is erased in that has been in this journal before.
-        kept = [config.data_folder / ERASURES, config.data_folder / folder.CHARTER, config.folder / FILE_NAME]
+        kept = [config.data_folder / name for name in IN_DATA if name != LEDGER]
+        kept.append(config.folder / FILE_NAME)
         kept += sorted(config.folder.glob(f"*{CARD_SUFFIX}"))
         found = [Path(place) / LEDGER, *(_copy(path, Path(place)) for path in kept if path.exists())]
         manifest = Manifest(

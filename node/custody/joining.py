@@ -12,7 +12,7 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import charters, files, folder, host, identities, renewal
+from node.custody import charters, files, folder, host, identities, policies, renewal
 from node.custody.folder import NodeKeys
 from node.custody.identities import Act
 from node.custody.invites import Invite
@@ -58,6 +58,7 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
             ledger.write_meta(opened.ledger, "store_id", secrets.token_bytes(STORE_ID_BYTES))  # noqa: TID251 - custody
             opened.commit("ledger")
         journal = FileJournal(config.data_folder / folder.JOURNAL)
+        policy = policies.load(config.data_folder, opened, charter, node.member_id)
         erasures = FileErasures(config.data_folder / FILE, charter.federation_id)
     except BaseException:
         opened.close()
@@ -71,7 +72,14 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
         former=node.former_feeds,
         in_place=host.is_unchanged(config.data_folder),
     )
-    return Exchange(opened, trusts.begin(charter), author, erasures, follow_all=config.lists_follow == "all")
+    return Exchange(
+        opened,
+        trusts.begin(charter),
+        author,
+        erasures,
+        follow_all=config.lists_follow == "all",
+        policy=policy,
+    )
 
 
 def _check_bound(config: Config, opened: Stores, charter: Charter) -> None:

@@ -13,7 +13,7 @@ from nacl.signing import SigningKey
 
 from node import config
 from node.content import names
-from node.custody import files, folder, issuer, passphrase
+from node.custody import files, folder, issuer, passphrase, policies
 from node.custody.folder import NODE_ID_BYTES, NodeKeys
 from node.custody.passphrase import MODERATE, Cost
 from node.errors import ConfigError, Malformed, Refused
@@ -77,6 +77,7 @@ def create(
         passphrase.seal_file(draft / ROOT_KEY, "root", bytes(root), words, cost)
         passphrase.seal_file(draft / NEXT_ROOT_KEY, "root", bytes(next_root), words, cost)
         folder.create_folder(draft / DATA, node)
+        policies.write(draft / DATA, policies.shipped(role))
         text = config.render(name, listen=listen, address=address, tools_listen=tools_listen)
         config.decode(text.encode(), place / config.FILE_NAME)  # what was asked for must also be read
         files.replace_public(draft / config.FILE_NAME, text.encode())

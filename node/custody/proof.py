@@ -14,8 +14,7 @@ from node.content import hashes
 from node.custody import joining
 from node.exchange import references
 from node.exchange.references import Address
-from node.feed import statements
-from node.store import erasures, index, payloads, remainders, stores
+from node.store import digests, erasures, index, payloads, remainders, stores
 from node.store.erasures import Erasure
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -63,10 +62,8 @@ def prove(config: Config, typed: str, values: Sequence[str] = ()) -> Proof:
         left = tuple(_left(opened, address))
     finally:
         opened.close()
-    line, found = next(
-        ((i, one) for i, one in reversed(list(enumerate(rows, 1))) if _covers(one, address)),
-        (0, None),
-    )
+    about = [i for i, one in enumerate(rows, 1) if erasures.covers(one, address.entry, address.position)]
+    line, found = (about[-1], rows[about[-1] - 1]) if about else (0, None)
     needles = sorted({needle for value in values for needle in _forms(value)})
     paths = sorted(path for path in config.data_folder.rglob("*") if path.is_file()) if needles else []
     shown = tuple(one for path in paths for one in _search(path, needles))
@@ -85,20 +82,12 @@ def _left(opened: Stores, address: Address) -> Iterator[str]:
     elif state is not State.ERASED:
         yield f"the payload is in state {state.name.lower() if state is not None else 'unknown'}"
     number = index.number(opened.index, address.entry)
-    if number is not None and (address.position is None or index.has_place(opened.digests, number, address.position)):
+    if number is not None and (address.position is None or digests.has_place(opened.digests, number, address.position)):
         yield "the index has it"
     if left is None and payloads.box(opened.keys, address.entry) is not None:
         yield "its key box is still here"
     if left is None and payloads.has_chunks(opened.ledger, address.entry):
         yield "ciphertext of it is still here"
-
-
-def _covers(one: Erasure, address: Address) -> bool:
-    if one.entry != address.entry:
-        return False
-    return not one.positions or (
-        address.position is not None and address.position in statements.positions(one.positions)
-    )
 
 
 def _forms(value: str) -> Iterator[bytes]:

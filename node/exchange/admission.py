@@ -16,7 +16,8 @@ from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.feed.kinds import Kind
 from node.feed.statements import Withdraw
 from node.policy.following import Follows
-from node.store import arrivals, ledger, payloads, relays
+from node.store import arrivals, halts, ledger, payloads, relays
+from node.store.halts import Halt
 from node.store.ledger import ForkRow, Row
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -63,12 +64,15 @@ class Admission:
         self.beside: set[HeaderHash] = set()
         self.chained: dict[tuple[FeedId, int], Entry] = {}
         self.seen: set[HeaderHash] = set()
+        self.halts: list[Halt] = []
 
     def take(self, verified: Verified) -> None:
         """Find the entry's place and note what to write."""
         header = verified.header
         place = chain.place(self.head(header.feed_id), header)
-        if place is not Place.KNOWN and self._is_stored(header.hash):
+        if place is Place.KNOWN and header.hash in self.seen:
+            return
+        if self._is_stored(header.hash):  # on whatever branch it is
             self._supplement(verified)
         elif self._is_elsewhere(header):
             self.keep_beside(verified)
@@ -150,12 +154,19 @@ class Admission:
             self.chained[header.feed_id, header.seq] = verified.entry
         self.trust = learn(self.trust, verified)
         self.entries.append(verified)
+        self._note_halt(header)
         if header.has_payload:
             self._add_payload(verified)
         else:
             self._spare_withdrawn(verified)
             owing.note(self.stores, verified, self.reader.member_id, self.now_ms)
             self._arrive(verified)
+
+    def _note_halt(self, header: Header) -> None:
+        """What is critical and not known halts its object from the header on, whether or not it can ever be read."""
+        is_shown = bool(header.object_id) and not kinds.is_identity(header.kind)
+        if is_shown and kinds.is_halting(header.kind) and header.created_ms <= self.now_ms + limits.FUTURE_MS_NEVER:
+            self.halts.append(halts.of(header))
 
     def _spare_withdrawn(self, verified: Verified) -> None:
         """What its author took back as a whole is not fetched any more."""
@@ -190,7 +201,7 @@ class Admission:
     def chain_ahead(self, feed_id: FeedId) -> None:
         """Headers kept above the gap, before or in this batch, that now follow the head."""
         above: dict[tuple[int, bytes], tuple[Header, int | None]] = {}
-        waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id)]
+        waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id, self.heads[feed_id].seq)]
         pending = [
             (row, i)
             for i, (row, _, chained) in enumerate(self.rows)
@@ -220,11 +231,8 @@ class Admission:
 
     def _take_known(self, verified: Verified) -> None:
         header = verified.header
-        if header.hash in self.seen:
-            return
         ours = self._entry_at(header.feed_id, header.seq)
-        if ours is None or ours.header.hash == header.hash or self._is_stored(header.hash):
-            self._supplement(verified)
+        if ours is None:
             return
         self.keep_beside(verified, proves=self.prove(ours, verified.entry))
         forked = self.trust.marks.forked_at(header.feed_id)

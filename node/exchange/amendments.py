@@ -11,13 +11,13 @@ from node.errors import Refused
 from node.exchange import documents
 from node.exchange.consult import View
 from node.exchange.publish import Draft
-from node.feed import entry, quorum, roster
+from node.feed import amendment, entry, quorum
+from node.feed.amendment import Proposal, Rules
 from node.feed.facts import Amended
 from node.feed.header import NORMAL
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
 from node.feed.quorum import Act, Quorums
-from node.feed.roster import Proposal, Rules
 from node.policy import effect, parameters, wording
 from node.policy.wording import People
 from node.store import ledger
@@ -58,7 +58,7 @@ class Meant:
 
 def history(seen: View) -> list[Proposal]:
     """Every amendment, by number and hash."""
-    return roster.history(seen.trust.charter, seen.trust.facts)
+    return seen.trust.amendments()
 
 
 def state(one: Proposal, every: Sequence[Proposal], present: Rules) -> State:
@@ -88,7 +88,7 @@ def signed_ms(stores: Stores, seen: View) -> dict[tuple[bytes, MemberId], int]:
         feed = seen.trust.feeds.get(row.feed_id)
         if feed is not None:
             header = entry.decode(row.body, row.signature, seen.trust.federation_id).header
-            hash_ = roster.amendment_hash(seen.trust.federation_id, header.statement)
+            hash_ = amendment.amendment_hash(seen.trust.federation_id, header.statement)
             found.setdefault((hash_, feed.member_id), header.created_ms)
     return found
 
@@ -272,7 +272,7 @@ def _would_win(one: Proposal, every: Sequence[Proposal], seen: View) -> bool:
 def _meant(seen: View, before: Rules, document: bytes, rows: bytes, text: bytes) -> Meant:
     letter = header_pb2.Amend(number=before.number + 1, previous=before.hash, document=document, quorums=rows)
     statement = letter.SerializeToString(deterministic=True)
-    hash_ = roster.amendment_hash(seen.trust.federation_id, statement)
+    hash_ = amendment.amendment_hash(seen.trust.federation_id, statement)
     quorums = {**before.quorums, **quorum.decode(rows)}
     return Meant(statement, hash_, Rules(quorums, document, letter.number, hash_), text)
 

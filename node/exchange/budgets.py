@@ -35,6 +35,7 @@ class Rules:
     """By what budgets are given, computed once for each state of the facts, and of the texts that they name."""
 
     facts: Facts
+    fallen: frozenset[HeaderHash]
     documents: Mapping[bytes, bytes]
     roster: Roster
     parameters: Parameters | None
@@ -42,7 +43,9 @@ class Rules:
 
 def rules(trust: Trust) -> Rules:
     """The rules in force, and who has a seat, whatever the time."""
-    return Rules(trust.facts, trust.documents, trust.roster(CLOCKLESS_MS), documents.rules_in_force(trust))
+    return Rules(
+        trust.facts, trust.fallen, trust.documents, trust.roster(CLOCKLESS_MS), documents.rules_in_force(trust)
+    )
 
 
 class _Direction:
@@ -184,6 +187,8 @@ class Budgets:
 
     def _seen(self) -> Rules:
         trust = self._trust()
-        if self._rules.facts is not trust.facts or self._rules.documents is not trust.documents:
-            self._rules = rules(trust)
+        seen = self._rules
+        if seen.facts is trust.facts and seen.fallen is trust.fallen and seen.documents is trust.documents:
+            return seen
+        self._rules = rules(trust)
         return self._rules

@@ -1,6 +1,6 @@
 """What tools ask: crises, lists, look-ups and single entries, as this node holds them now. Reads only."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeVar
@@ -8,7 +8,7 @@ from typing import TypeVar
 from node.content import names
 from node.crisis import lifecycle
 from node.crisis.lifecycle import Declared
-from node.exchange import documents, project, records, standing
+from node.exchange import documents, halting, project, records, restricting, standing
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry, keys
@@ -21,8 +21,9 @@ from node.policy import border, effect
 from node.policy.effect import Right
 from node.policy.following import Follows, List, State
 from node.policy.parameters import Parameters
-from node.store import arrivals, index, ledger, payloads, remainders, restrictions
+from node.store import arrivals, digests, index, ledger, payloads, remainders, restrictions
 from node.store.arrivals import Arrival, Cursor
+from node.store.halts import Halt
 from node.store.index import Count, Record
 from node.store.ledger import Row
 from node.store.stores import Stores
@@ -56,16 +57,19 @@ def view(trust: Trust, follows: Follows, now_ms: int) -> View:
 
 def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[tools_pb2.CrisisView]:
     """All crises, the newest first, or the one that is named; raises Refused where it names none."""
-    declared = index.of_kinds(stores.index, [Kind.DECLARATION])
+    halts = halting.every(stores, seen.trust)
+    declared = _read_on(index.of_kinds(stores.index, [Kind.DECLARATION]), halts)
     ends: dict[tuple[MemberId, ObjectId], list[int]] = {}
-    for act in index.of_kinds(stores.index, [Kind.CRISIS_ACT]):
+    for act in _read_on(index.of_kinds(stores.index, [Kind.CRISIS_ACT]), halts):
         if _is_end(act) and _stands(stores, act, seen):
             ends.setdefault((act.member_id, act.object_id), []).append(act.created_ms)
     first = {
         (one.member_id, one.object_id): one for one in reversed(declared) if exercises or named or not one.exercise
     }
     rising = index.object_ids(stores.index)
-    found = [crisis_view(stores, one, ends.get(key, []), rising, seen) for key, one in first.items()]
+    found = [
+        crisis_view(stores, one, ends.get(key, []), rising, seen, halts.get(key, ())) for key, one in first.items()
+    ]
     if named:
         found = _meant(named, "crisis", [(one, (one.reference, one.crisis.title)) for one in found])
     return _bounded(sorted(found, key=lambda one: (-one.declared_ms, one.entry)))
@@ -73,13 +77,20 @@ def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[t
 
 def crisis(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> tools_pb2.CrisisView | None:
     """One crisis of one owner."""
-    said = index.of_object(stores.index, member_id, object_id)
+    halted = halting.of_object(stores, seen.trust, member_id, object_id)
+    said = _read_on(index.of_object(stores.index, member_id, object_id), {(member_id, object_id): halted})
     declared = next((one for one in said if one.kind == Kind.DECLARATION), None)
     if declared is None:
         return None
     acts = (one for one in said if one.kind == Kind.CRISIS_ACT and _is_end(one))
     ended_ms = [one.created_ms for one in acts if _stands(stores, one, seen)]
-    return crisis_view(stores, declared, ended_ms, index.neighbours(stores.index, object_id), seen)
+    rising = index.neighbours(stores.index, object_id)
+    return crisis_view(stores, declared, ended_ms, rising, seen, halted)
+
+
+def _read_on(found: Sequence[Record], halts: Mapping[List, Sequence[Halt]]) -> list[Record]:
+    """Without what is behind a halt of its object."""
+    return [one for one in found if not halting.is_behind(halts.get((one.member_id, one.object_id), ()), one)]
 
 
 def _is_end(act: Record) -> bool:
@@ -98,9 +109,14 @@ def _is_withdrawn(stores: Stores, declared: Record, seen: View) -> bool:
 
 
 def crisis_view(
-    stores: Stores, record: Record, ended_ms: Sequence[int], rising: Sequence[bytes], seen: View
+    stores: Stores,
+    record: Record,
+    ended_ms: Sequence[int],
+    rising: Sequence[bytes],
+    seen: View,
+    halted: Sequence[Halt],
 ) -> tools_pb2.CrisisView:
-    """One crisis as it stands now."""
+    """One crisis as it stands now; where it is not read on, as it was last understood."""
     crisis = record_pb2.Record.FromString(record.content).crisis
     obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.rules, _place(record))
     stands = standing.standing_of(stores, record, seen.trust)
@@ -114,13 +130,14 @@ def crisis_view(
         reference=names.reference("c", record.object_id, rising),
         member_name=seen.trust.name_of(record.member_id),
         state=found.state,
-        reason=found.reason or (standing.CONTESTED if stands is Standing.CONTESTED else ""),
+        reason=found.reason or (standing.contested(record.feed_id, seen.trust) if stands is Standing.CONTESTED else ""),
         crisis=crisis,
         exercise=record.exercise,
         entry=record.hash,
         declared_ms=record.created_ms,
         received_ms=record.received_ms,
         ends_ms=found.ends_ms,
+        notice=halting.notice(halted, record),
     )
 
 
@@ -129,11 +146,13 @@ def crisis_view(
 
 def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[tools_pb2.ListView]:
     """All lists by name, or the one that is named; raises Refused where it names none."""
-    newest = {(one.member_id, one.object_id): one for one in index.of_kinds(stores.index, [Kind.LIST])}
+    halts = halting.every(stores, seen.trust)
+    said = _read_on(index.of_kinds(stores.index, [Kind.LIST]), halts)
+    newest = {(one.member_id, one.object_id): one for one in said}
     counts, arriving = _counted(stores, seen), _arriving(stores, seen)
     rising = index.object_ids(stores.index)
     found = [
-        _list_view(stores, one, counts.get(key, Count()), arriving.get(key, (0, 0)), rising, seen)
+        _list_view(stores, one, counts.get(key, Count()), arriving.get(key, (0, 0)), rising, seen, halts.get(key, ()))
         for key, one in newest.items()
         if exercises or named or not one.exercise
     ]
@@ -159,7 +178,7 @@ def item_total(stores: Stores, seen: View) -> int:
 def _counted(stores: Stores, seen: View) -> dict[List, Count]:
     """What stands in each list now."""
     counts = index.counts(stores.index, Kind.ITEMS, seen.now_ms)
-    restricted = standing.restricted(stores, Kind.ITEMS, seen.trust)
+    restricted = restricting.restricted(stores, Kind.ITEMS, seen.trust)
     elsewhere = index.elsewhere(stores.index, list(restricted))
     for number, record in index.records(stores.index, list(restricted)).items():
         found, what = counts.get((record.member_id, record.object_id)), restricted[number]
@@ -203,7 +222,13 @@ def _bounded(views: Sequence[Shown]) -> list[Shown]:
 
 
 def _list_view(
-    stores: Stores, record: Record, count: Count, arriving: tuple[int, int], rising: Sequence[bytes], seen: View
+    stores: Stores,
+    record: Record,
+    count: Count,
+    arriving: tuple[int, int],
+    rising: Sequence[bytes],
+    seen: View,
+    halted: Sequence[Halt],
 ) -> tools_pb2.ListView:
     letter = record_pb2.Record.FromString(record.content).list
     return tools_pb2.ListView(
@@ -221,8 +246,9 @@ def _list_view(
         expires_ms=record.expires_ms,
         following="own" if record.member_id == seen.follows.me else _following(record, seen),
         records_elsewhere=count.elsewhere if record.member_id == seen.follows.me else 0,
-        withdrawn=standing.restriction(stores, record, seen.trust).reason,
+        withdrawn=restricting.restriction(stores, record, seen.trust, halted).reason,
         unprojected=arriving[1],
+        notice=halting.notice(halted, record),
     )
 
 
@@ -248,9 +274,9 @@ def list_name(trust: Trust, member_id: MemberId, name: str) -> str:
 
 def values(stores: Stores, trust: Trust) -> Iterator[tuple[int, bytes]]:
     """Every value that stands, with its kind, rising: what nodes that follow the same have alike."""
-    restricted = standing.restricted(stores, Kind.ITEMS, trust)
+    restricted = restricting.restricted(stores, Kind.ITEMS, trust)
     last = None
-    for place in index.places(stores.digests):
+    for place in digests.places(stores.digests):
         found = (place.kind, place.value)
         if found != last and not (place.record in restricted and restricted[place.record].covers(place.position)):
             yield found

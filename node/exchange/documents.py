@@ -12,11 +12,10 @@ from node import limits
 from node.content import names
 from node.exchange.publish import Draft
 from node.exchange.trust import Trust
-from node.feed import roster
+from node.feed.amendment import Rules
 from node.feed.header import NORMAL
 from node.feed.keys import ObjectId
 from node.feed.kinds import Kind
-from node.feed.roster import Rules
 from node.policy import effect
 from node.policy.parameters import Parameters
 from node.store import index, ledger
@@ -88,9 +87,7 @@ def _named(trust: Trust) -> list[bytes]:
     if not trust.facts.amendments:
         return []
     present = trust.rules
-    following = (
-        one.rules for one in roster.history(trust.charter, trust.facts) if one.amended.previous == present.hash
-    )
+    following = (one.rules for one in trust.amendments() if one.amended.previous == present.hash)
     hashes = [present.document, *(rules.document for rules in following)]
     return [hash_ for hash_ in dict.fromkeys(hashes) if hash_][: NEXT_MAX + 1]
 

@@ -5,12 +5,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.exchange import standing
+from node.exchange import keeping, restricting, standing
 from node.exchange.consult import View
+from node.exchange.keeping import Keep
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.marks import Standing
 from node.policy import cooling
-from node.store import index, ledger, left, payloads, remainders, restrictions
+from node.policy.retention import Cause, Won
+from node.store import deadlines, index, ledger, left, payloads, remainders, restrictions
 from node.store.erasures import Erasure, Reason
 from node.store.index import Record
 from node.store.restrictions import Said, Withdrawal
@@ -53,13 +55,35 @@ class _Came:
     beyond: Sequence[HeaderHash] = ()  # payloads of it that the index does not have
 
 
-def expired(stores: Stores, now_ms: int, limit: int) -> Due:
-    """Payloads whose time is over."""
-    found = payloads.expired(stores.ledger, now_ms, limit)
-    next_ms = payloads.next_expiry(stores.ledger)
-    return Due(
-        tuple(Erasure(hash_, now_ms, Reason.EXPIRY) for hash_ in found), NEVER_MS if next_ms is None else next_ms
-    )
+def expired(stores: Stores, keep: Keep, now_ms: int, limit: int) -> Due:
+    """Payloads whose time is over, by what their originators allow and by our own policy.
+
+    While there is another policy than that by which deadlines were decided, nothing goes by these.
+    """
+    found = [Erasure(hash_, now_ms, Reason.EXPIRY) for hash_ in payloads.expired(stores.ledger, now_ms, limit)]
+    seen, next_ms = {one.entry for one in found}, payloads.next_expiry(stores.ledger)
+    if deadlines.basis(stores.index) == (keep.basis, True):
+        over = deadlines.over(stores.index, now_ms, limit)
+        found += [by_policy(keep, hash_, one.rule, one.won, now_ms) for hash_, one in over if hash_ not in seen]
+        next_ms = min(_or_never(next_ms), _or_never(deadlines.next_ms(stores.index)))
+    return Due(tuple(found[:limit]), _or_never(next_ms))
+
+
+def sealed(stores: Stores, keep: Keep, now_ms: int, after: int) -> tuple[Due, int]:
+    """Of the next payloads that are not readable here those that are over by policy; and where to go on, or 0."""
+    page, after = keeping.sealed_page(stores, keep, after)
+    over = [(hash_, one) for hash_, one in page if one.due_ms <= now_ms and one.won is not Won.CEILING]
+    next_ms = min((one.due_ms for _, one in page if one.due_ms > now_ms), default=NEVER_MS)
+    return Due(tuple(by_policy(keep, hash_, one.rule, one.won, now_ms) for hash_, one in over), next_ms), after
+
+
+def by_policy(keep: Keep, hash_: HeaderHash, rule: int, won: int, now_ms: int) -> Erasure:
+    """An erasure by our own policy, with its cause."""
+    return Erasure(hash_, now_ms, Reason.POLICY, cause=Cause(keep.policy.id, rule, Won(won)).encoded)
+
+
+def _or_never(time_ms: int | None) -> int:
+    return NEVER_MS if time_ms is None else time_ms
 
 
 def withdrawn(stores: Stores, seen: View) -> Due:
@@ -166,7 +190,8 @@ def _replaced(
         for one in said.get((record.hash, record.member_id), Said()).replacements:
             row = ledger.entry(stores.ledger, one.hash)
             stands = standing.standing_of(stores, one, seen.trust) is Standing.STANDS
-            if row and stands and one.object_id == record.object_id:
+            counts = one.object_id == record.object_id and restricting.counts(stores, one, seen.trust)
+            if row and stands and counts:
                 yield row.received_ms + cooling.HOUR_MS, number
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from node.content import hashes, items
 from node.exchange import project, records
+from node.exchange.keeping import Keep
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import box as boxes
@@ -98,7 +99,7 @@ def places(bits: int) -> list[int]:
     return statements.positions(bits.to_bytes(-(-bits.bit_length() // 8), "little"))
 
 
-def apply(stores: Stores, erasures: Erasures, trust: Trust, reader: Reader, randomness: Randomness) -> None:
+def apply(stores: Stores, erasures: Erasures, keep: Keep, reader: Reader, randomness: Randomness) -> None:
     """At the start: go through with what the journal says and the stores do not show, after a crash or a restore."""
     whole = [
         hash_ for hash_ in sorted(erasures.whole) if payloads.state(stores.ledger, hash_) not in (None, State.ERASED)
@@ -106,10 +107,10 @@ def apply(stores: Stores, erasures: Erasures, trust: Trust, reader: Reader, rand
     for start in range(0, len(whole), APPLIED_AT_A_TIME):
         part = whole[start : start + APPLIED_AT_A_TIME]
         for hash_ in part:
-            leave_index(stores, hash_, trust, reader)
+            leave_index(stores, hash_, keep, reader)
         drop_whole(stores, {hash_: erasures.whole[hash_] for hash_ in part})
     for hash_, gone in sorted(erasures.parts.items()):
-        apply_part(stores, hash_, gone, trust, reader, randomness)
+        apply_part(stores, hash_, gone, keep.trust, reader, randomness)
 
 
 def apply_part(
@@ -124,9 +125,9 @@ def apply_part(
     drop_part(stores, hash_, gone, trust, reader, randomness)
 
 
-def leave_index(stores: Stores, hash_: HeaderHash, trust: Trust, reader: Reader) -> None:
+def leave_index(stores: Stores, hash_: HeaderHash, keep: Keep, reader: Reader) -> None:
     """Take a record out of the index, items first."""
     row, number = ledger.entry(stores.ledger, hash_), project.hide(stores, hash_)
     if row is not None and number is not None:
-        project.erase_keys(stores, row, number, trust, reader)
-        project.forget(stores, number)
+        project.erase_keys(stores, row, number, keep.trust, reader)
+        project.forget(stores, number, keep)

@@ -13,16 +13,20 @@ from node.exchange import (
     erase,
     following,
     ingest,
+    keeping,
     project,
     publish,
     restored,
     signing,
+    standing,
     succession,
     verification,
     watch,
 )
+from node.exchange import trust as trusts
 from node.exchange.admission import Admitted
 from node.exchange.erase import Erasures
+from node.exchange.keeping import Keep
 from node.exchange.outgoing import Outgoing
 from node.exchange.publish import Author, Draft
 from node.exchange.restored import Restored
@@ -32,9 +36,11 @@ from node.exchange.verified import Checked
 from node.feed import entry
 from node.feed.entry import Entry
 from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.policy import retention
 from node.policy.following import Choice, Follows
+from node.policy.retention import Policy
 from node.protocol.effects import Asked
-from node.store import arrivals, duties, ledger, payloads, peers, stores
+from node.store import arrivals, deadlines, duties, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
 from node.store.erasures import Erasure
 from node.store.payloads import State
@@ -50,10 +56,18 @@ class Exchange(Outgoing):
     """The stores, what is trusted, and who signs here."""
 
     def __init__(
-        self, stores: Stores, trust: Trust, author: Author, erasures: Erasures, *, follow_all: bool = True
+        self,
+        stores: Stores,
+        trust: Trust,
+        author: Author,
+        erasures: Erasures,
+        *,
+        follow_all: bool = True,
+        policy: Policy = retention.AS_AUTHORED,
     ) -> None:
         super().__init__(stores, trust, author)
         self.erasures = erasures
+        self.policy = policy
         self.follows = Follows(author.reader.member_id, everything=follow_all)
         self.signing = Signing()
         self.restored = Restored()
@@ -65,17 +79,24 @@ class Exchange(Outgoing):
         """Before anyone is let in: read the governance, mend what the last stop left half done."""
         self.stores.rollback()
         self.trust = ingest.load(self.stores, self.trust, self.reader.member_id)
-        self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
+        self.trust_after(publish.recover(self.stores, self.author, self.trust, now_ms))
         self.restored = restored.begin(self.stores, self.erasures, restored.load(self.stores), self.trust, now_ms)
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
+        self.trust = standing.weighed(self.stores, self.trust, trusts.begin(self.trust.charter))  # by what was mended
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
         project.mend(self.stores, self.trust, self.reader)
         self.aside.start()
-        erase.apply(self.stores, self.erasures, self.trust, self.reader, self.author.randomness)
+        erase.apply(self.stores, self.erasures, self.keep, self.reader, self.author.randomness)
+        self._remember_policy()
         while self.project():
             pass
         self.load_documents()
         self.begin_signing(now_ms)
+
+    @property
+    def keep(self) -> Keep:
+        """By what it is decided until when records are kept."""
+        return Keep(self.policy, self.reader.member_id, self.trust)
 
     def begin_signing(self, now_ms: int) -> None:
         """Nothing is signed before peers have shown what they hold of ours."""
@@ -109,9 +130,10 @@ class Exchange(Outgoing):
         self._meet(one.entry for one in checked.entries)
         checked = restored.without_older(checked, self.restored)
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
-        self.trust = admitted.trust
+        self.trust_after(admitted)
         self._keep_erased([one.header.hash for one in checked.entries if one.header.has_payload])
         restored.keep_back(self.stores, self.erasures, self.restored, checked.entries, now_ms)
+        self._spare(admitted, now_ms)
         if self.aside.vouch(admitted.heads, source):
             return replace(admitted, arrived=frozenset({True, False}))
         return admitted
@@ -119,13 +141,13 @@ class Exchange(Outgoing):
     def publish(self, drafts: Sequence[Draft], now_ms: int, *, unconfirmed: bool = False) -> Admitted:
         """Say something of our own; durable when it returns. Raises Refused where nothing may be signed now."""
         if self._signed_unstored:  # a place that is signed is never signed again
-            self.trust = publish.recover(self.stores, self.author, self.trust, now_ms).trust
+            self.trust_after(publish.recover(self.stores, self.author, self.trust, now_ms))
         self._signed_unstored = True
         admitted = publish.publish(
             self.stores, drafts, self.author, self.trust, self.signing, now_ms, unconfirmed=unconfirmed
         )
         self._signed_unstored = False
-        self.trust = admitted.trust
+        self.trust_after(admitted)
         self.budgets.published(admitted.entries, now_ms)
         return admitted
 
@@ -136,7 +158,7 @@ class Exchange(Outgoing):
     def take_fork(self, letter: header_pb2.ForkProof, now_ms: int) -> Admitted:
         """A proof from a peer, and what it brings; raises PeerFault."""
         admitted = ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms)
-        self.trust = admitted.trust
+        self.trust_after(admitted)
         federation_id = self.trust.federation_id
         shown = (entry.decode(one.header, one.signature, federation_id) for one in (letter.first, letter.second))
         self._end_if_unsigned([one for one in shown if one.header.feed_id == self.author.feed_id])
@@ -205,6 +227,14 @@ class Exchange(Outgoing):
     def let_go(self, hashes: Sequence[HeaderHash], now_ms: int) -> None:
         """Records of lists that have left the index are not kept, unless they are followed again by now."""
         following.let_go(self.stores, self.trust, self.follows, hashes, now_ms)
+
+    def change_policy(self, policy: Policy, now_ms: int) -> None:
+        """Keep records by this policy from now on; until when, is decided anew by and by."""
+        counts = self.policy.counts_from_creation or policy.counts_from_creation
+        self.policy = policy
+        self._remember_policy()
+        if counts:
+            following.spare_over(self.stores, self.keep, self.follows, now_ms)
 
     def spare(self, replacements: Sequence[Replacement]) -> None:
         """Records of the same list took the place of others, which are not fetched any more."""
@@ -286,9 +316,26 @@ class Exchange(Outgoing):
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""
-        return project.advance(self.stores, self.trust, self.reader, self.follows)
+        return project.advance(self.stores, self.trust, self.reader, self.follows, self.policy)
 
     # ---- Inside
+
+    def _remember_policy(self) -> None:
+        """What erased something by one of its rules can be read later, whatever policy is in force then."""
+        name = keeping.name_of(self.policy.id)
+        if self.policy.text and ledger.read_meta(self.stores.ledger, name) is None:
+            ledger.write_meta(self.stores.ledger, name, self.policy.text)
+            self.stores.commit("ledger")
+
+    def _spare(self, admitted: Admitted, now_ms: int) -> None:
+        """What would be over at once is not fetched at all."""
+        if not self.policy.counts_from_creation:
+            return
+        waiting = (one.header for one in admitted.entries if one.header.has_payload and not one.payload)
+        over = [one.hash for one in waiting if keeping.is_over_by_header(self.keep, one, now_ms, now_ms)]
+        if over:
+            deadlines.spare(self.stores.ledger, over)
+            self.stores.commit("ledger")
 
     def _keep_erased(self, hashes: Sequence[HeaderHash]) -> None:
         """What was erased here before, and came again from a peer or out of a copy, goes again."""

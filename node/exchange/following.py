@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from node.exchange import admission, ingest
+from node.exchange import admission, ingest, keeping
+from node.exchange.keeping import Keep
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry
 from node.feed.header import Header
 from node.feed.keys import HeaderHash
 from node.policy.following import Choice, Follows, List
-from node.store import arrivals, following, ledger, payloads, relays, remainders
+from node.store import arrivals, deadlines, following, ledger, payloads, relays, remainders
 from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -71,6 +72,21 @@ def let_go(stores: Stores, trust: Trust, follows: Follows, hashes: Sequence[Head
             payloads.set_boxed(stores.ledger, hash_, boxed=False)
     payloads.drop_chunks(stores.ledger, gone)
     _arrive_again(stores, trust, again, now_ms)
+    stores.commit("ledger")
+
+
+def spare_over(stores: Stores, keep: Keep, follows: Follows, now_ms: int) -> None:
+    """By another policy: what is not here yet and would be over at once is not fetched, all else is again."""
+    spared, wanted = list[HeaderHash](), list[HeaderHash]()
+    for row in deadlines.unfetched(stores.ledger):
+        header, feed = _header(row, keep.trust), keep.trust.feeds.get(row.feed_id)
+        list_id = admission.list_of(header)
+        if keeping.is_over_by_header(keep, header, row.received_ms, now_ms):
+            spared.append(row.hash)
+        elif list_id is None or (feed is not None and follows.fetches(feed.member_id, list_id)):
+            wanted.append(row.hash)
+    deadlines.spare(stores.ledger, spared)
+    deadlines.want(stores.ledger, wanted)
     stores.commit("ledger")
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from node.content import hashes, items, names
 from node.content.hashes import HashKind
 from node.errors import Refused
-from node.exchange import consult, records, standing
+from node.exchange import consult, records, restricting
 from node.exchange.consult import View
-from node.exchange.standing import Restriction
+from node.exchange.restricting import Restriction
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed.keys import HeaderHash, MemberId, ObjectId
@@ -85,7 +85,7 @@ def positions(bits: int) -> Iterator[int]:
 def hold(stores: Stores, member_id: MemberId, object_id: ObjectId, seen: View) -> Holding:
     """What stands of a list now."""
     found = index.of_list(stores.index, member_id, object_id, Kind.ITEMS)
-    restricted = standing.restricted(stores, Kind.ITEMS, seen.trust)
+    restricted = restricting.restricted(stores, Kind.ITEMS, seen.trust)
     withdrawn = restrictions.withdrawn_whole(stores.index, member_id)
     return Holding(
         {
@@ -107,7 +107,7 @@ def own_list(stores: Stores, seen: View, name: str, *, exercise: bool) -> Record
     for head in reversed(index.of_kinds(stores.index, [Kind.LIST])):
         is_ours = (head.member_id, head.exercise) == (seen.follows.me, exercise)
         if is_ours and record_pb2.Record.FromString(head.content).list.name == name:
-            withdrawn = standing.restriction(stores, head, seen.trust).reason
+            withdrawn = restricting.restriction(stores, head, seen.trust).reason
             return None if withdrawn else head
     return None
 

@@ -15,7 +15,7 @@ from node.feed.keys import MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.policy.following import Follows
-from node.store import arrivals, ledger, payloads
+from node.store import arrivals, halts, ledger, payloads
 from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -62,6 +62,7 @@ def _store(work: Admission, before: Trust, source: MemberId | None = None) -> Ad
     payloads.put_boxes(stores.keys, work.boxes)
     stores.commit("keys")
     ledger.append(stores.ledger, work.rows, source)
+    halts.add(stores.ledger, work.halts)
     ledger.put_beside(stores.ledger, sorted(work.beside))
     ledger.set_heads(stores.ledger, (work.heads[feed] for feed in sorted(work.moved)))
     newly = {bound.feed_id for bound in work.trust.marks.settled - before.marks.settled}

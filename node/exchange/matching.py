@@ -13,13 +13,14 @@ from node import limits
 from node.content import hashes, names
 from node.content.hashes import HashKind
 from node.errors import Refused
-from node.exchange import consult, drafts, standing
+from node.exchange import consult, drafts, halting, restricting, standing
 from node.exchange.consult import View
-from node.exchange.standing import Restriction
+from node.exchange.restricting import Restriction
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.store import index, lookup
+from node.store.halts import Halt
 from node.store.index import Record
 from node.store.lookup import Place
 from node.store.stores import Stores
@@ -126,17 +127,17 @@ def _bounded(here: Iterable[tuple[Place, "_Weighed"]]) -> list[tuple[Place, "_We
     return found
 
 
-def restriction(stores: Stores, record: Record, seen: View) -> Restriction | None:
+def restriction(stores: Stores, record: Record, seen: View, halted: Sequence[Halt]) -> Restriction | None:
     """Which of a record's items count. None where no item does.
 
-    Drills, what is past its end, what is not followed, what stands above the end of its feed, and what
-    its author took back match nothing.
+    Drills, what is past its end, what is not followed, what stands above the end of its feed, what is
+    behind a halt of its list, and what its author took back match nothing.
     """
     if record.exercise or seen.now_ms >= record.expires_ms:
         return None
     if not seen.follows.matches(record.member_id, record.object_id):
         return None
-    found = standing.restriction(stores, record, seen.trust)
+    found = restricting.restriction(stores, record, seen.trust, halted)
     return None if found.reason else found
 
 
@@ -183,17 +184,20 @@ class _Records:
         self._lists: dict[tuple[MemberId, ObjectId], tuple[str, int]] = {}
         self._members: dict[MemberId, tuple[str, str]] = {}
         self._crises: dict[bytes, str] = {b"": ""}
+        self._halts: dict[tuple[MemberId, ObjectId], Sequence[Halt]] = {}
 
     def weigh(self, record: Record) -> _Weighed | None:
         """What the record's matches have alike; None where it does not count."""
-        restricted = restriction(self._stores, record, self._seen)
+        halted = self._halting(record)
+        restricted = restriction(self._stores, record, self._seen, halted)
         if restricted is None:
             return None
         letter = record_pb2.Record.FromString(record.content)
         name, quality_floor = self._list(record)
         member_name, obstacle = self._member(record)
         if not obstacle and self._is_contested(record):
-            obstacle = standing.CONTESTED
+            obstacle = standing.contested(record.feed_id, self._seen.trust)
+        obstacle = obstacle or halting.notice(halted, record)
         qualities = letter.items.qualities if letter.items.kind == hashes.PDQ.name else b""
         match = tools_pb2.Match(
             entry=record.hash,
@@ -219,12 +223,27 @@ class _Records:
         """What the list is called, and below which quality its items match nothing."""
         key = record.member_id, record.object_id
         if key not in self._lists:
-            head = index.newest(self._stores.index, Kind.LIST, *key)
+            head = self._head(record)
             letter = record_pb2.Record.FromString(head.content).list if head else None
             name = letter.name if letter else record.object_id.hex()
             floor = letter.quality_floor if letter else hashes.QUALITY_FLOOR
             self._lists[key] = consult.list_name(self._seen.trust, record.member_id, name), floor
         return self._lists[key]
+
+    def _head(self, record: Record) -> Record | None:
+        """What the list was last said to be, as far as it is read."""
+        halted, key = self._halting(record), (record.member_id, record.object_id)
+        if not halted:
+            return index.newest(self._stores.index, Kind.LIST, *key)
+        said = (one for one in index.of_object(self._stores.index, *key) if one.kind == Kind.LIST)
+        return next((one for one in reversed(list(said)) if not halting.is_behind(halted, one)), None)
+
+    def _halting(self, record: Record) -> Sequence[Halt]:
+        """Where the list is not read on."""
+        key = record.member_id, record.object_id
+        if key not in self._halts:
+            self._halts[key] = halting.of_object(self._stores, self._seen.trust, *key)
+        return self._halts[key]
 
     def _member(self, record: Record) -> tuple[str, str]:
         """What the member is called, and why its word does not count in full, if it does not."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from node import limits
 from node.exchange import circles, disclose, records, standing
+from node.exchange.admission import Admitted
 from node.exchange.budgets import Budgets
 from node.exchange.publish import Author
 from node.exchange.quarantine import Aside
@@ -13,7 +14,8 @@ from node.exchange.verified import Reader, Verified
 from node.feed import header as headers
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
-from node.feed.roster import Known, Roster
+from node.feed.known import Known
+from node.feed.roster import Roster
 from node.protocol.circle import Circle
 from node.store import ledger, payloads, relays
 from node.store.payloads import State
@@ -51,6 +53,11 @@ class Outgoing:
     @trust.setter
     def trust(self, learnt: Trust) -> None:
         self._trust = standing.weighed(self.stores, learnt, self._trust)
+
+    def trust_after(self, admitted: Admitted) -> None:
+        """What is trusted once something came in, whether or not it said anything by itself."""
+        grown = {one.header.feed_id for one in admitted.entries} | {head.feed_id for head in admitted.heads}
+        self._trust = standing.weighed(self.stores, admitted.trust, self._trust, sorted(grown))
 
     @property
     def reader(self) -> Reader:

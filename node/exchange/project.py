@@ -12,18 +12,20 @@ from itertools import groupby
 from node import limits
 from node.content import hashes, items
 from node.content.hashes import HashKind
-from node.exchange import profiles, records
+from node.exchange import keeping, profiles, records
+from node.exchange.keeping import Keep
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
-from node.feed import entry, statements
+from node.feed import entry, kinds, statements
 from node.feed.header import Header
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.statements import Receipt, Withdraw
-from node.policy import border
+from node.policy import border, retention
 from node.policy.following import Follows
-from node.store import arrivals, index, ledger, receipts, restrictions
+from node.policy.retention import Policy
+from node.store import arrivals, digests, index, ledger, receipts, restrictions
 from node.store.arrivals import Arrival, Cursor
 from node.store.ledger import Row
 from node.store.restrictions import Replacement, Withdrawal
@@ -47,22 +49,29 @@ class Heavy:
     replaces: tuple[Replacement, ...] = ()
 
 
-def advance(stores: Stores, trust: Trust, reader: Reader, follows: Follows) -> bool:
-    """Project the next arrivals, urgent first and at most one record with items; whether there may be more."""
+def advance(
+    stores: Stores, trust: Trust, reader: Reader, follows: Follows, policy: Policy = retention.AS_AUTHORED
+) -> bool:
+    """Project the next arrivals, urgent first and at most one record with items; whether there may be more.
+
+    Where nothing arrived, until when records are kept is decided anew, if anything asks for that.
+    """
     for urgent in (True, False):
-        step = begin(stores, trust, reader, follows, urgent=urgent)
+        step = begin(stores, trust, reader, follows, policy, urgent=urgent)
         if isinstance(step, Heavy):
             write_keys(stores, step)
             finish(stores, step)
         if step:
             return True
-    return False
+    return keeping.step(stores, Keep(policy, reader.member_id, trust))
 
 
-def begin(stores: Stores, trust: Trust, reader: Reader, follows: Follows, *, urgent: bool) -> Heavy | bool:
+def begin(
+    stores: Stores, trust: Trust, reader: Reader, follows: Follows, policy: Policy, *, urgent: bool
+) -> Heavy | bool:
     """Project the next arrivals up to one with items; that one, or whether there may be more."""
     found = arrivals.after_in_lane(stores.ledger, cursor(stores), ARRIVALS_PER_STEP, urgent=urgent)
-    heavy = _project_light(stores, found, trust, reader, follows)
+    heavy = _project_light(stores, found, reader, follows, Keep(policy, reader.member_id, trust))
     return heavy if heavy is not None else len(found) == ARRIVALS_PER_STEP
 
 
@@ -85,12 +94,12 @@ def _set_projected(stores: Stores, arrival: Arrival) -> None:
 
 
 def _project_light(
-    stores: Stores, found: Sequence[Arrival], trust: Trust, reader: Reader, follows: Follows
+    stores: Stores, found: Sequence[Arrival], reader: Reader, follows: Follows, keep: Keep
 ) -> Heavy | None:
     """Write arrivals up to the first with items; that one, hidden, if there is one."""
     heavy = last = None
     for arrival in found:
-        heavy = _project(stores, arrival, trust, reader, follows)
+        heavy = _project(stores, arrival, reader, follows, keep)
         if heavy is not None:
             break
         last = arrival
@@ -101,10 +110,12 @@ def _project_light(
     return heavy
 
 
-def rebuild(stores: Stores, trust: Trust, reader: Reader, follows: Follows) -> None:
+def rebuild(
+    stores: Stores, trust: Trust, reader: Reader, follows: Follows, policy: Policy = retention.AS_AUTHORED
+) -> None:
     """Make the whole index anew."""
     index.clear(stores.index, stores.digests)
-    while advance(stores, trust, reader, follows):
+    while advance(stores, trust, reader, follows, policy):
         pass
 
 
@@ -120,25 +131,28 @@ def cursor(stores: Stores) -> Cursor:
     return index.projected(stores.index, store_id(stores))
 
 
-def _project(stores: Stores, arrival: Arrival, trust: Trust, reader: Reader, follows: Follows) -> Heavy | None:
+def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows, keep: Keep) -> Heavy | None:
     """Write one arrival; or begin one that has items."""
-    opened = records.open_record(stores, arrival.row, trust, reader)
+    opened = records.open_record(stores, arrival.row, keep.trust, reader)
     if opened is None:
-        _note_statement(stores, arrival.row, trust, reader)
+        _note_statement(stores, arrival.row, keep.trust, reader)
+        return None
+    if kinds.is_halting(opened.record.kind):
+        _put_halt(stores, opened)
         return None
     if not opened.header.understood:
         return None  # of a later version, which knows what the rest depends on: not effective here
     if not border.is_marked(opened.record):
-        index.put_record(stores.index, _row(_without_content(opened), 0, kind=index.UNMARKED), shown=True)
+        _put(stores, _row(_without_content(opened), 0, kind=index.UNMARKED), keep, shown=True)
         return None
     if opened.record.kind == Kind.ITEMS:
-        return _begin_items(stores, arrival, opened) if _is_followed(opened, follows) else None
+        return _begin_items(stores, arrival, opened, keep) if _is_followed(opened, follows) else None
     if opened.record.kind == Kind.PROFILE:
         if not profiles.is_one(opened):
             return None
         restrictions.replace(stores.index, _replacements(opened))
     if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
-        index.put_record(stores.index, _row(opened, 0), shown=True)
+        _put(stores, _row(opened, 0), keep, shown=True)
     return None
 
 
@@ -149,11 +163,25 @@ def _without_content(opened: Opened) -> Opened:
     return replace(opened, record=bare)
 
 
+def _put_halt(stores: Stores, opened: Opened) -> None:
+    """What is sealed shows only here that it halts its object: however large it is, and whatever its header has."""
+    row = _row(opened, 0)
+    whole = opened.record.ByteSize() <= SHOWN_BYTES_MAX
+    index.put_record(stores.index, row if whole else replace(row, content=b""), shown=True)
+
+
+def _put(stores: Stores, row: index.Record, keep: Keep, *, shown: bool) -> int:
+    """Write a record, and beside it until when it is kept."""
+    number = index.put_record(stores.index, row, shown=shown)
+    keeping.note(stores, keep, number, row)
+    return number
+
+
 def _is_followed(opened: Opened, follows: Follows) -> bool:
     return follows.fetches(opened.member_id, opened.record.object_id)  # type: ignore[arg-type]
 
 
-def _begin_items(stores: Stores, arrival: Arrival, opened: Opened) -> Heavy | None:
+def _begin_items(stores: Stores, arrival: Arrival, opened: Opened, keep: Keep) -> Heavy | None:
     letter = opened.record.items
     kind = hashes.KINDS.get(letter.kind)
     try:
@@ -166,7 +194,7 @@ def _begin_items(stores: Stores, arrival: Arrival, opened: Opened) -> Heavy | No
     if opened.record.ByteSize() > SHOWN_BYTES_MAX:
         return None
     # A kind of later versions is carried and counted nowhere.
-    number = index.put_record(stores.index, _row(opened, count), shown=kind is None)
+    number = _put(stores, _row(opened, count), keep, shown=kind is None)
     return Heavy(arrival, number, kind, keys, opened.gone, _replacements(opened)) if kind else None
 
 
@@ -246,14 +274,14 @@ def _note_receipt(
 
 def _write_keys(stores: Stores, number: int, kind: HashKind, keys: bytes, gone: int) -> None:
     count, step = len(keys) // kind.key_bytes, limits.DIGESTS_PER_TRANSACTION_MAX
-    index.note_written(stores.digests, number, whole=False)
+    digests.note_written(stores.digests, number, whole=False)
     for start in range(0, count, step):
         end = min(start + step, count)
         for first, last in _runs(start, end, gone):
-            index.put_digests(stores.digests, kind.number, kind.key_bytes, number, keys, first, last - first)
+            digests.put(stores.digests, kind.number, kind.key_bytes, number, keys, first, last - first)
         if end < count:
             stores.commit("digests")
-    index.note_written(stores.digests, number, whole=True)
+    digests.note_written(stores.digests, number, whole=True)
     stores.commit("digests")
 
 
@@ -283,8 +311,8 @@ def erase_keys(stores: Stores, row: Row, number: int, trust: Trust, reader: Read
     kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
     if opened is not None and kind is not None:
         keys = items.keys(kind, opened.record.items)
-        index.drop_digests(stores.digests, kind.number, kind.key_bytes, number, keys)
-    index.drop_written(stores.digests, number)
+        digests.drop(stores.digests, kind.number, kind.key_bytes, number, keys)
+    digests.drop_written(stores.digests, number)
     stores.commit("digests")
 
 
@@ -296,12 +324,13 @@ def thin(stores: Stores, row: Row, positions: Collection[int], trust: Trust, rea
         return
     keys, size = items.keys(kind, opened.record.items), kind.key_bytes
     for place in sorted(positions):
-        index.drop_digest(stores.digests, kind.number, keys[place * size : (place + 1) * size], number, place)
+        digests.drop_one(stores.digests, kind.number, keys[place * size : (place + 1) * size], number, place)
     stores.commit("digests")
 
 
-def forget(stores: Stores, number: int) -> None:
+def forget(stores: Stores, number: int, keep: Keep) -> None:
     """Forget a hidden record whose items are out."""
+    keeping.forgotten(stores, keep, number)
     index.drop_record(stores.index, number)
     stores.commit("index")
 

@@ -1,20 +1,19 @@
 """Standing: whether a record, or an item of it, still counts, by forks, ends and what its author took back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from node.exchange.trust import Trust
 from node.feed import entry, identity, marks
+from node.feed.facts import Facts
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.marks import HashAt, Standing
-from node.store import index, ledger, remainders, restrictions
-from node.store.index import Record
-from node.store.restrictions import Said
+from node.store import ledger
 from node.store.stores import Stores
 
-WITHDRAWN, REPLACED = "withdrawn by its author", "replaced by a later record"
 CONTESTED = "contested: its author's feed has forked, and its root has not said which branch stands"
+DOUBTFUL = "contested: its author's identity log has something newer before it that this version does not understand"
 SUPERSEDED = "superseded: it stands above the end of its author's feed, or on a branch that its root did not name"
 
 
@@ -37,25 +36,6 @@ class Placed(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Restriction:
-    """What of a record does not count any more: all of it, for a reason, or some positions, as bits."""
-
-    reason: str = ""
-    positions: int = 0
-    since_ms: int = 0  # of the first withdrawal
-    gone: int = 0  # the positions that were erased, as bits
-
-    def covers(self, position: int) -> bool:
-        """Whether this item does not count."""
-        return bool(self.reason) or bool(self.positions >> position & 1)
-
-    @property
-    def count(self) -> int:
-        """How many items are taken out, where the record as a whole stands."""
-        return self.positions.bit_count()
-
-
 def standing_of(stores: Stores, placed: Placed, trust: Trust) -> Standing:
     """Whether an entry stands, by forks and ends of its feed, and by its own branch.
 
@@ -72,9 +52,17 @@ def standing_of(stores: Stores, placed: Placed, trust: Trust) -> Standing:
 
 
 def is_frozen(feed_id: FeedId, trust: Trust) -> bool:
-    """Whether the identity log of a feed's member has forked."""
+    """Whether the identity log of a feed's member has forked, or let it in behind something that is not known here."""
     feed = trust.feeds.get(feed_id)
-    return feed is not None and trust.marks.forked_at(identity.log_id(feed.member_id)) is not None
+    if feed is None:
+        return False
+    return feed.certificate.is_doubtful or trust.marks.forked_at(identity.log_id(feed.member_id)) is not None
+
+
+def contested(feed_id: FeedId, trust: Trust) -> str:
+    """Why what was said in a feed is contested, in words."""
+    feed = trust.feeds.get(feed_id)
+    return DOUBTFUL if feed is not None and feed.certificate.is_doubtful else CONTESTED
 
 
 def _is_passed(stores: Stores, placed: Placed, trust: Trust) -> bool:
@@ -105,78 +93,47 @@ def _branch(stores: Stores, placed: Placed, trust: Trust) -> HashAt:
     return hash_at
 
 
-def weighed(stores: Stores, trust: Trust, before: Trust) -> Trust:
-    """Trust with what forks and ends of feeds keep from counting; weighed anew only where either has grown."""
-    if trust.facts is before.facts and trust.marks is before.marks:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a statement of the facts stands."""
+
+    hash: HeaderHash
+    feed_id: FeedId
+    seq: int
+
+
+def weighed(stores: Stores, trust: Trust, before: Trust, grown: Iterable[FeedId] = ()) -> Trust:
+    """Trust with what forks and ends of feeds keep from counting. ``grown``: feeds of which something came in.
+
+    Weighed anew is what is new, and what did not count: what stands goes on standing as long as the
+    marks are the same, while what was contested may turn out to be on the branch that was named.
+    """
+    if trust.facts is before.facts and trust.marks is before.marks and not any(map(trust.marks.is_marked, grown)):
         return trust
-    fallen = frozenset(_fallen(stores, trust))
+    feeds = _doubtful(trust)
+    said = [place for place in _places(trust.facts) if place.feed_id in feeds]
+    if trust.marks is before.marks:
+        stood = {place.hash for place in _places(before.facts) if place.feed_id in feeds} - trust.fallen
+        said = [place for place in said if place.hash not in stood]
+    fallen = frozenset(place.hash for place in said if standing_of(stores, place, trust) is not Standing.STANDS)
     return trust if fallen == trust.fallen else replace(trust, fallen=fallen)
 
 
-def _fallen(stores: Stores, trust: Trust) -> Iterator[HeaderHash]:
-    marked = [*(bound.feed_id for bound in trust.marks.ends), *(feed_id for feed_id, _ in trust.marks.forks)]
-    authors = {author for feed_id in marked if (author := trust.author(feed_id))}
-    if not authors:
-        return
-    facts = trust.facts
-    said = [(one.author, one.entry) for one in (*facts.endorsements, *facts.suspensions, *facts.revocations)]
-    said += [(one.author, one.by) for one in facts.unendorsed]
-    for author, hash_ in said:
-        row = ledger.entry(stores.ledger, hash_) if author in authors else None
-        if row and standing_of(stores, row, trust) is not Standing.STANDS:
-            yield hash_
-
-
-def restriction(stores: Stores, record: Record, trust: Trust) -> Restriction:
-    """What does not count any more of a record: its author took it back, or the list it is of, or it is superseded."""
-    said = restrictions.said_of(stores.index, record.member_id, record.hash, record.object_id)
-    left = remainders.find(stores.ledger, record.hash)
-    gone = left.positions if left else 0
-    if standing_of(stores, record, trust) is Standing.SUPERSEDED:
-        return Restriction(SUPERSEDED, gone=gone)
-    return _weigh(stores, record, [said], trust, gone)
-
-
-def restricted(stores: Stores, kind: int, trust: Trust) -> dict[int, Restriction]:
-    """All records of a kind that are restricted, by number: few among many."""
-    said, gone = restrictions.all_said(stores.index), remainders.every(stores.ledger)
-    numbers = [number for number, _ in restrictions.touched(stores.index, kind)] if said else []
-    if gone:
-        numbers = sorted({*numbers, *index.numbers(stores.index, list(gone))})
-    superseded = _superseded(stores, kind, trust)
-    found = {number: Restriction(SUPERSEDED, gone=gone.get(hash_, 0)) for number, hash_ in superseded.items()}
-    for number, record in index.records(stores.index, [one for one in numbers if one not in superseded]).items():
-        about = [(record.hash, record.member_id), (record.object_id, record.member_id)]
-        about_it = [said[one] for one in about if one in said]
-        weighed = _weigh(stores, record, about_it, trust, gone.get(record.hash, 0))
-        if weighed.reason or weighed.positions:
-            found[number] = weighed
-    return found
-
-
-def _superseded(stores: Stores, kind: int, trust: Trust) -> dict[int, HeaderHash]:
-    """Records of this kind above an end, or on a branch that was not named, by number."""
-    bounds = (*trust.marks.settled, *trust.marks.ends)
-    lowest = {feed: min(one.seq for one in bounds if one.feed_id == feed) for feed in {one.feed_id for one in bounds}}
-    return {
-        number: record.hash
-        for feed_id in sorted(lowest)
-        for number, record in index.from_place(stores.index, feed_id, lowest[feed_id]).items()
-        if record.kind == kind and standing_of(stores, record, trust) is Standing.SUPERSEDED
+def _doubtful(trust: Trust) -> set[FeedId]:
+    """Feeds of which something may not stand: they are marked, or the log of their member leaves it in doubt."""
+    found = {bound.feed_id for bound in (*trust.marks.settled, *trust.marks.ends)}
+    found |= {feed_id for feed_id, _ in trust.marks.forks}
+    return found | {
+        feed_id
+        for feed_id, feed in trust.feeds.items()
+        if feed.certificate.is_doubtful or identity.log_id(feed.member_id) in found
     }
 
 
-def _weigh(stores: Stores, record: Record, said: Sequence[Said], trust: Trust, gone: int) -> Restriction:
-    positions, since_ms = gone, 0  # what is erased does not come back, whatever becomes of what was said
-    for withdrawal in sorted((one for part in said for one in part.withdrawals), key=lambda one: one.created_ms):
-        if standing_of(stores, withdrawal, trust) is Standing.SUPERSEDED:
-            continue
-        since_ms = since_ms or withdrawal.created_ms
-        if not withdrawal.positions:
-            return Restriction(WITHDRAWN, since_ms=since_ms)
-        positions |= int.from_bytes(withdrawal.positions, "little")
-    for one in (one for part in said for one in part.replacements):
-        is_of_list = one.object_id == record.object_id
-        if is_of_list and standing_of(stores, one, trust) is not Standing.SUPERSEDED:
-            return Restriction(REPLACED, since_ms=since_ms)
-    return Restriction(positions=positions & ((1 << record.items) - 1), since_ms=since_ms, gone=gone)
+def _places(facts: Facts) -> Iterator[Place]:
+    for said in (*facts.endorsements, *facts.suspensions, *facts.revocations):
+        yield Place(said.entry, said.feed_id, said.seq)
+    for back in facts.unendorsed:
+        yield Place(back.by, back.feed_id, back.seq)
+    for signed in facts.amendments:
+        yield Place(signed.entry, signed.feed_id, signed.seq)

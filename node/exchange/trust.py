@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from node.content import names
-from node.feed import chain, identity, keys, kinds, roster, statements
+from node.feed import amendment, chain, identity, keys, kinds, known, roster, statements
+from node.feed.amendment import Proposal, Rules
 from node.feed.chain import Head
 from node.feed.charter import Charter
 from node.feed.entry import Entry
@@ -13,9 +14,10 @@ from node.feed.header import Header
 from node.feed.identity import Identity, NodeCertificate
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
+from node.feed.known import Known
 from node.feed.marks import Marks
 from node.feed.pae import FederationId
-from node.feed.roster import Known, Roster, Rules
+from node.feed.roster import Roster
 from node.feed.statements import Bound, Read
 
 
@@ -41,7 +43,6 @@ class Trust:
 
     charter: Charter
     known: Known
-    rules: Rules  # in force, by all amendments read
     documents: Mapping[bytes, bytes] = field(default_factory=dict)  # by SHA-256, of what the amendments named
     logs: Mapping[MemberId, Log] = field(default_factory=dict)
     feeds: Mapping[FeedId, Feed] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Trust:
     marks: Marks = field(default_factory=Marks)
     fallen: frozenset[HeaderHash] = frozenset()  # governance that forks and ends of its feeds keep from counting
     _rosters: list[tuple[int, Roster]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _rules: list[Rules] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def federation_id(self) -> FederationId:
@@ -65,18 +67,36 @@ class Trust:
         """All feeds of one member, rising."""
         return sorted(feed_id for feed_id, feed in self.feeds.items() if feed.member_id == member_id)
 
+    @property
+    def rules(self) -> Rules:
+        """In force, by all amendments read whose signatures stand. Computed once, when somebody asks."""
+        if not self._rules:
+            inceptions = known.inceptions_of(self.charter, self.facts)
+            found = amendment.rules_in_force(self.charter, self.facts, self.known.roles, inceptions, self.counts)
+            self._rules[:] = [found]
+        return self._rules[0]
+
+    def amendments(self) -> list[Proposal]:
+        """Every amendment that follows the charter or a complete one, by number and hash."""
+        inceptions = known.inceptions_of(self.charter, self.facts)
+        return amendment.history(self.charter, self.facts, self.known.roles, inceptions, self.counts)
+
+    def counts(self, entry: HeaderHash) -> bool:
+        """Whether a statement of members counts, by forks and ends of its feed."""
+        return entry not in self.fallen
+
     def roster(self, now_ms: int) -> Roster:
         """Who has effect now. Computed once for as long as it holds: it is looked at on every urgent entry."""
         for since_ms, held in self._rosters:
             if since_ms <= now_ms < held.holds_until_ms:
                 return held
         found = self.roster_at(now_ms)
-        self._rosters[:] = [(now_ms, found)]
+        self._rosters[:] = [(now_ms, found), *self._rosters[:1]]
         return found
 
     def roster_at(self, moment_ms: int) -> Roster:
         """Who will have, or had, effect at some other moment, if nothing more were said."""
-        return roster.roster(self.charter, self.facts, moment_ms, lambda entry: entry not in self.fallen)
+        return roster.roster(self.charter, self.facts, moment_ms, self.counts, self.rules)
 
     def name_of(self, member_id: MemberId) -> str:
         """What a member is called; the beginning of its id where its log has not come yet."""
@@ -91,7 +111,7 @@ class Trust:
 
 def begin(charter: Charter) -> Trust:
     """What the charter alone says."""
-    return Trust(charter, roster.known(charter, Facts()), roster.rules_in_force(charter, Facts()))
+    return Trust(charter, known.known(charter, Facts()))
 
 
 def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
@@ -100,7 +120,7 @@ def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
     feeds = {certificate.feed_id: Feed(member_id, certificate) for certificate in log.nodes}
     facts = trust.facts
     if entry.header.kind == Kind.ACCEPT:
-        facts = replace(facts, inceptions=facts.inceptions | {log.inception})
+        facts = facts.merge(Facts(inceptions=frozenset({log.inception})))
     logs = {**trust.logs, member_id: Log(log, chain.head_of(entry.header))}
     return _with_bounds(replace(trust, logs=logs, feeds={**trust.feeds, **feeds}, facts=facts), member_id)
 
@@ -128,8 +148,23 @@ def with_statement(trust: Trust, author: MemberId, header: Header, read: Read | 
     if facts is None:
         return trust
     merged = trust.facts.merge(facts)
-    known, rules = roster.known(trust.charter, merged), roster.rules_in_force(trust.charter, merged)
-    return replace(trust, facts=merged, known=known, rules=rules)
+    return _carry(
+        trust, replace(trust, facts=merged, known=known.known_with(trust.charter, trust.known, facts, merged)), facts
+    )
+
+
+def _carry(before: Trust, trust: Trust, more: Facts) -> Trust:
+    """With what was computed before, where one statement more plainly leaves it as it is: floods are weighed once."""
+    others = Facts(endorsements=more.endorsements, amendments=more.amendments) != more
+    if others or trust.known.roles is not before.known.roles or known.may_complete(trust.known, more.amendments):
+        return trust
+    trust._rules[:] = before._rules  # noqa: SLF001 - caches of the same kind of value
+    rosters = [
+        (since_ms, roster.with_idle(held, trust.known, more.endorsements, since_ms))
+        for since_ms, held in before._rosters  # noqa: SLF001
+    ]
+    trust._rosters[:] = [(since_ms, held) for since_ms, held in rosters if held]  # noqa: SLF001
+    return trust
 
 
 def with_fork(trust: Trust, feed_id: FeedId, seq: int, *, parts: bool) -> Trust:
@@ -160,23 +195,25 @@ def _facts(trust: Trust, author: MemberId, header: Header, statement: statements
             said = _said(author, header, member_id)
             return Facts(endorsements=frozenset({replace(said, role=role, predecessor=predecessor)}))
         case statements.Unendorse(entry=entry):
-            return Facts(unendorsed=frozenset({Retracted(author, entry, header.hash)}))
+            return Facts(unendorsed=frozenset({Retracted(author, entry, header.hash, header.feed_id, header.seq)}))
         case statements.Suspend(member_id=member_id, until_ms=until_ms):
             return Facts(suspensions=frozenset({replace(_said(author, header, member_id), until_ms=until_ms)}))
         case statements.Revoke(member_id=member_id):
             return Facts(revocations=frozenset({replace(_said(author, header, member_id), bounds=statement.rows)}))
         case statements.Amend():
-            hash_ = roster.amendment_hash(trust.federation_id, header.statement)
-            amended = Amended(
-                author, statement.number, statement.previous, hash_, statement.quorums, statement.document
-            )
-            return Facts(amendments=frozenset({amended}))
+            return Facts(amendments=frozenset({_amended(trust, author, header, statement)}))
         case _:
             return None
 
 
 def _said(author: MemberId, header: Header, member_id: MemberId) -> Said:
-    return Said(header.hash, author, member_id, header.created_ms, seq=header.seq)
+    return Said(header.hash, author, member_id, header.created_ms, seq=header.seq, feed_id=header.feed_id)
+
+
+def _amended(trust: Trust, author: MemberId, header: Header, said: statements.Amend) -> Amended:
+    hash_ = amendment.amendment_hash(trust.federation_id, header.statement)
+    place = header.hash, header.feed_id, header.seq
+    return Amended(author, said.number, said.previous, hash_, said.quorums, said.document, *place)
 
 
 def feed_key(

@@ -1,9 +1,13 @@
 """Facts: the governance statements that decide who is a member (protos/README.md section 5.3)."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from node.feed.growing import Element, Growing
 from node.feed.identity import Inception
 from node.feed.keys import FeedId, HeaderHash, MemberId
+
+NO_FEED, NO_ENTRY = FeedId(b""), HeaderHash(b"")  # of what nobody said yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,7 @@ class Said:
     predecessor: bytes = b""
     seq: int = 0  # in its author's feed
     bounds: tuple[tuple[FeedId, int], ...] = ()
+    feed_id: FeedId = NO_FEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,8 @@ class Retracted:
     author: MemberId
     entry: HeaderHash
     by: HeaderHash
+    feed_id: FeedId = NO_FEED
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +47,26 @@ class Amended:
     hash: bytes
     quorums: bytes
     document: bytes
+    entry: HeaderHash = NO_ENTRY
+    feed_id: FeedId = NO_FEED
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything the two functions read. Joins by union."""
 
-    inceptions: frozenset[Inception] = frozenset()  # of identity logs that began here
-    endorsements: frozenset[Said] = frozenset()
-    unendorsed: frozenset[Retracted] = frozenset()
-    suspensions: frozenset[Said] = frozenset()
-    revocations: frozenset[Said] = frozenset()
-    amendments: frozenset[Amended] = frozenset()
+    inceptions: AbstractSet[Inception] = frozenset()  # of identity logs that began here
+    endorsements: AbstractSet[Said] = frozenset()
+    unendorsed: AbstractSet[Retracted] = frozenset()
+    suspensions: AbstractSet[Said] = frozenset()
+    revocations: AbstractSet[Said] = frozenset()
+    amendments: AbstractSet[Amended] = frozenset()
 
     def merge(self, other: "Facts") -> "Facts":
-        """Both; idempotent, commutative, associative."""
-        return Facts(*(getattr(self, name) | getattr(other, name) for name in self.__slots__))
+        """Both; idempotent, commutative, associative. Costs as much as there is in the other."""
+        return Facts(*(_join(getattr(self, name), getattr(other, name)) for name in self.__slots__))
+
+
+def _join(one: AbstractSet[Element], other: AbstractSet[Element]) -> AbstractSet[Element]:
+    return Growing.of(one).grown(other) if other else one

@@ -61,6 +61,7 @@ class NodeCertificate:
     feed_key: bytes
     kem_key: bytes
     tls_issuer: bytes
+    is_doubtful: bool = False  # what it says is contested: it was let in behind something that is not known here
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class Identity:
     settled: tuple[Bound, ...] = ()
     spares: tuple[bytes, ...] = ()
     successor: MemberId | None = None
+    is_halted: bool = False  # behind something critical that is not known here
+    doubtful_spares: frozenset[bytes] = frozenset()
 
     @property
     def member_id(self) -> MemberId:
@@ -195,7 +198,9 @@ def follow(identity: Identity, entry: Entry, federation_id: FederationId) -> Ide
         raise Malformed("signature", "the entry is not signed by the root key in force")
     # Applied even where it has more fields than are known here: who signs the log, and which feeds
     # it certifies, decides what is stored, and that must be alike on every version of this program.
-    return _apply(identity, read.statement, entry, federation_id) if read else identity
+    if read is not None:
+        return _apply(identity, read.statement, entry, federation_id)
+    return replace(identity, is_halted=identity.is_halted or kinds.is_halting(entry.header.kind))
 
 
 def signer_at(identity: Identity, entry: Entry) -> bytes:
@@ -224,16 +229,19 @@ def _apply(identity: Identity, statement: statements.Statement, entry: Entry, fe
             return replace(identity, root_key=root_key, next_root=next_root, rotations=rotations)
         case statements.Node():
             made = certificate(identity.member_id, statement, federation_id)
+            is_sure = any(one.feed_id == made.feed_id and not one.is_doubtful for one in identity.nodes)
+            made = replace(made, is_doubtful=identity.is_halted and not is_sure)
             return replace(identity, nodes=(*identity.nodes, made))
         case statements.Spare(keys=joined):
             spares = tuple(joined[i : i + 32] for i in range(0, len(joined), 32))
-            return replace(identity, spares=(*identity.spares, *spares))
+            doubtful = identity.doubtful_spares.union(spares if identity.is_halted else ())
+            return replace(identity, spares=(*identity.spares, *spares), doubtful_spares=doubtful)
         case Bound() if entry.header.kind == Kind.RETIRE:
             return replace(identity, retired=(*identity.retired, statement))
         case Bound():
             return replace(identity, settled=(*identity.settled, statement))
         case statements.Successor(member_id=member_id):
-            return replace(identity, successor=member_id)
+            return identity if identity.is_halted else replace(identity, successor=member_id)
         case _:
             return identity
 
@@ -263,4 +271,5 @@ def opened_by_spare(identity: Identity, opened: statements.Open, federation_id: 
     message = spare_message(opened)
     if not keys.verify(opened.spare_key, opened.spare_signature, Purpose.SPARE, federation_id, message):
         return None
-    return certificate(identity.member_id, opened, federation_id)
+    made = certificate(identity.member_id, opened, federation_id)
+    return replace(made, is_doubtful=opened.spare_key in identity.doubtful_spares)

@@ -62,6 +62,11 @@ def is_statement(kind: int) -> bool:
     return kind <= STATEMENT_MAX
 
 
+def is_halting(kind: int) -> bool:
+    """Whether it is critical and not known here: its object is not read on."""
+    return kind > 0 and kind % 2 == 0 and kind not in NAMES
+
+
 def name(kind: int) -> str:
     """What people call it; unknown kinds by their number."""
     return NAMES.get(kind, f"kind {kind}")

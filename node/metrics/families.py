@@ -13,6 +13,7 @@ from node.exchange.signing import State
 from node.metrics.look import Look, Peer
 from node.rpc.meter import BOUNDS_S, LookUps
 from node.store import migrations
+from node.store.erasures import Reason
 
 PEER = ("peer", "member")
 
@@ -54,6 +55,7 @@ class NodeCollector(Collector):
         )
         yield from _quotas(look)
         yield from _stores(look)
+        yield from _erasures(look)
         yield from _files(self._data_folder)
 
 
@@ -141,6 +143,27 @@ def _stores(look: Look) -> Iterator[Metric]:
     yield _gauge("tocsin_entries", "Headers in the ledger.", [((), figures.entries)])
     yield _gauge("tocsin_records", "Records in the index.", [((), figures.records)])
     yield _gauge("tocsin_items", "Items in the index.", [((), figures.items)])
+
+
+def _erasures(look: Look) -> Iterator[Metric]:
+    count, since_ms = look.figures.overdue
+    yield _gauge(
+        "tocsin_erasures_overdue_payloads", "Payloads that are to be erased by now and are still here.", [((), count)]
+    )
+    yield _gauge(
+        "tocsin_erasures_overdue_seconds",
+        "How long the first of them has been overdue; 0 where none is.",
+        [((), max(look.now_s - since_ms / 1000, 0) if count else 0)],
+    )
+    yield _gauge(
+        "tocsin_sweep_timestamp_seconds", "When all that was due was last gone; 0: not yet.", [((), look.swept_s)]
+    )
+    yield _counter(
+        "tocsin_erasures_total",
+        "What was erased since the start, payloads and parts of them, by why.",
+        [((one.name.lower(),), look.erased.get(one.name.lower(), 0)) for one in Reason],
+        "reason",
+    )
 
 
 def _files(folder: Path) -> Iterator[Metric]:

@@ -14,6 +14,7 @@ from node.rpc.meter import LookUps, Meter
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.reading import Reading
+from node.runtime.sweeping import Sweeping
 from node.runtime.writer import Writer
 from node.store import figures
 from node.store import peers as stored
@@ -54,6 +55,8 @@ class Look:
     needed_sync: int
     signing: State
     figures: Figures
+    swept_s: float
+    erased: dict[str, int]  # by reason
 
 
 def by_author(counts: Mapping[MemberId, int]) -> dict[str, int]:
@@ -73,6 +76,7 @@ class Looking:
         approval: Approval,
         writer: Writer,
         reading: Reading,
+        sweeping: Sweeping,
         clock: Clock,
         program: str,
         certificate_ends: Callable[[], datetime],
@@ -80,6 +84,7 @@ class Looking:
         self.meter = Meter(clock.monotonic_s)
         self._peering, self._approval = peering, approval
         self._writer, self._reading, self._clock = writer, reading, clock
+        self._sweeping = sweeping
         self._program, self._certificate_ends = program, certificate_ends
         self._compared_at = float("-inf")
 
@@ -105,6 +110,8 @@ class Looking:
             needed_sync=self._peering.needed_sync,
             signing=self._writer.signing.state,
             figures=found,
+            swept_s=self._sweeping.swept_ms / 1000,
+            erased=dict(self._sweeping.erased),
         )
 
     def _peers(self) -> list[Peer]:

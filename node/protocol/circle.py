@@ -1,5 +1,6 @@
 """The circle: who is told everything, and of what all others are told (protos/README.md section 8.3)."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from node.feed.keys import FeedId, MemberId
@@ -10,7 +11,7 @@ class Circle:
     """Members hear everything. Outsiders, who are candidates or no longer members, hear identity logs only."""
 
     members: frozenset[MemberId]  # nobody, where this node is no member itself
-    candidates: frozenset[MemberId]
+    candidates: AbstractSet[MemberId]
     logs: frozenset[FeedId]  # and the own feeds of a node whose member is no longer one
 
     def hears_all(self, peer: MemberId) -> bool:

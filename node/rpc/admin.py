@@ -9,6 +9,7 @@ import grpc.aio
 from node.content import names
 from node.exchange import branches, consult, membership
 from node.exchange.consult import View
+from node.exchange.keeping import Keep
 from node.exchange.membership import Place
 from node.exchange.trust import Trust
 from node.feed import identity
@@ -28,8 +29,9 @@ from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.profiling import Profiling
 from node.runtime.reading import Reading
+from node.runtime.sweeping import Sweeping
 from node.runtime.writer import Writer
-from node.store import figures, health, ledger
+from node.store import deadlines, figures, health, ledger
 from node.store.peers import APPROVED, Peer
 from node.store.stores import Stores
 from node.v1 import admin_pb2
@@ -66,6 +68,7 @@ class AdminServicer(LevelServicer):
         peering: Peering,
         writer: Writer,
         reading: Reading,
+        sweeping: Sweeping,
         clock: Clock,
         cards: Sequence[Card],
         own: Own,
@@ -74,7 +77,8 @@ class AdminServicer(LevelServicer):
     ) -> None:
         self._approval, self._peering = approval, peering
         self._writer, self._reading = writer, reading
-        self._clock, self._own, self._profiling = clock, own, profiling
+        self._clock, self._own = clock, own
+        self._sweeping, self._profiling = sweeping, profiling
         self._cards = {card.inception.member_id: card for card in cards}
         self._portraits = Portraits(approval, peering, writer, clock)
         self._checking = Checking(approval, peering, writer, clock, me)
@@ -112,6 +116,7 @@ class AdminServicer(LevelServicer):
                 forks=len(forked),
                 own_forks=sum(trust.author(feed_id) == me for feed_id in forked),
                 signing=signing.view(self._writer, self._clock.now_ms()),
+                keeping=await self._keeping(seen.now_ms),
                 profile_warnings=[reason for reason, _ in await self._profiling.warnings()],
             )
         )
@@ -119,6 +124,12 @@ class AdminServicer(LevelServicer):
         if ahead_ms is not None:
             answer.clock_known, answer.clock_ahead_ms = True, ahead_ms
         return answer
+
+    async def _keeping(self, now_ms: int) -> admin_pb2.KeepingView:
+        keep = self._writer.keep
+        found = await self._reading.run(lambda stores: _keeping(stores, keep, now_ms))
+        found.swept_ms = self._sweeping.swept_ms
+        return found
 
     def _quotas(self) -> admin_pb2.QuotaView:
         budgets = self._writer.budgets
@@ -226,6 +237,17 @@ class AdminServicer(LevelServicer):
 
     def _member(self, trust: Trust, found: Place) -> admin_pb2.MemberView:
         return members_service.view(trust, found, self._approval, self._writer.reader.member_id)
+
+
+def _keeping(stores: Stores, keep: Keep, now_ms: int) -> admin_pb2.KeepingView:
+    count, since_ms = deadlines.backlog(stores.index, now_ms)
+    return admin_pb2.KeepingView(
+        policy=keep.policy.name,
+        policy_id=keep.policy.id,
+        overdue=count,
+        overdue_since_ms=since_ms,
+        deciding=deadlines.basis(stores.index) != (keep.basis, True),
+    )
 
 
 def _counts(stores: Stores, seen: View) -> admin_pb2.GetStatusResponse:

@@ -18,7 +18,7 @@ from node.runtime.peering import Peering
 from node.runtime.profiling import Profiling
 from node.runtime.reading import Reading
 from node.runtime.writer import Writer
-from node.store import health
+from node.store import deadlines, health
 from node.store.health import Waiting
 from node.store.peers import APPROVED, BLOCKED, Peer
 from node.store.stores import Stores
@@ -28,6 +28,7 @@ from node.v1.forks_pb2 import ForkView
 
 WANTED_MS_MAX = 600_000  # what any holder has comes in seconds; what nobody has is worth a look
 UNPROJECTED_MS_MAX = 60_000
+OVERDUE_MS_MAX = 900_000  # what is due goes within so long
 SLOWED_MS = 3_600_000  # so long after what is over our quota was said, it may still be on its way
 ISSUER_MS_MIN = 30 * 86_400_000
 CERTIFICATE_MS_MIN = 3_600_000  # it is renewed eight hours before its end
@@ -59,11 +60,12 @@ class Examination:
 
         seen, here = consult.view(self._writer.trust, self._writer.follows, now_ms), self._writer.feed_id
 
-        def look(stores: Stores) -> tuple[Waiting, Waiting, list[ForkView]]:
+        def look(stores: Stores) -> tuple[Waiting, Waiting, Waiting, list[ForkView]]:
             behind = health.unprojected(stores.ledger, project.cursor(stores))
-            return health.missing(stores.ledger, now_ms), behind, branches.every(stores, seen, here)
+            overdue = Waiting(*deadlines.backlog(stores.index, now_ms))
+            return health.missing(stores.ledger, now_ms), behind, overdue, branches.every(stores, seen, here)
 
-        wanted, unprojected, forks = await self._reading.run(look)
+        wanted, unprojected, overdue, forks = await self._reading.run(look)
         return [
             *self._listening(now_ms),
             *self._charter(now_ms),
@@ -75,6 +77,7 @@ class Examination:
             *self._clocks(),
             _wanted(wanted, now_ms),
             _projected(unprojected, now_ms),
+            _overdue(overdue, now_ms),
             *self._forks(forks),
             _own_quota(self._writer.budgets, now_ms),
             *_profile(await self._profiling.warnings()),
@@ -265,6 +268,14 @@ def _projected(found: Waiting, now_ms: int) -> Finding:
         return finding.ok("index", words)
     step = "See the log for `index not written`; if the disk has room, stop the node and run `tocsin index rebuild`."
     return finding.warning("index", words, step)
+
+
+def _overdue(found: Waiting, now_ms: int) -> Finding:
+    age_ms = max(now_ms - found.since_ms, 0)
+    if not found.count or age_ms <= OVERDUE_MS_MAX:
+        return finding.ok("erasure", "nothing is overdue")
+    words = f"{found.count:,} payloads are to be gone by now, the first for {span(age_ms / 1000)}"
+    return finding.fault("erasure", words, "See what is said of the clock here; then the log for `not erased`.")
 
 
 def _written(time_ms: int) -> str:

@@ -16,7 +16,7 @@ from typing import TypeVar
 import structlog
 
 from node.errors import Unavailable
-from node.exchange import project, quarantine
+from node.exchange import keeping, project, quarantine
 from node.exchange.project import Heavy
 from node.feed import statements
 from node.feed.header import BULK
@@ -48,6 +48,7 @@ class Projecting:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(urgent=True))
             tasks.create_task(self._follow(urgent=False))
+            tasks.create_task(self._keep())
 
     async def _follow(self, *, urgent: bool) -> None:
         seen = -1
@@ -65,7 +66,8 @@ class Projecting:
     async def _advance(self, *, urgent: bool) -> bool:
         def begin() -> Heavy | bool:
             writer = self._writer
-            return project.begin(self._stores, writer.trust, writer.reader, writer.follows, urgent=urgent)
+            keep = writer.keep
+            return project.begin(self._stores, keep.trust, writer.reader, writer.follows, keep.policy, urgent=urgent)
 
         async with self._lanes[urgent]:
             step = await self._run(self._index, begin)
@@ -79,6 +81,26 @@ class Projecting:
             await self._writer.run(lambda exchange: exchange.spare(replaces), BULK)
         return True
 
+    async def _keep(self) -> None:
+        """Decide anew until when records are kept, whatever asks for it, for ever."""
+        seen = -1
+        while True:
+            seen = await self.news.newer(seen)
+            some = False
+            try:
+                while await self._run(self._index, self._keep_some):
+                    some = True
+                    await self._writer.bulk_turn()
+                if some:
+                    self.news.tell()  # whoever erases by it
+            except Unavailable as error:
+                _log.error("deadlines not written", reason=error.reason)
+                await asyncio.sleep(RETRY_S)
+                seen = -1
+
+    def _keep_some(self) -> bool:
+        return keeping.step(self._stores, self._writer.keep)
+
     async def drop(self, hashes: Sequence[HeaderHash]) -> None:
         """Take records out of the index, while their payloads are still here to say what they hold."""
         for hash_ in hashes:
@@ -87,7 +109,7 @@ class Projecting:
                 number = await self._run(self._index, partial(project.hide, self._stores, hash_))
                 if number is not None:
                     await self._run(self._digests, partial(self._erase_keys, hash_, number))
-                    await self._run(self._index, partial(project.forget, self._stores, number))
+                    await self._run(self._index, partial(self._forget, number))
         self.news.tell()
 
     async def set_aside(self, hashes: Sequence[HeaderHash]) -> None:
@@ -115,6 +137,9 @@ class Projecting:
         row, writer = ledger.entry(self._stores.ledger, hash_), self._writer
         if row is not None:
             project.thin(self._stores, row, statements.positions(positions), writer.trust, writer.reader)
+
+    def _forget(self, number: int) -> None:
+        project.forget(self._stores, number, self._writer.keep)
 
     def _erase_keys(self, hash_: HeaderHash, number: int) -> None:
         row = ledger.entry(self._stores.ledger, hash_)

@@ -1,10 +1,12 @@
 """Sweeping: what is over, or was taken back and has cooled, is erased within minutes, from every file."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -22,6 +24,7 @@ from node.store.erasures import Erasure
 
 SWEEP_EVERY_S = 30.0
 PAUSE_S = 1.0  # between two sweeps, whatever comes
+SEALED_EVERY_S = 300.0  # what only others can read is looked through
 COMPACT_EVERY_S = 600.0  # a file of a gigabyte is written anew in ten seconds
 EXPIRED_AT_A_TIME = 1024
 ERASED_AT_A_TIME = 16  # between two of them the writer does what is urgent
@@ -52,7 +55,9 @@ class Sweeping:
         self._has_residue = False
         self._turn = asyncio.Lock()
         self.news = News()  # that something was erased
-        self._compacted_s = float("-inf")
+        self._compacted_s = self._sealed_s = float("-inf")
+        self.swept_ms = 0  # when everything that was due was last gone
+        self.erased: Counter[str] = Counter()  # since the start, by reason
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -75,6 +80,9 @@ class Sweeping:
             if done := taken_back.carried_out:
                 now_ms = self._clock.now_ms()
                 await self._writer.run(lambda exchange: exchange.carry_out(done, now_ms), BULK)
+        await self._sweep_sealed()
+        if self._may_erase():
+            self.swept_ms = self._clock.now_ms()
         now_s = self._clock.monotonic_s()
         if self._has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
             self._compacted_s = now_s
@@ -82,9 +90,21 @@ class Sweeping:
             _log.info("compacted", whole=not self._has_residue)
 
     async def _expired(self) -> Sequence[Erasure]:
-        now_ms = self._clock.now_ms()
-        found = await self._reading.run(lambda stores: due.expired(stores, now_ms, EXPIRED_AT_A_TIME))
+        now_ms, keep = self._clock.now_ms(), self._writer.keep
+        found = await self._reading.run(lambda stores: due.expired(stores, keep, now_ms, EXPIRED_AT_A_TIME))
         return found.erasures
+
+    async def _sweep_sealed(self) -> None:
+        now_s, keep, after = self._clock.monotonic_s(), self._writer.keep, 0
+        if now_s < self._sealed_s + SEALED_EVERY_S:
+            return
+        self._sealed_s = now_s
+        while self._may_erase():
+            look = partial(due.sealed, keep=keep, now_ms=self._clock.now_ms(), after=after)
+            found, after = await self._reading.run(look)
+            await self.erase(found.erasures)
+            if not after:
+                return
 
     async def _withdrawn(self) -> Due:
         """Looked for only where something new was said, something has cooled, or some time has passed."""
@@ -137,6 +157,7 @@ class Sweeping:
             await self._projecting.drop([one.entry for one in part if not one.positions])
             await self._projecting.thin([(one.entry, one.positions) for one in part if one.positions])
             await self._writer.run(lambda exchange: exchange.finish_erasing(part), BULK)  # noqa: B023 - awaited
+            self.erased.update(one.reason.name.lower() for one in part)
         if found:
             parts = sum(bool(one.positions) for one in found)
             _log.info("erased", payloads=len(found) - parts, parts=parts)

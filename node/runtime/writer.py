@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from node.exchange.budgets import Budgets
 from node.exchange.exchange import Exchange
+from node.exchange.keeping import Keep
 from node.exchange.signing import Signing
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
@@ -105,6 +106,11 @@ class Writer:
     def budgets(self) -> Budgets:
         """What authors have left of their quotas; to be looked at only, from any thread."""
         return self._exchange.budgets
+
+    @property
+    def keep(self) -> Keep:
+        """By what it is decided until when records are kept; a value, as well."""
+        return self._exchange.keep
 
     @property
     def feed_id(self) -> FeedId:

@@ -3,7 +3,7 @@
 ledger    headers, statements, sealed payloads, their states, arrivals, peers
 keys      boxes: without them the ledger's payloads are noise
 index     plaintext projection of records; made anew by ``tocsin index rebuild``
-digests   the projection's values, in a file of their own so that bulk never holds up the rest
+digests   the index's values, in a file of their own so that bulk never holds up the rest
 
 erasures    every address that was erased: a plain file, chained
 journal     every signature that was given: likewise

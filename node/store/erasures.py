@@ -24,6 +24,7 @@ _HASH_BYTES = 32
 _ROW_BYTES_MIN = _HASH_BYTES + 8 + 1
 _ROW_BYTES_MAX = _ROW_BYTES_MIN + limits.ITEMS_MAX // 8
 _COMPARED_BYTES = 2 * (4 + _ROW_BYTES_MAX + _HASH_BYTES)  # a whole line is in it, wherever it begins
+CAUSE_BYTES = 11  # behind POLICY, which never erases a part
 
 
 class Reason(IntEnum):
@@ -45,6 +46,7 @@ class Erasure:
     erased_ms: int
     reason: Reason
     positions: bytes = b""  # empty: all of it
+    cause: bytes = b""  # of POLICY: by which one, and by which rule of it
 
 
 class FileErasures:
@@ -157,7 +159,7 @@ def _lines(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
 
 
 def _line(one: Erasure, head: bytes, federation_id: FederationId) -> tuple[bytes, bytes]:
-    row = one.entry + one.erased_ms.to_bytes(8) + bytes((one.reason,)) + one.positions
+    row = one.entry + one.erased_ms.to_bytes(8) + bytes((one.reason,)) + one.positions + one.cause
     hash_ = pae.digest(Purpose.JOURNAL, federation_id, head + row)
     return len(row).to_bytes(4) + row + hash_, hash_
 
@@ -167,5 +169,16 @@ def _decode(row: bytes) -> Erasure | None:
         reason = Reason(row[_ROW_BYTES_MIN - 1])
     except (IndexError, ValueError):
         return None
-    entry, erased_ms = row[:_HASH_BYTES], int.from_bytes(row[_HASH_BYTES : _HASH_BYTES + 8])
-    return Erasure(HeaderHash(entry), erased_ms, reason, row[_ROW_BYTES_MIN:])
+    entry, erased_ms = HeaderHash(row[:_HASH_BYTES]), int.from_bytes(row[_HASH_BYTES : _HASH_BYTES + 8])
+    rest = row[_ROW_BYTES_MIN:]
+    if reason is Reason.POLICY:
+        return Erasure(entry, erased_ms, reason, cause=rest) if len(rest) == CAUSE_BYTES else None
+    return Erasure(entry, erased_ms, reason, rest)
+
+
+def covers(one: Erasure, entry: HeaderHash, position: int | None) -> bool:
+    """Whether a line is about this record, or about this item of it."""
+    if one.entry != entry:
+        return False
+    bits = int.from_bytes(one.positions, "little")
+    return not one.positions or (position is not None and bool(bits >> position & 1))

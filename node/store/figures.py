@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.keys import MemberId
-from node.store import driver, health, index, ledger
+from node.store import deadlines, driver, health, index, ledger
 from node.store.arrivals import Cursor
 from node.store.stores import Stores
 
@@ -20,6 +20,7 @@ class Figures:
     wanted: int
     oldest_wanted_ms: int  # when its header came; 0: nothing is wanted
     unprojected: tuple[int, int]
+    overdue: tuple[int, int]  # payloads that are to be erased by now, and since when the first of them
 
 
 def read(stores: Stores, now_ms: int) -> Figures:
@@ -33,6 +34,7 @@ def read(stores: Stores, now_ms: int) -> Figures:
         wanted=missing.count,
         oldest_wanted_ms=missing.since_ms,
         unprojected=_unprojected(stores.ledger, projected),
+        overdue=deadlines.backlog(stores.index, now_ms),
     )
 
 

@@ -28,16 +28,6 @@ class Record:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A value that stands in a record."""
-
-    kind: int
-    value: bytes
-    record: int
-    position: int
-
-
 UNMARKED = 0  # the kind under which stands what came without a mark: no reader asks for it
 
 _RECORD = (
@@ -118,15 +108,6 @@ def numbers(index: sa.Connection, hashes: Sequence[HeaderHash]) -> list[int]:
     return [number for number in found if number is not None]
 
 
-def note_written(digests: sa.Connection, number: int, *, whole: bool) -> None:
-    """Beside a record's digests, in their transaction: they are begun, or all there."""
-    driver.execute(
-        digests,
-        "INSERT INTO written (record, whole) VALUES (?, ?) ON CONFLICT (record) DO UPDATE SET whole = excluded.whole",
-        (number, whole),
-    )
-
-
 def unwritten(index: sa.Connection, digests: sa.Connection) -> list[tuple[int, HeaderHash]]:
     """Shown records whose digests are not all there."""
     whole = {row[0] for row in driver.rows(digests, "SELECT record FROM written WHERE whole")}
@@ -144,57 +125,10 @@ def drop_beyond(index: sa.Connection, digests: sa.Connection) -> bool:
     return True
 
 
-def drop_written(digests: sa.Connection, number: int) -> None:
-    """A record has no digests any more."""
-    driver.execute(digests, "DELETE FROM written WHERE record = ?", (number,))
-
-
-def drop_digests(digests: sa.Connection, kind: int, key_bytes: int, number: int, packed: bytes) -> None:
-    """Forget all values of one record."""
-    driver.execute(
-        digests,
-        "WITH RECURSIVE place(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < ?1)"
-        " DELETE FROM digest WHERE (kind, value, record, position) IN"
-        " (SELECT ?2, substr(?3, i * ?4 + 1, ?4), ?5, i FROM place)",
-        (len(packed) // key_bytes, kind, packed, key_bytes, number),
-    )
-
-
-def drop_digest(digests: sa.Connection, kind: int, value: bytes, number: int, position: int) -> None:
-    """Forget one value of a record."""
-    driver.execute(
-        digests,
-        "DELETE FROM digest WHERE kind = ? AND value = ? AND record = ? AND position = ?",
-        (kind, value, number, position),
-    )
-
-
-def has_place(digests: sa.Connection, number: int, position: int) -> bool:
-    """Whether any value stands at this place of a record; reads all of them."""
-    return bool(
-        driver.scalar(digests, "SELECT 1 FROM digest WHERE record = ? AND position = ? LIMIT 1", (number, position))
-    )
-
-
 def drop_record(index: sa.Connection, number: int) -> None:
-    """Forget one record."""
+    """Forget one record, and until when it was to be kept."""
+    driver.execute(index, "DELETE FROM due WHERE record = ?", (number,))
     driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))
-
-
-def put_digests(
-    digests: sa.Connection, kind: int, digest_bytes: int, number: int, packed: bytes, first: int, count: int
-) -> None:
-    """Store so many values of a record from this position on; they lie end to end, and rising is fastest.
-
-    One statement, so the thread that runs it holds the interpreter for none of the rows.
-    """
-    driver.execute(
-        digests,
-        "WITH RECURSIVE place(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < ?2)"
-        " INSERT OR IGNORE INTO digest (kind, value, record, position)"
-        " SELECT ?3, substr(?4, i * ?5 + 1, ?5), ?6, i FROM place",
-        (first, first + count, kind, packed, digest_bytes, number),
-    )
 
 
 def records(index: sa.Connection, numbers: Sequence[int]) -> dict[int, Record]:
@@ -226,6 +160,11 @@ def hashes_of_kind(index: sa.Connection, kind: int) -> list[HeaderHash]:
     """Which records of this kind there are, rising."""
     rows = driver.rows(index, "SELECT hash FROM record WHERE shown AND kind = ? ORDER BY hash", (kind,))
     return [row[0] for row in rows]
+
+
+def kinds(index: sa.Connection) -> list[int]:
+    """Which kinds of records there are."""
+    return [row[0] for row in driver.rows(index, "SELECT DISTINCT kind FROM record ORDER BY 1")]
 
 
 def from_place(index: sa.Connection, feed_id: FeedId, seq: int) -> dict[int, Record]:
@@ -273,6 +212,15 @@ def of_any_owner(index: sa.Connection, object_id: ObjectId, kind: int) -> Iterat
         (object_id, kind),
     ):
         yield Record(*row)
+
+
+def of_no_such_kind(
+    index: sa.Connection, member_id: MemberId, object_id: ObjectId, kinds: Sequence[int]
+) -> list[Record]:
+    """Records about one object of one owner whose kind is none of these."""
+    marks, about = ",".join("?" * len(kinds)), (object_id, member_id, *kinds)
+    where = f"shown AND object_id = ? AND member_id = ? AND kind NOT IN ({marks})"
+    return [Record(*row) for row in driver.rows(index, f"SELECT {_RECORD} FROM record WHERE {where}", about)]
 
 
 def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId) -> Record | None:
@@ -365,25 +313,12 @@ def item_total(index: sa.Connection) -> int:
     return count
 
 
-def places(digests: sa.Connection) -> Iterator[Found]:
-    """Every place of every value, rising."""
-    after: Sequence[object] = (0, b"", 0, 0)
-    while part := list(
-        driver.rows(
-            digests,
-            "SELECT kind, value, record, position FROM digest WHERE (kind, value, record, position) > (?, ?, ?, ?)"
-            " ORDER BY kind, value, record, position LIMIT 10000",
-            after,
-        )
-    ):
-        yield from (Found(*row) for row in part)
-        after = part[-1]
-
-
 def clear(index: sa.Connection, digests: sa.Connection) -> None:
     """Forget the projection; the ledger makes it anew."""
     driver.execute(index, "DELETE FROM record")
     driver.execute(index, "DELETE FROM projected")
+    driver.execute(index, "DELETE FROM due")
+    driver.execute(index, "DELETE FROM redo")
     restrictions.clear(index)
     receipts.clear(index)
     index.commit()

@@ -148,12 +148,12 @@ def last_of_lists(connection: sa.Connection, feed_id: FeedId) -> HeaderHash | No
     return found
 
 
-def ahead(connection: sa.Connection, feed_id: FeedId) -> list[Row]:
-    """Headers kept above a gap of this feed, by sequence number."""
+def ahead(connection: sa.Connection, feed_id: FeedId, head: int = 0) -> list[Row]:
+    """Headers kept above a gap, lowest first; all stand above the head, and below it nothing need be looked at."""
     rows = driver.rows(
         connection,
-        f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND NOT chained AND NOT beside ORDER BY seq, hash",
-        (feed_id,),
+        f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND seq > ? AND NOT chained AND NOT beside ORDER BY seq, hash",
+        (feed_id, head),
     )
     return [Row(*row) for row in rows]
 

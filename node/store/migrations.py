@@ -7,7 +7,8 @@ nothing to do. Ledger and keys are migrated, each in one transaction with its ne
 digests hold nothing that these two do not say: they are made anew where their tables changed.
 
 A new version: change ``schema`` and its VERSION, add a Migration to the list for what is new in ledger
-or keys, set PROJECTED_IN where a table of index or digests, or what is projected, changed.
+or keys, set PROJECTED_IN where a table of index or digests, or what is projected, changed, and where
+a kind was added: entries of it that are here already were passed over, and are read then.
 tests/store/test_migrations.py compares what comes out with a new store.
 """
 
@@ -20,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from node.errors import ConfigError, Unavailable
-from node.store import schema, version_2, version_3
+from node.store import schema, version_2, version_3, version_4
 
 NAMES = ("ledger", "keys", "index", "digests")
 PROJECTED = ("index", "digests")
@@ -43,6 +44,7 @@ class Migration:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger", 2, version_2.TABLES, version_2.fill),
     Migration("ledger", 3, version_3.TABLES),
+    Migration("ledger", 4, version_4.TABLES, version_4.fill),
 )
 
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-VERSION = 3
+VERSION = 4
 
 ledger = sa.MetaData()
 keys = sa.MetaData()
@@ -72,6 +72,21 @@ sa.Index("payload_relayed", payload.c.relay_until_ms, sqlite_where=payload.c.rel
 sa.Index("payload_list", payload.c.list_id, sqlite_where=payload.c.list_id.is_not(None))
 sa.Index("payload_missing", payload.c.lane, sqlite_where=payload.c.state == 0)
 sa.Index("payload_expiry", payload.c.expires_ms, sqlite_where=payload.c.state != 4)
+sa.Index("payload_sealed", payload.c.state, sqlite_where=payload.c.state == 2)
+
+halt = sa.Table(
+    "halt",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("object_id", sa.LargeBinary, nullable=False),
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Integer, nullable=False),  # a later program may know it
+    sa.Column("exercise", sa.Boolean, nullable=False),
+    sa.Column("created_ms", sa.Integer, nullable=False),
+    sa.Index("halt_object", "object_id"),
+    sqlite_with_rowid=False,
+)
 
 remainder = sa.Table(
     "remainder",
@@ -197,6 +212,27 @@ record = sa.Table(
     sa.Index("record_object", "object_id", "member_id"),
     sa.Index("record_kind", "kind"),
     sqlite_autoincrement=True,  # digests of a forgotten record must never be read as another's
+)
+
+due = sa.Table(
+    "due",
+    index,
+    sa.Column("record", sa.Integer, primary_key=True),
+    sa.Column("due_ms", sa.Integer, nullable=False),
+    sa.Column("rule", sa.Integer, nullable=False),  # of the policy, from 1
+    sa.Column("won", sa.Integer, nullable=False),  # which bound came first
+    sa.Column("about", sa.LargeBinary, nullable=False),  # the crisis or the entry it depends on; empty: neither
+    sa.Index("due_order", "due_ms"),
+    sa.Index("due_about", "about", "record"),
+)
+
+redo = sa.Table(
+    "redo",
+    index,
+    sa.Column("about", sa.LargeBinary, primary_key=True),  # what depends on this is decided anew; empty: everything
+    sa.Column("after", sa.Integer, nullable=False),  # how far that is, by record; -1: done
+    sa.Column("basis", sa.LargeBinary, nullable=False),  # of everything: by what it is decided
+    sqlite_with_rowid=False,
 )
 
 withdrawal = sa.Table(

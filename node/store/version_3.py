@@ -7,6 +7,7 @@ TABLES = (
     "ALTER TABLE peer ADD COLUMN bytes_per_s INTEGER NOT NULL DEFAULT '0'",
     "ALTER TABLE peer ADD COLUMN quarantined BOOLEAN NOT NULL DEFAULT '0'",
     "CREATE INDEX payload_expiry ON payload (expires_ms) WHERE state != 4",
+    "CREATE INDEX payload_sealed ON payload (state) WHERE state = 2",
     (
         "CREATE TABLE remainder (hash BLOB NOT NULL, positions BLOB NOT NULL, box BLOB NOT NULL,"
         " PRIMARY KEY (hash)) WITHOUT ROWID"

@@ -202,6 +202,7 @@ class CrisisView(_message.Message):
     DECLARED_MS_FIELD_NUMBER: _builtins.int
     RECEIVED_MS_FIELD_NUMBER: _builtins.int
     ENDS_MS_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -217,6 +218,8 @@ class CrisisView(_message.Message):
     received_ms: _builtins.int
     ends_ms: _builtins.int
     """When it ended or will end by itself."""
+    notice: _builtins.str
+    """What this node does not understand of it, in words: then it is shown as it was last understood."""
     @_builtins.property
     def crisis(self) -> _record_pb2.Crisis: ...
     def __init__(
@@ -234,10 +237,11 @@ class CrisisView(_message.Message):
         declared_ms: _builtins.int = ...,
         received_ms: _builtins.int = ...,
         ends_ms: _builtins.int = ...,
+        notice: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "declared_ms", b"declared_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "member_id", b"member_id", "member_name", b"member_name", "object_id", b"object_id", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "declared_ms", b"declared_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -963,6 +967,7 @@ class ListView(_message.Message):
     RECORDS_ELSEWHERE_FIELD_NUMBER: _builtins.int
     WITHDRAWN_FIELD_NUMBER: _builtins.int
     UNPROJECTED_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -984,6 +989,8 @@ class ListView(_message.Message):
     """Why it no longer stands, if it does not."""
     unprojected: _builtins.int
     """Records that are here and not in the index yet."""
+    notice: _builtins.str
+    """What this node does not understand of it, in words: then it is shown as it was last understood."""
     @_builtins.property
     def list(self) -> _record_pb2.HashList: ...
     def __init__(
@@ -1005,10 +1012,11 @@ class ListView(_message.Message):
         records_elsewhere: _builtins.int = ...,
         withdrawn: _builtins.str = ...,
         unprojected: _builtins.int = ...,
+        notice: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "expires_ms", b"expires_ms", "following", b"following", "items", b"items", "list", b"list", "member_id", b"member_id", "member_name", b"member_name", "missing", b"missing", "name", b"name", "object_id", b"object_id", "records", b"records", "records_elsewhere", b"records_elsewhere", "reference", b"reference", "unprojected", b"unprojected", "updated_ms", b"updated_ms", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "expires_ms", b"expires_ms", "following", b"following", "items", b"items", "list", b"list", "member_id", b"member_id", "member_name", b"member_name", "missing", b"missing", "name", b"name", "notice", b"notice", "object_id", b"object_id", "records", b"records", "records_elsewhere", b"records_elsewhere", "reference", b"reference", "unprojected", b"unprojected", "updated_ms", b"updated_ms", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

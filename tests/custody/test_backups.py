@@ -86,7 +86,7 @@ def test_a_backup_has_no_payload_and_no_key(alone: Founder, tmp_path: Path) -> N
             assert sealed[:64] not in data
             assert box is not None
             assert box[-32:] not in data
-    names = {"node.toml", "charter.tocsin", "ledger.db", "erasures", "acme-video.card"}
+    names = {"node.toml", "charter.tocsin", "ledger.db", "erasures", "policy.toml", "acme-video.card"}
     assert {one.name for one in manifest.files} == names
     with tarfile.open(file) as tar:
         assert tar.getnames()[0] == "manifest.json"

@@ -15,7 +15,7 @@ from node.exchange.amendments import Meant, State
 from node.exchange.consult import View
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
-from node.feed import roster
+from node.feed import amendment
 from node.feed.kinds import Kind
 from node.feed.quorum import Act
 from node.policy import effect, parameters
@@ -285,7 +285,7 @@ def proposed_beside(node: Exchange, first: Meant) -> Meant:
     for hours in range(60, 200):
         text = TEXT.replace("longest_hours = 336", f"longest_hours = {hours}").encode()
         letter = header_pb2.Amend(number=1, document=sha256(text).digest()).SerializeToString(deterministic=True)
-        hash_ = roster.amendment_hash(node.trust.federation_id, letter)
+        hash_ = amendment.amendment_hash(node.trust.federation_id, letter)
         if hash_ > first.hash:
             return replace(first, statement=letter, hash=hash_, text=text)
     raise AssertionError

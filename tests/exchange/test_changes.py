@@ -10,7 +10,7 @@ from node.errors import Refused
 from node.exchange import changes, drafts, holdings
 from node.exchange.changes import Change
 from node.exchange.holdings import Holding, Part
-from node.exchange.standing import Restriction
+from node.exchange.restricting import Restriction
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.store.index import Record

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.exchange import consult, drafts, due, erase, standing, withdrawals
+from node.exchange import consult, drafts, due, erase, restricting, withdrawals
 from node.exchange import trust as trusts
 from node.exchange.duties import Answering, Owed
 from node.exchange.exchange import Exchange
@@ -41,7 +41,7 @@ def answer(node: Exchange, answering: Answering, now_ms: int) -> tuple[list[Rece
     found = due.withdrawn(node.stores, seen)
     if found.erasures:
         node.begin_erasing(found.erasures)
-        erase.apply(node.stores, node.erasures, node.trust, node.reader, node.author.randomness)
+        erase.apply(node.stores, node.erasures, node.keep, node.reader, node.author.randomness)
     node.carry_out(found.carried_out, now_ms)
     owed = answering.look(node.stores, seen)
     node.carry_out(owed.erased, now_ms)
@@ -364,7 +364,7 @@ def test_a_record_for_fewer_readers_restricts_the_old_one_at_once_and_erases_it_
     take(node, [old, new])
     assert standing_values(node) == set(range(10))
     shown = index.of_kinds(node.stores.index, [Kind.ITEMS])
-    (restricted,) = [one for one in shown if standing.restriction(node.stores, one, node.trust).reason]
+    (restricted,) = [one for one in shown if restricting.restriction(node.stores, one, node.trust).reason]
     assert restricted.hash == hash_of(node, old)
     answer(node, answering, BASE_MS + HOUR_MS - 1)
     assert payloads.state(node.stores.ledger, hash_of(node, old)) is State.PRESENT

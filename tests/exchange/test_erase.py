@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from node.content import hashes, items
-from node.exchange import consult, drafts, due, erase, project, records, standing
+from node.exchange import consult, drafts, due, erase, project, records, restricting
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -57,7 +57,7 @@ def digests_draft(values: Sequence[bytes] = DIGESTS, replaces: Sequence[bytes] =
 def look(node: Exchange, now_ms: int) -> due.Due:
     while node.project():
         pass
-    over = due.expired(node.stores, now_ms, 1000)
+    over = due.expired(node.stores, node.keep, now_ms, 1000)
     back = due.withdrawn(node.stores, consult.view(node.trust, node.follows, now_ms))
     return due.Due((*over.erasures, *back.erasures), min(over.next_ms, back.next_ms))
 
@@ -66,7 +66,7 @@ def sweep(node: Exchange, now_ms: int) -> tuple[Erasure, ...]:
     """Everything that is due, in the order of the sweeper, in one thread."""
     found = look(node, now_ms).erasures
     node.begin_erasing(found)
-    erase.apply(node.stores, node.erasures, node.trust, node.reader, node.author.randomness)
+    erase.apply(node.stores, node.erasures, node.keep, node.reader, node.author.randomness)
     assert node.compact()
     assert all(stores.compact(file) for file in (node.stores.digests, node.stores.index))
     return found
@@ -313,7 +313,7 @@ def test_a_crash_at_any_commit_leaves_what_the_next_start_goes_through_with(
     try:
         node.exchange.begin_erasing(found)
         exchange = node.exchange
-        erase.apply(disk, node.erasures, exchange.trust, exchange.reader, exchange.author.randomness)
+        erase.apply(disk, node.erasures, exchange.keep, exchange.reader, exchange.author.randomness)
     except Crash:
         pass
     disk.rollback()
@@ -338,7 +338,7 @@ def test_a_list_that_is_let_go_and_followed_again_comes_without_what_was_erased(
     sweep(node, LATER_MS)
     about = author.reader.member_id, ObjectId(b"l" * 16)
     node.choose(*about, Choice(following.State.DROPPED), LATER_MS)
-    erase.leave_index(node.stores, hash_, node.trust, node.reader)
+    erase.leave_index(node.stores, hash_, node.keep, node.reader)
     node.let_go([hash_], LATER_MS)
     assert standing_values(node) == set()
     node.choose(*about, Choice(following.State.FOLLOWED), LATER_MS)
@@ -369,5 +369,5 @@ def test_what_is_erased_does_not_stand_again_where_its_withdrawal_is_undone(node
     bound = Bound(row.feed_id, row.seq, hash_)
     node.trust = replace(node.trust, marks=node.trust.marks.merge(Marks(ends=frozenset({bound}))))
     record = index.records(node.stores.index, [number])[number]
-    assert [standing.restriction(node.stores, record, node.trust).covers(i) for i in (0, 1)] == [True, False]
-    assert standing.restricted(node.stores, Kind.ITEMS, node.trust)[number].positions == 0b1
+    assert [restricting.restriction(node.stores, record, node.trust).covers(i) for i in (0, 1)] == [True, False]
+    assert restricting.restricted(node.stores, Kind.ITEMS, node.trust)[number].positions == 0b1

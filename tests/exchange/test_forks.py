@@ -22,7 +22,7 @@ from node.protocol.effects import PUSHED
 from node.store import index, ledger
 from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.conftest import node_in
-from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take, without
 from tests.exchange.test_standing import items_of, standing_values
 from tests.simulator.members import BASE_MS, Federation, Member, federation, seed
 
@@ -217,6 +217,78 @@ def test_statements_above_a_fork_do_not_count(forked: Forked, tmp_path: Path, wo
     assert [hash_ not in node.trust.fallen for hash_ in hashes] == [True, False]
 
 
+def amendment_of(number: int) -> Draft:
+    """A signature under an amendment, which three complete."""
+    letter = header_pb2.Amend(number=1, document=number.to_bytes(32))
+    return Draft(Kind.AMEND, statement=letter.SerializeToString(deterministic=True))
+
+
+def test_a_signature_above_a_fork_amends_nothing_until_the_root_names_its_branch(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    """Alike on nodes that hold the one branch, the other or none; and what was in force falls out of it."""
+    others = [said(node_in(tmp_path / f"signer {n}", world, n), amendment_of(7))[0] for n in (2, 3)]
+    one, other = said(forked.one, amendment_of(7)), said(forked.other, declaration(3))
+    nodes = [node_in(tmp_path / name, world, 0) for name in "abc"]
+    for node, branch in zip(nodes, (one, other, []), strict=True):
+        take(node, [*others, *branch])
+    in_force = nodes[0].trust.rules.hash
+    assert [node.trust.rules.number for node in nodes] == [1, 0, 0]
+    proof = proof_between(nodes[0], other)
+    for node in nodes:
+        node.take_fork(proof, BASE_MS)
+    assert [node.trust.rules.number for node in nodes] == [0, 0, 0]
+    for node in nodes:
+        restarted(node)
+    assert [node.trust.rules.number for node in nodes] == [0, 0, 0]
+    for node in nodes:
+        take(node, by_root(world, forked.member, settle(forked.feed_id, 2, hash_of(node, one[0]))))
+        take(node, one)
+    assert [node.trust.rules.hash for node in nodes] == [in_force] * 3
+    for node in nodes:
+        restarted(node)
+    assert [node.trust.rules.hash for node in nodes] == [in_force] * 3
+
+
+def test_a_signature_on_the_branch_that_was_not_named_amends_nothing(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    others = [said(node_in(tmp_path / f"signer {n}", world, n), amendment_of(7))[0] for n in (2, 3)]
+    one, other = said(forked.one, amendment_of(7)), said(forked.other, declaration(3))
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, [*others, *one, *other])
+    take(node, by_root(world, forked.member, settle(forked.feed_id, 2, hash_of(node, other[0]))))
+    assert node.trust.rules.number == 0
+    (again,) = said(forked.other, amendment_of(7))
+    take(node, [again])
+    assert node.trust.rules.number == 1, "its member signs again on the branch that stands"
+
+
+def test_what_waited_for_its_branch_counts_when_that_comes_though_nothing_else_is_said(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    """Above a gap, and settled: of which branch it is shows with an entry that says nothing of members."""
+    endorse = header_pb2.Endorse(member_id=b"x" * 32, role=4).SerializeToString()
+    one = said(forked.one, declaration(2), declaration(3), Draft(Kind.ENDORSE, URGENT, statement=endorse))
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, one[2:])
+    take(node, by_root(world, forked.member, settle(forked.feed_id, 2, hash_of(node, one[0]))))
+    assert not node.trust.counts(hash_of(node, one[2])), "its branch is not known here"
+    take(node, one[:2])
+    assert node.trust.counts(hash_of(node, one[2]))
+
+
+def proof_between(node: Exchange, other: list[Letter]) -> header_pb2.ForkProof:
+    """What proves that the chain of a node and these part."""
+    header = entry.decode(other[0].header, other[0].signature, node.trust.federation_id).header
+    hash_ = ledger.hash_at(node.stores.ledger, header.feed_id, header.seq)
+    row = ledger.entry(node.stores.ledger, hash_) if hash_ else None
+    assert row is not None
+    letters = [Letter(header=row.body, signature=row.signature), without(other[0], "box", "payload")]
+    first, second = sorted(letters, key=lambda one: hash_of(node, one))
+    return header_pb2.ForkProof(first=first, second=second)
+
+
 def test_the_lowest_proof_remains_in_whatever_order_they_come(
     forked: Forked, tmp_path: Path, world: Federation
 ) -> None:
@@ -311,6 +383,19 @@ def test_what_is_urgent_beyond_its_authors_quota_is_contested_everywhere_all_the
             else:
                 push(node, list(frame.entries.entries))
         assert standings(node) == standings(a), name
+
+
+def test_what_came_without_its_box_on_a_branch_beside_is_read_when_that_comes(
+    forked: Forked, tmp_path: Path, world: Federation
+) -> None:
+    """In places that the chain has, too."""
+    node = node_in(tmp_path / "n", world, 0)
+    take(node, said(forked.one, declaration(2), declaration(3), declaration(4)))
+    other = said(forked.other, declaration(5), declaration(6), declaration(7))
+    take(node, [other[0], *(without(one, "box", "payload") for one in other[1:])])
+    assert {f"crisis {number}" for number in (6, 7)}.isdisjoint(standings(node))
+    take(node, other)
+    assert set(standings(node)) == {f"crisis {number}" for number in range(2, 8)}
 
 
 def test_where_branches_part_is_looked_for_below(forked: Forked, tmp_path: Path, world: Federation) -> None:

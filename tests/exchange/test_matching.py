@@ -19,7 +19,7 @@ from node.feed.marks import Marks
 from node.feed.statements import Bound
 from node.policy import effect, parameters
 from node.policy.following import Choice, Follows, State
-from node.store import index, ledger, restrictions, stores
+from node.store import digests, index, ledger, restrictions, stores
 from node.store.index import Record
 from node.store.restrictions import Replacement, Withdrawal
 from node.store.stores import Stores
@@ -78,7 +78,7 @@ class Lists:
         )
         hash_, number = self._put(author, record, len(values), exercise=exercise, name=name)
         kind, packed = hashes.KINDS[letter.kind], b"".join(map(hashes.key, values))
-        index.put_digests(self.stores.digests, kind.number, kind.key_bytes, number, packed, 0, len(values))
+        digests.put(self.stores.digests, kind.number, kind.key_bytes, number, packed, 0, len(values))
         return hash_
 
     def _put(

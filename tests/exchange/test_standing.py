@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.content import hashes
-from node.exchange import drafts, standing
+from node.exchange import drafts, restricting
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK
@@ -15,7 +15,7 @@ from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.statements import Bound
-from node.store import index
+from node.store import digests, index
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
@@ -38,10 +38,10 @@ def standing_values(node: Exchange) -> set[int]:
     while node.project():
         pass
     found = set()
-    for place in index.places(node.stores.digests):
+    for place in digests.places(node.stores.digests):
         assert place.kind == hashes.SHA256.number
         record = index.records(node.stores.index, [place.record])[place.record]
-        if not standing.restriction(node.stores, record, node.trust).covers(place.position):
+        if not restricting.restriction(node.stores, record, node.trust).covers(place.position):
             found.add(int.from_bytes(place.value))
     return found
 
@@ -80,7 +80,7 @@ def test_what_is_left_counts_until_the_record_that_replaces_it_is_here(
     take(node, [later])
     assert standing_values(node) == set(range(1, 10))
     shown = index.of_kinds(node.stores.index, [Kind.ITEMS])
-    assert [bool(standing.restriction(node.stores, one, node.trust).reason) for one in shown].count(True) == 1
+    assert [bool(restricting.restriction(node.stores, one, node.trust).reason) for one in shown].count(True) == 1
 
 
 @pytest.mark.parametrize("whole_list", [False, True])
@@ -132,4 +132,4 @@ def test_what_was_said_above_the_end_of_a_stolen_feed_is_undone(
     first_row = next(one for one in index.of_kinds(node.stores.index, [Kind.ITEMS]) if one.hash == hash_)
     end = Bound(author.author.feed_id, first_row.seq, HeaderHash(hash_))
     ended = replace(node.trust, marks=node.trust.marks.merge(Marks(ends=frozenset({end}))))
-    assert standing.restriction(node.stores, first_row, ended) == standing.Restriction()
+    assert restricting.restriction(node.stores, first_row, ended) == restricting.Restriction()

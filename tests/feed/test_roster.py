@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node import limits
-from node.feed import marks, quorum, roster
+from node.feed import amendment, known, marks, quorum, roster
 from node.feed.facts import Amended, Facts, Retracted, Said
+from node.feed.growing import Growing, Index
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.marks import Marks, Standing
 from node.feed.quorum import Act, Quorum
@@ -27,7 +28,7 @@ def amended(author: MemberId, number: int, previous: bytes, document: bytes, cou
     """A signature under an amendment that asks for so many endorsements of a platform."""
     rows = quorum.encode({(Act.ADMIT, 4): Quorum(count, 1, worlds.EVERY_ROLE)})
     statement = header_pb2.Amend(number=number, previous=previous, document=document, quorums=rows)
-    hash_ = roster.amendment_hash(WORLD.federation_id, statement.SerializeToString(deterministic=True))
+    hash_ = amendment.amendment_hash(WORLD.federation_id, statement.SerializeToString(deterministic=True))
     return Amended(author, number, previous, hash_, rows, document)
 
 
@@ -78,7 +79,7 @@ def test_facts_join_in_any_order_and_any_number_of_times(a: Facts, b: Facts, c: 
 @given(facts(), facts())
 @FEW
 def test_more_facts_never_make_fewer_known_members(a: Facts, b: Facts) -> None:
-    fewer, more = roster.known(CHARTER, a), roster.known(CHARTER, a.merge(b))
+    fewer, more = known.known(CHARTER, a), known.known(CHARTER, a.merge(b))
     assert fewer.members <= more.members
     assert fewer.members | fewer.candidates <= more.members | more.candidates
     assert not more.members & more.candidates
@@ -95,15 +96,85 @@ def test_what_is_known_and_what_has_effect_do_not_depend_on_the_order_of_arrival
     chance.shuffle(parts)
     again = reduce(Facts.merge, parts, Facts())
     assert again == whole
-    assert roster.known(CHARTER, again) == roster.known(CHARTER, whole)
+    assert known.known(CHARTER, again) == known.known(CHARTER, whole)
     assert roster.roster(CHARTER, again, NOW_MS) == roster.roster(CHARTER, whole, NOW_MS)
+
+
+@given(facts(), st.randoms(use_true_random=False))
+@FEW
+def test_what_is_known_statement_by_statement_is_what_is_known_of_them_all(whole: Facts, chance: Random) -> None:
+    parts = [
+        *(Facts(endorsements=frozenset((one,))) for one in whole.endorsements),
+        *(Facts(amendments=frozenset((one,))) for one in whole.amendments),
+        *(Facts(revocations=frozenset((one,))) for one in whole.revocations),
+    ]
+    chance.shuffle(parts)
+    facts = Facts(inceptions=whole.inceptions)
+    found = known.known(CHARTER, facts)
+    for part in parts:
+        facts = facts.merge(part)
+        found, anew = known.known_with(CHARTER, found, part, facts), known.known(CHARTER, facts)
+        assert found == anew
+        assert found.roles == anew.roles
+        assert list(found.thresholds) == list(anew.thresholds)
+        assert found.unheard == anew.unheard
+        for said_ in facts.endorsements:
+            if said_.role not in anew.roles.get(said_.member_id, ()):
+                about = said_.member_id, said_.role
+                assert found.endorsers.of(about) == anew.endorsers.of(about)
+        for signed in facts.amendments:
+            assert found.signers.of(signed.hash) == anew.signers.of(signed.hash)
+
+
+@given(facts(), statements_about())
+@FEW
+def test_a_roster_that_is_kept_with_one_endorsement_more_is_the_one_that_would_be_made(whole: Facts, one: Said) -> None:
+    more = Facts(endorsements=frozenset((one,)))
+    joined = whole.merge(more)
+    who = known.known(CHARTER, joined)
+    if who.roles != known.known(CHARTER, whole).roles:
+        return
+    for moment_ms in (0, NOW_MS - 400 * DAY_MS, NOW_MS):
+        kept = roster.with_idle(roster.roster(CHARTER, whole, moment_ms), who, more.endorsements, moment_ms)
+        assert kept in (None, roster.roster(CHARTER, joined, moment_ms))
+
+
+def test_a_flood_of_endorsements_keeps_the_roster_and_one_that_admits_does_not() -> None:
+    newcomer, (one, other, third) = WORLD.others[0], WORLD.founders[:3]
+    before = Facts(frozenset((newcomer.inception,)), frozenset((said("e", one, newcomer, role=4),)))
+    held = roster.roster(CHARTER, before, NOW_MS)
+    for author, stays in ((one, True), (other, False)):
+        more = Facts(endorsements=frozenset((said("again", author, newcomer, role=4),)))
+        who = known.known(CHARTER, before.merge(more))
+        assert (roster.with_idle(held, who, more.endorsements, NOW_MS) is not None) is stays
+    member = Facts(endorsements=frozenset((said("e", third, WORLD.founders[4], role=4),)))
+    assert roster.with_idle(held, known.known(CHARTER, before.merge(member)), member.endorsements, NOW_MS) is not None
+
+
+@given(st.lists(st.lists(st.integers(0, 200), max_size=12), max_size=40))
+@FEW
+def test_what_grows_holds_what_was_put_in_and_what_it_grew_from_stays_as_it_was(parts: list[list[int]]) -> None:
+    grown: Growing[int] = Growing()
+    index: Index[int, int] = Index()
+    versions = []
+    for part in parts:
+        versions.append((grown, set(grown)))
+        grown = grown.grown(part)
+        for one in part:
+            index = index.grown(one % 7, one)
+    every = {one for part in parts for one in part}
+    assert set(grown) == every
+    assert len(grown) == len(every) == len(list(grown))
+    assert grown == Growing(every)
+    assert all(index.of(key) == {one for one in every if one % 7 == key} for key in range(7))
+    assert all(set(version) == held for version, held in versions)
 
 
 @given(facts())
 @FEW
 def test_whoever_has_effect_is_known_and_not_revoked(whole: Facts) -> None:
     now = roster.roster(CHARTER, whole, NOW_MS)
-    assert set(now.seats) <= roster.known(CHARTER, whole).members
+    assert set(now.seats) <= known.known(CHARTER, whole).members
     assert not set(now.seats) & set(now.revoked)
 
 
@@ -138,7 +209,7 @@ def test_a_contested_statement_does_not_count_but_stays_known() -> None:
     contested = endorsements[0].entry
     assert newcomer.member_id in roster.roster(CHARTER, whole, NOW_MS).seats
     assert newcomer.member_id not in roster.roster(CHARTER, whole, NOW_MS, lambda entry: entry != contested).seats
-    assert newcomer.member_id in roster.known(CHARTER, whole).members
+    assert newcomer.member_id in known.known(CHARTER, whole).members
 
 
 def test_what_a_quorum_leaves_out_is_cut_off_and_fewer_can_neither_cut_nor_undo() -> None:
@@ -228,17 +299,33 @@ def test_a_chain_of_endorsements_falls_with_its_first_link() -> None:
     revocations = frozenset(said("r", author, first) for author in WORLD.founders[:2])
     after = roster.roster(CHARTER, whole.merge(Facts(revocations=revocations)), NOW_MS)
     assert not {first.member_id, second.member_id} & set(after.seats)
-    assert {first.member_id, second.member_id} <= roster.known(CHARTER, whole).members
+    assert {first.member_id, second.member_id} <= known.known(CHARTER, whole).members
 
 
 def test_a_candidate_becomes_a_member_when_an_amendment_lowers_the_threshold() -> None:
     newcomer = WORLD.others[0]
     one = Facts(frozenset((newcomer.inception,)), frozenset((said("e", WORLD.founders[0], newcomer, role=4),)))
-    assert roster.known(CHARTER, one).candidates == {newcomer.member_id}
+    assert known.known(CHARTER, one).candidates == {newcomer.member_id}
     signers = [founder.member_id for founder in WORLD.founders[:3]]
     complete = one.merge(Facts(amendments=frozenset(replace(FIRST[0], author=author) for author in signers)))
-    assert newcomer.member_id in roster.known(CHARTER, complete).members
+    assert newcomer.member_id in known.known(CHARTER, complete).members
     assert roster.roster(CHARTER, complete, NOW_MS).rules.number == 1
+
+
+def test_a_signature_that_does_not_stand_amends_nothing_and_admits_all_the_same() -> None:
+    newcomer = WORLD.others[0]
+    one = Facts(frozenset((newcomer.inception,)), frozenset((said("e", WORLD.founders[0], newcomer, role=4),)))
+    places = [HeaderHash(worlds.seed(f"place {number}")) for number in range(4)]
+    signers = [founder.member_id for founder in WORLD.founders[:3]]
+    signed = [replace(FIRST[0], author=who, entry=at) for who, at in zip(signers, places, strict=False)]
+    complete = one.merge(Facts(amendments=frozenset(signed)))
+    assert roster.roster(CHARTER, complete, NOW_MS).rules.number == 1
+    contested = roster.roster(CHARTER, complete, NOW_MS, lambda entry: entry != places[0])
+    assert contested.rules.number == 0
+    assert newcomer.member_id not in contested.seats
+    assert newcomer.member_id in known.known(CHARTER, complete).members
+    again = complete.merge(Facts(amendments=frozenset((replace(signed[0], entry=places[3]),))))
+    assert roster.roster(CHARTER, again, NOW_MS, lambda entry: entry != places[0]).rules.number == 1
 
 
 def test_an_amendment_that_raises_the_threshold_takes_effect_away_but_nobody_is_forgotten() -> None:
@@ -248,7 +335,7 @@ def test_an_amendment_that_raises_the_threshold_takes_effect_away_but_nobody_is_
     assert newcomer.member_id in roster.roster(CHARTER, before, NOW_MS).seats
     signers = [founder.member_id for founder in WORLD.founders[:3]]
     after = before.merge(Facts(amendments=frozenset(replace(FIRST[2], author=author) for author in signers)))
-    assert newcomer.member_id in roster.known(CHARTER, after).members
+    assert newcomer.member_id in known.known(CHARTER, after).members
     assert newcomer.member_id not in roster.roster(CHARTER, after, NOW_MS).seats
 
 

@@ -10,7 +10,23 @@ from typing import Any
 import pytest
 
 from node.errors import Malformed
-from node.feed import box, chain, charter, entry, header, identity, keys, marks, merkle, pae, payload, quorum, roster
+from node.feed import (
+    amendment,
+    box,
+    chain,
+    charter,
+    entry,
+    header,
+    identity,
+    keys,
+    known,
+    marks,
+    merkle,
+    pae,
+    payload,
+    quorum,
+    roster,
+)
 from node.feed import statements as statement_rules
 from node.feed.facts import Amended, Facts, Retracted, Said
 from node.feed.keys import FeedId, HeaderHash, MemberId
@@ -166,12 +182,12 @@ def _bound(one: dict[str, Any]) -> Bound:
 def on_roster(given: Given) -> dict[str, Any]:
     founding = charter.decode(given.octets("charter"))
     facts = _facts(given.values["facts"], founding.federation_id)
-    known = roster.known(founding, facts)
+    joined = known.known(founding, facts)
     fallen = {bytes.fromhex(one) for one in given.values["facts"].get("fallen", [])}
     now = roster.roster(founding, facts, given.values["now_ms"], lambda entry: entry not in fallen)
     output = {
-        "members": sorted(known.members),
-        "candidates": sorted(known.candidates),
+        "members": sorted(joined.members),
+        "candidates": sorted(joined.candidates),
         "seats": sorted(now.seats),
         "revoked": sorted(now.revoked),
         "suspended": [seat.member_id for seat in now.seats.values() if seat.suspended],
@@ -215,9 +231,10 @@ def _said(one: dict[str, Any]) -> Said:
 def _amended(one: dict[str, Any], federation_id: FederationId) -> Amended:
     statement = bytes.fromhex(one["statement"])
     read = header_pb2.Amend.FromString(statement)
-    hash_ = roster.amendment_hash(federation_id, statement)
+    hash_ = amendment.amendment_hash(federation_id, statement)
     author = MemberId(bytes.fromhex(one["author"]))
-    return Amended(author, read.number, read.previous, hash_, read.quorums, read.document)
+    place = HeaderHash(bytes.fromhex(one.get("entry", "")))
+    return Amended(author, read.number, read.previous, hash_, read.quorums, read.document, place)
 
 
 def on_payload(given: Given) -> dict[str, Any]:

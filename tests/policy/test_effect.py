@@ -1,8 +1,9 @@
 from dataclasses import replace
 
+from node.feed.amendment import Rules
 from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
-from node.feed.roster import Roster, Rules, Seat
+from node.feed.roster import Roster, Seat
 from node.policy import effect, parameters, wording
 from node.policy.effect import Right
 from node.policy.parameters import Parameters

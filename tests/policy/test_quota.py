@@ -1,7 +1,8 @@
 import pytest
 
+from node.feed.amendment import Rules
 from node.feed.keys import MemberId
-from node.feed.roster import Roster, Rules, Seat
+from node.feed.roster import Roster, Seat
 from node.policy import parameters, quota
 from node.policy.quota import Buckets, Rate
 from tests.feed.worlds import quorums

@@ -8,14 +8,17 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from node.errors import Refused
-from node.exchange import documents
+from node.exchange import documents, standing
 from node.exchange.publish import Draft
 from node.exchange.signing import State
-from node.feed import quorum, roster
+from node.feed import amendment, quorum
+from node.feed.keys import MemberId
 from node.feed.kinds import Kind
+from node.feed.marks import Standing
 from node.feed.quorum import Act, Quorum
 from node.policy import effect
 from node.policy.parameters import TEMPLATE
+from node.store import ledger
 from node.v1 import header_pb2
 from tests.simulator.node import Node, ms
 
@@ -45,18 +48,19 @@ class Amendment:
 
 
 def plan(world: "World", until: float) -> list[Amendment]:
-    """Have authorities sign, each at a time of its own; what may be in force in the end."""
+    """Have authorities sign, each at a time of its own; what any of them signs."""
     chance = Random(f"{world.seed} amendments")
     if chance.random() < 0.3:
         return []
     first = [_made(world, 1, b"", chance.randint(50, 300)) for _ in range(chance.randint(1, 3))]
     complete = [one for one in first if _sign(world, chance, one, chance.choice((2, 3, 3, 4)), (0.1, until))]
-    if complete:
-        winner = min(complete, key=lambda one: one.hash)
-        second = _made(world, 2, winner.hash, chance.randint(301, 400))
-        # Its signatures may come before those of the one that it follows.
-        complete += [second] if _sign(world, chance, second, chance.choice((2, 3)), (0.1, until)) else []
-    return complete
+    if not complete:
+        return first
+    winner = min(complete, key=lambda one: one.hash)
+    second = _made(world, 2, winner.hash, chance.randint(301, 400))
+    # Its signatures may come before those of the one that it follows.
+    _sign(world, chance, second, chance.choice((2, 3)), (0.1, until))
+    return [*first, second]
 
 
 def _made(world: "World", number: int, previous: bytes, hours: int) -> Amendment:
@@ -64,7 +68,7 @@ def _made(world: "World", number: int, previous: bytes, hours: int) -> Amendment
     rows = quorum.encode(ADMIT_PLATFORMS) if hours % 2 else b""
     letter = header_pb2.Amend(number=number, previous=previous, document=sha256(text).digest(), quorums=rows)
     statement = letter.SerializeToString(deterministic=True)
-    hash_ = roster.amendment_hash(world.federation.charter.federation_id, statement)
+    hash_ = amendment.amendment_hash(world.federation.charter.federation_id, statement)
     return Amendment(number, previous, text, hash_, statement)
 
 
@@ -73,7 +77,8 @@ def _sign(world: "World", chance: Random, one: Amendment, count: int, between: t
     start = chance.randrange(AUTHORITIES)
     for i in range(count):
         node = world.nodes[world.federation.members[(start + i) % AUTHORITIES].member_id]
-        world.at(chance.uniform(*between), partial(_say, world, node, one, first=i == 0))
+        # Two bring the text: what one says of which the feed forks may be lost.
+        world.at(chance.uniform(*between), partial(_say, world, node, one, first=i < 2))
     return count >= ENOUGH
 
 
@@ -86,7 +91,7 @@ def _say(world: "World", node: Node, one: Amendment, *, first: bool) -> None:
             return  # this one signs nothing any more
     if lived:
         world.entries += 1 + first
-        one.signed += 1
+        one.signed += not (world.thief and world.thief.victim is node)
     else:
         world.at(world.now + 2.0, partial(_say, world, node, one, first=first))
 
@@ -94,9 +99,14 @@ def _say(world: "World", node: Node, one: Amendment, *, first: bool) -> None:
 def agreed(world: "World", planned: list[Amendment], nodes: Sequence[Node]) -> None:
     """I19: all go by the same rules, those that the signatures amount to."""
     # A machine that died in it may have signed, and its start taken that in.
-    facts = nodes[0].exchange.trust.facts
-    signers = {one.hash: {said.author for said in facts.amendments if said.hash == one.hash} for one in planned}
+    signers = {one.hash: _signers(nodes[0], one) for one in planned}
     assert all(len(signers[one.hash]) >= one.signed for one in planned), "a signature was lost"
+    if any(
+        len(_signers(node, one, standing_only=False)) >= ENOUGH > len(signers[one.hash])
+        for node in nodes
+        for one in planned
+    ):
+        world.counts["a signature above a fork was one too few"] += 1
     present, planned = b"", [one for one in planned if len(signers[one.hash]) >= ENOUGH]
     while following := [one for one in planned if one.previous == present]:
         present = min(one.hash for one in following)
@@ -109,3 +119,15 @@ def agreed(world: "World", planned: list[Amendment], nodes: Sequence[Node]) -> N
         world.counts["an amendment took effect"] += 1
     if sum(one.number == 1 for one in planned) > 1:
         world.counts["two amendments of one number were complete"] += 1
+
+
+def _signers(node: Node, one: Amendment, *, standing_only: bool = True) -> set[MemberId]:
+    """Who signed it, by entries that stand."""
+    trust = node.exchange.trust
+    signed = [said for said in trust.facts.amendments if said.hash == one.hash]
+    rows = [(said.author, ledger.entry(node.disk.ledger, said.entry)) for said in signed]
+    return {
+        author
+        for author, row in rows
+        if row and (not standing_only or standing.standing_of(node.disk, row, trust) is Standing.STANDS)
+    }

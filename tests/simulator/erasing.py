@@ -182,7 +182,7 @@ def sweep(node: Node, now: float) -> Counter[str]:
     if not exchange.signing.watch.may_erase:
         counts["a node did not erase by a clock in doubt"] += 1
         return counts
-    over = due.expired(node.disk, now_ms, LIMIT)
+    over = due.expired(node.disk, exchange.keep, now_ms, LIMIT)
     back = due.withdrawn(node.disk, consult.view(exchange.trust, exchange.follows, now_ms))
     found = [*over.erasures, *back.erasures]
     if not found:
@@ -194,7 +194,7 @@ def sweep(node: Node, now: float) -> Counter[str]:
             counts["a remainder was made"] += 1
             project.thin(node.disk, row, statements.positions(one.positions), exchange.trust, exchange.reader)
         else:
-            erase.leave_index(node.disk, one.entry, exchange.trust, exchange.reader)
+            erase.leave_index(node.disk, one.entry, exchange.keep, exchange.reader)
     exchange.finish_erasing(found)
     exchange.carry_out(back.carried_out, now_ms)
     reasons = [_reason(node, one.entry) for one in found if not one.positions]

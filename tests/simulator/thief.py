@@ -87,6 +87,10 @@ class Thief:
             drafts = workload.draft(self.random, self.world.federation, now_ms, [])
             if sum(len(draft.record) for draft in drafts) < limits.INLINE_BYTES_MAX // 2:  # nobody else could serve it
                 said += [copy.letter(one) for one in copy.publish(drafts, now_ms).entries]
+        if self.world.amendments and self.random.random() < 0.5:  # it counts where the victim is one who may amend
+            signed = self.random.choice(self.world.amendments).drafts(self.world, first=False)
+            said += [copy.letter(one) for one in copy.publish(signed, now_ms).entries]
+            self.world.counts["a thief signed an amendment"] += 1
         disk.close()
         return said
 

@@ -54,6 +54,7 @@ RARE = (
     "the store was built the long way",
     "an amendment took effect",
     "two amendments of one number were complete",
+    "a thief signed an amendment",
     *copies.RARE,
     *erasing.RARE,
 )
@@ -207,12 +208,8 @@ class World(Network):
         if "flood" in self.faults:
             floods.plan(self)
         everyone = list(self.nodes.values())
-        moved = {self.churn.removed} if self.churn else set[MemberId]()
         if thief.FAULT in self.faults:
-            spared = [
-                one for one in everyone[amendments.AUTHORITIES : -1] if one not in authors and one.id not in moved
-            ]
-            self.thief = Thief(self, self.random.choice(spared))
+            self.thief = Thief(self, self._victim(everyone[:-1]))
         if "crash" in self.faults:
             for _ in range(4):
                 node = self.random.choice([*authors, *everyone])
@@ -223,6 +220,15 @@ class World(Network):
             for _ in range(2):
                 node = self.random.choice(everyone)
                 self.at(self.random.uniform(1, SAYING_S), lambda node=node: self._stop(node, "restart"))  # type: ignore[misc]
+
+    def _victim(self, everyone: Sequence[Node]) -> Node:
+        """Whose key is stolen: nobody for whom others wait. Half of the time one who may amend."""
+        busy = {node.id for node in self.authors}
+        if self.churn:
+            busy |= {self.churn.removed, *(member_id for member_id, _ in self.churn.sayings)}
+        spared = [node for node in everyone if node.id not in busy]
+        amending = [node for node in everyone[: amendments.AUTHORITIES] if node in spared]
+        return self.random.choice(amending if amending and self.random.random() < 0.5 else spared)
 
     def _plan_churn(self, busy: Sequence[MemberId]) -> None:
         self.churn = planned = churn.plan(self.random, self.federation, busy)

@@ -38,6 +38,21 @@ def test_what_was_appended_is_there_again_with_parts_joined(path: Path) -> None:
     found.close()
 
 
+def test_an_erasure_by_policy_says_by_which_one_and_a_line_without_that_is_none(path: Path) -> None:
+    found = FileErasures(path, FEDERATION)
+    said = Erasure(HeaderHash(b"d" * 32), 1_800_000_000_005, Reason.POLICY, cause=b"policyid\0\4\3")
+    found.append([said])
+    assert found.whole[said.entry] is Reason.POLICY
+    assert erasures.read(path, FEDERATION)[0][-1] == said
+    assert erasures.covers(said, said.entry, 7)
+    assert not erasures.covers(said, HeaderHash(b"e" * 32), None)
+    found.append([Erasure(said.entry, said.erased_ms, Reason.POLICY)])
+    found.append([said])
+    found.close()
+    with pytest.raises(ConfigError, match="line 7 does not follow"):
+        erasures.read(path, FEDERATION)
+
+
 @pytest.mark.parametrize("cut", range(1, 77))
 def test_a_torn_last_line_is_cut_off_and_the_next_follows(path: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:-cut])

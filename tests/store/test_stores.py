@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from node.feed.keys import FeedId, HeaderHash
-from node.store import arrivals, index, ledger, lookup, payloads, stores
+from node.store import arrivals, digests, index, ledger, lookup, payloads, stores
 from node.store.arrivals import Cursor
 from node.store.payloads import State
 
@@ -77,7 +77,7 @@ def test_digests_of_a_record_that_is_not_shown_yet_are_not_found(tmp_path: Path)
     opened = stores.open_folder(tmp_path)
     record = index.Record(b"h" * 32, b"f" * 32, 1, b"m" * 32, b"o" * 16, 98, False, 1, 2, 1, 1, b"")  # type: ignore[arg-type]
     number = index.put_record(opened.index, record, shown=False)
-    index.put_digests(opened.digests, 3, 32, number, b"d" * 32, 0, 1)
+    digests.put(opened.digests, 3, 32, number, b"d" * 32, 0, 1)
     assert [found.record for found in lookup.find(opened.digests, 3, 32, b"d" * 32 + b"e" * 32)] == [number]
     assert not index.records(opened.index, [number])
     index.show(opened.index, number)
@@ -101,8 +101,8 @@ def test_a_snapshot_stays_as_it_was_when_it_was_taken(tmp_path: Path) -> None:
 def test_digests_of_records_that_the_index_lost_are_never_read_as_anothers(tmp_path: Path) -> None:
     opened = stores.open_folder(tmp_path)
     for number in (1, 2):
-        index.note_written(opened.digests, number, whole=True)
-        index.put_digests(opened.digests, 3, 32, number, bytes([number]) * 32, 0, 1)
+        digests.note_written(opened.digests, number, whole=True)
+        digests.put(opened.digests, 3, 32, number, bytes([number]) * 32, 0, 1)
     opened.index.exec_driver_sql(
         "INSERT INTO record VALUES (1, 'h', 1, 'f', 1, 'm', 'o', 98, 0, 1, 1, 1, 1, 'c')",
     )

@@ -428,13 +428,17 @@ def _amendments() -> Iterator[Vector]:
     complete = [_amended(person, statement) for person in signers]
     both = [*complete, *(_amended(person, rival) for person in signers)]
     wins = min(hashes, key=lambda name: hashes[name])
+    placed = [{**one, "entry": wire.seed(f"signature {number}")} for number, one in enumerate(complete)]
+    contested = {"fallen": [placed[0]["entry"]]}
     rows = [
         ("amended", "Three signatures complete it.", complete, hashes["easier"], True, True),
+        ("amendment-contested", "One of three does not stand.", placed, b"", True, False),
         ("amendment-waits", "Two do not.", complete[:2], b"", False, False),
         ("amendment-rivals", "The smaller hash is in force; both admit.", both, hashes[wins], True, wins == "easier"),
     ]
     for name, about, amendments, in_force, known, seated in rows:
-        given = {"charter": CHARTER, "facts": {**base, "amendments": amendments}, "now_ms": NOW_MS}
+        facts = {**base, "amendments": amendments, **(contested if name == "amendment-contested" else {})}
+        given = {"charter": CHARTER, "facts": facts, "now_ms": NOW_MS}
         output = {
             "members": joined if known else everyone,
             "candidates": [] if known else [CANDIDATE.member_id],

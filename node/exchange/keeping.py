@@ -1,0 +1,337 @@
+"""Keeping: until when each record of the index is kept, by the policy in force and by what is known of it.
+
+A deadline stands beside its record from the commit that wrote it. What is said later of a crisis, or of
+an item, asks for those that depend on it to be decided anew; another policy asks for all. That goes in
+steps, resumable, and nothing is erased by a deadline that is still to be decided anew.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import product
+
+from node.exchange import standing
+from node.exchange.trust import Trust
+from node.feed import entry as entries
+from node.feed.header import Header
+from node.feed.identity import Role
+from node.feed.keys import HeaderHash, MemberId
+from node.feed.kinds import Kind
+from node.feed.marks import Standing
+from node.policy import retention
+from node.policy.retention import Class, Crisis, Decision, Facts, Policy, Review
+from node.store import deadlines, index, payloads
+from node.store.deadlines import Deadline
+from node.store.index import Record
+from node.store.ledger import Row
+from node.store.payloads import State
+from node.store.stores import Stores
+from node.v1 import record_pb2
+
+RECORDS_PER_STEP = 64  # some milliseconds: what is urgent waits for no more
+SEALED_PER_STEP = 1024
+REVIEWS_MAX = 16  # of one record, that are looked at
+AGREE = 1
+OBJECT_BYTES, HASH_BYTES = 16, 32
+_GONE = b"gone"  # what these depend on is erased
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """By what it is decided: the policy, whose node this is, and what is trusted."""
+
+    policy: Policy
+    me: MemberId
+    trust: Trust
+
+    @property
+    def basis(self) -> bytes:
+        """A hash over all that may change without a record being said: then everything is decided anew."""
+        found = sha256(self.policy.id)
+        for member_id, roles in sorted(self.trust.known.roles.items()):
+            found.update(member_id + bytes([min(roles)]))
+        marks = self.trust.marks
+        for feed_id, seq in sorted(marks.forks):
+            found.update(feed_id + seq.to_bytes(8))
+        for bound in sorted((*marks.settled, *marks.ends), key=lambda one: (one.feed_id, one.seq, one.header_hash)):
+            found.update(bound.feed_id + bound.seq.to_bytes(8) + bound.header_hash)
+        return found.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a crisis: none at all where nobody declared it."""
+
+    is_declared: bool = False
+    end_ms: int | None = None  # also one that is still to come
+    framework: str = ""
+
+
+# ---- Writing
+
+
+def note(stores: Stores, keep: Keep, number: int, record: Record) -> None:
+    """Beside a record that was just written, in its transaction."""
+    letter = record_pb2.Record.FromString(record.content)
+    deadlines.put(stores.index, number, decided(stores, keep, record, letter))
+    for about in _touched(stores, keep, record, letter):
+        deadlines.ask(stores.index, about)
+
+
+def forgotten(stores: Stores, keep: Keep, number: int) -> None:
+    """Before a record leaves the index: what depends on it is decided anew."""
+    record = deadlines.numbered(stores.index, number)
+    if record is None:
+        return
+    letter = record_pb2.Record.FromString(record.content)
+    for about in _touched(stores, keep, record, letter):
+        deadlines.ask(stores.index, about, _GONE if about == record.hash else b"")
+
+
+def step(stores: Stores, keep: Keep) -> bool:
+    """Decide the next ones anew; whether there may be more."""
+    basis = keep.basis
+    if deadlines.basis(stores.index)[0] != basis:
+        deadlines.ask(stores.index, deadlines.EVERYTHING, basis)
+    asked = deadlines.asked(stores.index)
+    if asked is None:
+        return False
+    about, after, why = asked
+    if len(about) == HASH_BYTES and not after and (found := deadlines.record(stores.index, HeaderHash(about))):
+        _decide_anew(stores, keep, *found, is_gone=False)
+    page = deadlines.page(stores.index, after, RECORDS_PER_STEP, about)
+    for number, record in page:
+        _decide_anew(stores, keep, number, record, is_gone=why == _GONE and about != deadlines.EVERYTHING)
+    if len(page) < RECORDS_PER_STEP:
+        deadlines.end(stores.index, about)
+    else:
+        deadlines.go_on(stores.index, about, page[-1][0])
+    stores.commit("index")
+    return True
+
+
+def _decide_anew(stores: Stores, keep: Keep, number: int, record: Record, *, is_gone: bool) -> None:
+    letter = record_pb2.Record.FromString(record.content)
+    is_other = deadlines.put(stores.index, number, decided(stores, keep, record, letter, is_gone=is_gone))
+    if is_other and record.kind == Kind.ITEMS and deadlines.has_dependents(stores.index, record.hash):
+        deadlines.ask(stores.index, record.hash)
+
+
+def _touched(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Record) -> Iterator[bytes]:
+    """What depends on a record, as far as anything does."""
+    match record.kind:
+        case Kind.ITEMS:
+            found = [bytes(record.hash)]
+        case Kind.OPINION if record.member_id == keep.me:
+            found = [letter.opinion.entry]
+            yield from (one for one in found if deadlines.record(stores.index, HeaderHash(one)))
+        case Kind.DECLARATION:
+            found = [record.object_id, *letter.crisis.linked]
+        case Kind.CRISIS_ACT if _ends(letter) and _is_owner(stores, record):
+            found = [record.object_id]
+        case _:
+            return
+    yield from (one for one in found if one and deadlines.has_dependents(stores.index, one))
+
+
+def _ends(letter: record_pb2.Record) -> bool:
+    return letter.crisis_act.WhichOneof("act") == "end"
+
+
+def _is_owner(stores: Stores, act: Record) -> bool:
+    declared = index.of_any_owner(stores.index, act.object_id, Kind.DECLARATION)
+    return any(one.member_id == act.member_id for one in declared)
+
+
+# ---- Deciding
+
+
+def decided(
+    stores: Stores, keep: Keep, record: Record, letter: record_pb2.Record, *, is_gone: bool = False
+) -> Deadline:
+    """The deadline of a record. ``is_gone``: what it is about is."""
+    found = facts(stores, keep, record, letter)
+    made = retention.decide(keep.policy, replace(found, item_due_ms=0) if is_gone else found)
+    return Deadline(made.due_ms, made.rule, made.won, _about(record, letter))
+
+
+def decide(stores: Stores, keep: Keep, record: Record) -> tuple[Class, Decision]:
+    """What a policy, in force or not, says of a record."""
+    found = facts(stores, keep, record, record_pb2.Record.FromString(record.content))
+    return found.class_, retention.decide(keep.policy, found)
+
+
+def facts(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Record) -> Facts:
+    """What the policy may ask of it."""
+    class_ = retention.class_of(record.kind, letter.items.kind)
+    crisis_id = letter.crisis_id or (record.object_id if class_ in (Class.ALERT, Class.DECLARATION) else b"")
+    crisis = known(stores, keep.trust, crisis_id) if len(crisis_id) == OBJECT_BYTES else Known()
+    if class_ is Class.ALERT and not crisis.is_declared:
+        crisis = _promoted(stores, keep.trust, record.object_id)
+    state = Crisis.DECLARED if crisis.is_declared else Crisis.UNKNOWN if crisis_id else Crisis.NONE
+    reviewed_ms = _reviewed_ms(stores, keep, record) if class_ in retention.OF_ITEMS else None
+    return Facts(
+        class_=class_,
+        ceiling_ms=record.expires_ms,
+        created_ms=record.created_ms,
+        received_ms=record.received_ms,
+        role=role_of(keep.trust, record.member_id),
+        crisis=Crisis.NONE if class_ is Class.ALERT and state is Crisis.UNKNOWN else state,
+        crisis_end_ms=crisis.end_ms,
+        framework=crisis.framework,
+        review=_review(keep, record, letter, class_, reviewed_ms),
+        reviewed_ms=reviewed_ms,
+        exercise=record.exercise,
+        item_due_ms=_item_due_ms(stores, letter.opinion.entry) if class_ is Class.OPINION else None,
+    )
+
+
+def _about(record: Record, letter: record_pb2.Record) -> bytes:
+    """The crisis or the entry that it depends on."""
+    if record.kind == Kind.OPINION:
+        return letter.opinion.entry if len(letter.opinion.entry) == HASH_BYTES else b""
+    if record.kind in (Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT):
+        return record.object_id
+    return letter.crisis_id if len(letter.crisis_id) == OBJECT_BYTES else b""
+
+
+def role_of(trust: Trust, member_id: MemberId) -> str:
+    """The role that a member was ever admitted to: it may be no member now, and what it said is still here."""
+    role = min(trust.known.roles.get(member_id, {0}))
+    return Role(role).name.lower() if role in set(Role) else ""
+
+
+def _review(keep: Keep, record: Record, letter: record_pb2.Record, class_: Class, reviewed_ms: int | None) -> Review:
+    if class_ not in retention.OF_ITEMS:
+        return Review.CATEGORISED
+    if record.member_id == keep.me or reviewed_ms is not None:
+        return Review.REVIEWED
+    return Review.CATEGORISED if letter.items.labels or letter.crisis_id else Review.UNCATEGORISED
+
+
+def _reviewed_ms(stores: Stores, keep: Keep, record: Record) -> int | None:
+    """When our own member last agreed with an item of it."""
+    said = deadlines.said_about(stores.index, record.hash, keep.me, Kind.OPINION, REVIEWS_MAX)
+    agreed = (one for one in said if record_pb2.Record.FromString(one.content).opinion.verdict == AGREE)
+    return next((one.received_ms for one in agreed), None)
+
+
+def _item_due_ms(stores: Stores, entry: bytes) -> int | None:
+    """Until when what an opinion is about is kept; at once where that is erased; None where it is not here."""
+    found = deadlines.of_entry(stores.index, HeaderHash(entry))
+    if found is not None:
+        return found[1].due_ms if found[0] == Kind.ITEMS else None
+    return 0 if payloads.state(stores.ledger, HeaderHash(entry)) is State.ERASED else None
+
+
+def known(stores: Stores, trust: Trust, object_id: bytes) -> Known:
+    """What is known of a crisis, by its declarations and their owners' ends.
+
+    Anyone may declare under an id that is somebody else's. The last of several ends counts: so nobody has
+    what others say erased early, and what is kept longer is so within the rule's `longest`.
+    """
+    declared = [
+        one
+        for one in index.of_any_owner(stores.index, object_id, Kind.DECLARATION)  # type: ignore[arg-type]
+        if standing.standing_of(stores, one, trust) is not Standing.SUPERSEDED
+    ]
+    if not declared:
+        return Known()
+    first = min(declared, key=lambda one: (one.created_ms, one.hash))
+    ends = [end_ms for one in declared if (end_ms := _end_ms(stores, trust, one))]
+    framework = record_pb2.Record.FromString(first.content).crisis.framework.name
+    return Known(True, max(ends, default=None), framework)
+
+
+def _end_ms(stores: Stores, trust: Trust, declared: Record) -> int:
+    """When a declaration ends, by itself or by its owner; what is contested ends nothing."""
+    acts = index.of_object(stores.index, declared.member_id, declared.object_id)
+    ended = [
+        one.created_ms
+        for one in acts
+        if one.kind == Kind.CRISIS_ACT
+        and _ends(record_pb2.Record.FromString(one.content))
+        and standing.standing_of(stores, one, trust) is Standing.STANDS
+    ]
+    return min((record_pb2.Record.FromString(declared.content).crisis.ends_ms, *ended))
+
+
+def _promoted(stores: Stores, trust: Trust, alert_id: bytes) -> Known:
+    """The crisis that an alert became, under an id of its own."""
+    for one in index.of_kinds(stores.index, [Kind.DECLARATION]):
+        if alert_id in record_pb2.Record.FromString(one.content).crisis.linked:
+            found = known(stores, trust, one.object_id)
+            if found.is_declared:
+                return found
+    return Known()
+
+
+def name_of(policy_id: bytes) -> str:
+    """Under which the ledger remembers a policy that was once in force."""
+    return f"policy {policy_id.hex()}"
+
+
+# ---- What is not in the index
+
+
+def of_sealed(keep: Keep, header: Header, received_ms: int) -> Decision:
+    """Until when what only its readers can read is kept for them."""
+    author = keep.trust.author(header.feed_id)
+    return retention.decide(
+        keep.policy,
+        Facts(
+            class_=Class.SEALED,
+            ceiling_ms=header.expires_ms,
+            created_ms=header.created_ms,
+            received_ms=received_ms,
+            role=role_of(keep.trust, author) if author else "",
+            exercise=header.exercise,
+        ),
+    )
+
+
+def is_over_by_header(keep: Keep, header: Header, received_ms: int, now_ms: int) -> bool:
+    """Whether it would be over at once, whatever is in it: then it is not fetched at all."""
+    if not keep.policy.counts_from_creation or header.kind == Kind.SEALED:
+        return False
+    author = keep.trust.author(header.feed_id)
+    role = role_of(keep.trust, author) if author else ""
+    classes = retention.OF_ITEMS if header.kind == Kind.ITEMS else (retention.class_of(header.kind),)
+    frameworks = ("", *sorted({name for rule in keep.policy.rules for name in rule.frameworks}))
+    return all(
+        retention.decide(
+            keep.policy,
+            Facts(
+                class_=class_,
+                ceiling_ms=header.expires_ms,
+                created_ms=header.created_ms,
+                received_ms=received_ms,
+                role=role,
+                crisis=crisis,
+                framework=framework,
+                review=review,
+                reviewed_ms=now_ms if review is Review.REVIEWED else None,
+                exercise=header.exercise,
+            ),
+        ).due_ms
+        <= now_ms
+        for class_, crisis, framework, review in product(classes, Crisis, frameworks, Review)
+    )
+
+
+def sealed_page(stores: Stores, keep: Keep, after: int) -> tuple[list[tuple[HeaderHash, Decision]], int]:
+    """The next payloads that are here and not readable, with their decisions; and where to go on, or 0."""
+    page = deadlines.sealed(stores.ledger, after, SEALED_PER_STEP)
+    found = [
+        (
+            row.hash,
+            of_sealed(keep, entries.decode(row.body, row.signature, keep.trust.federation_id).header, row.received_ms),
+        )
+        for _, row in page
+    ]
+    return found, page[-1][0] if len(page) == SEALED_PER_STEP else 0
+
+
+def header_of(row: Row, trust: Trust) -> Header:
+    """The header in a stored row."""
+    return entries.decode(row.body, row.signature, trust.federation_id).header

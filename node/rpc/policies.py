@@ -1,0 +1,190 @@
+"""Service Policies: until when things are kept here, for the data protection officer."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import grpc.aio
+import structlog
+
+from node.errors import ConfigError, Refused
+from node.exchange import explaining, references
+from node.exchange.exchange import Exchange
+from node.exchange.explaining import Place
+from node.exchange.keeping import Keep
+from node.exchange.references import Address
+from node.feed.header import BULK
+from node.feed.pae import FederationId
+from node.policy.retention import Policy
+from node.rpc import gate, status
+from node.rpc.gate import Access
+from node.runtime.link import Clock
+from node.runtime.projecting import Projecting
+from node.runtime.reading import Reading
+from node.runtime.writer import Writer
+from node.store import deadlines, erasures
+from node.store.erasures import Erasure
+from node.v1 import policy_pb2, policy_pb2_grpc
+
+ACCESS = {
+    f"/tocsin.v1.Policies/{method}": Access(scope="protect", administrator=True)
+    for method in ("ShowPolicy", "ExplainKeeping", "PreviewPolicy", "ApplyPolicy")
+}
+CODE_CHARACTERS_MAX = 64
+JUSTIFICATION_CHARACTERS_MAX = 500
+
+_log = structlog.get_logger()
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """That a policy was put in force: what the audit log is told."""
+
+    policy: Policy
+    before: bytes  # the id of the one before
+    number: int  # that go now
+    code: str
+    justification: str
+    who: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What only the folder knows. ``write``: durable and whole, or not at all."""
+
+    folder: Path
+    write: Callable[[Path, bytes], None]
+    source: Callable[[Path, Policy], str]
+
+
+class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
+    """The part of the node that is about its policy."""
+
+    def __init__(self, writer: Writer, projecting: Projecting, reading: Reading, clock: Clock, here: Here) -> None:
+        self._writer, self._projecting, self._reading = writer, projecting, reading
+        self._clock, self._here = clock, here
+
+    @status.answers
+    async def ShowPolicy(  # noqa: N802
+        self, _request: policy_pb2.ShowPolicyRequest, _: _Context
+    ) -> policy_pb2.ShowPolicyResponse:
+        """The policy in force."""
+        return policy_pb2.ShowPolicyResponse(policy=await self._in_force())
+
+    @status.answers
+    async def ExplainKeeping(  # noqa: N802
+        self, request: policy_pb2.ExplainKeepingRequest, _: _Context
+    ) -> policy_pb2.ExplainKeepingResponse:
+        """When one record goes or went, and why."""
+        keep = self._writer.keep
+        address = await self._reading.run(lambda stores: references.find(stores, request.item))
+        said = await asyncio.to_thread(self._said, address, keep.trust.federation_id)
+        return await self._reading.run(lambda stores: explaining.explain(stores, keep, address, said))
+
+    @status.answers
+    async def PreviewPolicy(  # noqa: N802
+        self, request: policy_pb2.PreviewPolicyRequest, _: _Context
+    ) -> policy_pb2.PreviewPolicyResponse:
+        """What another policy would erase, and when."""
+        policy = _read(request.text)
+        found = await self._tally(policy)
+        return policy_pb2.PreviewPolicyResponse(
+            policy=explaining.view(policy, "", deciding=False),
+            counts=explaining.counts_of(found),
+            now=_now(found),
+        )
+
+    @status.answers
+    async def ApplyPolicy(  # noqa: N802
+        self, request: policy_pb2.ApplyPolicyRequest, _: _Context
+    ) -> policy_pb2.ApplyPolicyResponse:
+        """Keep by this policy from now on."""
+        policy = _read(request.text)
+        _require_words("code", request.code, CODE_CHARACTERS_MAX)
+        _require_words("justification", request.justification, JUSTIFICATION_CHARACTERS_MAX)
+        number = _now(await self._tally(policy))
+        if number > request.number:
+            raise Refused(
+                f"{number:,} would go now, and {request.number:,} were confirmed",
+                next_step="Look again with `tocsin policy preview`, and confirm that number.",
+                field="number",
+            )
+        before, now_ms = self._writer.keep.policy.id, self._clock.now_ms()
+        await self._writer.run(partial(self._apply, policy=policy, now_ms=now_ms), BULK)
+        note(Applied(policy, before, number, request.code, request.justification, _who(), now_ms))
+        self._writer.arrived()
+        self._projecting.news.tell()
+        return policy_pb2.ApplyPolicyResponse(policy=await self._in_force(), number=number)
+
+    # ---- Inside
+
+    def _said(self, address: Address, federation_id: FederationId) -> Erasure | None:
+        """What the erasure journal has about it last."""
+        rows = erasures.read(self._here.folder / erasures.FILE, federation_id)[0]
+        return next((one for one in reversed(rows) if erasures.covers(one, address.entry, address.position)), None)
+
+    def _apply(self, exchange: Exchange, policy: Policy, now_ms: int) -> None:
+        self._here.write(self._here.folder, policy.text)
+        exchange.change_policy(policy, now_ms)
+
+    async def _in_force(self) -> policy_pb2.PolicyView:
+        keep = self._writer.keep
+        basis = await self._reading.run(lambda stores: deadlines.basis(stores.index))
+        source = self._here.source(self._here.folder, keep.policy)
+        return explaining.view(keep.policy, source, deciding=basis != (keep.basis, True))
+
+    async def _tally(self, policy: Policy) -> Counter[tuple[str, str]]:
+        """All of it, in a reader's slices."""
+        before, now_ms, place = self._writer.keep, self._clock.now_ms(), Place()
+        keep, found = Keep(policy, before.me, before.trust), Counter[tuple[str, str]]()
+        while not place.is_over:
+            look = partial(explaining.tally, keep=keep, now_ms=now_ms, place=place)
+            part, place = await self._reading.run(look)
+            found += part
+        return found
+
+
+def note(applied: Applied) -> None:
+    """The one place that hears of a policy that was put in force, and by whom."""
+    _log.info(
+        "policy applied",
+        policy=applied.policy.name,
+        id=applied.policy.id.hex(),
+        before=applied.before.hex(),
+        go_now=applied.number,
+        code=applied.code,
+        justification=applied.justification,
+        who=applied.who,
+    )
+
+
+def _who() -> str:
+    caller = gate.caller()
+    return f"tool {caller.name}" if isinstance(caller, gate.ToolCaller) else "the administrator"
+
+
+def _now(found: Counter[tuple[str, str]]) -> int:
+    return sum(count for (_, when), count in found.items() if when == "now")
+
+
+def _read(text: bytes) -> Policy:
+    try:
+        return explaining.read(text)
+    except ConfigError as error:  # of the caller's, not of this machine's
+        raise Refused(error.reason, next_step=error.next_step, field="text") from error
+
+
+def _require_words(field: str, text: str, characters_max: int) -> None:
+    if not text.isprintable() or not 0 < len(text.strip()) <= characters_max:
+        raise Refused(
+            f"the {field} has 1 to {characters_max} characters that can be seen",
+            next_step='As --justify DPIA-7 "shorter clock for links".',
+            field=field,
+        )

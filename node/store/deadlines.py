@@ -1,0 +1,222 @@
+"""Deadlines: until when each record of the index is kept, and which of them are to be decided anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from node.feed.keys import HeaderHash, MemberId
+from node.store import driver
+from node.store.index import Record
+from node.store.ledger import Row
+from node.store.payloads import State
+
+EVERYTHING = b""
+_DONE = -1
+_RECORD = (
+    "r.hash, r.feed_id, r.seq, r.member_id, r.object_id, r.kind, r.exercise, r.created_ms, r.expires_ms,"
+    " r.received_ms, r.items, r.content"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Of one record: until when, by which rule, which bound came first, and what it depends on."""
+
+    due_ms: int
+    rule: int
+    won: int
+    about: bytes = b""
+
+
+def put(index: sa.Connection, number: int, deadline: Deadline) -> bool:
+    """Keep a deadline; whether it is another one than before."""
+    if find(index, number) == deadline:
+        return False
+    driver.execute(
+        index,
+        "INSERT OR REPLACE INTO due (record, due_ms, rule, won, about) VALUES (?, ?, ?, ?, ?)",
+        (number, deadline.due_ms, deadline.rule, deadline.won, deadline.about),
+    )
+    return True
+
+
+def find(index: sa.Connection, number: int) -> Deadline | None:
+    """The deadline of a record."""
+    row = driver.row(index, "SELECT due_ms, rule, won, about FROM due WHERE record = ?", (number,))
+    return Deadline(*row) if row else None
+
+
+def of_entry(index: sa.Connection, hash_: HeaderHash) -> tuple[int, Deadline] | None:
+    """The kind and the deadline of an entry's record."""
+    row = driver.row(
+        index,
+        "SELECT r.kind, d.due_ms, d.rule, d.won, d.about FROM record r JOIN due d ON d.record = r.record"
+        " WHERE r.hash = ?",
+        (hash_,),
+    )
+    return (row[0], Deadline(*row[1:])) if row else None
+
+
+def every(index: sa.Connection) -> dict[HeaderHash, Deadline]:
+    """All of them, by entry."""
+    rows = driver.rows(
+        index,
+        "SELECT r.hash, d.due_ms, d.rule, d.won, d.about FROM due d JOIN record r ON r.record = d.record ORDER BY 1",
+    )
+    return {row[0]: Deadline(*row[1:]) for row in rows}
+
+
+def over(index: sa.Connection, now_ms: int, limit: int) -> list[tuple[HeaderHash, Deadline]]:
+    """What is over, the longest overdue first, but nothing that is to be decided anew before."""
+    rows = driver.rows(
+        index,
+        "SELECT r.hash, d.due_ms, d.rule, d.won, d.about FROM due d JOIN record r ON r.record = d.record"
+        " WHERE d.due_ms <= ? AND d.about NOT IN (SELECT about FROM redo WHERE about != X'')"
+        " ORDER BY d.due_ms, d.record LIMIT ?",
+        (now_ms, limit),
+    )
+    return [(row[0], Deadline(*row[1:])) for row in rows]
+
+
+def next_ms(index: sa.Connection) -> int | None:
+    """When the next of them is over."""
+    found: int | None = driver.scalar(index, "SELECT min(due_ms) FROM due")
+    return found
+
+
+def backlog(index: sa.Connection, now_ms: int) -> tuple[int, int]:
+    """How many payloads are overdue, by their ceilings or by policy, and since when; for a reader that has both files.
+
+    Of a record that is over by both the payload counts.
+    """
+    row = driver.row(
+        index,
+        "SELECT count(*), coalesce(min(due_ms), 0) FROM"
+        " (SELECT hash, min(due_ms) AS due_ms FROM"
+        " (SELECT hash, expires_ms AS due_ms FROM payload WHERE state != 4 AND expires_ms <= ?1 UNION ALL"
+        " SELECT r.hash, d.due_ms FROM due d JOIN record r ON r.record = d.record WHERE d.due_ms <= ?1) GROUP BY hash)",
+        (now_ms,),
+    )
+    return (row[0], row[1]) if row else (0, 0)
+
+
+# ---- What is to be decided anew
+
+
+def page(index: sa.Connection, after: int, limit: int, about: bytes = EVERYTHING) -> list[tuple[int, Record]]:
+    """The next records, shown or not; those that depend on something, or all."""
+    table, condition = ("due", "d.about = ? AND") if about else ("record", "")
+    rows = driver.rows(
+        index,
+        f"SELECT r.record, {_RECORD} FROM record r"
+        f" {'JOIN due d ON d.record = r.record' if table == 'due' else ''}"
+        f" WHERE {condition} r.record > ? ORDER BY r.record LIMIT ?",
+        (*((about,) if about else ()), after, limit),
+    )
+    return [(row[0], Record(*row[1:])) for row in rows]
+
+
+def record(index: sa.Connection, hash_: HeaderHash) -> tuple[int, Record] | None:
+    """The record of an entry with its number, shown or not."""
+    row = driver.row(index, f"SELECT r.record, {_RECORD} FROM record r WHERE r.hash = ?", (hash_,))
+    return (row[0], Record(*row[1:])) if row else None
+
+
+def numbered(index: sa.Connection, number: int) -> Record | None:
+    """The record of a number, shown or not."""
+    row = driver.row(index, f"SELECT {_RECORD} FROM record r WHERE r.record = ?", (number,))
+    return Record(*row) if row else None
+
+
+def said_about(index: sa.Connection, about: bytes, member_id: MemberId, kind: int, limit: int) -> list[Record]:
+    """What a member said about an entry, the latest first."""
+    rows = driver.rows(
+        index,
+        f"SELECT {_RECORD} FROM due d JOIN record r ON r.record = d.record"
+        " WHERE d.about = ? AND r.member_id = ? AND r.kind = ? ORDER BY r.received_ms DESC, r.hash LIMIT ?",
+        (about, member_id, kind, limit),
+    )
+    return [Record(*row) for row in rows]
+
+
+def has_dependents(index: sa.Connection, about: bytes) -> bool:
+    """Whether anything depends on this."""
+    return bool(driver.scalar(index, "SELECT 1 FROM due WHERE about = ? LIMIT 1", (about,)))
+
+
+def ask(index: sa.Connection, about: bytes, basis: bytes = b"") -> None:
+    """From the first record on, whatever was asked before."""
+    driver.execute(index, "INSERT OR REPLACE INTO redo (about, after, basis) VALUES (?, 0, ?)", (about, basis))
+
+
+def asked(index: sa.Connection) -> tuple[bytes, int, bytes] | None:
+    """What is to be decided anew next, how far that is, and by what."""
+    row = driver.row(index, "SELECT about, after, basis FROM redo WHERE after >= 0 ORDER BY about DESC LIMIT 1")
+    return (row[0], row[1], row[2]) if row else None
+
+
+def go_on(index: sa.Connection, about: bytes, after: int) -> None:
+    """So far it is decided."""
+    driver.execute(index, "UPDATE redo SET after = ? WHERE about = ?", (after, about))
+
+
+def end(index: sa.Connection, about: bytes) -> None:
+    """All of it is decided."""
+    if about == EVERYTHING:
+        go_on(index, about, _DONE)
+    else:
+        driver.execute(index, "DELETE FROM redo WHERE about = ?", (about,))
+
+
+def basis(index: sa.Connection) -> tuple[bytes, bool]:
+    """By what everything is decided, and whether that is done."""
+    row = driver.row(index, "SELECT basis, after FROM redo WHERE about = X''")
+    return (row[0], row[1] == _DONE) if row else (b"", False)
+
+
+# ---- What is not in the index
+
+
+def sealed(ledger: sa.Connection, after: int, limit: int) -> list[tuple[int, Row]]:
+    """Entries whose payload is here and not readable, by where it lies."""
+    rows = driver.rows(
+        ledger,
+        "SELECT p.rowid, e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms"
+        " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 2 AND p.relay_until_ms = 0 AND p.rowid > ?"
+        " ORDER BY p.rowid LIMIT ?",
+        (after, limit),
+    )
+    return [(row[0], Row(*row[1:])) for row in rows]
+
+
+BY_POLICY = "policy"  # why a payload is not wanted: it would be over at once
+
+
+def spare(ledger: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
+    """These are not fetched: they would be over at once."""
+    driver.execute_many(
+        ledger,
+        "UPDATE payload SET state = ?, reason = ? WHERE hash = ? AND state = ?",
+        [(State.UNWANTED, BY_POLICY, hash_, State.MISSING) for hash_ in hashes],
+    )
+
+
+def want(ledger: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
+    """By another policy they are wanted after all."""
+    driver.execute_many(
+        ledger,
+        "UPDATE payload SET state = ?, reason = '' WHERE hash = ? AND state = ? AND reason = ?",
+        [(State.MISSING, hash_, State.UNWANTED, BY_POLICY) for hash_ in hashes],
+    )
+
+
+def unfetched(ledger: sa.Connection) -> list[Row]:
+    """Entries whose payloads are still to come, or were spared by policy."""
+    rows = driver.rows(
+        ledger,
+        "SELECT e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms FROM payload p"
+        " JOIN entry e ON e.hash = p.hash WHERE p.state = 0 OR (p.state = 1 AND p.reason = ?) ORDER BY p.rowid",
+        (BY_POLICY,),
+    )
+    return [Row(*row) for row in rows]

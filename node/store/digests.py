@@ -1,0 +1,90 @@
+"""Digests: the values of items by kind and value, each with the places of records where it stands."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from node.store import driver
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value that stands in a record."""
+
+    kind: int
+    value: bytes
+    record: int
+    position: int
+
+
+def put(
+    digests: sa.Connection, kind: int, digest_bytes: int, number: int, packed: bytes, first: int, count: int
+) -> None:
+    """Store so many values of a record from this position on; they lie end to end, and rising is fastest.
+
+    One statement, so the thread that runs it holds the interpreter for none of the rows.
+    """
+    driver.execute(
+        digests,
+        "WITH RECURSIVE place(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < ?2)"
+        " INSERT OR IGNORE INTO digest (kind, value, record, position)"
+        " SELECT ?3, substr(?4, i * ?5 + 1, ?5), ?6, i FROM place",
+        (first, first + count, kind, packed, digest_bytes, number),
+    )
+
+
+def note_written(digests: sa.Connection, number: int, *, whole: bool) -> None:
+    """Beside a record's digests, in their transaction: they are begun, or all there."""
+    driver.execute(
+        digests,
+        "INSERT INTO written (record, whole) VALUES (?, ?) ON CONFLICT (record) DO UPDATE SET whole = excluded.whole",
+        (number, whole),
+    )
+
+
+def drop(digests: sa.Connection, kind: int, key_bytes: int, number: int, packed: bytes) -> None:
+    """Forget all values of one record."""
+    driver.execute(
+        digests,
+        "WITH RECURSIVE place(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < ?1)"
+        " DELETE FROM digest WHERE (kind, value, record, position) IN"
+        " (SELECT ?2, substr(?3, i * ?4 + 1, ?4), ?5, i FROM place)",
+        (len(packed) // key_bytes, kind, packed, key_bytes, number),
+    )
+
+
+def drop_one(digests: sa.Connection, kind: int, value: bytes, number: int, position: int) -> None:
+    """Forget one value of a record."""
+    driver.execute(
+        digests,
+        "DELETE FROM digest WHERE kind = ? AND value = ? AND record = ? AND position = ?",
+        (kind, value, number, position),
+    )
+
+
+def drop_written(digests: sa.Connection, number: int) -> None:
+    """A record has no digests any more."""
+    driver.execute(digests, "DELETE FROM written WHERE record = ?", (number,))
+
+
+def has_place(digests: sa.Connection, number: int, position: int) -> bool:
+    """Whether any value stands at this place of a record; reads all of them."""
+    return bool(
+        driver.scalar(digests, "SELECT 1 FROM digest WHERE record = ? AND position = ? LIMIT 1", (number, position))
+    )
+
+
+def places(digests: sa.Connection) -> Iterator[Found]:
+    """Every place of every value, rising."""
+    after: Sequence[object] = (0, b"", 0, 0)
+    while part := list(
+        driver.rows(
+            digests,
+            "SELECT kind, value, record, position FROM digest WHERE (kind, value, record, position) > (?, ?, ?, ?)"
+            " ORDER BY kind, value, record, position LIMIT 10000",
+            after,
+        )
+    ):
+        yield from (Found(*row) for row in part)
+        after = part[-1]

@@ -1,0 +1,373 @@
+"""Keeping: each node erases by its own policy, in whatever order it heard of things, and nothing comes back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from node.exchange import due, erase, keeping, project
+from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
+from node.feed.header import BULK, NORMAL
+from node.feed.keys import HeaderHash
+from node.feed.kinds import Kind
+from node.policy import policies, retention
+from node.policy.retention import Cause, Policy, Won
+from node.store import deadlines, digests, index, payloads
+from node.store.erasures import Erasure, Reason
+from node.store.payloads import State
+from node.v1 import peer_pb2, record_pb2
+from tests.exchange.conftest import node_in
+from tests.exchange.test_odd_order import Letter, hash_of, said, without
+from tests.exchange.test_standing import standing_values
+from tests.simulator.members import BASE_MS, Federation
+
+DAY_MS = 86_400_000
+CEILING_MS = BASE_MS + 300 * DAY_MS
+CRISIS, LIST = b"c" * 16, b"l" * 16
+ENDS_MS = BASE_MS + 2 * DAY_MS
+
+
+def policy(*lines: str) -> Policy:
+    rules = "".join(
+        f'  {{ {line}, ground = "because" }},\n' for line in (*lines, 'class = "any", keep = "as its author allows"')
+    )
+    return policies.decode(f'name = "test"\nrules = [\n{rules}]\n'.encode(), "new.toml")
+
+
+BY_CRISIS = policy(
+    'class = "cryptographic", review = "uncategorised", keep = "14 d"',
+    'class = "cryptographic", keep = "30 d", after = "crisis-end", longest = "180 d"',
+    'class = "opinion", keep = "as the item", longest = "90 d"',
+)
+
+
+@pytest.fixture(autouse=True)
+def _chance(node: Exchange, author: Exchange) -> None:
+    for number, one in enumerate((node, author)):
+        one.author = replace(one.author, randomness=Random(number).randbytes)
+
+
+def items_draft(first: int = 0, crisis_id: bytes = CRISIS, labels: Sequence[str] = (), list_id: bytes = LIST) -> Draft:
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.ITEMS, object_id=list_id, crisis_id=crisis_id
+    )
+    record.items.kind = "sha256"
+    record.items.labels.extend(labels)
+    record.items.digests = b"".join(sorted(sha256(bytes([first + i])).digest() for i in range(20)))
+    content = record.SerializeToString()
+    return Draft(Kind.ITEMS, BULK, record=content, object_id=list_id, expires_ms=CEILING_MS)
+
+
+def crisis_draft(ends_ms: int = ENDS_MS, linked: Sequence[bytes] = (), kind: Kind = Kind.DECLARATION) -> Draft:
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=kind, object_id=CRISIS if kind is Kind.DECLARATION else b"a" * 16
+    )
+    record.crisis.ends_ms = ends_ms
+    record.crisis.linked.extend(linked)
+    record.crisis.framework.name = "eu-ocrf"
+    object_id = record.object_id
+    return Draft(kind, NORMAL, record=record.SerializeToString(), object_id=object_id, expires_ms=CEILING_MS)
+
+
+def end_draft() -> Draft:
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=CRISIS)
+    record.crisis_act.end.text = "over"
+    return Draft(Kind.CRISIS_ACT, NORMAL, record=record.SerializeToString(), object_id=CRISIS, expires_ms=CEILING_MS)
+
+
+def opinion_draft(about: bytes, verdict: int = 4) -> Draft:
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.OPINION, object_id=LIST)
+    record.opinion.entry, record.opinion.verdict = about, verdict
+    return Draft(Kind.OPINION, NORMAL, record=record.SerializeToString(), object_id=LIST, expires_ms=CEILING_MS)
+
+
+def take(node: Exchange, letters: Sequence[Letter], now_ms: int = BASE_MS) -> None:
+    checked = node.verify(node.unseen(letters))
+    assert checked.fault is None
+    node.admit(checked, now_ms)
+    settle(node)
+
+
+def settle(node: Exchange) -> None:
+    while node.project():
+        pass
+
+
+def find(node: Exchange, now_ms: int) -> list[Erasure]:
+    over = due.expired(node.stores, node.keep, now_ms, 1000).erasures
+    return [*over, *due.sealed(node.stores, node.keep, now_ms, 0)[0].erasures]
+
+
+def sweep(node: Exchange, now_ms: int) -> list[Erasure]:
+    found = find(node, now_ms)
+    node.begin_erasing(found)
+    erase.apply(node.stores, node.erasures, node.keep, node.reader, node.author.randomness)
+    settle(node)
+    return found
+
+
+def due_ms(node: Exchange, hash_: HeaderHash) -> int:
+    return deadlines.every(node.stores.index)[hash_].due_ms
+
+
+def rebuilt(node: Exchange) -> dict[HeaderHash, deadlines.Deadline]:
+    project.rebuild(node.stores, node.trust, node.reader, node.follows, node.policy)
+    return deadlines.every(node.stores.index)
+
+
+def digest_rows(node: Exchange) -> int:
+    return sum(1 for _ in digests.places(node.stores.digests))
+
+
+def test_what_is_over_by_policy_goes_with_its_cause_and_never_comes_back(node: Exchange, author: Exchange) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft(crisis_id=b""))
+    take(node, letters)
+    (hash_,) = (hash_of(node, one) for one in letters)
+    assert sweep(node, BASE_MS + 14 * DAY_MS - 1) == []
+    (made,) = sweep(node, BASE_MS + 14 * DAY_MS)
+    assert (made.entry, made.reason) == (hash_, Reason.POLICY)
+    assert retention.decode_cause(made.cause) == Cause(BY_CRISIS.id, 1, Won.RULE)
+    assert not standing_values(node)
+    assert payloads.state(node.stores.ledger, hash_) is State.ERASED
+    node.change_policy(retention.AS_AUTHORED, BASE_MS)
+    take(node, letters)
+    assert payloads.state(node.stores.ledger, hash_) is State.ERASED, "a longer policy brings nothing back"
+    assert digest_rows(node) == 0
+    node.start(BASE_MS)
+    assert payloads.state(node.stores.ledger, hash_) is State.ERASED
+
+
+def test_two_nodes_of_opposite_policies_erase_each_by_its_own_and_the_shorter_never_gets_it_back(
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange
+) -> None:
+    longer = node_in(tmp_path / "longer", world, 2)
+    node.change_policy(policy('class = "cryptographic", keep = "1 d"'), BASE_MS)
+    longer.change_policy(policy('class = "cryptographic", keep = "9 d"'), BASE_MS)
+    (letter,) = said(author, items_draft())
+    hash_ = hash_of(node, letter)
+    for one in (node, longer):
+        take(one, [letter])
+    assert len(sweep(node, BASE_MS + 2 * DAY_MS)) == 1
+    assert sweep(longer, BASE_MS + 2 * DAY_MS) == []
+    (served,) = longer.serve(node.reader.member_id, peer_pb2.Want(entries=[hash_]), BASE_MS + 2 * DAY_MS)[0]
+    assert served.payload
+    take(node, [served])
+    take(node, [letter])
+    assert payloads.state(node.stores.ledger, hash_) is State.ERASED
+    assert not payloads.has_chunks(node.stores.ledger, hash_)
+    assert payloads.wants(node.stores.ledger, BASE_MS, 10) == []
+    assert standing_values(longer)
+    assert [one.reason for one in sweep(longer, BASE_MS + 9 * DAY_MS)] == [Reason.POLICY]
+    longer.stores.close()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 1, 0, 3), (1, 2, 3, 0), (2, 3, 0, 1)])
+def test_the_order_in_which_items_and_their_crisis_came_decides_nothing(
+    node: Exchange, author: Exchange, order: tuple[int, ...]
+) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, crisis_draft(BASE_MS + 9 * DAY_MS), items_draft(), end_draft(), crisis_draft())
+    take(node, [without(one, "payload") for one in letters])  # headers come in the order of their feed
+    for number in order:
+        take(node, [letters[number]])
+    found = deadlines.every(node.stores.index)
+    assert found[hash_of(node, letters[1])].due_ms == BASE_MS + 30 * DAY_MS, "30 d after the owner ended it"
+    assert rebuilt(node) == found
+
+
+def test_a_crisis_that_nobody_declared_or_that_goes_on_longer_counts_by_what_is_known(
+    node: Exchange, author: Exchange
+) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    (letter,) = said(author, items_draft())
+    take(node, [letter])
+    hash_ = hash_of(node, letter)
+    assert due_ms(node, hash_) == BASE_MS + 180 * DAY_MS
+    take(node, said(author, crisis_draft()))
+    assert due_ms(node, hash_) == ENDS_MS + 30 * DAY_MS
+    take(node, said(author, crisis_draft(ENDS_MS + DAY_MS)))
+    assert due_ms(node, hash_) == ENDS_MS + 31 * DAY_MS
+    take(node, said(author, end_draft()))
+    assert due_ms(node, hash_) == BASE_MS + 30 * DAY_MS
+
+
+def test_nobody_ends_a_crisis_of_another_early(
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange
+) -> None:
+    stranger = node_in(tmp_path / "stranger", world, 2)
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft(), crisis_draft())
+    take(node, letters)
+    take(node, said(stranger, end_draft()))
+    take(node, said(stranger, crisis_draft(BASE_MS + 1)))
+    assert due_ms(node, hash_of(node, letters[0])) == ENDS_MS + 30 * DAY_MS
+    stranger.stores.close()
+
+
+def test_an_alert_is_short_lived_until_a_declaration_names_it(node: Exchange, author: Exchange) -> None:
+    node.change_policy(policy('class = "alert", crisis = "none", keep = "7 d"'), BASE_MS)
+    (letter,) = said(author, crisis_draft(kind=Kind.ALERT))
+    take(node, [letter])
+    hash_ = hash_of(node, letter)
+    assert due_ms(node, hash_) == BASE_MS + 7 * DAY_MS
+    take(node, said(author, crisis_draft(linked=[b"a" * 16])))
+    assert due_ms(node, hash_) == CEILING_MS
+    assert rebuilt(node)[hash_].due_ms == CEILING_MS
+
+
+def test_an_opinion_goes_with_its_item_whichever_came_first(node: Exchange, author: Exchange) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft(crisis_id=b""), items_draft(40))
+    item, of_crisis = (hash_of(node, one) for one in letters)
+    letters += said(author, opinion_draft(item), opinion_draft(of_crisis))
+    opinion, other = (hash_of(node, one) for one in letters[2:])
+    take(node, [*(without(one, "payload") for one in letters[:2]), *letters[2:]])
+    assert due_ms(node, opinion) == BASE_MS + 90 * DAY_MS
+    take(node, letters)
+    assert due_ms(node, opinion) == due_ms(node, item) == BASE_MS + 14 * DAY_MS
+    assert {one.entry for one in sweep(node, BASE_MS + 14 * DAY_MS)} == {item, opinion}
+    take(node, said(author, crisis_draft()))
+    assert due_ms(node, other) == due_ms(node, of_crisis) == ENDS_MS + 30 * DAY_MS
+    assert rebuilt(node)[other].due_ms == due_ms(node, of_crisis)
+
+
+def test_an_opinion_about_what_is_erased_goes_at_once_and_a_rebuild_agrees(node: Exchange, author: Exchange) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft())
+    item = hash_of(node, letters[0])
+    letters += said(author, opinion_draft(item))
+    take(node, letters)
+    node.begin_erasing([Erasure(item, BASE_MS, Reason.WITHDRAWAL)])
+    erase.apply(node.stores, node.erasures, node.keep, node.reader, node.author.randomness)
+    settle(node)
+    live = deadlines.every(node.stores.index)
+    assert [one.due_ms for one in live.values()] == [0]
+    assert rebuilt(node) == live
+    assert [one.reason for one in sweep(node, BASE_MS)] == [Reason.POLICY]
+
+
+def test_our_own_agreement_is_a_review_and_nobody_elses_is(node: Exchange, author: Exchange) -> None:
+    node.change_policy(policy('class = "cryptographic", keep = "9 d", after = "review"'), BASE_MS)
+    (letter,) = said(author, items_draft())
+    take(node, [letter])
+    hash_ = hash_of(node, letter)
+    take(node, said(author, opinion_draft(hash_, keeping.AGREE)), BASE_MS + 2 * DAY_MS)
+    assert due_ms(node, hash_) == BASE_MS + 9 * DAY_MS
+    said(node, opinion_draft(hash_, verdict=4), now_ms=BASE_MS + 3 * DAY_MS)
+    settle(node)
+    assert due_ms(node, hash_) == BASE_MS + 9 * DAY_MS
+    said(node, opinion_draft(hash_, keeping.AGREE), now_ms=BASE_MS + 4 * DAY_MS)
+    settle(node)
+    assert due_ms(node, hash_) == BASE_MS + 13 * DAY_MS
+    assert rebuilt(node)[hash_].due_ms == BASE_MS + 13 * DAY_MS
+
+
+def test_what_nobody_categorised_is_short_lived_and_our_own_is_not(node: Exchange, author: Exchange) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft(crisis_id=b""), items_draft(40, crisis_id=b"", labels=["propaganda"]))
+    take(node, letters)
+    (own,) = said(node, items_draft(80, crisis_id=b""))
+    settle(node)
+    found = [due_ms(node, hash_of(node, one)) for one in (*letters, own)]
+    assert found == [BASE_MS + days * DAY_MS for days in (14, 30, 30)]
+
+
+def test_another_policy_decides_everything_anew_in_steps_and_nothing_goes_by_the_old_one_meanwhile(
+    node: Exchange, author: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "RECORDS_PER_STEP", 2)
+    node.change_policy(policy('class = "cryptographic", keep = "1 d"'), BASE_MS)
+    letters = said(author, *(items_draft(i) for i in range(5)))
+    take(node, letters)
+    later = BASE_MS + DAY_MS
+    assert len(find(node, later)) == 5
+    node.change_policy(policy('class = "cryptographic", keep = "2 d"'), BASE_MS)
+    assert find(node, later) == [], "not before the first step"
+    steps = 0
+    while node.project():
+        steps += 1
+        assert find(node, later) == []
+    assert steps == 3
+    assert len(find(node, later + DAY_MS)) == 5
+    node.change_policy(policy('class = "cryptographic", keep = "0 d"'), BASE_MS)
+    assert node.project()
+    again = Exchange(node.stores, node.trust, node.author, node.erasures, policy=node.policy)
+    settle(again)
+    assert len(find(again, BASE_MS)) == 5, "where the last one stopped"
+
+
+def test_what_depends_on_something_that_is_to_be_decided_anew_does_not_go_before(
+    node: Exchange, author: Exchange
+) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    take(node, said(author, items_draft(), crisis_draft()))
+    over = ENDS_MS + 30 * DAY_MS
+    assert len(find(node, over)) == 1
+    deadlines.ask(node.stores.index, CRISIS)
+    node.stores.commit("index")
+    assert find(node, over) == []
+    settle(node)
+    assert len(find(node, over)) == 1
+
+
+def test_of_several_sources_of_a_value_each_record_goes_by_itself(
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange
+) -> None:
+    other = node_in(tmp_path / "other", world, 2)
+    node.change_policy(BY_CRISIS, BASE_MS)
+    take(node, said(author, items_draft(crisis_id=b"")))
+    take(node, said(other, items_draft(crisis_id=b"", labels=["propaganda"])))
+    assert digest_rows(node) == 40, "a row for each record that it stands in"
+    values = standing_values(node)
+    assert len(sweep(node, BASE_MS + 14 * DAY_MS)) == 1
+    assert standing_values(node) == values
+    assert digest_rows(node) == 20
+    assert len(sweep(node, BASE_MS + 30 * DAY_MS)) == 1
+    assert digest_rows(node) == 0
+    other.stores.close()
+
+
+def test_what_would_be_over_at_once_is_not_fetched_until_a_policy_wants_it(node: Exchange, author: Exchange) -> None:
+    of_items = 'class = ["url", "cryptographic", "perceptual", "items"]'  # of which kind they are shows no header
+    node.change_policy(policy(f'{of_items}, keep = "5 d", after = "created"'), BASE_MS)
+    label, letter = said(author, items_draft(40), items_draft())
+    hash_, late = hash_of(node, letter), BASE_MS + 5 * DAY_MS
+    take(node, [without(label, "payload")], BASE_MS)
+    take(node, [without(letter, "payload")], late)
+    assert payloads.state(node.stores.ledger, hash_) is State.UNWANTED
+    assert [one.hash for one in payloads.wants(node.stores.ledger, late, 10)] == [hash_of(node, label)]
+    node.change_policy(retention.AS_AUTHORED, late)
+    assert len(payloads.wants(node.stores.ledger, late, 10)) == 2
+    node.change_policy(policy('class = "any", keep = "5 d", after = "created"'), late)
+    assert payloads.wants(node.stores.ledger, late, 10) == []
+
+
+def test_what_only_others_can_read_goes_by_a_rule_of_its_own(node: Exchange, author: Exchange) -> None:
+    node.change_policy(policy('class = "sealed", keep = "30 d"', 'class = "any", keep = "1 d"'), BASE_MS)
+    (letter,) = said(author, items_draft())
+    hash_ = hash_of(node, letter)
+    take(node, [letter])
+    project.hide(node.stores, hash_)
+    number = index.number(node.stores.index, hash_)
+    assert number is not None
+    index.drop_record(node.stores.index, number)
+    payloads.set_state(node.stores.ledger, hash_, State.SEALED)
+    node.stores.commit("index")
+    node.stores.commit("ledger")
+    assert sweep(node, BASE_MS + 30 * DAY_MS - 1) == []
+    (made,) = sweep(node, BASE_MS + 30 * DAY_MS)
+    cause = retention.decode_cause(made.cause)
+    assert cause is not None
+    assert (made.entry, cause.rule) == (hash_, 1)
+
+
+def test_a_start_goes_by_the_policy_that_is_there_then(node: Exchange, author: Exchange) -> None:
+    take(node, said(author, items_draft()))
+    again = Exchange(node.stores, node.trust, node.author, node.erasures, policy=policy('class = "any", keep = "1 d"'))
+    again.start(BASE_MS)
+    assert len(find(again, BASE_MS + DAY_MS)) == 1

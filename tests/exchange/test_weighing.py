@@ -1,0 +1,114 @@
+"""What a flood of governance costs: how often who is known, who has effect and what is in force are worked out anew."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
+from node.feed import amendment, entry, known, roster
+from node.feed.kinds import Kind
+from node.protocol.effects import Asked
+from node.v1 import header_pb2
+from tests.exchange.conftest import node_in
+from tests.exchange.test_odd_order import said, take
+from tests.simulator.members import BASE_MS, Federation, federation
+
+FLOOD = 600
+FRAME = 50
+Letter = header_pb2.SignedEntry
+
+
+@pytest.fixture(name="counted")
+def _counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for module, name in ((known, "known"), (roster, "roster"), (amendment, "rules_in_force"), (known, "inceptions_of")):
+        monkeypatch.setattr(module, name, _counting(counts, name, getattr(module, name)))
+    return counts
+
+
+def _counting(counts: Counter[str], name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: object) -> object:
+        counts[name] += 1
+        return real(*arguments)
+
+    return call
+
+
+def flood(world: Federation, statements: Sequence[tuple[Kind, bytes]]) -> list[Letter]:
+    """What one authority says, from the opening of its feed on."""
+    federation_id, member = world.charter.federation_id, world.members[1]
+    feed_id = member.feed_id(federation_id)
+    headers = [entry.decode(one.header, one.signature, federation_id).header for one in world.letters]
+    last = max((one for one in headers if one.feed_id == feed_id), key=lambda one: one.seq)
+    seq, previous, letters = last.seq, last.hash, []
+    for kind, statement in statements:
+        seq += 1
+        fields = header_pb2.Header(
+            feed_id=feed_id, seq=seq, previous=previous, created_ms=BASE_MS, urgency=1, kind=kind, statement=statement
+        )
+        made = entry.create(fields, member.feed_key, federation_id)
+        previous = made.header.hash
+        letters.append(Letter(header=made.header.body, signature=made.signature))
+    return letters
+
+
+def endorse(member_id: bytes) -> tuple[Kind, bytes]:
+    return Kind.ENDORSE, header_pb2.Endorse(member_id=member_id, role=4).SerializeToString()
+
+
+def name(number: int) -> bytes:
+    return sha256(b"%d" % number).digest()
+
+
+def floods(world: Federation) -> dict[str, list[tuple[Kind, bytes]]]:
+    numbers = range(FLOOD)
+    return {
+        "a member, again and again": [endorse(world.members[12].member_id) for _ in numbers],
+        "one stranger, again and again": [endorse(name(0)) for _ in numbers],
+        "a stranger after the other": [endorse(name(number)) for number in numbers],
+        "an amendment after the other": [
+            (Kind.AMEND, header_pb2.Amend(number=1, document=name(number)).SerializeToString()) for number in numbers
+        ],
+    }
+
+
+@pytest.mark.parametrize("what", sorted(floods(federation(25))))
+def test_a_flood_of_governance_is_weighed_anew_only_where_something_may_have_changed(
+    world: Federation, node: Exchange, counted: Counter[str], what: str
+) -> None:
+    """Frame by frame, with all that is looked at between them; and when it is read again at a start."""
+    letters = flood(world, floods(world)[what])
+    asked = Asked({world.members[1].feed_id(world.charter.federation_id): 2 * FLOOD})
+    node.trust.roster(BASE_MS)
+    counted.clear()
+    for start in range(0, FLOOD, FRAME):
+        checked, _ = node.rule(node.verify(letters[start : start + FRAME]), asked, BASE_MS)
+        node.admit(checked, BASE_MS)
+        node.circle(BASE_MS)
+        assert node.trust.roster(BASE_MS).in_force
+    facts = node.trust.facts
+    assert len(facts.endorsements) + len(facts.amendments) == FLOOD
+    assert counted["known"] == 0
+    assert counted["roster"] + counted["rules_in_force"] <= 2
+    assert counted["inceptions_of"] <= 4
+    counted.clear()
+    node.start(BASE_MS)
+    assert counted["known"] <= 1, "what the charter alone says"
+    assert counted["roster"] <= 4
+
+
+def test_the_flood_hides_nobody_who_is_let_in(tmp_path: Path, world: Federation, node: Exchange) -> None:
+    """Among a hundred strangers one is endorsed by as many as it takes."""
+    take(node, flood(world, [endorse(name(number)) for number in range(100)]))
+    kind, statement = endorse(name(7))
+    for number in (2, 3):
+        assert name(7) in node.trust.known.candidates
+        take(node, said(node_in(tmp_path / f"n{number}", world, number), Draft(kind, statement=statement)))
+    assert name(7) in node.trust.known.members
+    assert len(node.trust.known.candidates) == 99
+    assert node.trust.known == known.known(world.charter, node.trust.facts)
