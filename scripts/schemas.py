@@ -26,6 +26,7 @@ from node.v1 import (
     profile_pb2,
     record_pb2,
     tools_pb2,
+    withdrawals_pb2,
 )
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +90,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
             "lists": NUMBER,
             "crises": NUMBER,
             "not_connected": _many(waited),
+            "mass_withdrawals": _many(letters.of(withdrawals_pb2.MassWithdrawalView)),
             "amendment": {**NUMBER, "description": "That is in force; 0: the charter itself."},
             "rules": {
                 **TEXT,
@@ -217,6 +219,14 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         "crisis show": letters.spread(tools_pb2.CrisisView, {"contacts": _many(letters.of(record_pb2.Contact))}),
         "crisis end": crisis,
         **_lists(letters),
+        "withdraw": {
+            "description": "What was taken back; with status that of the last 90 days, or one with all answers.",
+            "oneOf": [
+                letters.spread(withdrawals_pb2.WithdrawalView, {"erased_after_hours": NUMBER}),
+                letters.of(withdrawals_pb2.ListWithdrawalsResponse),
+                letters.of(withdrawals_pb2.GetWithdrawalResponse),
+            ],
+        },
         "lookup": {
             "description": "Of values on the command line one array. With --from or --file each match is a "
             "document on a line.",
@@ -289,7 +299,6 @@ def _lists(letters: "Letters") -> dict[str, Schema]:
             "description": "With --show a document on a line for each match, and behind them the numbers.",
             "oneOf": [_record(item), compared],
         },
-        "list withdraw": one,
     }
 
 

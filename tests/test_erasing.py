@@ -68,7 +68,7 @@ async def test_a_node_that_was_away_finds_it_erased_after_its_start(two: Sequenc
     await publish(owner, "away", other)
     follower.until(lambda status: status["items"] == len(VALUES) - 1 + len(other), "status")
     follower.stop()
-    owner.cli("list", "withdraw", "away", "--reason", "court-order", "--yes")
+    owner.cli("withdraw", "away", "--reason", "court-order", "--yes")
     follower.start()
     follower.wait_for("compacted")
     assert follower.json("status")["items"] == len(VALUES) - 1

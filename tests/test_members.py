@@ -124,7 +124,7 @@ async def test_a_removed_member_hears_nothing_more_over_the_links_that_stand_and
     before = len(kinds(bolt))
     await declare(first, "without bolt")
     await in_step(*others)
-    bolt.cli("list", "withdraw", "mine", "--yes")
+    bolt.cli("withdraw", "mine", "--reason", "outdated", "--yes")
     for node in others:
         node.until(lambda found: bool(found["withdrawn"]), "list", "show", "bolt-social/mine")
     assert len(kinds(bolt)) == before + 1  # its own withdrawal

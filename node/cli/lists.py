@@ -127,6 +127,5 @@ for _command in (
     following.follow,
     following.unfollow,
     following.preview,
-    withdrawing.withdraw,
 ):
     list_.add_command(_command)

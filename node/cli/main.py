@@ -38,6 +38,7 @@ COMMANDS = {  # name: module, attribute
     "fork": ("node.cli.fork", "fork"),
     "crisis": ("node.cli.crisis", "crisis"),
     "list": ("node.cli.lists", "list_"),
+    "withdraw": ("node.cli.withdraw", "withdraw"),
     "lookup": ("node.cli.lookup", "lookup"),
     "watch": ("node.cli.watch", "watch"),
     "subscribe": ("node.cli.watch", "subscribe"),

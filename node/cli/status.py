@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, options, peer, printing, restraining, roster, rules, timekeeping, vouching
+from node.cli import calling, masses, options, peer, printing, restraining, roster, rules, timekeeping, vouching
 
 if TYPE_CHECKING:
     from node.client import Client
     from node.v1 import admin_pb2
+    from node.v1.withdrawals_pb2 import MassWithdrawalView
 
 
 MISSING_SHOWN = 5  # of the peers that are not connected
@@ -30,23 +31,28 @@ def status(index_digest: bool, folder: Path, as_json: bool) -> None:
     """Say how the node is: its charter, peers, clock and stores."""
     place = calling.find(folder)
 
-    async def look(node: "Client") -> "tuple[admin_pb2.GetStatusResponse, list[admin_pb2.PeerView], int, int]":
+    async def look(
+        node: "Client",
+    ) -> "tuple[admin_pb2.GetStatusResponse, list[admin_pb2.PeerView], int, int, Sequence[MassWithdrawalView]]":
         from node.v1 import admin_pb2
 
         found = await node.admin.GetStatus(admin_pb2.GetStatusRequest(index_digest=index_digest))
         missing = [one for one in await restraining.peers(node) if one.state == "approved" and not one.connected]
         active = sum(one.state == "active" for one in await node.crises())
-        return found, missing, len(await node.lists()), active
+        return found, missing, len(await node.lists()), active, await masses.ask(node)
 
-    found, missing, lists, active = calling.ask(place, look)
+    found, missing, lists, active, gone = calling.ask(place, look)
     in_force = rules.in_force(place)
     if as_json:
+        plain = {**_plain(found, missing, lists, active), "mass_withdrawals": [printing.fields_of(one) for one in gone]}
         ruled = {"amendment": in_force.amendment.number, "rules": in_force.state}
-        printing.print_json({**_plain(found, missing, lists, active), **ruled})
+        printing.print_json({**plain, **ruled})
         return
     if standing := _standing(found):
         click.echo(standing)
     click.echo(", ".join(_summary(found)))
+    for one in gone:
+        click.echo(click.style(masses.words(one), bold=True))
     for line in _missing(found, missing):
         click.echo(f"  {line}")
     printing.print_fields(_details(found, rules.which(in_force), lists, active))

@@ -1,12 +1,13 @@
 """What arrives, as it arrives: for people, and for scripts."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import amending, calling, options, printing, records
+from node.cli import amending, calling, masses, options, printing, records
 from node.content import personal
 from node.feed import kinds as kind_names
 from node.feed.kinds import Kind
@@ -14,6 +15,7 @@ from node.feed.kinds import Kind
 if TYPE_CHECKING:
     from node.client import Client, Received
 
+ALARM_EVERY_S = 5.0
 WATCH = "watch"  # its name as a subscriber; it never acknowledges, so it has no place of its own
 
 _kinds = click.option(
@@ -129,12 +131,42 @@ def _plain(event: "Received") -> dict[str, Any]:
 
 
 async def _show(node: "Client", kinds: Sequence[int], *, from_now: bool) -> None:
+    import asyncio
+
+    alarms = asyncio.create_task(_alarm(node))
+    try:
+        await _show_all(node, kinds, from_now=from_now)
+    finally:
+        alarms.cancel()
+
+
+async def _alarm(node: "Client") -> None:
+    """Tell people of mass withdrawals, of each once."""
+    import asyncio
+
+    from grpc.aio import AioRpcError
+
+    from node.errors import Unavailable
+
+    told = set[tuple[bytes, int]]()
+    while True:
+        with suppress(AioRpcError, Unavailable):  # it is not there, or does not know of them
+            for one in await masses.ask(node):
+                if (one.member_id, one.began_ms) not in told:
+                    told.add((one.member_id, one.began_ms))
+                    click.echo(click.style(masses.words(one), bold=True))
+        await asyncio.sleep(ALARM_EVERY_S)
+
+
+async def _show_all(node: "Client", kinds: Sequence[int], *, from_now: bool) -> None:
     from node.client import CaughtUp, Interrupted, Received, Reset
 
     caught_up = False
     lists: dict[bytes, str] = {}
     async for event in node.subscribe(WATCH, kinds_wanted=kinds, from_now=from_now):
         match event:
+            case Received(kind=Kind.RECEIPT) if not kinds:
+                pass  # every member sends one: `tocsin withdraw status` counts them
             case Received():
                 urgent = event.kind == Kind.DECLARATION and not event.exercise
                 click.echo(click.style(await _line(node, event, lists), bold=urgent))

@@ -1,13 +1,13 @@
-"""Taking back: items of a list of ours, or the whole of it."""
+"""Taking back items of a list of ours, by their values."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, digests, items, naming, options, printing, publishing
+from node.cli import calling, digests, items, naming, options, printing, publishing
 from node.cli.items import Reading, Source
-from node.errors import ConfigError, Refused
+from node.errors import ConfigError
 
 if TYPE_CHECKING:
     from node.v1 import tools_pb2
@@ -75,46 +75,3 @@ def _removal(known: "tools_pb2.ListView", reason: str, source: Source) -> "tools
     from node.v1 import tools_pb2
 
     return tools_pb2.Removal(list=known.object_id.hex(), reason=REASONS.index(reason) + 1, kind=source.kind_name)
-
-
-@click.command(
-    epilog=options.examples(
-        "tocsin list withdraw halle --reason court-order", "tocsin list withdraw halle --reason outdated --yes"
-    )
-)
-@click.argument("name")
-@_reason
-@options.folder
-@options.as_json
-@asking.yes
-def withdraw(name: str, reason: str, folder: Path, as_json: bool, yes: bool) -> None:
-    """Say of a whole list of ours that none of it stands, for good.
-
-    On a terminal its name is typed to confirm; elsewhere give --yes.
-    """
-    place = calling.find(folder)
-    known = calling.ask(place, lambda node: naming.find_own(node, naming.require(name)))
-    if not yes:
-        _confirm(known, reason)
-    done = calling.ask(place, lambda node: node.withdraw_list(known.object_id.hex(), REASONS.index(reason) + 1))
-    if as_json:
-        printing.print_json(printing.fields_of(done))
-        return
-    click.echo(
-        f"{printing.plain(done.name)}: withdrawn, {reason}. It matches nowhere any more, as soon as members hear of it."
-    )
-
-
-def _confirm(known: "tools_pb2.ListView", reason: str) -> None:
-    """Have its name typed: no habit and no slip does that."""
-    if not asking.is_terminal():
-        raise click.UsageError(f"There is no terminal to confirm on that {known.name} goes. Give --yes if so.")
-    what = f"{printing.plain(known.name)}, {items.counted(known.items, 'item')}"
-    click.echo(f"WITHDRAW {what}, from all members, for good: {reason}.")
-    for _ in range(asking.TRIES):
-        typed = str(click.prompt("Type the list's name to confirm", default="", show_default=False)).strip().lower()
-        if typed in (known.name, known.list.name):
-            return
-    raise Refused(
-        "it was not confirmed, so nothing was withdrawn", next_step=f"Type {known.list.name} when you mean it."
-    )

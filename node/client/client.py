@@ -34,6 +34,7 @@ from node.v1 import (
     record_pb2,
     signing_pb2_grpc,
     tools_pb2,
+    withdrawals_pb2_grpc,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from node.v1.policy_pb2_grpc import PoliciesAsyncStub
     from node.v1.profile_pb2_grpc import ProfilesAsyncStub
     from node.v1.signing_pb2_grpc import SigningAsyncStub
+    from node.v1.withdrawals_pb2_grpc import WithdrawalsAsyncStub
 
 
 class Client:
@@ -137,6 +139,11 @@ class Client:
     def audit(self) -> "AuditAsyncStub":
         """`tocsin.v1.Audit`, likewise."""
         return audit_pb2_grpc.AuditStub(self._channel)
+
+    @property
+    def withdrawals(self) -> "WithdrawalsAsyncStub":
+        """`tocsin.v1.Withdrawals`, likewise."""
+        return withdrawals_pb2_grpc.WithdrawalsStub(self._channel)
 
     @property
     def _channel(self) -> "grpc.aio.Channel":

@@ -56,6 +56,11 @@ def shortest(id_: bytes, rising: Sequence[bytes]) -> str:
     return keys.readable(id_, min(max(shared + 1, REFERENCE_CHARACTERS_MIN), _characters(id_))).lower()
 
 
+def readable(id_: bytes) -> str:
+    """All of an id, as references have the beginning of it."""
+    return keys.readable(id_, _characters(id_)).lower()
+
+
 def _characters(id_: bytes) -> int:
     return len(id_) * 8 // 5
 

@@ -16,6 +16,7 @@ class State(StrEnum):
     ACTIVE = "active"
     ENDED = "ended"  # by its owner
     EXPIRED = "expired"  # by itself
+    WITHDRAWN = "withdrawn"  # by its owner: it should not have been
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Declared:
     starts_ms: int
     ends_ms: int
     obstacle: str
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Standing:
 
 def standing(declared: Declared, ended_ms: Iterable[int], now_ms: int) -> Standing:
     """Where it stands now; ``ended_ms`` has the times of its owner's end statements, if there are any."""
+    if declared.withdrawn:
+        return Standing(State.WITHDRAWN, "withdrawn by its owner", min(declared.ends_ms, now_ms))
     end_ms = min((declared.ends_ms, *ended_ms))
     if end_ms < declared.ends_ms and end_ms <= now_ms:
         return Standing(State.ENDED, "ended by its owner", end_ms)

@@ -70,6 +70,7 @@ class Daemon(Parts):
                     succession.succeed(self.saying),
                     self.amending.run(),
                     self.profiling.run(self.approval.follow),
+                    self.duties.run(),
                     self.sweeping.run(),
                     self.holding.run(),
                     self._mirror(),

@@ -17,6 +17,7 @@ from node.rpc.profiles import ProfilesServicer
 from node.rpc.server import Listener
 from node.rpc.signing import SigningServicer
 from node.rpc.tools import ToolsServicer
+from node.rpc.withdrawals import WithdrawalsServicer
 from node.runtime.matching import Matching
 from node.runtime.publishing import Publishing
 from node.runtime.staging import Staging
@@ -46,7 +47,9 @@ def _services(parts: Parts) -> tuple[object, ...]:
     """For tools and people of our own."""
     staging = Staging(parts.config.data_folder)
     matching = Matching(parts.threads, parts.writer, parts.clock)
-    tools = ToolsServicer(Publishing(parts.saying), parts.listing, parts.following, matching, staging, parts.saying)
+    publishing = Publishing(parts.saying)
+    withdrawals = WithdrawalsServicer(publishing, parts.listing, parts.saying, lambda: parts.sweeping.masses)
+    tools = ToolsServicer(publishing, parts.listing, parts.following, matching, staging, parts.saying)
     admin = AdminServicer(
         parts.approval,
         parts.peering,
@@ -70,4 +73,16 @@ def _services(parts: Parts) -> tuple[object, ...]:
     kept = PoliciesServicer(parts.writer, parts.projecting, parts.reading, parts.clock, here)
     profiles = ProfilesServicer(parts.profiling, parts.writer, parts.clock)
     audit = AuditServicer(parts.auditing, parts.saying, parts.keys.node_id)
-    return (tools, admin, ChartersServicer(parts.amending), members, forks, holds, signing, kept, profiles, audit)
+    return (
+        tools,
+        admin,
+        ChartersServicer(parts.amending),
+        members,
+        forks,
+        holds,
+        signing,
+        kept,
+        profiles,
+        audit,
+        withdrawals,
+    )

@@ -25,6 +25,7 @@ from node.rpc.approval import Approval
 from node.rpc.tls import Leaf, Pins, TlsState
 from node.runtime.amending import Amending
 from node.runtime.auditing import Auditing
+from node.runtime.duties import Duties
 from node.runtime.following import Following
 from node.runtime.holding import Holding
 from node.runtime.listing import Listing
@@ -89,6 +90,7 @@ class Parts:
         self.following = Following(self.saying)
         self.amending = Amending(self.saying)
         self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
+        self.duties = Duties(self.saying)
         self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
         self.holding = self._hold()
         log = auditing.open_log(self.config.data_folder, self.exchange.trust.federation_id)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from node import limits
-from node.exchange import forks, verification
+from node.exchange import forks, owing, verification
 from node.exchange import trust as trusts
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader, Verified, learn
@@ -159,6 +159,7 @@ class Admission:
             self._add_payload(verified)
         else:
             self._spare_withdrawn(verified)
+            owing.note(self.stores, verified, self.reader.member_id, self.now_ms)
             self._arrive(verified)
 
     def _note_halt(self, header: Header) -> None:

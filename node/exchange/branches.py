@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from node.content import names
 from node.errors import Refused
-from node.exchange import following, forks, standing
+from node.exchange import forks, standing
 from node.exchange.consult import View
 from node.exchange.trust import Trust
 from node.feed import entry, kinds
@@ -135,7 +135,7 @@ def _header_of(body: bytes, signature: bytes, trust: Trust) -> Header:
 def _contested_records(stores: Stores, trust: Trust, feed_id: FeedId) -> list[Record]:
     """Records here that are contested: of a feed, or of all feeds of a member whose identity log forked."""
     member_id = MemberId(bytes(feed_id))
-    feeds = [feed_id] if feed_id in trust.feeds else following.feeds_of(trust, member_id)
+    feeds = [feed_id] if feed_id in trust.feeds else trust.feeds_of(member_id)
     return [
         record
         for each in feeds

@@ -8,7 +8,7 @@ from node.content.hashes import HashKind
 from node.errors import Refused
 from node.exchange import drafts
 from node.exchange.drafts import Sharing
-from node.exchange.holdings import Holding, Part
+from node.exchange.holdings import Holding, Item, Part
 from node.exchange.publish import Draft
 from node.v1 import record_pb2, tools_pb2
 
@@ -47,6 +47,18 @@ class Group:
     def left(self) -> int:
         """How many items the new record has."""
         return sum(part.row.items - bits.bit_count() for part, bits in zip(self.parts, self.dropped, strict=True))
+
+
+def of_item(before: Holding, named: Item, typed: str) -> Change:
+    """The change that takes out one item, or a record; raises Refused where it stands no more."""
+    part = next((one for one in before.parts.values() if one.hash == named.record), None)
+    bits = 0
+    if part is not None:
+        bits = (1 << part.row.items) - 1 if named.position is None else 1 << named.position
+        bits &= ((1 << part.row.items) - 1) & ~part.restriction.positions
+    if part is None or not bits:
+        raise Refused(f"{typed} stands no more", next_step="`tocsin withdraw status` has what was withdrawn.")
+    return Change(removed={part.number: bits})
 
 
 def says_otherwise(part: Part, sharing: Sharing) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from node.errors import PeerFault
-from node.exchange import following
 from node.exchange.trust import Trust
 from node.feed import entry
 from node.feed.keys import FeedId, MemberId
@@ -17,7 +16,7 @@ def of(trust: Trust, me: MemberId, now_ms: int) -> Circle:
     logs = frozenset(FeedId(bytes(member_id)) for member_id in (*known.members, *known.candidates, me))
     if me in seats:
         return Circle(frozenset(seats), known.candidates, logs)
-    own = following.feeds_of(trust, me) if me in known.members else ()
+    own = trust.feeds_of(me) if me in known.members else ()
     return Circle(frozenset(), known.candidates, logs.union(own))
 
 
@@ -31,7 +30,7 @@ def taken(
     if peer in trust.known.candidates:
         feeds = frozenset({FeedId(bytes(peer))})
     elif trust.left_ms(me):
-        feeds = frozenset({*following.feeds_of(trust, me), *(FeedId(bytes(one)) for one in trust.known.members)})
+        feeds = frozenset({*trust.feeds_of(me), *(FeedId(bytes(one)) for one in trust.known.members)})
     else:
         return letters
     return [letter for letter in letters if _is_of(letter, feeds, trust)]

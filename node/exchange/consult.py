@@ -21,7 +21,7 @@ from node.policy import border, effect
 from node.policy.effect import Right
 from node.policy.following import Follows, List, State
 from node.policy.parameters import Parameters
-from node.store import arrivals, digests, index, ledger, payloads, remainders
+from node.store import arrivals, digests, index, ledger, payloads, remainders, restrictions
 from node.store.arrivals import Arrival, Cursor
 from node.store.halts import Halt
 from node.store.index import Count, Record
@@ -31,7 +31,7 @@ from node.v1 import header_pb2, record_pb2, tools_pb2
 
 ANSWER_BYTES_MAX = 8 << 20
 
-OVER = frozenset({"ended", "expired"})  # states of a crisis
+OVER = frozenset({"ended", "expired", "withdrawn"})  # states of a crisis
 
 Shown = TypeVar("Shown", tools_pb2.CrisisView, tools_pb2.ListView)
 
@@ -102,6 +102,12 @@ def _stands(stores: Stores, act: Record, seen: View) -> bool:
     return standing.standing_of(stores, act, seen.trust) is Standing.STANDS
 
 
+def _is_withdrawn(stores: Stores, declared: Record, seen: View) -> bool:
+    """As with ends: a withdrawal that is contested silences nobody."""
+    said = restrictions.said_of(stores.index, declared.member_id, declared.hash, declared.object_id).withdrawals
+    return any(standing.standing_of(stores, one, seen.trust) is Standing.STANDS for one in said)
+
+
 def crisis_view(
     stores: Stores,
     record: Record,
@@ -116,7 +122,8 @@ def crisis_view(
     stands = standing.standing_of(stores, record, seen.trust)
     if stands is Standing.SUPERSEDED:
         obstacle = standing.SUPERSEDED
-    found = lifecycle.standing(Declared(crisis.starts_ms, crisis.ends_ms, obstacle), ended_ms, seen.now_ms)
+    declared = Declared(crisis.starts_ms, crisis.ends_ms, obstacle, _is_withdrawn(stores, record, seen))
+    found = lifecycle.standing(declared, ended_ms, seen.now_ms)
     return tools_pb2.CrisisView(
         member_id=record.member_id,
         object_id=record.object_id,

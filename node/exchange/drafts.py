@@ -311,8 +311,8 @@ def withdrawal(entry: bytes, positions: int, reason: int) -> Draft:
     return Draft(Kind.WITHDRAW, URGENT, statement=statement.SerializeToString(deterministic=True))
 
 
-def list_withdrawal(object_id: bytes, reason: int) -> Draft:
-    """The whole list no longer stands, for good."""
+def object_withdrawal(object_id: bytes, reason: int) -> Draft:
+    """The whole list, or a crisis, no longer stands, for good."""
     statement = header_pb2.Withdraw(reason=reason).SerializeToString(deterministic=True)
     return Draft(Kind.WITHDRAW, URGENT, object_id=object_id, statement=statement)
 

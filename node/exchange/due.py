@@ -2,10 +2,10 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.exchange import following, keeping, restricting, standing
+from node.exchange import keeping, restricting, standing
 from node.exchange.consult import View
 from node.exchange.keeping import Keep
 from node.exchange.trust import Trust
@@ -13,7 +13,7 @@ from node.feed.keys import HeaderHash, MemberId
 from node.feed.marks import Standing
 from node.policy import cooling
 from node.policy.retention import Cause, Won
-from node.store import deadlines, index, ledger, payloads, remainders, restrictions
+from node.store import deadlines, index, ledger, left, payloads, remainders, restrictions
 from node.store.erasures import Erasure, Reason
 from node.store.index import Record
 from node.store.restrictions import Said, Withdrawal
@@ -21,6 +21,19 @@ from node.store.stores import Stores
 
 NEVER_MS = 1 << 62
 ALL = -1  # every place of a record
+BEYOND_AT_A_TIME = 1024
+About = tuple[bytes, MemberId]  # an entry or an object, and who speaks of it
+
+
+@dataclass(frozen=True, slots=True)
+class Mass:
+    """So much that a member took back at once that people should know: it may be a thief who does."""
+
+    member_id: MemberId
+    items: int  # in the fullest hour
+    withdrawals: int  # that wait
+    began_ms: int
+    ends_ms: int  # the first of them is erased then
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,8 @@ class Due:
 
     erasures: tuple[Erasure, ...]
     next_ms: int = NEVER_MS
+    carried_out: tuple[HeaderHash, ...] = ()  # withdrawals of which nothing is left, once these are erased
+    masses: tuple[Mass, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +53,7 @@ class _Came:
     said: Withdrawal
     came_ms: int
     records: Sequence[int]
+    beyond: Sequence[HeaderHash] = ()  # payloads of it that the index does not have
 
 
 def expired(stores: Stores, keep: Keep, now_ms: int, limit: int) -> Due:
@@ -75,7 +91,7 @@ def departed(stores: Stores, trust: Trust, me: MemberId, now_ms: int, limit: int
     """Once this member has left the federation: all that others entrusted to it."""
     if not trust.left_ms(me):
         return Due(())
-    found = payloads.of_others(stores.ledger, following.feeds_of(trust, me), limit)
+    found = payloads.of_others(stores.ledger, trust.feeds_of(me), limit)
     return Due(tuple(Erasure(hash_, now_ms, Reason.DEPARTURE) for hash_ in found))
 
 
@@ -85,73 +101,107 @@ def withdrawn(stores: Stores, seen: View) -> Due:
     if not said:
         return Due(())
     records = index.records(stores.index, [number for number, _ in restrictions.touched(stores.index)])
-    ends = _ends(stores, said, records, seen)
+    came = _came(stores, said, records, seen)
+    live = index.items_by_member(stores.index)
+    clocks = {
+        of_member[0].said.member_id: _Clock(of_member, records, live.get(of_member[0].said.member_id, 0), seen)
+        for of_member in _by_member(came).values()
+    }
+    ends = [(one, one.came_ms + clocks[one.said.member_id].cooling_ms(one)) for one in came]
+    due = _records_due(stores, said, records, ends, seen)
+    cooled = [one for one, end_ms in ends if end_ms <= seen.now_ms]
+    beyond = sorted({hash_ for one in cooled for hash_ in one.beyond})
+    erasures = [made for _, made in due] + [_whole(hash_, seen.now_ms) for hash_ in beyond[:BEYOND_AT_A_TIME]]
+    waiting = [end_ms for _, end_ms in ends] + [end_ms for end_ms, _ in _replaced(stores, said, records, seen)]
+    again = [seen.now_ms] if len(beyond) > BEYOND_AT_A_TIME else []
+    gone = {number for number, _ in due}
+    return Due(
+        tuple(erasures),
+        min((*again, *(end_ms for end_ms in waiting if end_ms > seen.now_ms), NEVER_MS)),
+        tuple(one.said.hash for one in cooled if gone.intersection(one.records)),
+        tuple(mass for _, clock in sorted(clocks.items()) if (mass := clock.mass(ends))),
+    )
+
+
+def _records_due(
+    stores: Stores,
+    said: Mapping[About, Said],
+    records: Mapping[int, Record],
+    ends: Iterable[tuple[_Came, int]],
+    seen: View,
+) -> list[tuple[int, Erasure]]:
+    """What is new of each record of which something has cooled, by its number."""
+    cooled: dict[int, int] = defaultdict(int)
+    for one, end_ms in ends:
+        positions = int.from_bytes(one.said.positions, "little") if one.said.positions else ALL
+        for number in one.records if end_ms <= seen.now_ms else ():
+            cooled[number] |= positions
+    for end_ms, number in _replaced(stores, said, records, seen):
+        if end_ms <= seen.now_ms:
+            cooled[number] = ALL
     gone = remainders.every(stores.ledger)
-    erasures, waiting = list[Erasure](), [NEVER_MS]
-    for number, record in sorted(records.items()):
-        bits = 0
-        for end_ms, positions in ends[number]:
-            if end_ms > seen.now_ms:
-                waiting.append(end_ms)
-            else:
-                bits |= positions
-        made = _erasure(record, bits, gone.get(record.hash, 0), seen.now_ms)
-        erasures += [made] if made else []
-    return Due(tuple(erasures), min(waiting))
+    made = (
+        (number, _erasure(records[number], bits, gone.get(records[number].hash, 0), seen.now_ms))
+        for number, bits in sorted(cooled.items())
+    )
+    return [(number, one) for number, one in made if one]
+
+
+def _whole(hash_: HeaderHash, now_ms: int) -> Erasure:
+    return Erasure(hash_, now_ms, Reason.WITHDRAWAL)
 
 
 def _erasure(record: Record, bits: int, gone: int, now_ms: int) -> Erasure | None:
     """What is new of this: all of a record, once every place of it is out."""
     everything = (1 << record.items) - 1
     if bits == ALL or (record.items and (bits | gone) & everything == everything):
-        return Erasure(record.hash, now_ms, Reason.WITHDRAWAL)
+        return _whole(record.hash, now_ms)
     bits &= everything & ~gone
     positions = bits.to_bytes(-(-bits.bit_length() // 8), "little")
     return Erasure(record.hash, now_ms, Reason.WITHDRAWAL, positions) if bits else None
 
 
-def _ends(
-    stores: Stores, said: Mapping[tuple[bytes, MemberId], Said], records: Mapping[int, Record], seen: View
-) -> dict[int, list[tuple[int, int]]]:
-    """Of each record, when which of its places have cooled."""
-    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    came = [one for about, part in sorted(said.items()) for one in _counting(stores, about, part, records, seen)]
-    live = index.items_by_member(stores.index)
-    for of_member in _by_member(came).values():
-        clock = _Clock(of_member, records, live.get(of_member[0].said.member_id, 0), seen)
-        for one in of_member:
-            end_ms = one.came_ms + clock.cooling_ms(one)
-            positions = int.from_bytes(one.said.positions, "little") if one.said.positions else ALL
-            for number in one.records:
-                found[number].append((end_ms, positions))
-    for number, record in records.items():
-        found[number] += [(came_ms + cooling.HOUR_MS, ALL) for came_ms in _replaced(stores, said, record, seen)]
+def _came(stores: Stores, said: Mapping[About, Said], records: Mapping[int, Record], seen: View) -> list[_Came]:
+    """Those withdrawals that stand whole: what is contested restricts, and erases nothing."""
+    beyond = _beyond(stores, said, {record.hash for record in records.values()}, seen)
+    of_target: dict[About, list[int]] = defaultdict(list)
+    for number, record in sorted(records.items()):
+        for target in (record.hash, record.object_id):
+            of_target[bytes(target), record.member_id].append(number)
+    found = []
+    for about, part in sorted(said.items()):
+        numbers, hashes = of_target.get(about, []), beyond.get(about, [])
+        for one in part.withdrawals if numbers or hashes else ():
+            row = ledger.entry(stores.ledger, one.hash)
+            if row and standing.standing_of(stores, one, seen.trust) is Standing.STANDS:
+                found.append(_Came(one, row.received_ms, numbers, () if one.positions else hashes))
     return found
 
 
-def _counting(
-    stores: Stores, about: tuple[bytes, MemberId], part: Said, records: Mapping[int, Record], seen: View
-) -> Iterable[_Came]:
-    """Those withdrawals that stand whole: what is contested restricts, and erases nothing."""
-    target, member_id = about
-    numbers = [
-        number
-        for number, record in sorted(records.items())
-        if record.member_id == member_id and target in (record.hash, record.object_id)
-    ]
-    for one in part.withdrawals if numbers else ():
-        row = ledger.entry(stores.ledger, one.hash)
-        if row and standing.standing_of(stores, one, seen.trust) is Standing.STANDS:
-            yield _Came(one, row.received_ms, numbers)
+def _beyond(
+    stores: Stores, said: Mapping[About, Said], shown: Collection[HeaderHash], seen: View
+) -> dict[About, list[HeaderHash]]:
+    """Of what was taken back as a whole, what the index does not have: never fetched, dropped, or kept for peers."""
+    whole = sorted({target for (target, _), part in said.items() if any(not one.positions for one in part.withdrawals)})
+    found: dict[About, list[HeaderHash]] = defaultdict(list)
+    for target, hash_, feed_id in left.of(stores.ledger, whole):
+        feed = seen.trust.feeds.get(feed_id)
+        if feed is not None and hash_ not in shown:
+            found[target, feed.member_id].append(hash_)
+    return found
 
 
-def _replaced(stores: Stores, said: Mapping[tuple[bytes, MemberId], Said], record: Record, seen: View) -> Iterable[int]:
-    """When records that stand and take this one's place came."""
-    for one in said.get((record.hash, record.member_id), Said()).replacements:
-        row = ledger.entry(stores.ledger, one.hash)
-        stands = standing.standing_of(stores, one, seen.trust) is Standing.STANDS
-        if row and stands and one.object_id == record.object_id and restricting.counts(stores, one, seen.trust):
-            yield row.received_ms
+def _replaced(
+    stores: Stores, said: Mapping[About, Said], records: Mapping[int, Record], seen: View
+) -> Iterable[tuple[int, int]]:
+    """When records that stand and take another's place have been here for an hour, and whose place it is."""
+    for number, record in records.items():
+        for one in said.get((record.hash, record.member_id), Said()).replacements:
+            row = ledger.entry(stores.ledger, one.hash)
+            stands = standing.standing_of(stores, one, seen.trust) is Standing.STANDS
+            counts = one.object_id == record.object_id and restricting.counts(stores, one, seen.trust)
+            if row and stands and counts:
+                yield row.received_ms + cooling.HOUR_MS, number
 
 
 def _by_member(came: Iterable[_Came]) -> dict[MemberId, list[_Came]]:
@@ -167,7 +217,7 @@ class _Clock:
     def __init__(self, came: Sequence[_Came], records: Mapping[int, Record], live: int, seen: View) -> None:
         seat = seen.roster.seats.get(came[0].said.member_id)
         self._suspended = seat is not None and seat.suspended
-        self._live = live
+        self._member_id, self._live, self._now_ms = came[0].said.member_id, live, seen.now_ms
         self._times = [one.came_ms for one in came]
         self._sums = [0]
         for one in came:
@@ -186,6 +236,17 @@ class _Clock:
             pressing=pressing,
             suspended=self._suspended,
         )
+
+    def mass(self, ends: Iterable[tuple[_Came, int]]) -> Mass | None:
+        """What people should know of, if it is so much."""
+        waiting = [
+            (one, end_ms) for one, end_ms in ends if one.said.member_id == self._member_id and end_ms > self._now_ms
+        ]
+        items = max((self._within(came_ms, came_ms + cooling.HOUR_MS) for came_ms in self._times), default=0)
+        if not waiting or not cooling.is_mass(items, self._live):
+            return None
+        began_ms, ends_ms = min(one.came_ms for one, _ in waiting), min(end_ms for _, end_ms in waiting)
+        return Mass(self._member_id, items, len(waiting), began_ms, ends_ms)
 
     def _within(self, first_ms: int, last_ms: int) -> int:
         return self._sums[bisect_right(self._times, last_ms)] - self._sums[bisect_left(self._times, first_ms)]

@@ -5,7 +5,6 @@ from itertools import zip_longest
 
 from node import limits
 from node.errors import Malformed
-from node.exchange import following
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry
@@ -25,7 +24,7 @@ _Signed = tuple[bytes, bytes]
 def make(stores: Stores, trust: Trust, member_id: MemberId) -> peer_pb2.Echo:
     """The highest entries here of each node feed of a member, also above a gap; both branches where one forked."""
     forks = {fork.feed_id: fork for fork in ledger.forks(stores.ledger)}
-    found = [_highest(stores, feed_id, forks.get(feed_id)) for feed_id in following.feeds_of(trust, member_id)]
+    found = [_highest(stores, feed_id, forks.get(feed_id)) for feed_id in trust.feeds_of(member_id)]
     in_turn = [one for place in zip_longest(*found) for one in place if one is not None]
     shown = list(dict.fromkeys(in_turn))[: limits.RANGES_PER_FRAME_MAX]
     return peer_pb2.Echo(entries=[header_pb2.SignedEntry(header=body, signature=by) for body, by in shown])

@@ -43,7 +43,7 @@ from node.policy import retention
 from node.policy.following import Choice, Follows
 from node.policy.retention import Policy
 from node.protocol.effects import Asked
-from node.store import arrivals, deadlines, ledger, payloads, peers, stores
+from node.store import arrivals, deadlines, duties, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
 from node.store.erasures import Erasure
 from node.store.payloads import State
@@ -137,7 +137,7 @@ class Exchange(Outgoing):
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
         self.trust_after(admitted)
         self.signing = self.signing.leave(self.trust, self.reader.member_id, self.author.feed_id)
-        self._keep_erased([one.header.hash for one in checked.entries if one.payload])
+        self._keep_erased([one.header.hash for one in checked.entries if one.header.has_payload])
         restored.keep_back(self.stores, self.erasures, self.restored, checked.entries, now_ms)
         self._spare(admitted, now_ms)
         self._note_received([one.header for one in admitted.entries if one.payload and source], now_ms)
@@ -310,6 +310,16 @@ class Exchange(Outgoing):
 
         if self.acts is not None:
             tallies.erased(self.acts, found)
+
+    def carry_out(self, hashes: Sequence[HeaderHash], now_ms: int) -> None:
+        """Of what these withdrawals take back nothing is here any more."""
+        duties.set_erased(self.stores.ledger, hashes, now_ms)
+        self.stores.commit("ledger")
+
+    def tidy_duties(self, before_ms: int) -> None:
+        """Nobody waits any more for answers to what came before that."""
+        if duties.drop_before(self.stores.ledger, before_ms):
+            self.stores.commit("ledger")
 
     def compact(self) -> bool:
         """So that no page of keys or ledger shows what was erased; whether nothing stood in the way.

@@ -9,7 +9,7 @@ from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry
 from node.feed.header import Header
-from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.keys import HeaderHash
 from node.policy.following import Choice, Follows, List
 from node.store import arrivals, deadlines, following, ledger, payloads, relays, remainders
 from node.store.ledger import Row
@@ -50,7 +50,7 @@ def choose(
     _carry_out(stores, trust, follows, about)
     if follows.fetches(*about) and not before.fetches(*about):
         # Still here from before, and perhaps out of the index already, or passed over by it.
-        _arrive_again(stores, trust, payloads.of_list(stores.ledger, feeds_of(trust, about[0]), about[1]), now_ms)
+        _arrive_again(stores, trust, payloads.of_list(stores.ledger, trust.feeds_of(about[0]), about[1]), now_ms)
     ingest.settle_whole(stores, trust, reader, now_ms)
     stores.commit("ledger")
     return follows
@@ -105,14 +105,9 @@ def _header(row: Row, trust: Trust) -> Header:
 def _carry_out(stores: Stores, trust: Trust, follows: Follows, about: List) -> None:
     """What is here of a list that is not followed any more leaves the index first, and goes then."""
     member_id, object_id = about
-    feeds = feeds_of(trust, member_id)
+    feeds = trust.feeds_of(member_id)
     if follows.fetches(member_id, object_id):
         relays.unrelay(stores.ledger, feeds, object_id)
         payloads.move_list(stores.ledger, feeds, object_id, State.UNWANTED, State.MISSING)
     else:
         payloads.move_list(stores.ledger, feeds, object_id, State.MISSING, State.UNWANTED)
-
-
-def feeds_of(trust: Trust, member_id: MemberId) -> list[FeedId]:
-    """All feeds of one member, rising."""
-    return sorted(feed_id for feed_id, feed in trust.feeds.items() if feed.member_id == member_id)

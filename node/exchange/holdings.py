@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.content import hashes, items
+from node.content import hashes, items, names
 from node.content.hashes import HashKind
 from node.errors import Refused
 from node.exchange import consult, records, restricting
@@ -121,6 +121,29 @@ def named(stores: Stores, seen: View, typed: str) -> tools_pb2.ListView:
         raise Refused("which list?", next_step="Name it, as europol/halle: `tocsin list` has all.", field="list")
     found = consult.lists(stores, seen, typed, exercises=True)
     return next((one for one in found if one.member_id == seen.follows.me), found[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A place in a record of ours, or all of the record."""
+
+    object_id: ObjectId
+    record: HeaderHash
+    position: int | None
+
+
+def item(stores: Stores, seen: View, typed: str) -> Item:
+    """The item of ours that a reference names; raises Refused where it names none, or may be several."""
+    wanted, _, position = typed.strip().lower().rpartition("/")[2].partition(":")
+    own = [one for one in index.of_kinds(stores.index, [Kind.ITEMS]) if one.member_id == seen.follows.me]
+    found = [one for one in own if wanted and names.readable(one.hash).startswith(wanted)]
+    if len(found) != 1 or (position and not position.isdecimal()):
+        raise Refused(
+            f"{typed} may be any of {len(found)}" if len(found) > 1 else f"no list of ours has an item {typed}",
+            next_step="A look-up shows items as owner/list/record:position.",
+            field="item",
+        )
+    return Item(found[0].object_id, found[0].hash, int(position) if position else None)
 
 
 def again(stores: Stores, seen: View, view: tools_pb2.ListView) -> tools_pb2.ListView:

@@ -48,7 +48,7 @@ def withdrawals(stores: Stores, seen: View, objects: Sequence[ObjectId], reason:
     ]
     handling = record_pb2.Handling(tlp=border.GREEN)
     ends = [drafts.crisis_end(one, ENDED, handling, seen.now_ms) for one in going_on]
-    return [*ends, *(drafts.list_withdrawal(object_id, reason) for object_id in objects)]
+    return [*ends, *(drafts.object_withdrawal(object_id, reason) for object_id in objects)]
 
 
 def entrusted(exchange: Exchange, limit: int) -> int:

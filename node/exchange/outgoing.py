@@ -4,7 +4,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from node import limits
-from node.exchange import circles, disclose, following, membership, records, standing
+from node.exchange import circles, disclose, membership, records, standing
 from node.exchange.admission import Admitted
 from node.exchange.budgets import Budgets
 from node.exchange.publish import Author
@@ -154,7 +154,7 @@ class Outgoing:
     @property
     def own_feeds(self) -> list[FeedId]:
         """All feeds of this member."""
-        return following.feeds_of(self.trust, self.reader.member_id)
+        return self.trust.feeds_of(self.reader.member_id)
 
     def unconfirmed(self, now_ms: int) -> list[HeaderHash]:
         """Records of our lists that nobody else is known to have."""

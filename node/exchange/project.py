@@ -18,13 +18,14 @@ from node.exchange.records import Opened
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry, kinds, statements
-from node.feed.keys import HeaderHash
+from node.feed.header import Header
+from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
-from node.feed.statements import Withdraw
+from node.feed.statements import Receipt, Withdraw
 from node.policy import border, retention
 from node.policy.following import Follows
 from node.policy.retention import Policy
-from node.store import arrivals, digests, index, ledger, restrictions
+from node.store import arrivals, digests, index, ledger, receipts, restrictions
 from node.store.arrivals import Arrival, Cursor
 from node.store.ledger import Row
 from node.store.restrictions import Replacement, Withdrawal
@@ -134,7 +135,7 @@ def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows,
     """Write one arrival; or begin one that has items."""
     opened = records.open_record(stores, arrival.row, keep.trust, reader)
     if opened is None:
-        _note_withdrawal(stores, arrival.row, keep.trust)
+        _note_statement(stores, arrival.row, keep.trust, reader)
         return None
     if kinds.is_halting(opened.record.kind):
         _put_halt(stores, opened)
@@ -212,26 +213,61 @@ def _replacements(opened: Opened) -> tuple[Replacement, ...]:
     )
 
 
-def _note_withdrawal(stores: Stores, row: Row, trust: Trust) -> None:
+def _note_statement(stores: Stores, row: Row, trust: Trust, reader: Reader) -> None:
     header = entry.decode(row.body, row.signature, trust.federation_id).header
     feed = trust.feeds.get(header.feed_id)
-    if header.kind != Kind.WITHDRAW or feed is None:
+    if header.kind not in (Kind.WITHDRAW, Kind.RECEIPT) or feed is None:
         return
     read = statements.read(header)
-    if read is None or not isinstance(read.statement, Withdraw) or not read.understood:
+    if read is None or not read.understood:
         return
-    said = read.statement
+    match read.statement:
+        case Withdraw():
+            _note_withdrawal(stores, header, read.statement, feed.member_id)
+        case Receipt():
+            _note_receipt(stores, header, read.statement, feed.member_id, trust, reader)
+        case _:
+            pass
+
+
+def _note_withdrawal(stores: Stores, header: Header, said: Withdraw, member_id: MemberId) -> None:
     restrictions.withdraw(
         stores.index,
         Withdrawal(
             hash=header.hash,
             target=said.entry or header.object_id,
-            member_id=feed.member_id,
+            member_id=member_id,
             feed_id=header.feed_id,
             seq=header.seq,
             created_ms=header.created_ms,
             reason=said.reason,
             positions=said.positions,
+        ),
+    )
+
+
+def _note_receipt(
+    stores: Stores, header: Header, said: Receipt, member_id: MemberId, trust: Trust, reader: Reader
+) -> None:
+    """Those about withdrawals of our own; what they answer may still be under way, after a restore."""
+    row = ledger.entry(stores.ledger, said.entry)
+    if row is not None and trust.author(row.feed_id) != reader.member_id:
+        return
+    receipts.put(
+        stores.index,
+        receipts.Receipt(
+            hash=header.hash,
+            member_id=member_id,
+            feed_id=header.feed_id,
+            seq=header.seq,
+            entry=said.entry,
+            about_feed=row.feed_id if row else b"",
+            last_seq=row.seq if row else 0,
+            first_seq=said.first_seq or (row.seq if row else 0),
+            restricted_ms=said.restricted_ms,
+            erased_ms=said.erased_ms,
+            ground=said.ground,
+            until_ms=said.until_ms,
         ),
     )
 

@@ -64,6 +64,10 @@ class Trust:
         member_id = feed.member_id if feed else MemberId(bytes(feed_id))
         return member_id if member_id in self.known.members or (feed is None and member_id in self.logs) else None
 
+    def feeds_of(self, member_id: MemberId) -> list[FeedId]:
+        """All feeds of one member, rising."""
+        return sorted(feed_id for feed_id, feed in self.feeds.items() if feed.member_id == member_id)
+
     @property
     def rules(self) -> Rules:
         """In force, by all amendments read whose signatures stand. Computed once, when somebody asks."""

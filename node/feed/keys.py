@@ -63,6 +63,9 @@ def feed_id(federation_id: FederationId, member_id: MemberId, feed_key: bytes) -
     return FeedId(pae.digest(Purpose.FEED, federation_id, member_id + feed_key))
 
 
+HASH_BYTES = 32
+
+
 def readable(data: bytes, characters: int) -> str:
     """The first bits of the data, five a character."""
     number = int.from_bytes(data)

@@ -157,12 +157,14 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a member did about a withdrawal."""
+    """What a member did about withdrawals: one, or all of a feed from one place up to it."""
 
     entry: HeaderHash
     restricted_ms: int = 0
     erased_ms: int = 0
     ground: int = 0
+    first_seq: int = 0
+    until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

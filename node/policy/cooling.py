@@ -9,6 +9,7 @@ DAY_MS = 24 * HOUR_MS
 
 MASS_ITEMS = 1000  # of one member in an hour; or one in a hundred of those that it has
 MASS_SHARE = 100
+ALARMING_ITEMS = 100  # of a member that has few, where they are half of what it has
 PRESSING = frozenset({6, 7})  # person at risk, court order: at once
 PRESSING_PER_HOUR_MAX = 100
 
@@ -24,3 +25,8 @@ def cooling_ms(reason: int, *, items: int, live: int, pressing: int, suspended: 
     if suspended or items > MASS_ITEMS or items * MASS_SHARE > max(live, MASS_SHARE):
         return DAY_MS
     return HOUR_MS
+
+
+def is_mass(items: int, live: int) -> bool:
+    """Whether people should know that so much of so much was taken back within an hour: it may be a thief who does."""
+    return (items >= ALARMING_ITEMS and items * 2 >= live) or items > MASS_ITEMS

@@ -29,6 +29,7 @@ from node.rpc import (
     profiles,
     signing,
     tools,
+    withdrawals,
 )
 from node.rpc.gate import Access, Admits, Gate
 from node.rpc.meter import Meter
@@ -47,6 +48,7 @@ from node.v1 import (
     profile_pb2_grpc,
     signing_pb2_grpc,
     tools_pb2_grpc,
+    withdrawals_pb2_grpc,
 )
 
 # By name: the servicer's class, and how it is added to a server. Those of our own tools and people.
@@ -63,6 +65,10 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
     "tocsin.v1.Policies": (policy_pb2_grpc.PoliciesServicer, policy_pb2_grpc.add_PoliciesServicer_to_server),
     "tocsin.v1.Profiles": (profile_pb2_grpc.ProfilesServicer, profile_pb2_grpc.add_ProfilesServicer_to_server),
     "tocsin.v1.Audit": (audit_pb2_grpc.AuditServicer, audit_pb2_grpc.add_AuditServicer_to_server),
+    "tocsin.v1.Withdrawals": (
+        withdrawals_pb2_grpc.WithdrawalsServicer,
+        withdrawals_pb2_grpc.add_WithdrawalsServicer_to_server,
+    ),
     "tocsin.v1.Signing": (signing_pb2_grpc.SigningServicer, signing_pb2_grpc.add_SigningServicer_to_server),
 }
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
@@ -83,6 +89,7 @@ OURS: Mapping[str, Access] = {
     **profiles.ACCESS,
     **signing.ACCESS,
     **audit.ACCESS,
+    **withdrawals.ACCESS,
     **_BESIDE,
 }
 Meters: TypeAlias = Sequence[Meter]

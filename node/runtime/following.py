@@ -45,7 +45,7 @@ class Following:
         if view.following == "own":
             raise Refused(
                 f"{view.name} is a list of our own: it is always here",
-                next_step="`tocsin list withdraw` takes it back.",
+                next_step="`tocsin withdraw` takes it back.",
                 field="list",
             )
         await self._work.through(self._choose(view, State.FOLLOWED if request.follow else State.DROPPED))

@@ -29,7 +29,7 @@ from node.runtime.staging import Staged
 from node.runtime.work import Work
 from node.store import staging
 from node.store.index import Record
-from node.v1 import record_pb2, tools_pb2
+from node.v1 import record_pb2, tools_pb2, withdrawals_pb2
 
 RECORDS_PER_WRITE = 4  # half a megabyte; so long does an urgent entry wait behind bulk
 WITHDRAWALS_PER_WRITE = 32
@@ -143,6 +143,28 @@ class Listing:
                 records_withdrawn_from=len(change.removed),
             )
 
+    async def withdraw_item(self, request: withdrawals_pb2.WithdrawItemRequest) -> withdrawals_pb2.WithdrawItemResponse:
+        """Take one item back by its reference, or a record; raises Refused."""
+        return await self._work.through(self._withdraw_item(request))
+
+    async def _withdraw_item(
+        self, request: withdrawals_pb2.WithdrawItemRequest
+    ) -> withdrawals_pb2.WithdrawItemResponse:
+        drafts.check_reason(request.reason)
+        saying, seen = self._saying, self._saying.view()
+        found = await saying.reading.run(lambda stores: holdings.item(stores, seen, request.item))
+        view = await self._own(found.object_id.hex(), seen)
+        async with self._lock(view.list.name):
+            await saying.own_shown()
+            seen, view = saying.view(), await self._own(view.object_id.hex(), saying.view())
+            before = await self._holding(ObjectId(view.object_id), seen)
+            change = changes.of_item(before, found, request.item)
+            sharing = await self._as_it_is(view, seen)
+            await self._say(sharing, _head(sharing, before, change, set()), before, change, None, request.reason)
+            return withdrawals_pb2.WithdrawItemResponse(
+                list=await self._listed(view.object_id), removed=change.removed_count
+            )
+
     async def withdraw(self, request: tools_pb2.WithdrawListRequest) -> tools_pb2.WithdrawListResponse:
         """Take a whole list back, for good; raises Refused."""
         return await self._work.through(self._withdraw(request))
@@ -151,7 +173,7 @@ class Listing:
         """At once, even while the list is being published: what is said of it later stands no more either."""
         drafts.check_reason(request.reason)
         view = await self._own(request.list, self._saying.view())
-        await self._saying.say([drafts.list_withdrawal(view.object_id, request.reason)], URGENT)
+        await self._saying.say([drafts.object_withdrawal(view.object_id, request.reason)], URGENT)
         await self._saying.caught_up(bulk=False)
         return tools_pb2.WithdrawListResponse(list=await self._listed(view.object_id))
 
@@ -187,7 +209,7 @@ class Listing:
         letter: record_pb2.HashList,
         before: Holding,
         change: Change,
-        staged: Staged,
+        staged: Staged | None,
         reason: int = drafts.OUTDATED,
     ) -> int:
         """What goes, then the head: a publication that was cut off is finished by the same command again."""
@@ -198,7 +220,7 @@ class Listing:
         gone = [*changes.ended(touched), *changes.withdrawals(before, change.removed, reason)]
         await self._take_back(gone)
         await self._saying.say_visibly([drafts.list_head(sharing, letter)], BULK)
-        records = await self._say_all(self._fresh(sharing, staged)) if change.added else 0
+        records = await self._say_all(self._fresh(sharing, staged)) if staged else 0
         records += await self._rewrite(anew, sharing)
         records += await self._rewrite(lost, None)
         await self._saying.caught_up(bulk=True)

@@ -10,7 +10,7 @@ import structlog
 from node.content import profiles as contents
 from node.content.profiles import Contact, Profile
 from node.errors import NodeError, Refused
-from node.exchange import following, profiles
+from node.exchange import profiles
 from node.exchange.profiles import Held
 from node.exchange.signing import State as SigningState
 from node.exchange.trust import Trust
@@ -196,7 +196,7 @@ class Profiling:
 
     async def _lacks(self, states: Sequence[State]) -> bool:
         """Whether a profile of our own is known of and not here, as after the loss of a disk."""
-        feeds, now_ms = following.feeds_of(self._saying.writer.trust, self._me), self._saying.clock.now_ms()
+        feeds, now_ms = self._saying.writer.trust.feeds_of(self._me), self._saying.clock.now_ms()
         return await self._saying.reading.run(
             lambda stores: payloads.is_lacking(stores.ledger, feeds, Kind.PROFILE, now_ms, states)
         )

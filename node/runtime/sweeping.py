@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 import structlog
 
 from node.errors import Unavailable
 from node.exchange import consult, due
+from node.exchange.due import Due, Mass
 from node.feed.header import BULK
 from node.feed.marks import Marks
 from node.runtime.link import Clock
@@ -49,6 +51,7 @@ class Sweeping:
         self._writer, self._projecting, self._reading = writer, projecting, reading
         self._clock, self._may_erase = clock, may_erase
         self._looked = _Looked()
+        self.masses: tuple[Mass, ...] = ()  # as last looked for
         self._has_residue = False
         self._turn = asyncio.Lock()
         self.news = News()  # that something was erased
@@ -72,7 +75,11 @@ class Sweeping:
         while self._may_erase() and (found := await self._expired()):
             await self.erase(found)
         if self._may_erase():
-            await self.erase(await self._withdrawn())
+            taken_back = await self._withdrawn()
+            await self.erase(taken_back.erasures)
+            if done := taken_back.carried_out:
+                now_ms = self._clock.now_ms()
+                await self._writer.run(lambda exchange: exchange.carry_out(done, now_ms), BULK)
         await self._sweep_sealed()
         if self._may_erase():
             self.swept_ms = self._clock.now_ms()
@@ -105,18 +112,33 @@ class Sweeping:
             if not after:
                 return
 
-    async def _withdrawn(self) -> Sequence[Erasure]:
+    async def _withdrawn(self) -> Due:
         """Looked for only where something new was said, something has cooled, or some time has passed."""
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
         said = await self._reading.run(lambda stores: restrictions.count(stores.index)), self._writer.trust.marks
         last, version = self._looked, self._projecting.news.version
         is_old = version != last.version and now_s >= last.at_s + SWEEP_EVERY_S
         if said == last.said and now_ms < last.next_ms and not is_old:
-            return ()
+            return Due(())
         seen = consult.view(self._writer.trust, self._writer.follows, now_ms)
         found = await self._reading.run(lambda stores: due.withdrawn(stores, seen))
         self._looked = _Looked(said, version, now_s, found.next_ms)
-        return found.erasures
+        self._tell(found.masses)
+        return found
+
+    def _tell(self, masses: Sequence[Mass]) -> None:
+        """What a thief may have taken back; said in the log once."""
+        known = {one.member_id for one in self.masses}
+        self.masses = tuple(masses)
+        for one in masses:
+            if one.member_id not in known:
+                _log.warning(
+                    "mass withdrawal",
+                    member=self._writer.trust.name_of(one.member_id),
+                    items=one.items,
+                    erased_at=datetime.fromtimestamp(one.ends_ms / 1000, UTC).isoformat(),
+                    next_step="Is it meant? If not, its root must end that feed before: `tocsin key retire`.",
+                )
 
     async def _until_news(self) -> None:
         """Some time, or less where something new is shown: a withdrawal that presses is carried out at once."""

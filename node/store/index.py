@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
-from node.store import driver, restrictions
+from node.store import driver, receipts, restrictions
 from node.store.arrivals import Cursor
 
 
@@ -320,6 +320,7 @@ def clear(index: sa.Connection, digests: sa.Connection) -> None:
     driver.execute(index, "DELETE FROM due")
     driver.execute(index, "DELETE FROM redo")
     restrictions.clear(index)
+    receipts.clear(index)
     index.commit()
     driver.execute(digests, "DELETE FROM digest")
     driver.execute(digests, "DELETE FROM written")

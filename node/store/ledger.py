@@ -130,6 +130,14 @@ def is_chained(connection: sa.Connection, hash_: HeaderHash) -> bool:
     return bool(driver.scalar(connection, "SELECT chained FROM entry WHERE hash = ?", (hash_,)))
 
 
+def records_of(connection: sa.Connection, feed_id: FeedId, kind: int) -> list[HeaderHash]:
+    """The entries of one kind in the chain of a feed, in order."""
+    rows = driver.rows(
+        connection, "SELECT hash FROM entry WHERE feed_id = ? AND kind = ? AND chained ORDER BY seq", (feed_id, kind)
+    )
+    return [row[0] for row in rows]
+
+
 def last_of_lists(connection: sa.Connection, feed_id: FeedId) -> HeaderHash | None:
     """The last entry of a feed that is a list, or a record of one."""
     found: HeaderHash | None = driver.scalar(

@@ -11,6 +11,8 @@ from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.store import driver
 from node.store.arrivals import Cursor
 
+NEVER_HELD = "never held"  # beside the reasons why something was erased
+
 
 class State(IntEnum):
     """Where a payload stands (protos/README.md section 6.5). ERASED is final."""
@@ -187,13 +189,14 @@ def every(connection: sa.Connection) -> list[HeaderHash]:
 
 
 def erase(connection: sa.Connection, hashes: Sequence[HeaderHash], reason: str) -> None:
-    """Nothing of these payloads is left, for good."""
-    drop_chunks(connection, hashes)
+    """Nothing of these payloads is left, for good; which of them were never here is remembered."""
     driver.execute_many(
         connection,
-        "UPDATE payload SET state = 4, reason = ?, boxed = 0, relay_until_ms = 0 WHERE hash = ?",
-        [(reason, hash_) for hash_ in hashes],
+        "UPDATE payload SET state = 4, boxed = 0, relay_until_ms = 0, reason = CASE WHEN state IN (0, 1) AND NOT EXISTS"
+        " (SELECT 1 FROM chunk c WHERE c.hash = payload.hash) THEN ? ELSE ? END WHERE hash = ? AND state != 4",
+        [(NEVER_HELD, reason, hash_) for hash_ in hashes],
     )
+    drop_chunks(connection, hashes)
 
 
 def replace_chunks(connection: sa.Connection, hash_: HeaderHash, data: Sequence[bytes]) -> None:

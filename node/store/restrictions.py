@@ -99,10 +99,26 @@ def all_said(index: sa.Connection) -> dict[tuple[bytes, MemberId], Said]:
     return {about: Said(*said) for about, said in found.items()}
 
 
+def of_member(index: sa.Connection, member_id: MemberId, since_ms: int, limit: int) -> list[Withdrawal]:
+    """What a member took back since then, the newest first."""
+    rows = driver.rows(
+        index,
+        f"SELECT {_WITHDRAWAL} FROM withdrawal WHERE member_id = ? AND created_ms >= ?"
+        " ORDER BY created_ms DESC, seq DESC, hash LIMIT ?",
+        (member_id, since_ms, limit),
+    )
+    return [Withdrawal(*row) for row in rows]
+
+
 def withdrawn_whole(index: sa.Connection, member_id: MemberId) -> set[bytes]:
     """Entries and objects of which a member said that nothing stands."""
     rows = driver.rows(index, "SELECT target FROM withdrawal WHERE member_id = ? AND positions = x''", (member_id,))
     return {row[0] for row in rows}
+
+
+def hashes(index: sa.Connection) -> set[HeaderHash]:
+    """Every withdrawal that is shown here."""
+    return {row[0] for row in driver.rows(index, "SELECT hash FROM withdrawal")}
 
 
 def touched(index: sa.Connection, kind: int | None = None) -> Iterator[tuple[int, HeaderHash]]:

@@ -157,6 +157,25 @@ following = sa.Table(
     sqlite_with_rowid=False,
 )
 
+duty = sa.Table(  # withdrawals of others that are to be answered with a receipt
+    "duty",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("member_id", sa.LargeBinary, nullable=False),
+    sa.Column("target", sa.LargeBinary, nullable=False),  # an entry's hash, or an object's id
+    sa.Column("positions", sa.LargeBinary, nullable=False),  # empty: all of it
+    sa.Column("pressing", sa.Boolean, nullable=False),
+    sa.Column("came_ms", sa.Integer, nullable=False),
+    sa.Column("erased_ms", sa.Integer, nullable=False, server_default="0"),  # when that was seen; 0: not yet
+    sa.Column(
+        "said", sa.Boolean, nullable=False, server_default="0"
+    ),  # that it restricts; then the row waits for the rest
+    sa.Index("duty_place", "feed_id", "seq"),
+    sqlite_with_rowid=False,
+)
+
 box = sa.Table(
     "box",
     keys,
@@ -240,6 +259,25 @@ replacement = sa.Table(
     sa.Column("feed_id", sa.LargeBinary, nullable=False),
     sa.Column("seq", sa.Integer, nullable=False),
     sa.Index("replacement_target", "target", "member_id"),
+    sqlite_with_rowid=False,
+)
+
+receipt = sa.Table(  # of withdrawals of our own
+    "receipt",
+    index,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("member_id", sa.LargeBinary, nullable=False),
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False),  # the last withdrawal that it answers
+    sa.Column("about_feed", sa.LargeBinary, nullable=False),  # where that stands; empty: it was not here yet
+    sa.Column("last_seq", sa.Integer, nullable=False),
+    sa.Column("first_seq", sa.Integer, nullable=False),
+    sa.Column("restricted_ms", sa.Integer, nullable=False),
+    sa.Column("erased_ms", sa.Integer, nullable=False),
+    sa.Column("ground", sa.Integer, nullable=False),
+    sa.Column("until_ms", sa.Integer, nullable=False),
+    sa.Index("receipt_about", "about_feed", "last_seq"),
     sqlite_with_rowid=False,
 )
 

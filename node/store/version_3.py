@@ -1,4 +1,4 @@
-"""To version 3: where an entry came from, which branch of a fork it is on, what is decided about peers, remainders."""
+"""To version 3: where entries came from, on which branch of a fork, decisions about peers, remainders, duties."""
 
 TABLES = (
     "ALTER TABLE entry ADD COLUMN source BLOB",
@@ -12,4 +12,10 @@ TABLES = (
         "CREATE TABLE remainder (hash BLOB NOT NULL, positions BLOB NOT NULL, box BLOB NOT NULL,"
         " PRIMARY KEY (hash)) WITHOUT ROWID"
     ),
+    (
+        "CREATE TABLE duty (hash BLOB NOT NULL, feed_id BLOB NOT NULL, seq INTEGER NOT NULL, member_id BLOB NOT NULL,"
+        " target BLOB NOT NULL, positions BLOB NOT NULL, pressing BOOLEAN NOT NULL, came_ms INTEGER NOT NULL,"
+        " erased_ms INTEGER NOT NULL DEFAULT '0', said BOOLEAN NOT NULL DEFAULT '0', PRIMARY KEY (hash)) WITHOUT ROWID"
+    ),
+    "CREATE INDEX duty_place ON duty (feed_id, seq)",
 )

@@ -649,18 +649,26 @@ Global___Withdraw: _TypeAlias = Withdraw  # noqa: Y015
 
 @_typing.final
 class Receipt(_message.Message):
+    """Receipt says what a member did about withdrawals of another."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRY_FIELD_NUMBER: _builtins.int
     RESTRICTED_MS_FIELD_NUMBER: _builtins.int
     ERASED_MS_FIELD_NUMBER: _builtins.int
     GROUND_FIELD_NUMBER: _builtins.int
+    FIRST_SEQ_FIELD_NUMBER: _builtins.int
+    UNTIL_MS_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
-    """The withdrawal answered."""
+    """The withdrawal answered; of several of one feed the last."""
     restricted_ms: _builtins.int
     erased_ms: _builtins.int
     ground: _builtins.int
-    """Why it is kept sealed, if it is."""
+    """Why it is not erased, if it is not: protos/README.md section 4."""
+    first_seq: _builtins.int
+    """Every WITHDRAW of that feed from this seq on up to the one in entry is answered alike. Absent: that one alone."""
+    until_ms: _builtins.int
+    """Of a hold: when it ends, or is looked at again."""
     def __init__(
         self,
         *,
@@ -668,10 +676,12 @@ class Receipt(_message.Message):
         restricted_ms: _builtins.int = ...,
         erased_ms: _builtins.int = ...,
         ground: _builtins.int = ...,
+        first_seq: _builtins.int = ...,
+        until_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "erased_ms", b"erased_ms", "ground", b"ground", "restricted_ms", b"restricted_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "erased_ms", b"erased_ms", "first_seq", b"first_seq", "ground", b"ground", "restricted_ms", b"restricted_ms", "until_ms", b"until_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -268,7 +268,7 @@ def test_a_list_is_withdrawn_when_its_name_was_typed(first: Node, tmp_path: Path
     path = tmp_path / "wrong.txt"
     path.write_text(digest_of(77_123))
     publish(first, path)
-    withdraw = ("list", "withdraw", "wrong", "--reason", "mistake")
+    withdraw = ("withdraw", "wrong", "--reason", "mistake")
     misused(first.cli(*withdraw, check=False), "There is no terminal to confirm on that ministry-a/wrong goes.")
     with Terminal(*withdraw, "--folder", str(first.folder)) as terminal:
         terminal.expect(r"WITHDRAW ministry-a/wrong, 1 item, from all members, for good: mistake\.")
@@ -286,7 +286,7 @@ def test_a_list_is_withdrawn_when_its_name_was_typed(first: Node, tmp_path: Path
     again = publish(first, path, "--name", "wrong")
     assert again.startswith("ministry-a/wrong: +1 -0, 0 unchanged, version 1"), "another list of the same name"
     assert first.json("list", "show", "wrong")["withdrawn"] == ""
-    assert first.json("list", "withdraw", "wrong", "--yes")["withdrawn"]
+    assert first.json("withdraw", "wrong", "--reason", "mistake", "--yes")["kind"] == "list"
 
 
 # ---- Real lists

@@ -25,7 +25,7 @@ from node.policy.following import Choice
 from node.store import index, ledger, payloads, stores
 from node.store.erasures import Erasure, FileErasures, Reason
 from node.store.payloads import State
-from node.v1 import peer_pb2, record_pb2
+from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.test_bad_input import exchange_in
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
 from tests.exchange.test_standing import items_of, standing_values
@@ -252,6 +252,16 @@ def test_what_was_erased_does_not_come_back_from_a_peer(node: Exchange, author: 
     assert payloads.box(node.stores.keys, first) is None
     take(node, letters)
     assert standing_values(node) == set(range(21, 30))
+
+
+def test_what_was_erased_is_not_even_wanted_where_its_header_comes_again(node: Exchange, author: Exchange) -> None:
+    """As into an empty store beside the journal of the one that was lost."""
+    (letter,) = said(author, items_of(range(10)))
+    hash_ = hash_of(node, letter)
+    node.begin_erasing([Erasure(hash_, BASE_MS, Reason.REQUEST)])
+    take(node, [header_pb2.SignedEntry(header=letter.header, signature=letter.signature)])
+    assert payloads.state(node.stores.ledger, hash_) is State.ERASED
+    assert node.boxless(BASE_MS) == []
 
 
 def test_stores_out_of_an_old_copy_are_erased_again_by_the_journal(

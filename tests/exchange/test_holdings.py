@@ -41,7 +41,7 @@ def test_a_member_that_takes_the_id_of_another_ones_list_is_not_taken_for_it(
 
 def test_a_name_that_was_withdrawn_is_the_one_of_the_list_that_has_it_now(tmp_path: Path, node: Exchange) -> None:
     node.publish([head("halle", b"a" * 16)], BASE_MS)
-    node.publish([drafts.list_withdrawal(b"a" * 16, 1)], BASE_MS)
+    node.publish([drafts.object_withdrawal(b"a" * 16, 1)], BASE_MS)
     while node.project():
         pass
     reader = stores.open_to_read(tmp_path / "node")

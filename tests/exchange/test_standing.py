@@ -89,7 +89,7 @@ def test_all_of_a_record_or_of_a_list_is_taken_back_before_or_after_it_came(
 ) -> None:
     node = node_in(tmp_path / "node", world, 0)
     (first,) = said(author, items_of(range(10)))
-    draft = drafts.list_withdrawal(LIST, 1) if whole_list else drafts.withdrawal(hash_of(author, first), 0, 1)
+    draft = drafts.object_withdrawal(LIST, 1) if whole_list else drafts.withdrawal(hash_of(author, first), 0, 1)
     (taken,) = said(author, draft)
     (other,) = said(author, items_of(range(50, 60), list_id=b"o" * 16))
     (again,) = said(author, items_of(range(30, 40)))
@@ -106,7 +106,7 @@ def test_another_members_word_takes_nothing_back(tmp_path: Path, world: Federati
         drafts.withdrawal(hash_, 0, 4),
         drafts.withdrawal(hash_, 0b1, 4),
         items_of(range(90, 91), replaces=[hash_]),
-        drafts.list_withdrawal(LIST, 4),  # of its own list of the same id
+        drafts.object_withdrawal(LIST, 4),  # of its own list of the same id
     )
     take(node, [first, *odd])
     assert standing_values(node) == set(range(10))

@@ -90,11 +90,14 @@ def _roll_back(world: "World", old: Old, tries: int) -> None:
     _start(world, node)
 
 
+_OWN = (State.MISSING, State.SEALED, State.PRESENT)  # what is erased, or taken back in part, others have no more
+
+
 def _is_held(world: "World", node: Node) -> bool:
     """Whether others have all its payloads: what nobody else holds is lost with the disk."""
     feed_id = node.member.feed_id(node.exchange.trust.federation_id)
     others = [one for one in world.nodes.values() if one is not node]
-    own = [row.hash for row in ledger.of_feed(node.disk.ledger, feed_id) if _state(node, row.hash) is not None]
+    own = [row.hash for row in ledger.of_feed(node.disk.ledger, feed_id) if _state(node, row.hash) in _OWN]
     return all(any(_state(one, hash_) in (State.PRESENT, State.SEALED) for one in others) for hash_ in own)
 
 
@@ -104,7 +107,9 @@ def _state(node: Node, hash_: HeaderHash) -> State | None:
 
 def _start(world: "World", node: Node) -> None:
     world.forget(node)
+    world.counts["a start erased again what a disk brought back"] += world.erasing.brought_back(node)
     node.start(world.now, prepared=False)
+    world.erasing.restarted(node)
     world.after(node)
 
 

@@ -91,6 +91,11 @@ class MemoryErasures:
             raise Crash("erasures")
 
     @property
+    def gone(self) -> set[HeaderHash]:
+        """Everything of which at least a part was erased."""
+        return {one.entry for one in self.rows}
+
+    @property
     def whole(self) -> dict[HeaderHash, Reason]:
         return {one.entry: one.reason for one in self.rows if not one.positions}
 

@@ -10,6 +10,7 @@ from random import Random
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.v1 import peer_pb2
+from tests.simulator import erasing
 from tests.simulator.checks import Checks
 from tests.simulator.link import Link, Packed, pack
 from tests.simulator.node import Node
@@ -103,6 +104,7 @@ class Network(ABC):
     def _carry(self, sender: MemberId, receiver: MemberId, stream: Stream, frame: peer_pb2.Frame) -> None:
         body = frame.WhichOneof("body")
         self.checks.sent(self.nodes[sender], stream, frame, body)
+        erasing.unserved(self.nodes[sender], frame, body)
         link = self.between[sender, receiver]
         if not link.is_up:
             return

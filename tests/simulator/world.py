@@ -10,9 +10,10 @@ from node.exchange.signing import State
 from node.feed.keys import MemberId
 from node.store import arrivals, health, index, ledger, peers
 from node.store.peers import APPROVED, Peer
-from tests.simulator import amendments, checks, churn, copies, floods, members, memo, thief, workload
+from tests.simulator import amendments, checks, churn, copies, erasing, floods, members, memo, thief, workload
 from tests.simulator.churn import Churn
 from tests.simulator.disk import Crash, Disk, empty_disk
+from tests.simulator.erasing import Erasing
 from tests.simulator.network import Network
 from tests.simulator.node import Node, ms
 from tests.simulator.thief import Thief
@@ -55,6 +56,7 @@ RARE = (
     "two amendments of one number were complete",
     "a thief signed an amendment",
     *copies.RARE,
+    *erasing.RARE,
 )
 
 memo.remember()
@@ -86,6 +88,7 @@ class World(Network):
         self.entries = 0
         self.thief: Thief | None = None
         self.churn: Churn | None = None
+        self.erasing = Erasing(self)
         self.faults = tuple(sorted(self.random.sample(FAULTS, self.random.randint(3, 5))))
         if seed % 20 == THIEF_ALONE:  # where nothing else strikes, a proof has to be quick
             self.faults = tuple(sorted({thief.FAULT, *thief.QUICK}))
@@ -212,6 +215,7 @@ class World(Network):
                 node = self.random.choice([*authors, *everyone])
                 self.at(self.random.uniform(1, SAYING_S), lambda node=node: self._arm(node))  # type: ignore[misc]
         copies.plan(self, authors)
+        self.erasing.plan(authors)
         if "restart" in self.faults:
             for _ in range(2):
                 node = self.random.choice(everyone)
@@ -288,7 +292,10 @@ class World(Network):
         if node.is_up:
             return
         before = len(checks.admitted(node.disk))
+        brought = self.erasing.brought_back(node)
         node.start(self.now, prepared=False)
+        self.counts["a start erased again what a disk brought back"] += brought
+        self.erasing.restarted(node)
         if len(checks.admitted(node.disk)) > before:
             self.counts["an own entry came back from the journal"] += 1
         self.checks.restarted(node)
@@ -331,6 +338,8 @@ class World(Network):
 
     def after(self, node: Node) -> None:
         self.checks.moved(node, self.federation.charter.federation_id)
+        if node.is_up:
+            self.erasing.look(node)
         if self.thief and node.is_up:
             self.thief.look(node)
         wake_at = node.wake_at
@@ -370,6 +379,7 @@ class World(Network):
         if self.thief:
             self.thief.check(nodes)
         copies.check_end(self)
+        self.erasing.check_end(nodes)
         if self.churn:
             churn.agreed(self.churn, nodes)
         for node in nodes:

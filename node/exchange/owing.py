@@ -1,0 +1,26 @@
+"""Owing: what a statement obliges to as it comes in, and what it has answered. In one transaction with it."""
+
+from node.exchange.verified import Verified
+from node.feed.keys import MemberId
+from node.feed.statements import Receipt, Withdraw
+from node.policy import cooling, receipts
+from node.policy.receipts import Ground
+from node.store import duties, ledger
+from node.store.duties import Duty
+from node.store.stores import Stores
+
+
+def note(stores: Stores, verified: Verified, own: MemberId, now_ms: int) -> None:
+    """A statement comes in: what it obliges to, or what it has answered. The caller commits."""
+    statement = verified.read.statement if verified.read and verified.read.understood else None
+    if isinstance(statement, Withdraw) and verified.member_id != own:
+        header = verified.header
+        if header.created_ms > now_ms - receipts.OWED_MS:
+            target, pressing = statement.entry or header.object_id, statement.reason in cooling.PRESSING
+            about = (verified.member_id, target, statement.positions, pressing)
+            duties.put(stores.ledger, Duty(header.hash, header.feed_id, header.seq, *about, now_ms))
+    elif isinstance(statement, Receipt) and verified.member_id == own:
+        row = ledger.entry(stores.ledger, statement.entry)
+        if row is not None:
+            whole = bool(statement.erased_ms) or statement.ground == Ground.HELD_NOTHING
+            duties.answer(stores.ledger, row.feed_id, statement.first_seq, row.hash, whole=whole)

@@ -1,0 +1,61 @@
+"""Duties: what this node owes others an answer for is said by and by, and each of it once."""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from node.errors import Refused, Unavailable
+from node.exchange.duties import Answering
+from node.feed.header import BULK, NORMAL
+from node.policy import receipts
+from node.runtime.saying import Saying
+
+PAUSE_S = 1.0  # between two looks, whatever comes
+LOOK_EVERY_S = 60.0
+TIDY_EVERY_S = 3600.0
+
+_log = structlog.get_logger()
+
+
+class Duties:
+    """The one that answers. Nothing is answered before it is shown here."""
+
+    def __init__(self, saying: Saying) -> None:
+        self._saying = saying
+        self._answering = Answering(saying.writer.reader.member_id)
+        self._tidied_s = float("-inf")
+
+    async def run(self) -> None:
+        """Answer for ever."""
+        while True:
+            seen, next_ms = self._saying.projecting.news.version, 0
+            try:
+                next_ms = await self.answer()
+            except (Refused, Unavailable) as error:  # the clock is in doubt, peers have not answered, the disk is full
+                _log.info("receipts wait", reason=error.reason)
+                await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(PAUSE_S)
+            left_s = (next_ms - self._saying.clock.now_ms()) / 1000
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(max(left_s, 0), LOOK_EVERY_S)):
+                    await self._saying.projecting.news.newer(seen)
+
+    async def answer(self) -> int:
+        """Say what is owed now; when to look again. Raises Refused where nothing may be signed."""
+        saying, seen = self._saying, self._saying.view()
+        await self._tidy(seen.now_ms)
+        owed = await saying.reading.run(lambda stores: self._answering.look(stores, seen))
+        if owed.erased:
+            await saying.writer.run(lambda exchange: exchange.carry_out(owed.erased, seen.now_ms), BULK)
+        if owed.drafts:
+            await saying.say(owed.drafts, NORMAL)
+            self._answering.said(owed, seen.now_ms)
+            _log.info("answered", receipts=len(owed.drafts))
+        return owed.next_ms
+
+    async def _tidy(self, now_ms: int) -> None:
+        now_s = self._saying.clock.monotonic_s()
+        if now_s >= self._tidied_s + TIDY_EVERY_S:
+            self._tidied_s = now_s
+            await self._saying.writer.run(lambda exchange: exchange.tidy_duties(now_ms - receipts.OWED_MS), BULK)
