@@ -127,7 +127,7 @@ def test_what_a_node_says_that_was_let_in_above_a_fork_of_the_log_does_not_count
             restarted(node)
 
 
-@pytest.mark.parametrize(("kind", "halts"), [(16, True), (17, False)])
+@pytest.mark.parametrize(("kind", "halts"), [(18, True), (17, False)])
 def test_a_log_with_something_critical_that_is_not_known_lets_nobody_in_beyond_doubt(
     tmp_path: Path, kind: int, halts: bool
 ) -> None:
