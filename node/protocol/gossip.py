@@ -4,9 +4,7 @@ Flood what is new, compare heads every few seconds with one peer, fetch what is 
 here opens an entry, checks a signature or touches a store.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from random import Random
 
 from node import limits
@@ -19,6 +17,7 @@ from node.protocol.circle import Circle
 from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, Stream
 from node.protocol.mesh import Mesh
 from node.protocol.news import Growth, frames
+from node.protocol.peer import Peer
 from node.protocol.ranges import Authors, Ranges
 from node.protocol.session import Self, State
 from node.protocol.sync import View
@@ -26,27 +25,7 @@ from node.v1 import peer_pb2
 
 KNOWN_PER_PEER_MAX = 8192
 HEAD_ROWS_MAX = 65536  # rows of one listing that are remembered until its last page
-RESYNC_S = 0.2  # after entries of a feed that is not certified yet, doubled each time
-
-
-@dataclass(slots=True)
-class _Peer:
-    state: State = State.HELLO
-    took_over: bool = False  # from a link that stood: it may be sent to at once, behind our hello
-    knows: OrderedDict[HeaderHash, None] = field(default_factory=OrderedDict)
-    listed: list[peer_pb2.Row] = field(default_factory=list)
-    claims: dict[FeedId, int] = field(default_factory=dict)
-    probed: frozenset[HeaderHash] = frozenset()  # single entries that it was asked for last
-    lacks: dict[FeedId, int] | None = None  # where it was behind us when it listed all, and how far it was there
-    digest: bytes = b""
-    of_us: int = 0  # how far it, when last compared, held our own identity log
-    resync_at: float = float("inf")
-    resync_after_s: float = RESYNC_S
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it may be told things."""
-        return self.took_over or self.state is State.READY
+FORKS_AGAIN_S = 60.0  # so often a peer is told at most what is urgent above open forks, once its heads are ours
 
 
 class Gossip:
@@ -67,7 +46,7 @@ class Gossip:
         self._heads = {head.feed_id: head for head in heads}
         self._forks = dict(forks)
         self._random = random
-        self._peers: dict[MemberId, _Peer] = {}
+        self._peers: dict[MemberId, Peer] = {}
         self._circle = circle
         self._strange: set[FeedId] = set()  # offered to us while we are no member, and certified by nothing we hold
         self._ranges = Ranges(self._heads, circle.logs, self._holders, random, authors)
@@ -145,7 +124,7 @@ class Gossip:
     def link_up(self, now: float, peer: MemberId, now_ms: int, *, dialled: bool = True) -> list[Effect]:
         """A stream is open, dialled by us or not: say hello. One that takes over from another goes on at once."""
         standing = self._peers.get(peer)
-        self._peers[peer] = _Peer(took_over=standing is not None and standing.is_ready)
+        self._peers[peer] = Peer(took_over=standing is not None and standing.is_ready)
         self._mesh.link_up(peer, dialled=dialled)
         hello = Send(peer, Stream.GOSSIP, session.hello(self._me, now_ms))
         return [hello, *(self._ranges.leave(now, peer) if standing else ())]
@@ -222,15 +201,15 @@ class Gossip:
 
     # ---- What was said
 
-    def _said(self, now: float, peer: MemberId, link: _Peer, body: str | None, frame: peer_pb2.Frame) -> list[Effect]:
+    def _said(self, now: float, peer: MemberId, link: Peer, body: str | None, frame: peer_pb2.Frame) -> list[Effect]:
         match body:
             case "hello":
-                return self._on_hello(peer, link, frame.hello)
+                return self._on_hello(now, peer, link, frame.hello)
             case "entries":
                 asked = Asked(self._ranges.asked_of(peer), link.probed)
                 return [Ingest(peer, tuple(frame.entries.entries), frame.entries.lane, asked)]
             case "digest":
-                return self._on_digest(peer, link, frame.digest)
+                return self._on_digest(now, peer, link, frame.digest)
             case "heads":
                 return self._on_heads(now, peer, link, frame.heads)
             case "want":
@@ -245,29 +224,35 @@ class Gossip:
             case _:  # a body that is not known is ignored
                 return []
 
-    def _on_hello(self, peer: MemberId, link: _Peer, said: peer_pb2.Hello) -> list[Effect]:
+    def _on_hello(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Hello) -> list[Effect]:
         reason = session.check_hello(self._me, peer, said)
         if reason:
             bye = peer_pb2.Frame(bye=peer_pb2.Bye(code=1, reason=reason))
             return [Send(peer, Stream.GOSSIP, bye), Hangup(peer, reason)]
         link.state = State.READY
-        # Rows above a fork are alike whatever is held there, so what was missed there is found by no comparing.
-        forks = sorted(self._view_for(peer).forks)[: limits.RANGES_PER_FRAME_MAX]
-        return [Serve(peer, said, tuple(forks)), self._say_digest(peer)]
+        return [Serve(peer, said, self._open_forks(now, peer, link)), self._say_digest(peer)]
 
-    def _on_digest(self, peer: MemberId, link: _Peer, said: peer_pb2.Digest) -> list[Effect]:
+    def _open_forks(self, now: float, peer: MemberId, link: Peer) -> tuple[FeedId, ...]:
+        """Rows above a fork are alike whatever is held there: what was missed there is found by no comparing."""
+        link.forks_told_at = now
+        return tuple(sorted(self._view_for(peer).forks)[: limits.RANGES_PER_FRAME_MAX])
+
+    def _on_digest(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash
         if said.hash == self._digest_for(peer):
             link.claims, link.lacks = {}, {} if self._circle.hears_all(peer) else None
             own = self._heads.get(FeedId(self._me.member_id))
             link.of_us = own.seq if own else 0
-            return [] if said.answer else [self._say_digest(peer, answer=True)]
+            answer = [] if said.answer else [self._say_digest(peer, answer=True)]
+            is_due = bool(self._forks) and now >= link.forks_told_at + FORKS_AGAIN_S
+            forks = self._open_forks(now, peer, link) if is_due else ()
+            return [*answer, Serve(peer, peer_pb2.Want(), forks)] if forks else [*answer]
         if said.answer:
             return []
         frames = sync.pages(sync.rows(self._view_for(peer)), whole=True)
         return [Send(peer, Stream.GOSSIP, frame) for frame in frames]
 
-    def _on_heads(self, now: float, peer: MemberId, link: _Peer, said: peer_pb2.Heads) -> list[Effect]:
+    def _on_heads(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Heads) -> list[Effect]:
         claims = sync.claims(said.rows)
         if len(link.listed) + len(said.rows) > HEAD_ROWS_MAX:
             return [Hangup(peer, "a listing of heads without an end", "frame-size")]
@@ -321,7 +306,7 @@ class Gossip:
             effects += [Send(peer, Stream.GOSSIP, frame) for frame in made[hashes]]
         return effects
 
-    def _note(self, link: _Peer, hashes: Iterable[HeaderHash]) -> None:
+    def _note(self, link: Peer, hashes: Iterable[HeaderHash]) -> None:
         for hash_ in hashes:
             link.knows[hash_] = None
         while len(link.knows) > KNOWN_PER_PEER_MAX:
@@ -337,7 +322,7 @@ class Gossip:
 
     # ---- Asking
 
-    def _ask_in_turn(self, now: float, peer: MemberId, link: _Peer) -> list[Effect]:
+    def _ask_in_turn(self, now: float, peer: MemberId, link: Peer) -> list[Effect]:
         """Ask for what the peer claims and is not here; where enough are asked already, when one of them is through."""
         if not self._ranges.takes_on(peer):
             self._waiting[peer] = None
@@ -390,7 +375,7 @@ class Gossip:
         claims = {peer: self._peers[peer].claims.get(feed_id, 0) for peer in self.ready()}
         return {peer: last for peer, last in claims.items() if last > (head.seq if head else 0)}
 
-    def _schedule_resync(self, now: float, link: _Peer) -> None:
+    def _schedule_resync(self, now: float, link: Peer) -> None:
         if link.resync_at == float("inf"):
             link.resync_at = now + link.resync_after_s
             link.resync_after_s = min(link.resync_after_s * 2, limits.SYNC_EVERY_S)

@@ -7,8 +7,9 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.protocol import session
 from node.protocol.circle import Circle
 from node.protocol.effects import Send, Serve
-from node.protocol.gossip import RESYNC_S, Gossip
+from node.protocol.gossip import FORKS_AGAIN_S, Gossip
 from node.protocol.news import Growth
+from node.protocol.peer import RESYNC_S
 from node.protocol.session import Self
 from node.v1 import peer_pb2
 
@@ -46,6 +47,17 @@ def test_a_new_link_is_told_of_open_forks_and_of_what_is_urgent_above_them() -> 
     gossip.link_up(0, PEER, 0)
     effects = gossip.frame(0, PEER, session.hello(_self(PEER), 0))
     assert [effect.forks for effect in effects if isinstance(effect, Serve)] == [(HELD,)]
+
+
+def test_a_peer_with_the_same_heads_is_told_again_of_open_forks_a_minute_later_and_not_before() -> None:
+    gossip = Gossip(_self(ME), [_head(HELD, 5)], {HELD: 3}, MEMBERS, Random(1), now=0)
+    gossip.link_up(0, PEER, 0)
+    gossip.frame(0, PEER, session.hello(_self(PEER), 0))
+    told = []
+    for now in (FORKS_AGAIN_S - 1, FORKS_AGAIN_S, FORKS_AGAIN_S + 1, 2 * FORKS_AGAIN_S):
+        effects = gossip.frame(now, PEER, peer_pb2.Frame(digest=peer_pb2.Digest(hash=gossip.digest)))
+        told.append([effect.forks for effect in effects if isinstance(effect, Serve)])
+    assert told == [[], [(HELD,)], [], [(HELD,)]]
 
 
 def test_what_is_settled_shows_its_whole_head_again_and_its_sender_is_compared_with() -> None:

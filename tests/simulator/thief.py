@@ -186,10 +186,14 @@ class Thief:
         assert len(marks) == 1, f"I6: the lowest fork is {marks}"
         if self.is_settled:
             assert marks == {None}, f"I6: settled, and still {marks}"
-        first, *others = [self._effect(node) for node in nodes]
-        assert all(other == first for other in others), "I6: what has effect differs"
+        assert self.is_agreed(nodes), "I6: what has effect differs"
         for node in nodes:
             self.look(node)
+
+    def is_agreed(self, nodes: Sequence[Node]) -> bool:
+        """Whether what has effect is alike: what is urgent above a fork is found by no comparing of heads."""
+        first, *others = [self._effect(node) for node in nodes]
+        return all(other == first for other in others)
 
     def _urgent(self, node: Node) -> dict[HeaderHash, Standing]:
         records = index.from_place(node.disk.index, self.feed_id, 1).values()

@@ -364,6 +364,8 @@ class World(Network):
         nodes = self._members
         if not all(node.is_up for node in nodes) or len({node.gossip.digest for node in nodes}) > 1:
             return False
+        if self.thief and not self.thief.is_agreed(nodes):
+            return False
         return all(health.missing(node.disk.ledger, 0).count == 0 for node in nodes)
 
     def _disagreement(self) -> str:

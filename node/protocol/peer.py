@@ -1,0 +1,33 @@
+"""What gossip remembers of one peer while a link to it stands."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from node.feed.keys import FeedId, HeaderHash
+from node.protocol.session import State
+from node.v1 import peer_pb2
+
+RESYNC_S = 0.2  # after entries of a feed that is not certified yet, doubled each time
+
+
+@dataclass(slots=True)
+class Peer:
+    """One link's other end."""
+
+    state: State = State.HELLO
+    took_over: bool = False  # from a link that stood: it may be sent to at once, behind our hello
+    knows: OrderedDict[HeaderHash, None] = field(default_factory=OrderedDict)
+    listed: list[peer_pb2.Row] = field(default_factory=list)
+    claims: dict[FeedId, int] = field(default_factory=dict)
+    probed: frozenset[HeaderHash] = frozenset()  # single entries that it was asked for last
+    lacks: dict[FeedId, int] | None = None  # where it was behind us when it listed all, and how far it was there
+    digest: bytes = b""
+    of_us: int = 0  # how far it, when last compared, held our own identity log
+    forks_told_at: float = 0.0
+    resync_at: float = float("inf")
+    resync_after_s: float = RESYNC_S
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it may be told things."""
+        return self.took_over or self.state is State.READY
