@@ -220,7 +220,7 @@ class Listing:
         gone = [*changes.ended(touched), *changes.withdrawals(before, change.removed, reason)]
         await self._take_back(gone)
         await self._saying.say_visibly([drafts.list_head(sharing, letter)], BULK)
-        records = await self._say_all(self._fresh(sharing, staged)) if staged else 0
+        records = await self._say_all(self._fresh(sharing, staged)) if staged and change.added else 0
         records += await self._rewrite(anew, sharing)
         records += await self._rewrite(lost, None)
         await self._saying.caught_up(bulk=True)

@@ -377,6 +377,7 @@ class World(Network):
     def _check_end(self) -> None:
         nodes = self._members
         checks.converged(nodes)
+        self.erasing.sweep_all(nodes)
         amendments.agreed(self, self.amendments, nodes)
         if self.thief:
             self.thief.check(nodes)
