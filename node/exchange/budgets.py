@@ -16,7 +16,6 @@ from node.feed import entry
 from node.feed.facts import Facts
 from node.feed.header import NORMAL, URGENT, Header
 from node.feed.keys import HeaderHash, MemberId
-from node.feed.roster import Roster
 from node.policy import effect, quota
 from node.policy.parameters import Parameters
 from node.policy.quota import Buckets, Rates
@@ -24,7 +23,6 @@ from node.protocol.effects import Asked
 from node.v1 import header_pb2
 
 CHARGED_KEPT = 16_384  # hashes whose copies cost nothing more
-CLOCKLESS_MS = 0  # nothing has lapsed then: a seat, once given, is enough for a lane
 
 Letter = header_pb2.SignedEntry
 Held = Callable[[list[HeaderHash]], Collection[HeaderHash]]  # which of them are stored
@@ -37,15 +35,18 @@ class Rules:
     facts: Facts
     fallen: frozenset[HeaderHash]
     documents: Mapping[bytes, bytes]
-    roster: Roster
+    roles: Mapping[MemberId, int]  # that each was ever admitted to: budgets look at no clock
     parameters: Parameters | None
+
+    def role_of(self, member_id: MemberId) -> int:
+        """0: none."""
+        return self.roles.get(member_id, 0)
 
 
 def rules(trust: Trust) -> Rules:
-    """The rules in force, and who has a seat, whatever the time."""
-    return Rules(
-        trust.facts, trust.fallen, trust.documents, trust.roster(CLOCKLESS_MS), documents.rules_in_force(trust)
-    )
+    """The rules in force, and who was ever given a seat."""
+    roles = {member_id: min(found) for member_id, found in sorted(trust.known.roles.items())}
+    return Rules(trust.facts, trust.fallen, trust.documents, roles, documents.rules_in_force(trust))
 
 
 class _Direction:
@@ -179,11 +180,11 @@ class Budgets:
 
     def _rates(self, member_id: MemberId) -> Rates:
         seen = self._seen()
-        return quota.rates(member_id, seen.roster, seen.parameters)
+        return quota.rates(seen.role_of(member_id), seen.parameters)
 
     def _may_be_urgent(self, header: Header, author: MemberId) -> bool:
         seen = self._seen()
-        return effect.may_be_urgent(header.kind, author, seen.roster, seen.parameters)
+        return effect.may_be_urgent(header.kind, seen.role_of(author), seen.parameters)
 
     def _seen(self) -> Rules:
         trust = self._trust()

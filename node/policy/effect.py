@@ -56,15 +56,15 @@ def unseated(member_id: MemberId, roster: Roster) -> str:
     return "its author has left" if member_id in roster.left else "its author is not a member"
 
 
-def may_be_urgent(kind: int, member_id: MemberId, roster: Roster, rules: Parameters | None) -> bool:
+def may_be_urgent(kind: int, role: int, rules: Parameters | None) -> bool:
     """Whether an entry is carried in lane 0 when its author asks for that; else it goes in lane 1, and counts as much.
 
-    A seat is enough, suspended or not. Rules that cannot be read keep nobody's warning back: the quota still stands.
+    A role that it was once admitted to is enough, suspended or not; 0: none. Rules that cannot be read keep nobody's
+    warning back: the quota still stands.
     """
     if kind in URGENT_OF_ANYBODY or rules is None:
         return True
-    seat = roster.seats.get(member_id)
-    return seat is not None and seat.role in set(Role) and Role(seat.role).name.lower() in rules.rights.declare
+    return role in set(Role) and Role(role).name.lower() in rules.rights.declare
 
 
 @lru_cache(maxsize=4)

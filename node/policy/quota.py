@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from node.feed.identity import Role
 from node.feed.keys import MemberId
-from node.feed.roster import Roster
 from node.policy.parameters import Parameters, Quotas
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -32,10 +31,10 @@ class Rates:
     bulk_bytes: Rate
 
 
-def rates(member_id: MemberId, roster: Roster, rules: Parameters | None) -> Rates:
-    """By the rules in force and the member's role. Rules that cannot be read: as much as any member may."""
+def rates(role: int, rules: Parameters | None) -> Rates:
+    """By the rules in force and the member's role, 0 for none. Rules that cannot be read: as much as anybody may."""
     quotas = rules.quotas if rules else Quotas()
-    publishes = rules is None or _may_publish(member_id, roster, rules)
+    publishes = rules is None or _may_publish(role, rules)
     day_bytes = (quotas.publisher_bulk_mib_per_day if publishes else quotas.bulk_mib_per_day) * MIB
     return Rates(
         headers=Rate(
@@ -47,9 +46,8 @@ def rates(member_id: MemberId, roster: Roster, rules: Parameters | None) -> Rate
     )
 
 
-def _may_publish(member_id: MemberId, roster: Roster, rules: Parameters) -> bool:
-    seat = roster.seats.get(member_id)
-    return seat is not None and seat.role in set(Role) and Role(seat.role).name.lower() in rules.rights.publish
+def _may_publish(role: int, rules: Parameters) -> bool:
+    return role in set(Role) and Role(role).name.lower() in rules.rights.publish
 
 
 class Buckets:

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from node.exchange import outgoing
+from node.exchange import budgets, outgoing
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
+from node.exchange.trust import Trust
+from node.feed import known
+from node.feed.facts import Facts
 from node.feed.header import BULK, NORMAL, URGENT
+from node.feed.identity import Role
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.policy import parameters
@@ -21,6 +25,7 @@ from node.store.payloads import State
 from node.v1 import header_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import Letter, crisis_draft, hash_of, items_draft, said
+from tests.feed import worlds
 from tests.simulator.members import BASE_MS, Federation, federation
 
 DOCUMENT = (
@@ -294,3 +299,13 @@ def test_entries_of_our_own_member_that_others_push_are_taken_in_whatever_the_qu
     admitted, over, _ = take(twin, said(author, *note(9), *withdrawal(3)))
     assert (len(admitted.entries), len(over)) == (12, 0)
     assert not any(one.demoted for one in admitted.entries)
+
+
+def test_a_member_by_endorsement_has_the_budgets_of_its_role_whatever_the_time() -> None:
+    world = worlds.world()
+    newcomer, stranger = world.others[:2]
+    endorsements = frozenset(worlds.said("e", one, newcomer, role=Role.PLATFORM) for one in world.founders[:4])
+    facts = Facts(frozenset((newcomer.inception,)), endorsements)
+    rules = budgets.rules(Trust(world.charter, known.known(world.charter, facts), facts=facts))
+    assert rules.role_of(newcomer.member_id) == Role.PLATFORM
+    assert rules.role_of(stranger.member_id) == 0

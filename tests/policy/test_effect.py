@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from node.feed.amendment import Rules
+from node.feed.identity import Role
 from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.roster import Roster, Seat
@@ -83,15 +84,12 @@ def test_frameworks_and_vocabularies_are_data_whatever_their_names() -> None:
 
 
 def test_lane_0_is_for_those_who_may_declare_and_for_what_takes_back() -> None:
-    rules = RULES
-    for member_id, expected in ((MINISTRY, True), (PLATFORM, False), (STRANGER, False)):
-        assert effect.may_be_urgent(Kind.DECLARATION, member_id, ROSTER, rules) is expected
-        assert effect.may_be_urgent(Kind.SEALED, member_id, ROSTER, rules) is expected
+    for role, expected in ((Role.AUTHORITY, True), (Role.PLATFORM, False), (0, False)):
+        assert effect.may_be_urgent(Kind.DECLARATION, role, RULES) is expected
+        assert effect.may_be_urgent(Kind.SEALED, role, RULES) is expected
         for kind in (Kind.WITHDRAW, Kind.SUSPEND, Kind.REVOKE):
-            assert effect.may_be_urgent(kind, member_id, ROSTER, rules)
+            assert effect.may_be_urgent(kind, role, RULES)
 
 
-def test_a_seat_is_enough_for_lane_0_and_rules_that_cannot_be_read_keep_no_warning_back() -> None:
-    suspended = replace(ROSTER, seats={MINISTRY: replace(SEATS[MINISTRY], suspended=True)}, in_force=False)
-    assert effect.may_be_urgent(Kind.DECLARATION, MINISTRY, suspended, RULES)
-    assert effect.may_be_urgent(Kind.DECLARATION, PLATFORM, ROSTER, None)
+def test_rules_that_cannot_be_read_keep_no_warning_out_of_lane_0() -> None:
+    assert effect.may_be_urgent(Kind.DECLARATION, Role.PLATFORM, None)

@@ -1,16 +1,12 @@
 import pytest
 
-from node.feed.amendment import Rules
+from node.feed.identity import Role
 from node.feed.keys import MemberId
-from node.feed.roster import Roster, Seat
 from node.policy import parameters, quota
 from node.policy.quota import Buckets, Rate
-from tests.feed.worlds import quorums
 
 ME, OTHER = MemberId(b"m" * 32), MemberId(b"o" * 32)
-PLATFORM, OBSERVER, STRANGER = MemberId(b"p" * 32), MemberId(b"w" * 32), MemberId(b"s" * 32)
-SEATS = {PLATFORM: Seat(PLATFORM, "Platform", 4, "IE"), OBSERVER: Seat(OBSERVER, "Observer", 5, "IE")}
-ROSTER = Roster(SEATS, Rules(quorums()), in_force=True)
+PLATFORM, OBSERVER, STRANGER = Role.PLATFORM, Role.OBSERVER, 0
 RULES = parameters.decode(parameters.TEMPLATE.encode(), "test")
 HOUR_MS = 3_600_000
 
@@ -55,12 +51,12 @@ def test_what_was_used_already_is_paid_off_and_the_debt_has_an_end() -> None:
 
 
 def test_who_may_publish_lists_has_the_publishers_burst_and_bytes() -> None:
-    publisher, other = quota.rates(PLATFORM, ROSTER, RULES), quota.rates(OBSERVER, ROSTER, RULES)
+    publisher, other = quota.rates(PLATFORM, RULES), quota.rates(OBSERVER, RULES)
     assert (publisher.headers.burst, other.headers.burst) == (4096, 200)
     assert (publisher.bulk_bytes.burst, other.bulk_bytes.burst) == (2048 << 20, 64 << 20)
     assert publisher.urgent == other.urgent == Rate(5, 20 / HOUR_MS)
-    assert quota.rates(STRANGER, ROSTER, RULES) == other
+    assert quota.rates(STRANGER, RULES) == other
 
 
 def test_rules_that_cannot_be_read_hold_nobody_to_less_than_any_member_has() -> None:
-    assert quota.rates(STRANGER, ROSTER, None) == quota.rates(PLATFORM, ROSTER, RULES)
+    assert quota.rates(STRANGER, None) == quota.rates(PLATFORM, RULES)
