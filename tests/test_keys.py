@@ -7,30 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.federation import WORDS, Node, environment, federation, program
-from tests.test_federation import declare, publish
-from tests.test_restoring import holds, in_step
+from tests.acts import declare, has, is_in_step, publish
+from tests.federation import Node, environment, federation, program
 
 FIRST = [i.to_bytes(32) for i in range(1, 2000)]
 SECOND = [i.to_bytes(32) for i in range(5000, 6000)]
 THIRD = [i.to_bytes(32) for i in range(9000, 9500)]
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[Sequence[Node]]:
-    with federation(tmp_path, 2) as nodes:
-        nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
-        nodes[1].cli("peer", "add", "--founders", "--yes")
-        in_step(nodes[0])
-        yield nodes
-
-
-@pytest.fixture
-def words(tmp_path: Path) -> Path:
-    path = tmp_path / "words"
-    path.write_text(f"{WORDS}\n")
-    path.chmod(0o600)
-    return path
 
 
 def feeds(node: Node) -> list[tuple[str, str]]:
@@ -54,11 +36,11 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     node.start()
     await publish(node, "gone", THIRD[:9])
     await publish(node, "first", FIRST)
-    holds(peer, FIRST, THIRD[:9])
+    has(peer, FIRST, THIRD[:9])
     made = node.json("backup", tmp_path / "backup.tar")
     assert {one["list"] for one in made["only_here"]} <= {"ministry-a/first", "ministry-a/gone"}
     await publish(node, "second", SECOND)
-    holds(peer, FIRST, SECOND, THIRD[:9])
+    has(peer, FIRST, SECOND, THIRD[:9])
     node.cli("list", "withdraw", "gone", "--reason", "court-order", "--yes")
     node.wait_for("erasure journal copied")
     ((old, _),) = feeds(node)
@@ -67,7 +49,7 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     restored = node.cli("restore", tmp_path / "backup.tar", "--spare", spare, *typed)
     assert "fresh keys, a new feed" in restored.stdout
     node.start()
-    in_step(node)
+    is_in_step(node)
     status = node.json("status")
     assert (status["items"], status["payloads_wanted"]) == (0, 0), "what may have been erased is not taken in"
     assert status["held_back"]
@@ -75,11 +57,11 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     assert " erasures since the backup" in node.cli("erase", "journal", copy).stdout
     assert "nothing waits" in node.cli("erase", "journal", "--lost", "--yes", check=False).stderr
     node.start()
-    holds(node, FIRST, SECOND)
+    has(node, FIRST, SECOND)
     await publish(node, "third", THIRD)
     for each in two:
-        holds(each, FIRST, SECOND, THIRD)
-        in_step(each)
+        has(each, FIRST, SECOND, THIRD)
+        is_in_step(each)
     node.until(lambda found: any(key["state"].startswith("ended") for key in found["keys"]), "key", "show")
     states = dict(feeds(node))
     assert set(states) > {old}
@@ -124,7 +106,7 @@ def dialled(tmp_path: Path) -> Iterator[Sequence[Node]]:
     with federation(tmp_path, 2, hidden=1) as nodes:
         nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
         nodes[1].cli("peer", "add", "--founders", "--yes")
-        in_step(nodes[0])
+        is_in_step(nodes[0])
         yield nodes
 
 
@@ -135,18 +117,18 @@ async def test_a_tls_issuer_changes_in_two_steps_and_the_link_stands_again(
     node.stop()
     node.cli("key", "rotate", "tls", "--passphrase-file", words, "--yes")
     node.start()
-    in_step(node)
-    in_step(peer)
+    is_in_step(node)
+    is_in_step(peer)
     await declare(node, "between")
     peer.until(lambda found: [one["crisis"]["title"] for one in found] == ["between"], "crisis", "list")
     node.stop()
     node.start()  # who knows of the next issuer still lets the present one in
-    in_step(node)
+    is_in_step(node)
     node.stop()
     node.cli("key", "rotate", "tls", "--finish", "--yes")
     node.start()
-    in_step(node)
-    in_step(peer)
+    is_in_step(node)
+    is_in_step(peer)
     peer.until(lambda found: found["connected"], "peer", "show", "ministry-a")
     await declare(peer, "back")
     node.until(lambda found: len(found) == 2, "crisis", "list")

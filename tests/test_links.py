@@ -8,12 +8,12 @@ import pytest
 
 from node.v1 import admin_pb2
 from tests import federation
+from tests.acts import approve, client, in_force, in_step, publish
 from tests.chaos import world as worlds
 from tests.chaos.plan import Shape
 from tests.chaos.world import World
 from tests.federation import GUARD_S, Node
 from tests.test_chaos import of
-from tests.test_federation import approve, client, in_force, in_step, publish
 
 CUT = "no answer: the connection was cut"
 
