@@ -177,8 +177,8 @@ async def test_the_root_opens_a_feed_anew_behind_a_log_that_peers_were_heard_abo
     assert "a second one at a place forks this member" in node.cli(*typed, check=False).stderr
     assert "0 entries of the log are new here" in node.cli(*typed, "--log", tmp_path / "log").stdout
     node.start()
-    in_step(node)
+    is_in_step(node)
     node.stop()
     assert "Done." in node.cli(*typed).stdout
     node.start()
-    in_step(node)
+    is_in_step(node)

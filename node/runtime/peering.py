@@ -102,6 +102,10 @@ class Peering:
         """How many entries the peer, when last compared, held that are not here."""
         return self._gossip.behind(peer)
 
+    def late(self, peer: MemberId) -> tuple[int, float]:
+        """In how many feeds the peer has been behind us for long, and since when by the clock that runs on."""
+        return self._gossip.lag.late(self._clock.monotonic_s(), peer)
+
     async def held_elsewhere(self, feeds: Iterable[FeedId], but: MemberId) -> dict[FeedId, int]:
         """How far the connected peers but one, asked just now, hold feeds that are here."""
         await self._intake.note_offers(now=True)
