@@ -121,9 +121,9 @@ def pair(folder: Path) -> Iterator[Sequence[Node]]:
         yield nodes
 
 
-def is_in_step(node: Node) -> None:
-    """Wait until its only peer holds the same."""
-    node.until(lambda status: status["peers_in_step"] == 1, "status")
+def is_in_step(node: Node, *, peers: int = 1) -> None:
+    """Wait until so many peers hold the same."""
+    node.until(lambda status: status["peers_in_step"] == peers, "status")
 
 
 def has(node: Node, *lists: Sequence[bytes]) -> None:
