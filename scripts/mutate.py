@@ -37,6 +37,7 @@ class Mutation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line: str
     instead: str
     test: str
+    scenario: str = ""  # the row of tests/README.md that rests on it
 
 
 def read() -> list[Mutation]:
@@ -83,12 +84,12 @@ def chosen(found: Sequence[Mutation], seed: int) -> list[Mutation]:
 @click.command()
 @click.option("--seed", type=int, help="Those of an earlier run again.")
 @click.option("--all", "everything", is_flag=True, help="Every one, in the order of the list.")
-@click.option("--only", metavar="WORDS", help="Those whose description has these words.")
+@click.option("--only", metavar="WORDS", help="Those whose description or scenario has these words.")
 def main(seed: int | None, everything: bool, only: str | None) -> None:
     """Take protections away and demand that tests fail: ten drawn at random of tests/mutations.toml."""
     listed = read()
     if only:
-        wanted = [one for one in listed if only in one.about]
+        wanted = [one for one in listed if only in one.about or only in one.scenario]
     elif everything:
         wanted = listed
     else:

@@ -8,8 +8,8 @@ import pytest
 
 from node.policy.parameters import TEMPLATE
 from node.v1 import charter_pb2
+from tests.acts import client
 from tests.federation import Node, federation
-from tests.test_federation import client
 
 TEXT = TEMPLATE.replace("amend = { count = 3", "amend = { count = 2").replace(
     'declare = ["authority", "europol"]', 'declare = ["authority"]'

@@ -13,8 +13,8 @@ from node.client import Client
 from node.custody import auditing, joining
 from node.exchange import audit, extracts
 from node.store import segments
+from tests.acts import publish
 from tests.federation import GUARD_S, WORDS, Node, environment, federation, program
-from tests.test_federation import publish
 
 DIGESTS = [i.to_bytes(32) for i in range(1, 200)]
 MISSING = b"\xee" * 32

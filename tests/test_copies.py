@@ -3,7 +3,7 @@
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,22 +11,12 @@ import pytest
 
 from node.custody import folder
 from node.store import journal
-from tests.federation import Node, Result, federation, free_ports
-from tests.test_federation import publish
-from tests.test_restoring import in_step
+from tests.acts import is_in_step, publish
+from tests.federation import Node, Result, free_ports
 
 FIRST = [i.to_bytes(32) for i in range(1, 200)]
 SECOND = [i.to_bytes(32) for i in range(5000, 5100)]
 DECLARE = ("crisis", "declare", "--framework", "eu-ocrf", "--title", "Copy", "--place", "DE", "--for", "2h", "--yes")
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[Sequence[Node]]:
-    with federation(tmp_path, 2) as nodes:
-        nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
-        nodes[1].cli("peer", "add", "--founders", "--yes")
-        in_step(nodes[0])
-        yield nodes
 
 
 def put_back(copy: Path, data: Path, *, in_place: bool) -> None:
@@ -65,9 +55,9 @@ async def test_a_whole_folder_that_was_put_back_signs_nothing_and_goes_on_readin
     node.stop()
     shutil.copytree(node.config.data_folder, tmp_path / "copy")
     node.start()
-    in_step(node)
+    is_in_step(node)
     await publish(node, "second", SECOND)
-    in_step(peer)
+    is_in_step(peer)
     node.stop()
     put_back(tmp_path / "copy", node.config.data_folder, in_place=in_place)
     before = signed(node)

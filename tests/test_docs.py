@@ -46,6 +46,12 @@ def test_what_protects_is_where_its_mutation_says_and_its_test_is_there() -> Non
         assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE), test
 
 
+def test_what_a_scenario_rests_on_names_its_row() -> None:
+    rows = re.findall(r"^\| (.+?) \|", (ROOT / "tests" / "README.md").read_text(), re.MULTILINE)
+    for one in tomllib.loads((ROOT / "tests" / "mutations.toml").read_text())["mutation"]:
+        assert one.get("scenario", rows[0]) in rows, one["about"]
+
+
 def test_the_readme_names_only_folders_and_scripts_that_are_there() -> None:
     readme = (ROOT / "README.md").read_text()
     for name in re.findall(r"`((?:node|protos|tests|scripts|configs)/[\w/.]*)`", readme):

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.acts import has, pair, publish
 from tests.cli.script import Said
 from tests.cli.test_scripts import require_schema
-from tests.federation import Node, federation
-from tests.test_federation import publish
-from tests.test_restoring import holds, in_step
+from tests.federation import Node
 
 VALUES = sorted(sha256(b"erasing" + bytes([i % 256, i // 256])).digest() for i in range(600))
 PROVEN, NOT_PROVEN = 0, 1
@@ -19,10 +18,7 @@ PROVEN, NOT_PROVEN = 0, 1
 
 @pytest.fixture(scope="module", name="two")
 def _two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
-    with federation(tmp_path_factory.mktemp("two"), 2) as nodes:
-        nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
-        nodes[1].cli("peer", "add", "--founders", "--yes")
-        in_step(nodes[0])
+    with pair(tmp_path_factory.mktemp("two")) as nodes:
         yield nodes
 
 
@@ -35,7 +31,7 @@ async def test_an_item_that_puts_a_person_at_risk_is_gone_from_both_disks_and_ea
 ) -> None:
     owner, follower = two
     await publish(owner, "halle", VALUES)
-    holds(follower, VALUES)
+    has(follower, VALUES)
     gone, left = VALUES[7].hex(), VALUES[8].hex()
     (match,) = follower.json("lookup", gone)
     item = match["item"]

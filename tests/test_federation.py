@@ -5,7 +5,6 @@ import resource
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from random import SystemRandom
 from typing import Any
 
 import pytest
@@ -17,103 +16,23 @@ from node.custody import joining
 from node.errors import Refused, Unavailable
 from node.feed.kinds import Kind
 from node.rpc import channel
-from node.v1 import admin_pb2, profile_pb2, record_pb2, tools_pb2
+from node.v1 import admin_pb2
+from tests.acts import (
+    DIGESTS,
+    GREEN,
+    HOUR_MS,
+    approve,
+    client,
+    crisis,
+    declare,
+    hears,
+    holds,
+    in_force,
+    in_step,
+    publish,
+    status,
+)
 from tests.federation import GUARD_S, Node, federation, make
-
-HOUR_MS = 3_600_000
-GREEN = record_pb2.Handling(tlp=2)
-DIGESTS = [i.to_bytes(32) for i in range(1, 20_001)]
-
-
-def fresh_name() -> str:
-    """A subscription that nobody had before, so it begins at the beginning."""
-    return SystemRandom().randbytes(8).hex()
-
-
-def client(node: Node) -> Client:
-    return Client.on_socket(node.config.socket, joining.read_charter(node.config).federation_id)
-
-
-def crisis(title: str, now_ms: int) -> record_pb2.Crisis:
-    return record_pb2.Crisis(
-        framework=record_pb2.Reference(name="eu-ocrf", version="1"), title=title, ends_ms=now_ms + HOUR_MS
-    )
-
-
-async def declare(node: Node, title: str) -> tools_pb2.CrisisView:
-    async with client(node) as opened:
-        status = await opened.admin.GetStatus(admin_pb2.GetStatusRequest())
-        return await opened.declare(crisis(title, status.certificate_ends_ms - 20 * HOUR_MS), GREEN)
-
-
-async def publish(node: Node, name: str, digests: Sequence[bytes]) -> tools_pb2.PublishListResponse:
-    async with client(node) as opened:
-        draft = tools_pb2.ListDraft(name=name, kind="sha256", labels=["drill"], handling=GREEN)
-        return await opened.publish_list(draft, digests)
-
-
-async def approve(node: Node, *others: Node) -> None:
-    """As `peer add` does, without waiting for the connection."""
-    async with client(node) as opened:
-        ids = [other.made.card.inception.member_id for other in others]
-        await opened.admin.ApprovePeers(admin_pb2.ApprovePeersRequest(member_ids=ids))
-
-
-async def in_force(*nodes: Node) -> None:
-    """Wait until each has heard that all founders accepted."""
-    async with asyncio.timeout(GUARD_S):
-        for node in nodes:
-            async with client(node) as opened:
-                while not (await opened.admin.GetStatus(admin_pb2.GetStatusRequest())).charter_in_force:
-                    pass
-
-
-async def introduced(*nodes: Node) -> None:
-    """Wait until each has every other's profile, which each says by itself once it is in step."""
-    async with asyncio.timeout(GUARD_S):
-        for node in nodes:
-            async with client(node) as opened:
-                while len(await profiles_of(opened)) < len(nodes):
-                    pass
-
-
-async def profiles_of(opened: Client) -> list[profile_pb2.ProfileView]:
-    answer = await opened.profiles.GetProfiles(profile_pb2.GetProfilesRequest())
-    return [one for one in answer.profiles if one.entry]
-
-
-async def hears(node: Node, *titles: str) -> None:
-    """Wait until these crises were received there; what came before the call counts."""
-    missing = set(titles)
-    async with asyncio.timeout(GUARD_S), client(node) as opened:
-        async for event in opened.subscribe(fresh_name(), kinds_wanted=[Kind.DECLARATION]):
-            if isinstance(event, Received) and event.record is not None:
-                missing.discard(event.record.crisis.title)
-            if not missing:
-                return
-
-
-async def holds(node: Node, digests: Sequence[bytes]) -> None:
-    """Wait until the values are found there: a record arrives a moment before its values can be looked up."""
-    probe = [digests[0], digests[len(digests) // 2], digests[-1]]
-    async with asyncio.timeout(GUARD_S), client(node) as opened:
-        while len(await opened.look_up("sha256", probe)) < len(probe):
-            pass
-
-
-async def in_step(*nodes: Node) -> None:
-    """Wait until all hold the same heads, want nothing, and have the same values in their index."""
-    async with asyncio.timeout(GUARD_S):
-        while True:
-            answers = [await _status(node) for node in nodes]
-            views = {(one.heads_digest, one.index_digest, one.payloads_wanted) for one in answers}
-            if len(views) == 1 and not answers[0].payloads_wanted:
-                return
-
-
-async def _status(node: Node) -> admin_pb2.GetStatusResponse:
-    async with client(node) as opened:
-        return await opened.admin.GetStatus(admin_pb2.GetStatusRequest(index_digest=True))
 
 
 @pytest.fixture(scope="module", name="five")
@@ -316,7 +235,7 @@ async def test_a_rebuilt_index_is_the_live_one(tmp_path: Path) -> None:
     with federation(tmp_path, 1) as (node,):
         await publish(node, "kept", DIGESTS)
         await declare(node, "kept too")
-        before = await _status(node)
+        before = await status(node)
         refused = node.cli("index", "rebuild", check=False)
         assert refused.returncode == 3
         assert "is in use by process" in refused.stderr
@@ -324,7 +243,7 @@ async def test_a_rebuilt_index_is_the_live_one(tmp_path: Path) -> None:
         (node.config.data_folder / "digests.db").unlink()
         assert "20,000 items" in node.cli("index", "rebuild").stdout
         node.start()
-        after = await _status(node)
+        after = await status(node)
     assert (after.index_digest, after.items) == (before.index_digest, before.items)
 
 

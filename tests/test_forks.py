@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from node.custody import host
+from tests.acts import declare, introduced
 from tests.cli.script import Said
 from tests.cli.test_scripts import require_schema
 from tests.federation import WORDS, Node, federation
-from tests.test_federation import declare, introduced
 
 
 @pytest.fixture

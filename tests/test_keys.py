@@ -1,36 +1,16 @@
-"""Keys that change and folders that are lost, with real daemons: what a member's people type, and what peers see."""
+"""A lost disk, and the root key on a machine of its own; what else happens to keys is in test_drill.py."""
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
-from tests.federation import WORDS, Node, environment, federation, program
-from tests.test_federation import declare, publish
-from tests.test_restoring import holds, in_step
+from tests.acts import declare, has, is_in_step, publish
+from tests.federation import Node, environment, program
 
 FIRST = [i.to_bytes(32) for i in range(1, 2000)]
 SECOND = [i.to_bytes(32) for i in range(5000, 6000)]
 THIRD = [i.to_bytes(32) for i in range(9000, 9500)]
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[Sequence[Node]]:
-    with federation(tmp_path, 2) as nodes:
-        nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
-        nodes[1].cli("peer", "add", "--founders", "--yes")
-        in_step(nodes[0])
-        yield nodes
-
-
-@pytest.fixture
-def words(tmp_path: Path) -> Path:
-    path = tmp_path / "words"
-    path.write_text(f"{WORDS}\n")
-    path.chmod(0o600)
-    return path
 
 
 def feeds(node: Node) -> list[tuple[str, str]]:
@@ -54,11 +34,11 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     node.start()
     await publish(node, "gone", THIRD[:9])
     await publish(node, "first", FIRST)
-    holds(peer, FIRST, THIRD[:9])
+    has(peer, FIRST, THIRD[:9])
     made = node.json("backup", tmp_path / "backup.tar")
     assert {one["list"] for one in made["only_here"]} <= {"ministry-a/first", "ministry-a/gone"}
     await publish(node, "second", SECOND)
-    holds(peer, FIRST, SECOND, THIRD[:9])
+    has(peer, FIRST, SECOND, THIRD[:9])
     node.cli("list", "withdraw", "gone", "--reason", "court-order", "--yes")
     node.wait_for("erasure journal copied")
     ((old, _),) = feeds(node)
@@ -67,7 +47,7 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     restored = node.cli("restore", tmp_path / "backup.tar", "--spare", spare, *typed)
     assert "fresh keys, a new feed" in restored.stdout
     node.start()
-    in_step(node)
+    is_in_step(node)
     status = node.json("status")
     assert (status["items"], status["payloads_wanted"]) == (0, 0), "what may have been erased is not taken in"
     assert status["held_back"]
@@ -75,11 +55,11 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     assert " erasures since the backup" in node.cli("erase", "journal", copy).stdout
     assert "nothing waits" in node.cli("erase", "journal", "--lost", "--yes", check=False).stderr
     node.start()
-    holds(node, FIRST, SECOND)
+    has(node, FIRST, SECOND)
     await publish(node, "third", THIRD)
     for each in two:
-        holds(each, FIRST, SECOND, THIRD)
-        in_step(each)
+        has(each, FIRST, SECOND, THIRD)
+        is_in_step(each)
     node.until(lambda found: any(key["state"].startswith("ended") for key in found["keys"]), "key", "show")
     states = dict(feeds(node))
     assert set(states) > {old}
@@ -95,61 +75,6 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
 def node_stopped(node: Node) -> Node:
     node.stop()
     return node
-
-
-async def test_a_node_goes_on_under_rotated_keys(two: Sequence[Node], words: Path) -> None:
-    node, peer = two
-    await declare(node, "before")
-    node.stop()
-    dry = node.cli("key", "rotate", "node", "--dry-run").stdout
-    assert "Nothing was changed." in dry
-    assert "At the peers:" in dry
-    assert len(feeds(node)) == 1
-    node.cli("key", "rotate", "node", "--passphrase-file", words, "--yes")
-    node.start()
-    await declare(node, "after")
-    for each in two:
-        each.until(
-            lambda found: sorted(one["crisis"]["title"] for one in found) == ["after", "before"], "crisis", "list"
-        )
-        each.until(lambda found: not any(one["state"] != "active" for one in found), "crisis", "list")
-    peer.until(lambda status: status["peers_in_step"] == 1, "status")
-    node.until(lambda found: any(key["state"].startswith("ended") for key in found["keys"]), "key", "show")
-    assert [state.split()[0] for _, state in feeds(node)] == ["ended", "open,"]
-
-
-@pytest.fixture
-def dialled(tmp_path: Path) -> Iterator[Sequence[Node]]:
-    """Two nodes, of which only the second can dial the other."""
-    with federation(tmp_path, 2, hidden=1) as nodes:
-        nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
-        nodes[1].cli("peer", "add", "--founders", "--yes")
-        in_step(nodes[0])
-        yield nodes
-
-
-async def test_a_tls_issuer_changes_in_two_steps_and_the_link_stands_again(
-    dialled: Sequence[Node], words: Path
-) -> None:
-    node, peer = dialled
-    node.stop()
-    node.cli("key", "rotate", "tls", "--passphrase-file", words, "--yes")
-    node.start()
-    in_step(node)
-    in_step(peer)
-    await declare(node, "between")
-    peer.until(lambda found: [one["crisis"]["title"] for one in found] == ["between"], "crisis", "list")
-    node.stop()
-    node.start()  # who knows of the next issuer still lets the present one in
-    in_step(node)
-    node.stop()
-    node.cli("key", "rotate", "tls", "--finish", "--yes")
-    node.start()
-    in_step(node)
-    in_step(peer)
-    peer.until(lambda found: found["connected"], "peer", "show", "ministry-a")
-    await declare(peer, "back")
-    node.until(lambda found: len(found) == 2, "crisis", "list")
 
 
 def offline_cli(*arguments: str) -> str:
@@ -195,8 +120,8 @@ async def test_the_root_opens_a_feed_anew_behind_a_log_that_peers_were_heard_abo
     assert "a second one at a place forks this member" in node.cli(*typed, check=False).stderr
     assert "0 entries of the log are new here" in node.cli(*typed, "--log", tmp_path / "log").stdout
     node.start()
-    in_step(node)
+    is_in_step(node)
     node.stop()
     assert "Done." in node.cli(*typed).stdout
     node.start()
-    in_step(node)
+    is_in_step(node)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.acts import approve, declare, holds, in_force, publish
 from tests.federation import WORDS, Node, federation
 from tests.test_erasing import stands
-from tests.test_federation import approve, declare, holds, in_force, publish
 
 THEIRS = sorted(sha256(b"theirs" + bytes([i % 256, i // 256])).digest() for i in range(3000))
 OURS = sorted(sha256(b"ours" + bytes([i])).digest() for i in range(200))

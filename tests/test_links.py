@@ -8,12 +8,12 @@ import pytest
 
 from node.v1 import admin_pb2
 from tests import federation
+from tests.acts import approve, client, declare, hears, in_force, in_step, publish
 from tests.chaos import world as worlds
 from tests.chaos.plan import Shape
 from tests.chaos.world import World
 from tests.federation import GUARD_S, Node
 from tests.test_chaos import of
-from tests.test_federation import approve, client, in_force, in_step, publish
 
 CUT = "no answer: the connection was cut"
 
@@ -24,7 +24,7 @@ async def _ended(world: World, node: int, other: int) -> str:
 
 async def _reason(node: Node, other: Node) -> str:
     """Wait until the link is down; why, as `tocsin peer list` says it."""
-    async with asyncio.timeout(GUARD_S), client(node) as opened:
+    async with asyncio.timeout(worlds.GUARD_S), client(node) as opened:
         while True:
             for one in (await opened.admin.ListPeers(admin_pb2.ListPeersRequest())).peers:
                 if one.member_id == other.made.card.inception.member_id and not one.connected:
@@ -43,6 +43,25 @@ async def test_a_cut_cable_is_called_one_by_both_ends_and_while_it_lasts(tmp_pat
         assert [await _ended(world, 0, 1), await _ended(world, 1, 0)] == [CUT, CUT]
         await worlds.until(was_dialled_in_vain, "dialled in vain")
         assert [await _ended(world, 0, 1), await _ended(world, 1, 0)] == [CUT, CUT]
+
+
+async def test_a_link_that_passes_one_way_only_is_taken_for_dead_by_both_ends_and_what_is_said_comes_round_it(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(worlds.GUARD_S), worlds.opened(tmp_path, of(shape=Shape.MESH, nodes=3)) as world:
+        deaf = world.cables.between(0, 1).ways[1]
+        deaf.hold()
+        await declare(world.nodes[0], "not by this way")
+        await hears(world.nodes[1], "not by this way")
+        for node in (0, 1):  # the deaf one notices, and may still be able to say so
+            assert CUT in await _ended(world, node, 1 - node)
+        deaf.let_go()
+        await worlds.until(lambda: _is_connected(world, 0, 1), "connected again")
+        await in_step(*world.nodes)
+
+
+async def _is_connected(world: World, node: int, other: int) -> bool:
+    return world.member_id(other) in await world.connected(node)
 
 
 async def test_one_of_two_connections_that_is_cut_ends_both_for_that_reason(tmp_path: Path) -> None:

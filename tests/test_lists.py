@@ -15,8 +15,8 @@ from node.custody import joining
 from node.errors import Refused
 from node.rpc import channel
 from node.v1 import admin_pb2, record_pb2, tools_pb2, tools_pb2_grpc
+from tests.acts import approve, in_force, introduced
 from tests.federation import GUARD_S, Node, federation
-from tests.test_federation import approve, in_force, introduced
 
 GREEN = record_pb2.Handling(tlp=2)
 OUTDATED = 4

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from node import config
 from node.feed.identity import Role
+from tests.acts import DIGESTS, approve, declare, hears, holds, in_force, in_step, publish
 from tests.federation import WORDS, Node, federation, newcomer
-from tests.test_federation import DIGESTS, approve, declare, hears, holds, in_force, in_step, publish
 
 CHARTER_KINDS_MAX = 63  # statements; above are records
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from node.cli import restraining
+from tests.acts import approve, declare, hears, in_force
 from tests.federation import Node, federation
-from tests.test_federation import approve, declare, hears, in_force
 
 WORDS = "paused by its administrator"
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from node import config
+from tests.acts import approve, in_force
 from tests.federation import federation, free_ports
-from tests.test_federation import approve, in_force
 
 
 async def test_a_node_that_moves_is_dialled_where_its_profile_says_and_no_administrator_helps(tmp_path: Path) -> None:

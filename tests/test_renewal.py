@@ -18,8 +18,8 @@ from node.protocol.effects import Stream
 from node.protocol.faults import CONVICTED_MIN
 from node.rpc import examination
 from node.v1 import admin_pb2
+from tests.acts import GREEN, approve, client, crisis, hears, holds, in_force, publish
 from tests.federation import GUARD_S, Node, make
-from tests.test_federation import GREEN, approve, client, crisis, hears, holds, in_force, publish
 
 LIFE = timedelta(seconds=6)
 RENEWALS = 2

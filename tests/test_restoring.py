@@ -1,34 +1,15 @@
 """What comes back from what: the procedures of configs/README.md, with real daemons."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
-from tests.federation import WORDS, Node, federation
-from tests.test_federation import publish
+from tests.acts import has, is_in_step, publish
+from tests.federation import WORDS, Node
 
 FIRST = [i.to_bytes(32) for i in range(1, 3000)]
 SECOND = [i.to_bytes(32) for i in range(5000, 6000)]
 THIRD = [i.to_bytes(32) for i in range(9000, 9500)]
-
-
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[Sequence[Node]]:
-    with federation(tmp_path, 2) as nodes:
-        nodes[0].cli("peer", "add", "--founders", "--yes", "--no-wait")
-        nodes[1].cli("peer", "add", "--founders", "--yes")
-        in_step(nodes[0])
-        yield nodes
-
-
-def in_step(node: Node) -> None:
-    node.until(lambda status: status["peers_in_step"] == 1, "status")
-
-
-def holds(node: Node, *lists: Sequence[bytes]) -> None:
-    node.until(lambda status: status["items"] == sum(map(len, lists)) and not status["payloads_wanted"], "status")
 
 
 def drop_stores(node: Node) -> None:
@@ -41,13 +22,13 @@ async def test_old_stores_beside_the_present_sign_folder_catch_up_and_fork_nothi
 ) -> None:
     node, peer = two
     await publish(node, "first", FIRST)
-    holds(peer, FIRST)
+    has(peer, FIRST)
     node.stop()
     shutil.copytree(node.config.data_folder, tmp_path / "copy", ignore=shutil.ignore_patterns("sign", "node"))
     node.start()
-    in_step(node)
+    is_in_step(node)
     await publish(node, "second", SECOND)
-    holds(peer, FIRST, SECOND)
+    has(peer, FIRST, SECOND)
     peer.stop()  # so that nobody tells the node what it said since: only its own journal can
     node.stop()
     drop_stores(node)
@@ -59,7 +40,7 @@ async def test_old_stores_beside_the_present_sign_folder_catch_up_and_fork_nothi
     peer.start()
     await publish(node, "third", THIRD)  # it waits for what the peer shows, which is what the journal says
     for each in two:
-        holds(each, FIRST, SECOND, THIRD)
+        has(each, FIRST, SECOND, THIRD)
 
 
 async def test_lost_stores_come_back_from_the_peers_after_joining_again(two: Sequence[Node], tmp_path: Path) -> None:
@@ -67,7 +48,7 @@ async def test_lost_stores_come_back_from_the_peers_after_joining_again(two: Seq
     await publish(node, "first", FIRST)
     await publish(peer, "second", SECOND)
     for each in two:
-        holds(each, FIRST, SECOND)
+        has(each, FIRST, SECOND)
     node.stop()
     drop_stores(node)
     charter, words = shutil.copy(node.config.data_folder / "charter.tocsin", tmp_path), tmp_path / "words"
@@ -77,19 +58,19 @@ async def test_lost_stores_come_back_from_the_peers_after_joining_again(two: Seq
     node.start()
     assert not node.json("peer", "list"), "whom it talks to is decided anew"
     node.cli("peer", "add", "--founders", "--yes")
-    holds(node, FIRST, SECOND)
+    has(node, FIRST, SECOND)
     await publish(node, "third", THIRD)
     for each in two:
-        holds(each, FIRST, SECOND, THIRD)
+        has(each, FIRST, SECOND, THIRD)
 
 
 async def test_a_node_moves_with_its_whole_folder(two: Sequence[Node], tmp_path: Path) -> None:
     node, peer = two
     await publish(node, "first", FIRST)
-    holds(peer, FIRST)
+    has(peer, FIRST)
     node.stop()
     node.folder = node.folder.rename(tmp_path / "elsewhere")
     node.start()
-    in_step(node)
+    is_in_step(node)
     await publish(node, "second", SECOND)
-    holds(peer, FIRST, SECOND)
+    has(peer, FIRST, SECOND)

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acts import approve, in_force, in_step
 from tests.federation import Node, federation
-from tests.test_federation import approve, in_force, in_step
 from tests.test_lists import clients, until
 
 SAMPLES = os.environ.get("TOCSIN_SAMPLES")

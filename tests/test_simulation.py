@@ -15,10 +15,13 @@ from node.exchange import signing
 from node.exchange.exchange import Exchange
 from node.feed import chain, keys
 from node.feed.chain import Place
+from node.feed.keys import MemberId
 from node.protocol.fetch import Fetch
 from node.v1 import peer_pb2
+from tests.simulator import amendments, copies
 from tests.simulator.disk import Disk
-from tests.simulator.world import World
+from tests.simulator.members import FOUNDERS
+from tests.simulator.world import SAYING_S, World
 
 ROOT = Path(__file__).parent.parent
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -42,6 +45,29 @@ def test_another_seed_gives_another_trace_and_enough_is_said() -> None:
     assert one.trace != other.trace
     assert min(one.entries, other.entries) >= 40
     assert min(len(one.faults), len(other.faults)) >= 3
+
+
+class AmongLatecomers(World):
+    """Nothing fails, but one member that is no founder loses its stores, and its peers are no founders either."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed, FOUNDERS + 9)
+        self.faults = ()
+        self.disturb(self.faults)
+        self.victim = self.nodes[self.federation.members[-3].member_id]
+
+    def _link(self, one: MemberId, other: MemberId) -> None:
+        numbers = sorted(self.nodes[member_id].member.number for member_id in (one, other))
+        if self.victim.member.number not in numbers or numbers[0] >= FOUNDERS:
+            super()._link(one, other)
+
+    def _plan(self) -> None:
+        self.amendments = amendments.plan(self, SAYING_S)
+        self.at(5.0, lambda: copies.wipe(self, self.victim))
+
+
+def test_a_member_that_lost_its_stores_hears_all_from_peers_that_it_cannot_know_as_members_yet() -> None:
+    assert AmongLatecomers(1).run().counts["fault: wiped store"] == 1
 
 
 def lose_a_want(patch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from node.custody import host
 from node.store import migrations, schema
+from tests.acts import publish
 from tests.federation import Node, Result, federation
 from tests.store import version_1
-from tests.test_federation import publish
 
 DIGESTS = [i.to_bytes(32) for i in range(1, 5000)]
 

@@ -158,6 +158,7 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("dialled next", printing.moment(found.dialled_next_ms) if found.dialled_next_ms else ""),
             ("last end", found.last_end),
             ("behind it", f"{found.behind:,} entries that it has are not here" if found.behind else ""),
+            ("behind us", _late(found)),
             ("to be sent", _outbox(found)),
             ("pushed to", _pushed(found)),
             ("faults", "; ".join(_fault(one) for one in found.faults)),
@@ -240,6 +241,13 @@ def _since(found: "admin_pb2.PeerView") -> str:
 
 def _outbox(found: "admin_pb2.PeerView") -> str:
     return f"{found.outbox_frames:,} frames, {restraining.written(found.outbox_bytes)}" if found.outbox_frames else ""
+
+
+def _late(found: "admin_pb2.PeerView") -> str:
+    """What it could have had and does not show: it takes nothing in, or keeps something back."""
+    if not found.late_feeds:
+        return ""
+    return f"in {found.late_feeds:,} feed{'s' * (found.late_feeds != 1)} since {printing.moment(found.late_since_ms)}"
 
 
 def _pushed(found: "admin_pb2.PeerView") -> str:

@@ -11,13 +11,18 @@ from node.v1 import header_pb2
 
 
 def of(trust: Trust, me: MemberId, now_ms: int) -> Circle:
-    """The circle around this node. Who is no member any more tells of its own: it may have to withdraw that."""
+    """The circle around this node. Who is no member any more tells of its own: it may have to withdraw that.
+
+    Who is none yet, or lost its stores, can tell no candidate from a member of whose endorsements some are still to
+    come: it takes all from everybody, or it would never hear of the others.
+    """
     seats, known = trust.roster(now_ms).seats, trust.known
     logs = frozenset(FeedId(bytes(member_id)) for member_id in (*known.members, *known.candidates, me))
     if me in seats:
         return Circle(frozenset(seats), known.candidates, logs)
-    own = trust.feeds_of(me) if me in known.members else ()
-    return Circle(frozenset(), known.candidates, logs.union(own))
+    if me not in known.members:
+        return Circle(frozenset(), frozenset(), logs)
+    return Circle(frozenset(), known.candidates, logs.union(trust.feeds_of(me)))
 
 
 def taken(
@@ -27,6 +32,8 @@ def taken(
 
     Whoever has left takes identity logs, and what its own nodes said: a peer that has not heard brings more.
     """
+    if me not in trust.known.members:
+        return letters  # it cannot tell yet
     if peer in trust.known.candidates:
         feeds = frozenset({FeedId(bytes(peer))})
     elif trust.left_ms(me):

@@ -11,7 +11,7 @@ class Circle:
     """Members hear everything. Outsiders, who are candidates or no longer members, hear identity logs only."""
 
     members: frozenset[MemberId]  # nobody, where this node is no member itself
-    candidates: AbstractSet[MemberId]
+    candidates: AbstractSet[MemberId]  # of whom their log alone is taken; nobody, where this node is no member yet
     logs: frozenset[FeedId]  # and the own feeds of a node whose member is no longer one
 
     def hears_all(self, peer: MemberId) -> bool:

@@ -15,11 +15,13 @@ from node.feed.pae import FederationId
 from node.protocol import session, sync
 from node.protocol.circle import Circle
 from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, Stream
+from node.protocol.lag import Lag
 from node.protocol.mesh import Mesh
 from node.protocol.news import Growth, frames
 from node.protocol.peer import Peer
 from node.protocol.ranges import Authors, Ranges
 from node.protocol.session import Self, State
+from node.protocol.strange import Strange
 from node.protocol.sync import View
 from node.v1 import peer_pb2
 
@@ -48,9 +50,10 @@ class Gossip:
         self._random = random
         self._peers: dict[MemberId, Peer] = {}
         self._circle = circle
-        self._strange: set[FeedId] = set()  # offered to us while we are no member, and certified by nothing we hold
+        self._strange = Strange()
         self._ranges = Ranges(self._heads, circle.logs, self._holders, random, authors)
         self._mesh = Mesh(random, now=now)
+        self.lag = Lag()
         self._waiting: dict[MemberId, None] = {}  # for their turn to be asked for ranges
         self._digests: dict[bool, bytes] = {}  # of everything, and of identity logs
         self.lacks_boxes = False
@@ -156,9 +159,7 @@ class Gossip:
         effects += self._ranges.moved(now, growth.heads, self._peers.__contains__)
         for feed_id in growth.unknown:
             self._ranges.forget(feed_id)
-        if not self._circle.members:
-            self._strange.update(growth.unknown[: HEAD_ROWS_MAX - len(self._strange)])
-        elif (growth.unknown or growth.ignored or growth.settled) and growth.source in self._peers:
+        if self._strange.note(growth, self._circle) and growth.source in self._peers:
             self._schedule_resync(now, self._peers[growth.source])
         return effects + self._take_turns(now)
 
@@ -243,6 +244,7 @@ class Gossip:
             link.claims, link.lacks = {}, {} if self._circle.hears_all(peer) else None
             own = self._heads.get(FeedId(self._me.member_id))
             link.of_us = own.seq if own else 0
+            self.lag.agrees(peer)
             answer = [] if said.answer else [self._say_digest(peer, answer=True)]
             is_due = bool(self._forks) and now >= link.forks_told_at + FORKS_AGAIN_S
             forks = self._open_forks(now, peer, link) if is_due else ()
@@ -269,6 +271,7 @@ class Gossip:
         if said.whole and self._circle.hears_all(peer):
             theirs = {FeedId(row.feed_id): row.seq for row in listed}
             link.lacks = {FeedId(row.feed_id): theirs.get(FeedId(row.feed_id), 0) for row in ours}
+            self.lag.listed(now, peer, {FeedId(row.feed_id): row.seq for row in ours}, link.lacks)
         if ours:
             effects += [Send(peer, Stream.GOSSIP, frame) for frame in sync.pages(ours, whole=False)]
         unproven = sync.unproven(self._view_for(peer), listed, whole=said.whole)[: limits.RANGES_PER_FRAME_MAX]

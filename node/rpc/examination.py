@@ -180,9 +180,14 @@ class Examination:
             reason = self._peering.ended.get(one.member_id, waiting)
             yield finding.warning("peers", f"{named}: {reason}", f"`tocsin peer check {self._slug(one.member_id)}`")
         elif one.member_id not in self._peering.in_step and not self._has_left():
+            late, _ = self._peering.late(one.member_id)
             behind = self._peering.behind(one.member_id)
             lag = f"{behind:,} entries behind it" if behind else "it lacks something that is here"
-            yield finding.warning("lag", f"{named}: not in step, {lag}", "Look again in a minute; it should end.")
+            step = (
+                f"`tocsin peer show {self._slug(one.member_id)}`, and ask its administrator: it has been offered this."
+            )
+            again = "Look again in a minute; it should end."
+            yield finding.warning("lag", f"{named}: not in step, {lag}", step if late and not behind else again)
 
     def _has_left(self) -> bool:
         """Then peers are told identity logs and the own feeds, and hold much more."""

@@ -34,6 +34,7 @@ class Portraits:
         connected, heard = peer in peering.connected, peering.heard.get(peer)
         now = self._writer.trust.roster(self._clock.now_ms())
         seat = now.seats.get(peer) or now.former.get(peer)
+        late_feeds, late_since_s = peering.late(peer)
         backlogs = [peering.backlog(peer, stream) for stream in Stream]
         view = admin_pb2.PeerView(
             member_id=peer,
@@ -61,6 +62,8 @@ class Portraits:
             last_end=peering.last_end.get(peer, ""),
             profile_addresses=[place for place in self._approval.addresses(peer) if place != one.address],
             dialled_next_ms=0 if connected else self._dialled_next_ms(peer),
+            late_feeds=late_feeds,
+            late_since_ms=self._at_ms(late_since_s) if late_feeds else 0,
         )
         for fault in peering.convicting.faults.of(peer):
             view.faults.add(rule=fault.rule, times=fault.times, last_ms=fault.last_ms)
@@ -85,5 +88,9 @@ class Portraits:
         return self._writer.trust.left_ms(one.member_id)
 
     def _dialled_next_ms(self, peer: MemberId) -> int:
-        left_s = self._peering.dialing.next_at(peer) - self._clock.monotonic_s()
-        return self._clock.now_ms() + int(max(left_s, 0) * 1000) if left_s != float("inf") else 0
+        next_s = max(self._peering.dialing.next_at(peer), self._clock.monotonic_s())
+        return self._at_ms(next_s) if next_s != float("inf") else 0
+
+    def _at_ms(self, monotonic_s: float) -> int:
+        """A time of the clock that runs on, as a date."""
+        return self._clock.now_ms() + int((monotonic_s - self._clock.monotonic_s()) * 1000)

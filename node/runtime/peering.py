@@ -53,12 +53,11 @@ class Peering:
         self.last_end: dict[MemberId, str] = {}  # why the link before ended, in words
         self.since_ms: dict[MemberId, int] = {}  # when the peer was connected last
         self.disclosed: Callable[[MemberId, peer_pb2.Frame], None] = lambda _peer, _frame: None  # of all that leaves
-        self._frames = News()
         self._gossip, self._fetch = gossip, fetch
         fetch.takes = self.limiting.takes
         self._writer, self._clock = writer, clock
         self._outboxes: dict[tuple[MemberId, Stream], Outbox] = {}
-        self._work = Work()
+        self._work, self._frames = Work(), News()
         self._intake = Intake(writer, clock, self._work, self)
         self._circle = writer.circle(clock.now_ms())
         self.embargo = Embargo(writer, clock)
@@ -101,6 +100,10 @@ class Peering:
     def behind(self, peer: MemberId) -> int:
         """How many entries the peer, when last compared, held that are not here."""
         return self._gossip.behind(peer)
+
+    def late(self, peer: MemberId) -> tuple[int, float]:
+        """In how many feeds the peer has been behind us for long, and since when by the clock that runs on."""
+        return self._gossip.lag.late(self._clock.monotonic_s(), peer)
 
     async def held_elsewhere(self, feeds: Iterable[FeedId], but: MemberId) -> dict[FeedId, int]:
         """How far the connected peers but one, asked just now, hold feeds that are here."""

@@ -471,6 +471,8 @@ class PeerView(_message.Message):
     CONNECTED_SINCE_MS_FIELD_NUMBER: _builtins.int
     LAST_END_FIELD_NUMBER: _builtins.int
     PROFILE_ADDRESSES_FIELD_NUMBER: _builtins.int
+    LATE_FEEDS_FIELD_NUMBER: _builtins.int
+    LATE_SINCE_MS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
     fingerprint: _builtins.str
@@ -506,6 +508,9 @@ class PeerView(_message.Message):
     """Since when it is connected; 0: it is not."""
     last_end: _builtins.str
     """Why the link before this one ended, in words; empty: there was none since this node started."""
+    late_feeds: _builtins.int
+    """Feeds in which it has been behind this node for long, though it was offered what is here; and since when."""
+    late_since_ms: _builtins.int
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Of which payloads are taken from it, by name: crises, lists, referrals, documents, sealed. None: all."""
@@ -547,10 +552,12 @@ class PeerView(_message.Message):
         connected_since_ms: _builtins.int = ...,
         last_end: _builtins.str = ...,
         profile_addresses: _abc.Iterable[_builtins.str] | None = ...,
+        late_feeds: _builtins.int = ...,
+        late_since_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "behind", b"behind", "bytes_per_s", b"bytes_per_s", "clock_ahead_ms", b"clock_ahead_ms", "connected", b"connected", "connected_since_ms", b"connected_since_ms", "dialled", b"dialled", "dialled_next_ms", b"dialled_next_ms", "faults", b"faults", "fingerprint", b"fingerprint", "in_mesh", b"in_mesh", "in_step", b"in_step", "issuer_ends_ms", b"issuer_ends_ms", "kinds", b"kinds", "last_end", b"last_end", "member_id", b"member_id", "name", b"name", "outbox_bytes", b"outbox_bytes", "outbox_frames", b"outbox_frames", "profile_addresses", b"profile_addresses", "program", b"program", "quarantined", b"quarantined", "reason", b"reason", "role", b"role", "since_ms", b"since_ms", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "behind", b"behind", "bytes_per_s", b"bytes_per_s", "clock_ahead_ms", b"clock_ahead_ms", "connected", b"connected", "connected_since_ms", b"connected_since_ms", "dialled", b"dialled", "dialled_next_ms", b"dialled_next_ms", "faults", b"faults", "fingerprint", b"fingerprint", "in_mesh", b"in_mesh", "in_step", b"in_step", "issuer_ends_ms", b"issuer_ends_ms", "kinds", b"kinds", "last_end", b"last_end", "late_feeds", b"late_feeds", "late_since_ms", b"late_since_ms", "member_id", b"member_id", "name", b"name", "outbox_bytes", b"outbox_bytes", "outbox_frames", b"outbox_frames", "profile_addresses", b"profile_addresses", "program", b"program", "quarantined", b"quarantined", "reason", b"reason", "role", b"role", "since_ms", b"since_ms", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -48,14 +48,6 @@ def charter(alone: Founder, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def words(tmp_path: Path) -> Path:
-    path = tmp_path / "words"
-    path.write_text(f"{WORDS}\n")
-    path.chmod(0o600)
-    return path
-
-
 # ---- As a whole.
 
 

@@ -210,6 +210,17 @@ def test_a_candidate_brings_its_own_log_and_nothing_else(three: Sequence[Exchang
     assert circles.taken(node.trust, node.reader.member_id, three[1].reader.member_id, foreign) == foreign
 
 
+def test_who_is_no_member_yet_takes_from_a_candidate_what_may_make_it_one(
+    three: Sequence[Exchange], world: Federation
+) -> None:
+    node = three[0]
+    endorse(node, STRANGER)
+    node.author = replace(node.author, reader=STRANGER.reader())
+    foreign = letters_of(three[1])
+    assert node.circle(BASE_MS).takes(STRANGER.member_id, bytes(32))
+    assert circles.taken(node.trust, STRANGER.member_id, STRANGER.member_id, foreign) == foreign
+
+
 def test_ranges_and_single_entries_are_served_to_outsiders_of_identity_logs_only(
     three: Sequence[Exchange], world: Federation
 ) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
+from tests.acts import approve, declare, fresh_name, hears, in_force
 from tests.federation import Node, federation
 from tests.hostile.member import Member
 from tests.hostile.talking import Victim
-from tests.test_federation import approve, declare, fresh_name, hears, in_force
 
 GROWTH_KIB_MAX = 96 << 10  # of a daemon's resident memory while it is abused; one outbox may hold 8 MiB
 

@@ -5,10 +5,10 @@ import asyncio
 import grpc
 import pytest
 
+from tests.acts import declare, fresh_name, hears
 from tests.hostile import letters, talking
 from tests.hostile.conftest import Scene
 from tests.hostile.member import Head, Said
-from tests.test_federation import declare, fresh_name, hears
 from tests.vectors import wire
 
 UNKNOWN = [wire.seed(f"no such feed {number}") for number in range(512)]

@@ -10,10 +10,10 @@ import pytest
 from nacl.public import PrivateKey
 from nacl.signing import SigningKey
 
+from tests.acts import declare, fresh_name
 from tests.hostile import letters, member, talking
 from tests.hostile.conftest import Scene
 from tests.hostile.member import Head, Member, Said
-from tests.test_federation import declare, fresh_name
 from tests.vectors import wire
 
 OK = grpc.StatusCode.OK

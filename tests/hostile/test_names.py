@@ -5,11 +5,11 @@ import asyncio
 from nacl.signing import SigningKey
 
 from node.client import Received
+from tests.acts import client, fresh_name
 from tests.federation import GUARD_S
 from tests.hostile import letters, talking
 from tests.hostile.conftest import Scene
 from tests.hostile.member import Said, now_ms
-from tests.test_federation import client, fresh_name
 from tests.vectors import wire
 
 PLATFORM = 4

@@ -9,10 +9,10 @@ import grpc
 import grpc.aio
 import pytest
 
+from tests.acts import client, declare, fresh_name, hears, holds, in_step, publish
 from tests.hostile import letters, talking
 from tests.hostile.conftest import Scene
 from tests.hostile.talking import Talk
-from tests.test_federation import client, declare, fresh_name, hears, holds, in_step, publish
 from tests.vectors import wire
 
 ABORTED = grpc.StatusCode.ABORTED

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
+from tests.acts import fresh_name
 from tests.federation import Node
 from tests.hostile import letters, member, talking
 from tests.hostile.conftest import Scene
 from tests.hostile.member import Head, Said, crisis_record, now_ms
-from tests.test_federation import fresh_name
 from tests.vectors import wire
 
 BEHIND = "after what is odd"

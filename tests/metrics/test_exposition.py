@@ -16,8 +16,8 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.acts import publish
 from tests.federation import GUARD_S, Node, free_ports, make
-from tests.test_federation import publish
 
 ROOT = Path(__file__).parent.parent.parent
 DIGESTS = [i.to_bytes(32) for i in range(1, 3000)]

@@ -122,6 +122,18 @@ def test_who_is_no_member_tells_identity_logs_only_and_asks_once_for_what_it_can
     assert len(wanted(gossip.frame(0, MEMBER, heads), MEMBER)) == 2
 
 
+def test_what_who_is_no_member_could_not_take_in_is_asked_for_again_when_an_identity_log_has_come() -> None:
+    gossip = linked(Circle(frozenset(), frozenset({ME}), LOGS))
+    heads = claim(b"a" * 32)
+    assert len(wanted(gossip.frame(0, MEMBER, heads), MEMBER)) == 1
+    gossip.grown(0, Growth(unknown=[FeedId(b"a" * 32)], source=MEMBER))
+    gossip.grown(0, Growth(heads=[Head(FEED, 5, HeaderHash(bytes(32)))], source=MEMBER))  # that certifies nothing
+    assert wanted(gossip.frame(0, MEMBER, heads), MEMBER) == []
+    gossip.grown(0, Growth(heads=[Head(LOG, 2, HeaderHash(bytes(32)))], source=MEMBER))
+    assert said_to(gossip.wakeup(gossip.wake_at), MEMBER, "digest")
+    assert len(wanted(gossip.frame(1, MEMBER, heads), MEMBER)) == 1
+
+
 def test_an_outsider_gets_no_payload_is_asked_for_none_and_hears_of_none() -> None:
     fetch = fetching(WITHOUT)
     want = peer_pb2.Frame(want_payload=peer_pb2.WantPayload(entry=PAYLOAD))

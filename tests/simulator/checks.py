@@ -1,15 +1,19 @@
-"""The invariants (I1 to I4, I12 to I14), each a sentence that must hold after every event."""
+"""The invariants (tests/README.md has a table of them), each a sentence that must hold after every event."""
 
 from dataclasses import dataclass, field
 
 from nacl.signing import SigningKey
 
+from node import limits
 from node.errors import Malformed
 from node.exchange import project, verification, watch
 from node.feed import entry
+from node.feed.header import URGENT
 from node.feed.keys import FeedId, MemberId
 from node.feed.pae import FederationId
+from node.policy.effect import URGENT_OF_ANYBODY
 from node.protocol.effects import Stream
+from node.protocol.gossip import KNOWN_PER_PEER_MAX
 from node.store import driver, ledger, payloads
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator.disk import Disk
@@ -26,6 +30,7 @@ class Checks:
     checked: dict[tuple[MemberId, FeedId], int] = field(default_factory=dict)
     told: dict[tuple[MemberId, bytes], int] = field(default_factory=dict)
     acknowledged: dict[MemberId, set[tuple[bytes, int]]] = field(default_factory=dict)
+    declaring: frozenset[bytes] = frozenset()  # feeds of members that may declare
 
     def signed(self, owner: MemberId, body: bytes, now_ms: int) -> None:
         """I1: no feed key signs two bodies for one place, whatever came back; and none is dated by a wrong clock."""
@@ -37,19 +42,29 @@ class Checks:
         self.owners[body] = owner
 
     def sent(self, node: Node, stream: Stream, frame: peer_pb2.Frame, body: str | None) -> None:
-        """I2 journal first, I13 relayed intact; and what is told becomes a promise (I12)."""
+        """I2 journal first, I13 relayed intact, I23, I24; and what is told becomes a promise (I12)."""
         if body == "entries":
             for letter in frame.entries.entries:
+                if frame.entries.lane == URGENT:
+                    self._urgent(node, header_pb2.Header.FromString(letter.header))
                 if self.owners.get(letter.header) == node.id:
                     assert letter.header in node.journal.headers, "I2: sent before the journal had it"
                 first = self.signatures.setdefault(letter.header, letter.signature)
                 assert first == letter.signature, "I13: another signature than at first"
         elif body == "heads":
             for row in frame.heads.rows:
+                assert row.floor == 1, "I23: a feed does not begin at its beginning any more"
                 self._tell(node, row.feed_id, row.seq)
         elif body == "chunk_ack" and stream is Stream.BULK:
             acknowledged = self.acknowledged.setdefault(node.id, set())
             acknowledged.add((frame.chunk_ack.entry, frame.chunk_ack.number))
+
+    def _urgent(self, node: Node, header: header_pb2.Header) -> None:
+        """I24: nothing is passed on in lane 0 that its author did not ask to, nor of whom has no right to it."""
+        assert header.urgency == URGENT, "I24: carried in a more urgent lane than its author asked for"
+        is_own = header.feed_id == node.exchange.author.feed_id  # as it left; it is for others to judge
+        allowed = is_own or header.kind in URGENT_OF_ANYBODY or header.feed_id in self.declaring
+        assert allowed, "I24: passed on in lane 0 without a right"
 
     def _tell(self, node: Node, feed_id: bytes, seq: int) -> None:
         key = (node.id, feed_id)
@@ -96,6 +111,16 @@ class Checks:
         for body, _ in node.journal.lines()[-1:]:
             header = header_pb2.Header.FromString(body)
             assert heads.get(FeedId(header.feed_id), 0) >= header.seq, "a signed entry is gone after a crash"
+
+
+def bounded(node: Node) -> None:
+    """I18: what is kept for others, and above gaps, has its bounds."""
+    for feed_id in sorted({head.feed_id for head in ledger.heads(node.disk.ledger)}):
+        assert len(ledger.ahead(node.disk.ledger, feed_id)) <= limits.AHEAD_PER_FEED_MAX, "I18: too much above a gap"
+        assert ledger.beside_count(node.disk.ledger, feed_id) <= 2 * limits.AHEAD_PER_FEED_MAX, "I18: too much beside"
+    for link in node.gossip._peers.values():
+        assert len(link.knows) <= KNOWN_PER_PEER_MAX, "I18: too many remembered of one peer"
+        assert not link.listed, "I18: a listing is kept for ever"
 
 
 def converged(nodes: list[Node]) -> None:

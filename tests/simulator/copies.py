@@ -43,7 +43,7 @@ def plan(world: "World", authors: Sequence[Node]) -> None:
     if "rollback" in world.faults:
         world.at(world.random.uniform(1, 8), lambda: _photograph(world, authors[0]))
     if "wiped store" in world.faults:
-        world.at(world.random.uniform(4, 15), lambda: _wipe(world, authors[1]))
+        world.at(world.random.uniform(4, 15), lambda: wipe(world, authors[1]))
     if "clock step" in world.faults:
         for author in authors[2:4]:
             step_ms = world.random.choice(STEPS_MS)
@@ -126,9 +126,10 @@ def _is_known(world: "World", node: Node) -> bool:
 # ---- Lost stores, and the clock
 
 
-def _wipe(world: "World", node: Node) -> None:
+def wipe(world: "World", node: Node) -> None:
+    """It loses its stores, once others have what it published, and joins again."""
     if not node.is_up or not _is_held(world, node):
-        world.at(world.now + AGAIN_S, lambda: _wipe(world, node))
+        world.at(world.now + AGAIN_S, lambda: wipe(world, node))
         return
     world.counts["fault: wiped store"] += 1
     world.turn_off(node)

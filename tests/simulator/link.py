@@ -15,6 +15,7 @@ class Link:
     pair: tuple[MemberId, MemberId]
     is_up: bool = False
     epoch: int = 0
+    mute: MemberId | None = None  # what this one of the two sends is lost, whatever it is
     last_at: dict[tuple[MemberId, Stream], float] = field(default_factory=dict)
     hello_at: dict[tuple[MemberId, Stream], float] = field(default_factory=dict)
 

@@ -15,6 +15,8 @@ from tests.simulator.checks import Checks
 from tests.simulator.link import Link, Packed, pack
 from tests.simulator.node import Node
 
+NOTICED_S = 40.0  # a ping and its time: then a link on which nothing comes back is taken for dead
+
 
 class Network(ABC):
     """What is between the nodes of a world."""
@@ -32,6 +34,7 @@ class Network(ABC):
         self.checks = Checks()
         self.frames = 0
         self.is_healed = False
+        self.may_blame = False  # somebody sends what no honest peer does
         self.links: dict[tuple[MemberId, MemberId], Link] = {}
         self.between: dict[tuple[MemberId, MemberId], Link] = {}  # the same, from either side
         self.packed = pack(peer_pb2.Frame())
@@ -85,6 +88,8 @@ class Network(ABC):
         for node, peer in ((one, other), (other, one)):
             dialled = node == one  # of two that can dial each other the smaller id does
             self.do(self.nodes[node], lambda n=node, p=peer, d=dialled: self.nodes[n].link_up(self.now, p, dialled=d))  # type: ignore[misc]
+        if link.mute:
+            self._notice(link)
 
     def _hang_up(self, pair: tuple[MemberId, MemberId], until: float | None = None) -> None:
         link, (one, other) = self.links[pair], pair
@@ -96,7 +101,18 @@ class Network(ABC):
                     self.do(self.nodes[node], lambda node=node, peer=peer: self.nodes[node].link_down(self.now, peer))  # type: ignore[misc]
             self.at(again, lambda: self._dial(pair))
 
+    def mute(self, sender: MemberId, receiver: MemberId) -> None:
+        """From now on one hears the other, and not the other way round (F5); each call ends when that is noticed."""
+        link = self.between[sender, receiver]
+        link.mute = sender
+        self._notice(link)
+
+    def _notice(self, link: Link) -> None:
+        epoch = link.epoch
+        self.at(self.now + NOTICED_S, lambda: self._hang_up(link.pair) if link.epoch == epoch else None)
+
     def _cut(self, one: MemberId, other: MemberId, reason: str) -> None:
+        assert self.may_blame, f"I16: hung up on an honest peer: {reason}"
         self.counts[f"hang-up: {reason.split(':', maxsplit=1)[0]}"] += 1
         pair = self.between[one, other].pair
         self.at(self.now, lambda: self._hang_up(pair))
@@ -107,6 +123,9 @@ class Network(ABC):
         erasing.unserved(self.nodes[sender], frame, body)
         link = self.between[sender, receiver]
         if not link.is_up:
+            return
+        if link.mute == sender:
+            self.counts["fault: one way"] += 1
             return
         self.frames += 1
         if self.packed.frame is not frame:  # one frame often goes to several peers

@@ -25,7 +25,19 @@ CONVERGE_S = 240.0  # after the healing; sixteen rounds of anti-entropy
 DEGREE = 4
 THIEF_ALONE = 7  # of every twenty worlds, this one
 FAULTS = (
-    *("loss", "delay", "reorder", "repeat", "partition", "crash", "late joiner", "restart", "churn", "flood"),
+    *(
+        "loss",
+        "delay",
+        "reorder",
+        "repeat",
+        "partition",
+        "one way",
+        "crash",
+        "late joiner",
+        "restart",
+        "churn",
+        "flood",
+    ),
     thief.FAULT,
     *copies.FAULTS,
 )
@@ -82,6 +94,8 @@ class World(Network):
     def __init__(self, seed: int, count: int = 25) -> None:
         super().__init__(seed)
         self.federation = members.federation(count, floods.DOCUMENT)
+        authorities = self.federation.members[: amendments.AUTHORITIES]
+        self.checks.declaring = frozenset(one.feed_id(self.federation.charter.federation_id) for one in authorities)
         self.published: list[bytes] = []
         self.authors: list[Node] = []
         self.over: list[Node] = []  # whose journal was set back
@@ -205,11 +219,13 @@ class World(Network):
             self._plan_churn([author.id for author in authors])
         if "partition" in self.faults:
             self.at(self.random.uniform(1, 8), self._partition)
+        if "one way" in self.faults:
+            self.at(self.random.uniform(1, 8), self._mute)
         if "flood" in self.faults:
             floods.plan(self)
         everyone = list(self.nodes.values())
         if thief.FAULT in self.faults:
-            self.thief = Thief(self, self._victim(everyone[:-1]))
+            self.thief, self.may_blame = Thief(self, self._victim(everyone[:-1])), True
         if "crash" in self.faults:
             for _ in range(4):
                 node = self.random.choice([*authors, *everyone])
@@ -309,8 +325,18 @@ class World(Network):
         for pair in cut:
             self._hang_up(pair, until)
 
+    def _mute(self) -> None:
+        """Some links lose all that one side sends, for good: what it says comes another way, which the ring leaves."""
+        ids = list(self.nodes)
+        ring = {frozenset(pair) for pair in zip(ids, [*ids[1:], ids[0]], strict=True)}
+        free, others = set(ids), [pair for pair in sorted(self.links) if frozenset(pair) not in ring]
+        for pair in self.random.sample(others, len(others)):
+            if free.issuperset(pair):  # one for each node, so that most of its peers hear it and are heard
+                free -= set(pair)
+                self.mute(*self.random.sample(pair, 2))
+
     def _heal(self) -> None:
-        """Faults stop here; what is in flight still arrives as it was sent."""
+        """Faults stop here, but for links that lose one way; what is in flight still arrives as it was sent."""
         self.is_healed = True
         for node in self.nodes.values():
             node.disk.power.commits_left = -1
@@ -387,6 +413,7 @@ class World(Network):
             churn.agreed(self.churn, nodes)
         for node in nodes:
             checks.boxed(node)
+            checks.bounded(node)
         for node in self.random.sample(nodes, 2):
             checks.rebuilt(node)
             checks.unreadable(node, self.published)

@@ -1,0 +1,25 @@
+"""What several of the tests over real daemons begin with."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.acts import pair
+from tests.federation import WORDS, Node
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Sequence[Node]]:
+    """Two members that have approved each other and hold the same."""
+    with pair(tmp_path) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    """A file with the passphrase of every root key and spare."""
+    path = tmp_path / "words"
+    path.write_text(f"{WORDS}\n")
+    path.chmod(0o600)
+    return path
