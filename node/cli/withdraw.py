@@ -23,6 +23,7 @@ GROUNDS = {
     Ground.ORDER: "an order",
     Ground.CLAIM: "a claim",
     Ground.EVIDENCE: "evidence",
+    Ground.SUPERVISION: "a supervisory authority",
 }
 
 

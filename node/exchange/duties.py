@@ -5,7 +5,7 @@ in one transaction with the entry itself. So a receipt is said once, whatever di
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import groupby
@@ -13,13 +13,14 @@ from itertools import groupby
 from node.exchange import standing
 from node.exchange.consult import View
 from node.exchange.publish import Draft
+from node.feed import entry
 from node.feed.header import NORMAL
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.policy import cooling, receipts
 from node.policy.receipts import Ground
-from node.store import duties, index, restrictions
+from node.store import duties, index, ledger, restrictions
 from node.store.duties import Duty, Target
 from node.store.stores import Stores
 from node.v1 import header_pb2
@@ -47,6 +48,19 @@ class Say(IntEnum):
     RESTRICTED = 1
     ERASED = 2
     HELD_NOTHING = 3
+    KEPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is under legal hold of a record: its places, as bits, -1 for all; and what is said of that."""
+
+    positions: int
+    ground: Ground
+    until_ms: int
+
+
+Holds = Mapping[HeaderHash, Kept]
 
 
 class Answering:
@@ -57,12 +71,13 @@ class Answering:
         self._last_ms: dict[FeedId, int] = {}
         self._said_ms: deque[int] = deque()
 
-    def look(self, stores: Stores, seen: View) -> Owed:
+    def look(self, stores: Stores, seen: View, holds: Holds) -> Owed:
         """What is owed now. Reads only."""
         owed = duties.every(stores.ledger, LOOKED_AT_MAX)
         if not owed or self._own not in seen.roster.seats:
             return Owed()
-        found = _weighed(stores, owed, seen)
+        kept = _kept(stores, owed, seen, holds) if holds else {}
+        found = _weighed(stores, owed, seen, kept)
         erased = tuple(one.hash for one, what in found if what is Say.ERASED and not one.erased_ms)
         found = [(replace(one, erased_ms=one.erased_ms or seen.now_ms), what) for one, what in found]
         drafts, feeds, next_ms = list[Draft](), list[FeedId](), [NEVER_MS]
@@ -71,7 +86,7 @@ class Answering:
             rows = list(of_feed)
             due_ms = self._due_ms(feed_id, [one for one in rows if one[1] is not Say.NOTHING])
             if due_ms <= seen.now_ms and len(drafts) < room:
-                drafts += _receipts(rows)[: room - len(drafts)]
+                drafts += _receipts(rows, kept)[: room - len(drafts)]
                 feeds.append(feed_id)
             next_ms.append(max(due_ms, seen.now_ms + AGAIN_MS))
         return Owed(tuple(drafts), tuple(feeds), erased, min(next_ms))
@@ -95,7 +110,27 @@ class Answering:
         return receipts.due_ms(list(since_ms.values()), pressing, last_ms, self._own)
 
 
-def _weighed(stores: Stores, owed: Sequence[Duty], seen: View) -> list[tuple[Duty, Say]]:
+def _kept(stores: Stores, owed: Sequence[Duty], seen: View, holds: Holds) -> dict[HeaderHash, Kept]:
+    """Of which of these withdrawals something is under legal hold here."""
+    of_objects: dict[bytes, Kept] = {}
+    for hash_, one in sorted(holds.items(), key=lambda held: held[1].until_ms):  # the longest is said
+        row = ledger.entry(stores.ledger, hash_)
+        if row is not None:
+            of_objects[entry.decode(row.body, row.signature, seen.trust.federation_id).header.object_id] = one
+    found = {}
+    for duty in owed:
+        kept, positions = holds.get(HeaderHash(duty.target)), int.from_bytes(duty.positions, "little")
+        if kept is not None and positions and not positions & kept.positions:
+            kept = None
+        kept = kept or of_objects.get(duty.target)
+        if kept is not None:
+            found[duty.hash] = kept
+    return found
+
+
+def _weighed(
+    stores: Stores, owed: Sequence[Duty], seen: View, kept: Mapping[HeaderHash, Kept]
+) -> list[tuple[Duty, Say]]:
     """What there is to say of each that restricts here by now."""
     shown = restrictions.hashes(stores.index)
     targets = duties.targets(stores.ledger, LOOKED_AT_MAX)
@@ -105,6 +140,9 @@ def _weighed(stores: Stores, owed: Sequence[Duty], seen: View) -> list[tuple[Dut
         if one.hash not in shown or stands is Standing.SUPERSEDED:
             continue
         target = targets.get(one.hash)
+        if one.hash in kept:
+            found.append((one, Say.NOTHING if one.said else Say.KEPT))
+            continue
         what = _of_entry(one, target, seen) if target else _of_object(stores, one, seen)
         if what is Say.ERASED and stands is Standing.CONTESTED:
             what = Say.NOTHING if one.said else Say.RESTRICTED
@@ -142,22 +180,23 @@ def _say(one: Duty, *, is_left: bool, is_gone: bool) -> Say:
     return Say.ERASED if is_gone or one.said else Say.HELD_NOTHING
 
 
-def _receipts(rows: Sequence[tuple[Duty, Say]]) -> list[Draft]:
+def _receipts(rows: Sequence[tuple[Duty, Say]], kept: Mapping[HeaderHash, Kept]) -> list[Draft]:
     """As few as say it: one for each stretch of withdrawals of a feed of which there is the same to say."""
     made = []
-    for what, stretch in groupby(rows, key=lambda one: one[1]):
+    for (what, held), stretch in groupby(rows, key=lambda one: (one[1], kept.get(one[0].hash))):
         if what is not Say.NOTHING:
-            made.append(_receipt([one for one, _ in stretch], what))
+            made.append(_receipt([one for one, _ in stretch], what, held if what is Say.KEPT else None))
     return made
 
 
-def _receipt(answered: Sequence[Duty], what: Say) -> Draft:
-    last = answered[-1]
+def _receipt(answered: Sequence[Duty], what: Say, held: Kept | None) -> Draft:
+    last, nothing = answered[-1], Ground.HELD_NOTHING if what is Say.HELD_NOTHING else Ground.NONE
     statement = header_pb2.Receipt(
         entry=last.hash,
         restricted_ms=max(one.came_ms for one in answered),
         erased_ms=max(one.erased_ms for one in answered) if what is Say.ERASED else 0,
-        ground=Ground.HELD_NOTHING if what is Say.HELD_NOTHING else Ground.NONE,
+        ground=held.ground if held else nothing,
+        until_ms=held.until_ms if held else 0,
         first_seq=answered[0].seq if len(answered) > 1 else 0,
     )
     return Draft(Kind.RECEIPT, NORMAL, statement=statement.SerializeToString(deterministic=True))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from node.content import hashes, items
 from node.errors import ConfigError, Malformed, Refused
 from node.exchange import erase, records, verification
+from node.exchange.duties import Kept
 from node.exchange.records import Opened
 from node.exchange.references import Address
 from node.exchange.trust import Trust
@@ -18,7 +19,8 @@ from node.feed import entry, payload
 from node.feed.box import Randomness, Wrapping
 from node.feed.header import Header
 from node.feed.keys import HeaderHash, MemberId
-from node.store import ledger, payloads, remainders
+from node.policy import receipts
+from node.store import ledger, payloads, remainders, vault
 from node.store.erasures import Erasure, Reason
 from node.store.ledger import Row
 from node.store.payloads import State
@@ -28,6 +30,14 @@ from node.v1 import record_pb2
 
 WRAP_BYTES = 32 + 2 * payload.KEY_BYTES + 16  # encapsulated key, a fresh key and the author's, tag
 NO_KEY = bytes(payload.KEY_BYTES)  # of what is not all that the author sealed
+SAID = {  # of a hold, to whoever took back what it is about
+    vault.Ground.COURT_ORDER: receipts.Ground.ORDER,
+    vault.Ground.INVESTIGATION: receipts.Ground.EVIDENCE,
+    vault.Ground.PRESERVATION: receipts.Ground.KEPT_BY_LAW,
+    vault.Ground.LEGAL_CLAIM: receipts.Ground.CLAIM,
+    vault.Ground.SUPERVISION: receipts.Ground.SUPERVISION,
+    vault.Ground.LEGAL_MINIMUM: receipts.Ground.KEPT_BY_LAW,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,17 @@ def remaining(stores: Stores, covered: Iterable[Covered], now_ms: int) -> list[E
         if bits or not one.positions:
             positions = bits.to_bytes(-(-bits.bit_length() // 8), "little")
             found.append(Erasure(one.entry, now_ms, Reason.HOLD, positions))
+    return found
+
+
+def kept(holds: Iterable[Hold]) -> dict[HeaderHash, Kept]:
+    """What goes on being held, and what is said of it: of two holds on one record the longer."""
+    found: dict[HeaderHash, Kept] = {}
+    for one in sorted(holds, key=lambda hold: hold.end_ms):
+        for covered in one.covers if not one.is_over else ():
+            before = found.get(covered.entry)
+            positions = (covered.positions or -1) | (before.positions if before else 0)
+            found[covered.entry] = Kept(positions, SAID[one.ground], one.end_ms)
     return found
 
 

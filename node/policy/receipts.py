@@ -27,6 +27,7 @@ class Ground(IntEnum):
     ORDER = 3
     CLAIM = 4
     EVIDENCE = 5
+    SUPERVISION = 6
 
 
 HOLDS = range(2, 16)

@@ -6,9 +6,11 @@ from contextlib import suppress
 import structlog
 
 from node.errors import Refused, Unavailable
+from node.exchange import hold
 from node.exchange.duties import Answering
 from node.feed.header import BULK, NORMAL
 from node.policy import receipts
+from node.runtime.holding import Holding
 from node.runtime.saying import Saying
 
 PAUSE_S = 1.0  # between two looks, whatever comes
@@ -21,8 +23,8 @@ _log = structlog.get_logger()
 class Duties:
     """The one that answers. Nothing is answered before it is shown here."""
 
-    def __init__(self, saying: Saying) -> None:
-        self._saying = saying
+    def __init__(self, saying: Saying, holding: Holding) -> None:
+        self._saying, self._holding = saying, holding
         self._answering = Answering(saying.writer.reader.member_id)
         self._tidied_s = float("-inf")
 
@@ -45,7 +47,8 @@ class Duties:
         """Say what is owed now; when to look again. Raises Refused where nothing may be signed."""
         saying, seen = self._saying, self._saying.view()
         await self._tidy(seen.now_ms)
-        owed = await saying.reading.run(lambda stores: self._answering.look(stores, seen))
+        holds = hold.kept(self._holding.holds)
+        owed = await saying.reading.run(lambda stores: self._answering.look(stores, seen, holds))
         if owed.erased:
             await saying.writer.run(lambda exchange: exchange.carry_out(owed.erased, seen.now_ms), BULK)
         if owed.drafts:

@@ -9,7 +9,7 @@ import pytest
 
 from node.exchange import consult, drafts, due, erase, restricting, withdrawals
 from node.exchange import trust as trusts
-from node.exchange.duties import Answering, Owed
+from node.exchange.duties import Answering, Holds, Kept, Owed
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed import header as headers
@@ -30,10 +30,13 @@ from tests.simulator.members import BASE_MS, Federation, SeededWrapping
 
 MISTAKE, AT_RISK = 1, 6
 SOON_MS = BASE_MS + receipts.DELAY_MS + receipts.SPREAD_MS  # by then every member has answered
+NOTHING_HELD: Holds = {}
 Letter = header_pb2.SignedEntry
 
 
-def answer(node: Exchange, answering: Answering, now_ms: int) -> tuple[list[Receipt], Owed]:
+def answer(
+    node: Exchange, answering: Answering, now_ms: int, holds: Holds = NOTHING_HELD
+) -> tuple[list[Receipt], Owed]:
     """One turn: what is due is erased, then what is owed is said."""
     while node.project():
         pass
@@ -43,7 +46,7 @@ def answer(node: Exchange, answering: Answering, now_ms: int) -> tuple[list[Rece
         node.begin_erasing(found.erasures)
         erase.apply(node.stores, node.erasures, node.keep, node.reader, node.author.randomness)
     node.carry_out(found.carried_out, now_ms)
-    owed = answering.look(node.stores, seen)
+    owed = answering.look(node.stores, seen, holds)
     node.carry_out(owed.erased, now_ms)
     if owed.drafts:
         node.publish(owed.drafts, now_ms)
@@ -283,6 +286,38 @@ def test_a_hold_shows_its_ground_and_until_when(node: Exchange, author: Exchange
     found = status(author, BASE_MS, LIST.hex())
     (kept,) = [one for one in found.answers if one.state == "kept"]
     assert (kept.ground, kept.until_ms, found.withdrawal.kept) == (Ground.KEPT_BY_LAW, BASE_MS + HOUR_MS, 1)
+
+
+def test_what_is_under_hold_here_is_answered_with_its_ground_and_as_gone_when_the_hold_is_over(
+    node: Exchange, author: Exchange, answering: Answering
+) -> None:
+    (letter,) = said(author, items_of(range(10)))
+    about = hash_of(node, letter)
+    one, other = (said(author, drafts.withdrawal(about, bits, MISTAKE))[0] for bits in (0b1, 0b10))
+    take(node, [letter, one, other])
+    until_ms = BASE_MS + 3 * DAY_MS
+    holds = {about: Kept(0b1, Ground.ORDER, until_ms)}
+    held, free = (hash_of(node, each) for each in (one, other))
+    assert answer(node, answering, SOON_MS, holds)[0] == [
+        Receipt(held, restricted_ms=BASE_MS, ground=Ground.ORDER, until_ms=until_ms),
+        Receipt(free, restricted_ms=BASE_MS),
+    ]
+    assert answer(node, answering, BASE_MS + DAY_MS, holds)[0] == [], "a fifth of what there was, so a day later"
+    assert [found.entry for found in answer(node, answering, BASE_MS + 2 * DAY_MS, holds)[0]] == [free]
+    assert answer(node, answering, until_ms, holds)[0] == []
+    (gone,) = answer(node, answering, until_ms)[0]
+    assert (gone.entry, gone.erased_ms > 0) == (held, True)
+
+
+def test_a_list_that_was_taken_back_is_answered_with_the_hold_on_a_record_of_it(
+    node: Exchange, author: Exchange, answering: Answering
+) -> None:
+    (letter,) = said(author, items_of(range(10)))
+    (taken,) = said(author, drafts.object_withdrawal(LIST, MISTAKE))
+    take(node, [letter, taken])
+    holds = {hash_of(node, letter): Kept(-1, Ground.EVIDENCE, BASE_MS + DAY_MS)}
+    (found,) = answer(node, answering, SOON_MS, holds)[0]
+    assert (found.ground, found.until_ms) == (Ground.EVIDENCE, BASE_MS + DAY_MS)
 
 
 def test_who_has_no_seat_any_more_is_shown_and_not_waited_for(
