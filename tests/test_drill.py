@@ -178,7 +178,7 @@ async def lose_the_disk(drill: Drill, node: Node, files: Path) -> None:
     assert not node.json("backup", files / "backup.tar")["only_here"]
     publish(node, "gone", GONE, files)
     publish(node, "late", OF_B, files)
-    node.cli("list", "withdraw", "gone", "--reason", "court-order", "--yes")
+    node.cli("withdraw", "gone", "--reason", "court-order", "--yes")
     node.wait_for("erasure journal copied")
     await drill.declare(node, "after the backup")
     await drill.agree()
@@ -237,7 +237,7 @@ async def remove(drill: Drill, target: Node, *, by: Sequence[Node]) -> None:
     before = len(kinds(target))
     await drill.declare(by[0], "without the removed one")
     await drill.agree()
-    target.cli("list", "withdraw", "seen", "--yes")
+    target.cli("withdraw", "seen", "--reason", "outdated", "--yes")
     for node in drill.members:
         node.until(lambda found: bool(found["withdrawn"]), "list", "show", "bolt-social/seen")
     assert len(kinds(target)) == before + 1  # its own withdrawal

@@ -39,7 +39,7 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     assert {one["list"] for one in made["only_here"]} <= {"ministry-a/first", "ministry-a/gone"}
     await publish(node, "second", SECOND)
     has(peer, FIRST, SECOND, THIRD[:9])
-    node.cli("list", "withdraw", "gone", "--reason", "court-order", "--yes")
+    node.cli("withdraw", "gone", "--reason", "court-order", "--yes")
     node.wait_for("erasure journal copied")
     ((old, _),) = feeds(node)
     node.kill()

@@ -180,7 +180,7 @@ class Examination:
             reason = self._peering.ended.get(one.member_id, waiting)
             yield finding.warning("peers", f"{named}: {reason}", f"`tocsin peer check {self._slug(one.member_id)}`")
         elif one.member_id not in self._peering.in_step and not self._has_left():
-            late, _ = self._peering.late(one.member_id)
+            late, _ = self._peering.lag.late(self._clock.monotonic_s(), one.member_id)
             behind = self._peering.behind(one.member_id)
             lag = f"{behind:,} entries behind it" if behind else "it lacks something that is here"
             step = (

@@ -34,7 +34,7 @@ class Portraits:
         connected, heard = peer in peering.connected, peering.heard.get(peer)
         now = self._writer.trust.roster(self._clock.now_ms())
         seat = now.seats.get(peer) or now.former.get(peer)
-        late_feeds, late_since_s = peering.late(peer)
+        late_feeds, late_since_s = peering.lag.late(self._clock.monotonic_s(), peer)
         backlogs = [peering.backlog(peer, stream) for stream in Stream]
         view = admin_pb2.PeerView(
             member_id=peer,

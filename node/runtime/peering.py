@@ -48,7 +48,7 @@ class Peering:
         self.links = News()
         self.heard: dict[MemberId, Heard] = {}
         self.ended: dict[MemberId, str] = {}  # why there is no link, in words
-        self.told = gossip.told
+        self.told, self.lag = gossip.told, gossip.lag
         self.needed_sync = 0  # times that a peer read too slowly
         self.last_end: dict[MemberId, str] = {}  # why the link before ended, in words
         self.since_ms: dict[MemberId, int] = {}  # when the peer was connected last
@@ -100,10 +100,6 @@ class Peering:
     def behind(self, peer: MemberId) -> int:
         """How many entries the peer, when last compared, held that are not here."""
         return self._gossip.behind(peer)
-
-    def late(self, peer: MemberId) -> tuple[int, float]:
-        """In how many feeds the peer has been behind us for long, and since when by the clock that runs on."""
-        return self._gossip.lag.late(self._clock.monotonic_s(), peer)
 
     async def held_elsewhere(self, feeds: Iterable[FeedId], but: MemberId) -> dict[FeedId, int]:
         """How far the connected peers but one, asked just now, hold feeds that are here."""
