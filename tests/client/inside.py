@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from node import daemon
 from node.client import Client
 from node.custody import charters, files, folder, joining, tools
-from node.daemon import Daemon, RealClock
+from node.daemon import Daemon, RealClock, listening
 from node.feed.pae import FederationId
 from node.rpc.tools import ToolsServicer
 from node.v1 import record_pb2, tools_pb2
@@ -52,7 +51,7 @@ async def inside(
 ) -> AsyncIterator[Inside]:
     """One member's node, with this service for its tools."""
     (made,) = make(tmp_path, 1)
-    monkeypatch.setattr(daemon, "ToolsServicer", servicer)
+    monkeypatch.setattr(listening, "ToolsServicer", servicer)
     keys, charter = folder.read_keys(made.config.data_folder), joining.read_charter(made.config)
     cards = charters.read(made.config.data_folder / folder.CHARTER)[2]
     exchange = joining.open_exchange(made.config, keys, charter)

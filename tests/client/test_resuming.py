@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from node import daemon
 from node.client import CaughtUp, Client, Interrupted, Received
+from node.daemon import life
 from node.errors import ConfigError, Refused, Unavailable
 from node.feed.kinds import Kind
 from tests.client.inside import GREEN, Inside, crisis, draft, federation_id, inside, issue, on_socket
@@ -75,7 +75,7 @@ async def test_a_subscription_goes_on_when_the_node_was_killed_and_nothing_comes
 async def test_a_subscription_goes_on_over_the_nodes_own_renewal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemon, "RENEW_AT", 0)  # at once, and every second from then on
+    monkeypatch.setattr(life, "RENEW_AT", 0)  # at once, and every second from then on
     async with inside(tmp_path, monkeypatch) as made, made.on_socket() as owner:
         first = made.daemon.leaf.certificate_pem
         bundle = issue(made.node, tmp_path / "tool.pem", "read")
@@ -107,7 +107,7 @@ async def until_another_is_served(made: Inside, first: bytes) -> None:
 async def test_a_subscription_goes_on_under_the_bundle_that_took_the_place_of_the_one_that_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemon, "SWEEP_EVERY_S", 0.01)
+    monkeypatch.setattr(life, "SWEEP_EVERY_S", 0.01)
     async with inside(tmp_path, monkeypatch) as made, made.on_socket() as owner:
         bundle = issue(made.node, tmp_path / "tool.pem", "read", life=timedelta(hours=1))
         async with Client.with_bundle(made.node.config.tools_listen, bundle, made.federation_id) as client:
@@ -125,7 +125,7 @@ async def test_a_subscription_goes_on_under_the_bundle_that_took_the_place_of_th
 async def test_a_subscription_whose_certificate_ended_says_so_where_no_other_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemon, "SWEEP_EVERY_S", 0.01)
+    monkeypatch.setattr(life, "SWEEP_EVERY_S", 0.01)
     async with inside(tmp_path, monkeypatch) as made:
         bundle = issue(made.node, tmp_path / "tool.pem", "read", life=timedelta(hours=1))
         async with Client.with_bundle(made.node.config.tools_listen, bundle, made.federation_id) as client:
