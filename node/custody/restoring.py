@@ -35,9 +35,10 @@ from node.custody.folder import NodeKeys
 from node.custody.issuer import Issuer
 from node.custody.spares import Spare
 from node.errors import ConfigError, Refused
+from node.exchange import restored as exchange_restored
 from node.exchange.restored import Journal
 from node.feed.keys import MemberId
-from node.store import migrations, schema, segments, stores
+from node.store import erasures, migrations, schema, segments, stores
 
 _DATA_FOLDER = re.compile(r"(?m)^data_folder\s*=.*$")
 
@@ -127,12 +128,15 @@ def _check(config: Config, manifest: Manifest) -> None:
 
 def _mind_journal(config: Config, now: datetime, journal: Path | None, *, lost: bool) -> None:
     """What was erased since the backup was made must not come back from anybody."""
+    federation_id = joining.read_charter(config).federation_id
+    known = len(erasures.read(config.data_folder / erasures.FILE, federation_id)[0])
     if journal:
-        journals.replace(config.data_folder, journal, joining.read_charter(config).federation_id)
+        journals.replace(config.data_folder, journal, federation_id, known)
         return
     opened = stores.open_folder(config.data_folder)
     try:
-        journals.mark(opened, Journal.LOST if lost else Journal.PENDING, int(now.timestamp() * 1000))
+        answer = Journal.LOST if lost else Journal.PENDING
+        journals.mark(opened, exchange_restored.Restored(answer, int(now.timestamp() * 1000), known))
     finally:
         opened.close()
 

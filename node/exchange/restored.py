@@ -41,6 +41,7 @@ class Restored:
 
     journal: Journal = Journal.WHOLE
     at_ms: int = 0
+    journal_size: int = 0  # lines that the backup had of it
 
     def covers(self, header: Header) -> bool:
         """Whether a payload may have been erased here before, and nobody can say."""
@@ -51,12 +52,13 @@ class Restored:
 def load(stores: Stores) -> Restored:
     """As it was last noted."""
     value = ledger.read_meta(stores.ledger, _META)
-    return Restored(Journal(value[0]), int.from_bytes(value[1:])) if value else Restored()
+    return Restored(Journal(value[0]), int.from_bytes(value[1:9]), int.from_bytes(value[9:])) if value else Restored()
 
 
 def note(stores: Stores, restored: Restored) -> None:
     """Keep it; the caller commits."""
-    ledger.write_meta(stores.ledger, _META, bytes((restored.journal,)) + restored.at_ms.to_bytes(8))
+    value = bytes((restored.journal,)) + restored.at_ms.to_bytes(8) + restored.journal_size.to_bytes(8)
+    ledger.write_meta(stores.ledger, _META, value)
 
 
 def begin(stores: Stores, erasures: Erasures, restored: Restored, trust: Trust, now_ms: int) -> Restored:

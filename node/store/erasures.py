@@ -65,11 +65,9 @@ class FileErasures:
 
     def append(self, rows: Sequence[Erasure]) -> None:
         """Make durable that these are erased from now on."""
-        head, data = self.head, bytearray()
-        for one in rows:
-            line, head = _line(one, head, self._federation_id)
-            data += line
-        self._file.append(bytes(data))
+        data = encode(rows, self.head, self._federation_id)
+        head = data[-_HASH_BYTES:] or self.head
+        self._file.append(data)
         self.head, self.size, self.end = head, self.size + len(rows), self.end + len(data)
         self._remember(rows)
 
@@ -95,6 +93,15 @@ class FileErasures:
             elif one.entry not in self._whole:
                 bits = int.from_bytes(one.positions, "little")
                 self._parts[one.entry] = self._parts.get(one.entry, 0) | bits
+
+
+def encode(rows: Sequence[Erasure], head: bytes, federation_id: FederationId) -> bytes:
+    """Lines that go on from this hash; each ends with its own."""
+    data = bytearray()
+    for one in rows:
+        line, head = _line(one, head, federation_id)
+        data += line
+    return bytes(data)
 
 
 def mirror(path: Path, copy: Path, end: int) -> int:

@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from node.custody import backups, ceremonies, folder, renewal, restoring
+from node.custody import backups, ceremonies, folder, journals, renewal, restoring
 from node.custody.backups import Manifest
 from node.errors import ConfigError, Refused
 from node.exchange import drafts
+from node.exchange.restored import Restored
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.store import ledger, payloads, peers
@@ -229,3 +230,31 @@ def test_spares_are_of_the_issuer_that_peers_know(alone: Founder) -> None:
     assert made.issuer.der == folder.read_keys(alone.data).issuer.der
     with pytest.raises(Refused, match="1 to 8"):
         ceremonies.make_spares(alone.config, 9)
+
+
+def test_a_copy_takes_the_journals_place_and_what_was_erased_since_the_restore_stays_behind_it(
+    alone: Founder, tmp_path: Path
+) -> None:
+    (spare,) = certified_spares(alone)
+    copy, names = tmp_path / "copy", [HeaderHash(bytes([number]) * 32) for number in range(4)]
+    rows = [Erasure(name, LATER_MS, Reason.REQUEST) for name in names]
+    with opened(alone) as exchange:
+        exchange.erasures.append(rows[:1])
+    backups.write(alone.config, tmp_path / "backup.tar", LATER_MS)
+    with opened(alone) as exchange:
+        exchange.erasures.append(rows[1:3])
+    copy.write_bytes((alone.data / "erasures").read_bytes())
+    restoring.restore(tmp_path / "backup.tar", tmp_path / "new", NOW, spare=spare)
+    new = Founder(tmp_path / "new", alone.made)
+    with opened(new) as exchange:
+        exchange.erasures.append(rows[3:])  # it heard of this one before anybody brought the copy
+    other = tmp_path / "other"
+    other.write_bytes(copy.read_bytes()[:10])
+    with pytest.raises(Refused, match="ends before the backup"):
+        journals.adopt(new.config, other)
+    assert journals.adopt(new.config, copy) == 2
+    with opened(new) as exchange:
+        assert sorted(exchange.erasures.whole) == names
+        assert exchange.restored == Restored()
+    with pytest.raises(Refused, match="nothing waits"):
+        journals.declare_lost(new.config)
