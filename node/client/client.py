@@ -16,7 +16,6 @@ from node.client.items import Progress, requests
 from node.client.opening import BundleOpening, Opening, SocketOpening
 from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
-from node.exchange import witnesses
 from node.feed.keys import FeedId
 from node.feed.pae import FederationId
 from node.rpc import bundle
@@ -368,10 +367,10 @@ class Client:
         """A member's ANCHORs as the node received them; of our own, those by which peers witness its audit log."""
         return await self.audit.ListAnchors(audit_pb2.ListAnchorsRequest(member=member))
 
-    async def witnesses(self, anchors: Sequence[header_pb2.SignedEntry], feeds: Sequence[bytes]) -> "list[Witness]":
+    async def witnesses(self, letters: Sequence[header_pb2.SignedEntry], feeds: Sequence[bytes]) -> "list[Witness]":
         """What ANCHORs of these feeds say of an audit log; raises Refused for one that was not signed by them."""
         trust = await self._checking.governance()
-        return witnesses.seen(anchors, trust, frozenset(map(FeedId, feeds)))
+        return anchors.seen(letters, trust, frozenset(map(FeedId, feeds)))
 
     # ---- Checking
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from node.config import Config
 from node.custody import folder, looking, renewal
 from node.errors import ConfigError
-from node.exchange import audit, witnesses
+from node.exchange import anchors, audit, witnesses
 from node.exchange.audit import Act, Operation, Why, Witness
 from node.exchange.recording import AuditLog
 from node.feed.pae import FederationId
@@ -59,4 +59,4 @@ def witnessed(config: Config, letters: Sequence[SignedEntry] | None = None) -> l
     node_id, me = folder.read_node_id(config.data_folder), folder.read_member(config.data_folder)
     with looking.into(config) as (opened, trust):
         found = witnesses.of_member(opened, trust, me) if letters is None else letters
-        return witnesses.seen(found, trust, witnesses.feeds_of_node(trust, me, node_id))
+        return anchors.seen(found, trust, anchors.feeds_of_node(trust, me, node_id))

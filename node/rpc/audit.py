@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import grpc.aio
 
-from node.exchange import witnesses
+from node.exchange import anchors, witnesses
 from node.feed.keys import MemberId
 from node.rpc import membership, status
 from node.rpc.gate import Access
@@ -54,7 +54,7 @@ class AuditServicer(audit_pb2_grpc.AuditServicer):
             member_id=member_id,
             name=trust.name_of(MemberId(member_id)),
             anchors=found,
-            own_feeds=sorted(witnesses.feeds_of_node(trust, me, self._node_id)),
+            own_feeds=sorted(anchors.feeds_of_node(trust, me, self._node_id)),
         )
 
     @status.answers
