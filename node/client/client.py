@@ -16,6 +16,7 @@ from node.client.items import Progress, requests
 from node.client.opening import BundleOpening, Opening, SocketOpening
 from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
+from node.exchange import anchors
 from node.feed.keys import FeedId
 from node.feed.pae import FederationId
 from node.rpc import bundle
