@@ -215,6 +215,7 @@ class World(Network):
         for i in range(ENTRIES_MIN):
             self.at(self.random.uniform(0.1, SAYING_S), lambda i=i: self._say(authors[i % AUTHORS]))  # type: ignore[misc]
         self.amendments = amendments.plan(self, SAYING_S)
+        self.checks.is_amended = bool(self.amendments)
         if "churn" in self.faults:
             self._plan_churn([author.id for author in authors])
         if "partition" in self.faults:
