@@ -135,7 +135,7 @@ def test_the_guide_runs_from_top_to_bottom(machine: Machine) -> None:
     for kind, root, block in BLOCK.findall(GUIDE):
         if "tocsin charter create" in block:
             machine.edit()
-        if kind == "toml":
+        if kind == "toml" and block.strip().startswith("["):  # of node.toml; a policy has rules
             machine.configure(block)
         elif kind == "sh" and not root:
             shown += machine.run(block)

@@ -1,6 +1,7 @@
 """What an administrator does about peers, with the commands that do it, on real daemons."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def test_what_came_only_from_a_blocked_peer_is_set_aside_and_counts_again(tmp_pa
         asyncio.run(hears(node, "only from it"))
         node.until(lambda found: "only from it" in titles(found), "crisis", "list")
         said = node.cli("peer", "block", author.name, "--quarantine", "--yes").stdout
-        assert said == f"Blocked {author.name}; 2 streams ended; 1 entry set aside.\n"
+        # Its profile, too, where that had come by then.
+        assert re.fullmatch(f"Blocked {author.name}; 2 streams ended; (1 entry|2 entries) set aside.\n", said)
         assert node.json("crisis", "list") == []
         assert node.stop() == 0
         node.start()
@@ -97,7 +99,7 @@ def test_what_came_only_from_a_blocked_peer_is_set_aside_and_counts_again(tmp_pa
         assert node.json("peer", "show", author.name)["quarantined"]
         assert node.cli("index", "rebuild", check=False).returncode != 0  # it runs
         said = node.cli("peer", "release", author.name, "--yes").stdout
-        assert said == f"Released {author.name}; 1 entry no longer set aside.\n"
+        assert re.fullmatch(f"Released {author.name}; (1 entry|2 entries) no longer set aside.\n", said)
         node.until(lambda found: "only from it" in titles(found), "crisis", "list")
         node.cli("peer", "block", author.name, "--quarantine", "--yes")
         assert node.json("crisis", "list") == []
