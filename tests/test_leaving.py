@@ -61,6 +61,7 @@ async def test_a_member_that_leaves_takes_back_its_own_keeps_nothing_of_others_a
         leaver.kill()
         leaving.output.end()
     leaver.start()
+    leaver.until(lambda peers: any(one["connected"] for one in peers), "peer", "list")
     done = leaver.cli("leave", "--withdraw", "--yes", "--passphrase-file", words).stdout
     assert "Peers that know it: Ministry A." in done
     assert "Ministry B: not connected" in done
