@@ -4,8 +4,8 @@ from typing import Any, TypeAlias
 
 import grpc.aio
 
-from node.rpc import gate, status
-from node.rpc.gate import Access, ToolCaller
+from node.rpc import noting, status
+from node.rpc.gate import Access
 from node.runtime.holding import Asked, Holding
 from node.runtime.link import Clock
 from node.store.vault import Hold
@@ -28,7 +28,7 @@ class HoldsServicer(holds_pb2_grpc.HoldsServicer):
         """Hold what is named."""
         asked = Asked(
             items=list(request.items),
-            by=_by(),
+            by=noting.who(),
             authority=request.authority,
             reference=request.reference,
             ground=request.ground,
@@ -53,7 +53,7 @@ class HoldsServicer(holds_pb2_grpc.HoldsServicer):
     @status.answers
     async def ReleaseHold(self, request: holds_pb2.ReleaseHoldRequest, _: _Context) -> holds_pb2.ReleaseHoldResponse:  # noqa: N802
         """Destroy what is held."""
-        ended = await self._holding.release(self._holding.named(request.hold), _by(), request.reason)
+        ended = await self._holding.release(self._holding.named(request.hold), noting.who(), request.reason)
         return holds_pb2.ReleaseHoldResponse(hold=self._view(ended))
 
     def _view(self, one: Hold) -> holds_pb2.HoldView:
@@ -76,9 +76,3 @@ class HoldsServicer(holds_pb2_grpc.HoldsServicer):
             note=one.note,
             entries=[covered.entry for covered in one.covers],
         )
-
-
-def _by() -> str:
-    """Who decides: a person by the name of its certificate, or the administrator of this machine."""
-    caller = gate.caller()
-    return caller.name if isinstance(caller, ToolCaller) else "administrator"

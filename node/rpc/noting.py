@@ -14,7 +14,7 @@ from node.exchange.audit import Act, Why
 from node.exchange.tallies import Key
 from node.rpc import acts, gate, status, wrapping
 from node.rpc.acts import LOOK_UP, Row, When
-from node.rpc.gate import Caller, ToolCaller
+from node.rpc.gate import ToolCaller
 from node.rpc.wrapping import Handler
 
 WHY = "tocsin-why-bin"  # metadata: code, blank, words, in UTF-8
@@ -142,7 +142,7 @@ class _Call:
             raise _unreasoned(self._row)
 
     def _identify(self) -> None:
-        self._key = Key(self._row.operation, self._row.act, who(gate.caller()), to=self._row.to, why=self._why)
+        self._key = Key(self._row.operation, self._row.act, who(), to=self._row.to, why=self._why)
 
     async def _answered(self, answer: Any, *, with_counts: bool = True) -> None:
         row = self._row
@@ -170,8 +170,9 @@ class _Call:
             self._log.tally(self._key, counts, self._row.what(self._first, answer))
 
 
-def who(caller: Caller) -> str:
-    """Who acts, as lines have it: people by their own certificates."""
+def who() -> str:
+    """Who calls, as lines have it: people by their own certificates."""
+    caller = gate.caller()
     if isinstance(caller, ToolCaller):
         return f"{'person' if caller.is_person else 'tool'}/{caller.name}"
     return audit.ADMINISTRATOR

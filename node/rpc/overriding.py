@@ -3,7 +3,7 @@
 import structlog
 
 from node.errors import Refused
-from node.rpc import gate
+from node.rpc import gate, noting
 from node.rpc.gate import Administrator, ToolCaller
 
 SCOPES = frozenset({"protect", "declare"})  # of those who may
@@ -32,4 +32,4 @@ def allow_personal(reason: str, about: str) -> None:
             next_step=f"Ask the administrator, or whoever has scope {' or '.join(sorted(SCOPES))}.",
             field="allow_personal",
         )
-    _log.warning("personal data allowed", by=by.name if isinstance(by, ToolCaller) else "administrator", about=about)
+    _log.warning("personal data allowed", by=noting.who(), about=about)

@@ -20,7 +20,7 @@ from node.exchange.references import Address
 from node.feed.header import BULK
 from node.feed.pae import FederationId
 from node.policy.retention import Policy
-from node.rpc import gate, status
+from node.rpc import status
 from node.rpc.gate import Access
 from node.runtime.link import Clock
 from node.runtime.projecting import Projecting
@@ -40,19 +40,6 @@ JUSTIFICATION_CHARACTERS_MAX = 500
 _log = structlog.get_logger()
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """That a policy was put in force: what the audit log is told."""
-
-    policy: Policy
-    before: bytes  # the id of the one before
-    number: int  # that go now
-    code: str
-    justification: str
-    who: str
-    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +103,9 @@ class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
                 next_step="Look again with `tocsin policy preview`, and confirm that number.",
                 field="number",
             )
-        before, now_ms = self._writer.keep.policy.id, self._clock.now_ms()
-        await self._writer.run(partial(self._apply, policy=policy, now_ms=now_ms), BULK)
-        note(Applied(policy, before, number, request.code, request.justification, _who(), now_ms))
+        before = self._writer.keep.policy.id
+        await self._writer.run(partial(self._apply, policy=policy, now_ms=self._clock.now_ms()), BULK)
+        _log.info("policy applied", policy=policy.name, id=policy.id.hex(), before=before.hex(), go_now=number)
         self._writer.arrived()
         self._projecting.news.tell()
         return policy_pb2.ApplyPolicyResponse(policy=await self._in_force(), number=number)
@@ -149,25 +136,6 @@ class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
             part, place = await self._reading.run(look)
             found += part
         return found
-
-
-def note(applied: Applied) -> None:
-    """The one place that hears of a policy that was put in force, and by whom."""
-    _log.info(
-        "policy applied",
-        policy=applied.policy.name,
-        id=applied.policy.id.hex(),
-        before=applied.before.hex(),
-        go_now=applied.number,
-        code=applied.code,
-        justification=applied.justification,
-        who=applied.who,
-    )
-
-
-def _who() -> str:
-    caller = gate.caller()
-    return f"tool {caller.name}" if isinstance(caller, gate.ToolCaller) else "the administrator"
 
 
 def _now(found: Counter[tuple[str, str]]) -> int:

@@ -231,8 +231,7 @@ def _reader(name: str) -> str:
         raise Refused(
             f"a name of {len(name)} characters", next_step=f"Use at most {NAME_CHARACTERS_MAX}.", field="name"
         )
-    found = gate.caller()
-    return f"{noting.who(found)}/{name}"
+    return f"{noting.who()}/{name}"
 
 
 def _take_for_others(draft: tools_pb2.ListDraft, staged: Staged) -> None:
