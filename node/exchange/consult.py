@@ -59,16 +59,15 @@ def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[t
     """All crises, the newest first, or the one that is named; raises Refused where it names none."""
     halts = halting.every(stores, seen.trust)
     declared = _read_on(index.of_kinds(stores.index, [Kind.DECLARATION]), halts)
-    ends: dict[tuple[MemberId, ObjectId], list[int]] = {}
+    acts: dict[tuple[MemberId, ObjectId], list[Record]] = {}
     for act in _read_on(index.of_kinds(stores.index, [Kind.CRISIS_ACT]), halts):
-        if _is_end(act) and _stands(stores, act, seen):
-            ends.setdefault((act.member_id, act.object_id), []).append(act.created_ms)
+        acts.setdefault((act.member_id, act.object_id), []).append(act)
     first = {
         (one.member_id, one.object_id): one for one in reversed(declared) if exercises or named or not one.exercise
     }
     rising = index.object_ids(stores.index)
     found = [
-        crisis_view(stores, one, ends.get(key, []), rising, seen, halts.get(key, ())) for key, one in first.items()
+        _crisis_view(stores, one, acts.get(key, ()), rising, seen, halts.get(key, ())) for key, one in first.items()
     ]
     if named:
         found = _meant(named, "crisis", [(one, (one.reference, one.crisis.title)) for one in found])
@@ -82,24 +81,13 @@ def crisis(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId)
     declared = next((one for one in said if one.kind == Kind.DECLARATION), None)
     if declared is None:
         return None
-    acts = (one for one in said if one.kind == Kind.CRISIS_ACT and _is_end(one))
-    ended_ms = [one.created_ms for one in acts if _stands(stores, one, seen)]
     rising = index.neighbours(stores.index, object_id)
-    return crisis_view(stores, declared, ended_ms, rising, seen, halted)
+    return _crisis_view(stores, declared, said, rising, seen, halted)
 
 
 def _read_on(found: Sequence[Record], halts: Mapping[List, Sequence[Halt]]) -> list[Record]:
     """Without what is behind a halt of its object."""
     return [one for one in found if not halting.is_behind(halts.get((one.member_id, one.object_id), ()), one)]
-
-
-def _is_end(act: Record) -> bool:
-    return record_pb2.Record.FromString(act.content).crisis_act.WhichOneof("act") == "end"
-
-
-def _stands(stores: Stores, act: Record, seen: View) -> bool:
-    """An end that is contested ends nothing: who has a stolen key must not silence its owner."""
-    return standing.standing_of(stores, act, seen.trust) is Standing.STANDS
 
 
 def _is_withdrawn(stores: Stores, declared: Record, seen: View) -> bool:
@@ -108,22 +96,22 @@ def _is_withdrawn(stores: Stores, declared: Record, seen: View) -> bool:
     return any(standing.standing_of(stores, one, seen.trust) is Standing.STANDS for one in said)
 
 
-def crisis_view(
+def _crisis_view(
     stores: Stores,
     record: Record,
-    ended_ms: Sequence[int],
+    said: Sequence[Record],
     rising: Sequence[bytes],
     seen: View,
     halted: Sequence[Halt],
 ) -> tools_pb2.CrisisView:
-    """One crisis as it stands now; where it is not read on, as it was last understood."""
+    """One crisis as it stands now, by what its owner said; where it is not read on, as it was last understood."""
     crisis = record_pb2.Record.FromString(record.content).crisis
     obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.rules, _place(record))
     stands = standing.standing_of(stores, record, seen.trust)
     if stands is Standing.SUPERSEDED:
         obstacle = standing.SUPERSEDED
     declared = Declared(crisis.starts_ms, crisis.ends_ms, obstacle, _is_withdrawn(stores, record, seen))
-    found = lifecycle.standing(declared, ended_ms, seen.now_ms)
+    found = lifecycle.standing(declared, standing.ends_ms(stores, seen.trust, said), seen.now_ms)
     return tools_pb2.CrisisView(
         member_id=record.member_id,
         object_id=record.object_id,

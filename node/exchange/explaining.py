@@ -8,6 +8,7 @@ from pathlib import Path
 from node.exchange import keeping
 from node.exchange.keeping import Keep
 from node.exchange.references import Address
+from node.feed import entry
 from node.policy import policies, retention
 from node.policy.policies import UNITS_MS
 from node.policy.retention import OF_ITEMS, Class, Decision, Policy
@@ -46,7 +47,8 @@ def explain(stores: Stores, keep: Keep, address: Address, said: Erasure | None) 
     answer = policy_pb2.ExplainKeepingResponse(entry=address.entry, position=address.position)
     row = ledger.entry(stores.ledger, address.entry)
     assert row is not None  # noqa: S101 - the address was found in the same stores
-    header, state = keeping.header_of(row, keep.trust), payloads.state(stores.ledger, address.entry)
+    header = entry.decode(row.body, row.signature, keep.trust.federation_id).header
+    state = payloads.state(stores.ledger, address.entry)
     answer.ceiling_ms = header.expires_ms
     answer.state = STATES[state] if state is not None else "unwanted"
     if said is not None:

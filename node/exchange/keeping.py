@@ -23,7 +23,6 @@ from node.policy.retention import Class, Crisis, Decision, Facts, Policy, Review
 from node.store import deadlines, index, payloads
 from node.store.deadlines import Deadline
 from node.store.index import Record
-from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
 from node.v1 import record_pb2
@@ -127,15 +126,11 @@ def _touched(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Reco
             yield from (one for one in found if deadlines.record(stores.index, HeaderHash(one)))
         case Kind.DECLARATION:
             found = [record.object_id, *letter.crisis.linked]
-        case Kind.CRISIS_ACT if _ends(letter) and _is_owner(stores, record):
+        case Kind.CRISIS_ACT if standing.is_end(record) and _is_owner(stores, record):
             found = [record.object_id]
         case _:
             return
     yield from (one for one in found if one and deadlines.has_dependents(stores.index, one))
-
-
-def _ends(letter: record_pb2.Record) -> bool:
-    return letter.crisis_act.WhichOneof("act") == "end"
 
 
 def _is_owner(stores: Stores, act: Record) -> bool:
@@ -244,16 +239,10 @@ def known(stores: Stores, trust: Trust, object_id: bytes) -> Known:
 
 
 def _end_ms(stores: Stores, trust: Trust, declared: Record) -> int:
-    """When a declaration ends, by itself or by its owner; what is contested ends nothing."""
-    acts = index.of_object(stores.index, declared.member_id, declared.object_id)
-    ended = [
-        one.created_ms
-        for one in acts
-        if one.kind == Kind.CRISIS_ACT
-        and _ends(record_pb2.Record.FromString(one.content))
-        and standing.standing_of(stores, one, trust) is Standing.STANDS
-    ]
-    return min((record_pb2.Record.FromString(declared.content).crisis.ends_ms, *ended))
+    """When a declaration ends, by itself or by its owner."""
+    said = index.of_object(stores.index, declared.member_id, declared.object_id)
+    end_ms = record_pb2.Record.FromString(declared.content).crisis.ends_ms
+    return min((end_ms, *standing.ends_ms(stores, trust, said)))
 
 
 def _promoted(stores: Stores, trust: Trust, alert_id: bytes) -> Known:
@@ -330,8 +319,3 @@ def sealed_page(stores: Stores, keep: Keep, after: int) -> tuple[list[tuple[Head
         for _, row in page
     ]
     return found, page[-1][0] if len(page) == SEALED_PER_STEP else 0
-
-
-def header_of(row: Row, trust: Trust) -> Header:
-    """The header in a stored row."""
-    return entries.decode(row.body, row.signature, trust.federation_id).header
