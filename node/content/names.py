@@ -5,10 +5,12 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
+from node import limits
 from node.errors import Refused
 from node.feed import keys
 
 REFERENCE_CHARACTERS_MIN = 4
+POSITION_DIGITS_MAX = len(str(limits.ITEMS_MAX))
 ID_BYTES = 16
 ID_DIGITS_MIN = 8  # of an id, as logs have it
 EAST_ASIAN = "CJK"
@@ -56,9 +58,18 @@ def shortest(id_: bytes, rising: Sequence[bytes]) -> str:
     return keys.readable(id_, min(max(shared + 1, REFERENCE_CHARACTERS_MIN), _characters(id_))).lower()
 
 
-def readable(id_: bytes) -> str:
-    """All of an id, as references have the beginning of it."""
-    return keys.readable(id_, _characters(id_)).lower()
+def place(typed: str) -> tuple[str, int | None] | None:
+    """Record and position of ``7f3k:1042``, ``7f3k`` or ``europol/halle/7f3k:1042``; None for what can be none."""
+    record, colon, digits = typed.strip().rpartition("/")[2].partition(":")
+    if not colon:
+        return (record, None) if record else None
+    is_position = digits.isdecimal() and len(digits) <= POSITION_DIGITS_MAX and int(digits) < limits.ITEMS_MAX
+    return (record, int(digits)) if record and is_position else None
+
+
+def begins(reference: str, id_: bytes) -> bool:
+    """Whether a reference, without its prefix, is the beginning of an id."""
+    return 0 < len(reference) <= _characters(id_) and keys.readable(id_, len(reference)) == reference.upper()
 
 
 def _characters(id_: bytes) -> int:

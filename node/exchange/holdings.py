@@ -134,16 +134,16 @@ class Item:
 
 def item(stores: Stores, seen: View, typed: str) -> Item:
     """The item of ours that a reference names; raises Refused where it names none, or may be several."""
-    wanted, _, position = typed.strip().lower().rpartition("/")[2].partition(":")
+    wanted, position = names.place(typed) or ("", None)
     own = [one for one in index.of_kinds(stores.index, [Kind.ITEMS]) if one.member_id == seen.follows.me]
-    found = [one for one in own if wanted and names.readable(one.hash).startswith(wanted)]
-    if len(found) != 1 or (position and not position.isdecimal()):
+    found = [one for one in own if names.begins(wanted, one.hash)]
+    if len(found) != 1:
         raise Refused(
             f"{typed} may be any of {len(found)}" if len(found) > 1 else f"no list of ours has an item {typed}",
             next_step="A look-up shows items as owner/list/record:position.",
             field="item",
         )
-    return Item(found[0].object_id, found[0].hash, int(position) if position else None)
+    return Item(found[0].object_id, found[0].hash, position)
 
 
 def again(stores: Stores, seen: View, view: tools_pb2.ListView) -> tools_pb2.ListView:

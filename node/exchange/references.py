@@ -6,7 +6,6 @@ from node.content import names
 from node.errors import Refused
 from node.exchange import consult
 from node.exchange.consult import View
-from node.feed import keys
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.store import index, payloads
 from node.store.stores import Stores
@@ -25,22 +24,22 @@ def find(opened: Stores, typed: str) -> Address:
 
     What is gone is found too. Raises Refused for what names nothing, or several things.
     """
-    reference, _, place = typed.strip().rpartition("/")[2].partition(":")
-    wanted = reference.upper()
-    if len(wanted) < names.REFERENCE_CHARACTERS_MIN or (place and not place.isdecimal()):
+    place = names.place(typed)
+    if place is None or len(place[0]) < names.REFERENCE_CHARACTERS_MIN:
         raise Refused(
             f"{typed!r} names no record and no item of one",
             next_step="Give it as `tocsin lookup` prints it, as 7f3k:1042; without :1042 for all of a record.",
             field="item",
         )
-    found = [hash_ for hash_ in payloads.every(opened.ledger) if keys.readable(hash_, len(wanted)) == wanted]
+    reference, position = place
+    found = [hash_ for hash_ in payloads.every(opened.ledger) if names.begins(reference, hash_)]
     if len(found) != 1:
         raise Refused(
             f"{reference} names {'nothing' if not found else f'{len(found)} records'} here",
             next_step="Give more of its characters." if found else "Was it ever here? Headers stay when payloads go.",
             field="item",
         )
-    return Address(found[0], int(place) if place else None)
+    return Address(found[0], position)
 
 
 def find_all(opened: Stores, seen: View, typed: str) -> list[Address]:

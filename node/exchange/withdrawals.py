@@ -127,7 +127,7 @@ def _titles(stores: Stores, seen: View) -> dict[bytes, tuple[str, str]]:
 def _meant(stores: Stores, acts: Sequence[Act], titles: dict[bytes, tuple[str, str]], typed: str, seen: View) -> Act:
     """By its reference, or by what was taken back."""
     wanted = typed.removeprefix("w-")
-    found = [act for act in acts if wanted and names.readable(act.last.hash).startswith(wanted)]
+    found = [act for act in acts if names.begins(wanted, act.last.hash)]
     if not found and typed:
         named = [act for act in acts if typed in (titles.get(act.object_id, ("", ""))[1], act.object_id.hex())]
         own = [act for act in acts if titles.get(act.object_id, ("", ""))[1].endswith(f"/{typed}")]
@@ -153,13 +153,13 @@ def _covers(said: Withdrawal, record: HeaderHash, position: int | None) -> bool:
 
 def _item(stores: Stores, typed: str, seen: View) -> tuple[HeaderHash, int | None] | None:
     """The record that an item's reference names, also one that is erased; None where it names none of ours."""
-    record, _, position = typed.rpartition("/")[2].partition(":")
+    place = names.place(typed)
+    if place is None:
+        return None
     feeds = seen.trust.feeds_of(seen.follows.me)
     hashes = [one for feed in feeds for one in ledger.records_of(stores.ledger, feed, Kind.ITEMS)]
-    found = [one for one in hashes if record and names.readable(one).startswith(record)]
-    if len(found) != 1 or (position and not position.isdecimal()):
-        return None
-    return found[0], int(position) if position else None
+    found = [one for one in hashes if names.begins(place[0], one)]
+    return (found[0], place[1]) if len(found) == 1 else None
 
 
 # ---- What the others did

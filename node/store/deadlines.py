@@ -7,16 +7,12 @@ import sqlalchemy as sa
 
 from node.feed.keys import HeaderHash, MemberId
 from node.store import driver
-from node.store.index import Record
+from node.store.index import RECORD, Record
 from node.store.ledger import Row
 from node.store.payloads import State
 
 EVERYTHING = b""
 _DONE = -1
-_RECORD = (
-    "r.hash, r.feed_id, r.seq, r.member_id, r.object_id, r.kind, r.exercise, r.created_ms, r.expires_ms,"
-    " r.received_ms, r.items, r.content"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +102,24 @@ def backlog(index: sa.Connection, now_ms: int) -> tuple[int, int]:
 
 def page(index: sa.Connection, after: int, limit: int, about: bytes = EVERYTHING) -> list[tuple[int, Record]]:
     """The next records, shown or not; those that depend on something, or all."""
-    table, condition = ("due", "d.about = ? AND") if about else ("record", "")
+    dependent, which = ("JOIN due d ON d.record = r.record AND d.about = ?", (about,)) if about else ("", ())
     rows = driver.rows(
         index,
-        f"SELECT r.record, {_RECORD} FROM record r"
-        f" {'JOIN due d ON d.record = r.record' if table == 'due' else ''}"
-        f" WHERE {condition} r.record > ? ORDER BY r.record LIMIT ?",
-        (*((about,) if about else ()), after, limit),
+        f"SELECT r.record, {RECORD} FROM record r {dependent} WHERE r.record > ? ORDER BY r.record LIMIT ?",
+        (*which, after, limit),
     )
     return [(row[0], Record(*row[1:])) for row in rows]
 
 
 def record(index: sa.Connection, hash_: HeaderHash) -> tuple[int, Record] | None:
     """The record of an entry with its number, shown or not."""
-    row = driver.row(index, f"SELECT r.record, {_RECORD} FROM record r WHERE r.hash = ?", (hash_,))
+    row = driver.row(index, f"SELECT r.record, {RECORD} FROM record r WHERE r.hash = ?", (hash_,))
     return (row[0], Record(*row[1:])) if row else None
 
 
 def numbered(index: sa.Connection, number: int) -> Record | None:
     """The record of a number, shown or not."""
-    row = driver.row(index, f"SELECT {_RECORD} FROM record r WHERE r.record = ?", (number,))
+    row = driver.row(index, f"SELECT {RECORD} FROM record r WHERE r.record = ?", (number,))
     return Record(*row) if row else None
 
 
@@ -133,7 +127,7 @@ def said_about(index: sa.Connection, about: bytes, member_id: MemberId, kind: in
     """What a member said about an entry, the latest first."""
     rows = driver.rows(
         index,
-        f"SELECT {_RECORD} FROM due d JOIN record r ON r.record = d.record"
+        f"SELECT {RECORD} FROM due d JOIN record r ON r.record = d.record"
         " WHERE d.about = ? AND r.member_id = ? AND r.kind = ? ORDER BY r.received_ms DESC, r.hash LIMIT ?",
         (about, member_id, kind, limit),
     )

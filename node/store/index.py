@@ -30,7 +30,7 @@ class Record:
 
 UNMARKED = 0  # the kind under which stands what came without a mark: no reader asks for it
 
-_RECORD = (
+RECORD = (  # its columns, as Record has them
     "hash, feed_id, seq, member_id, object_id, kind, exercise, created_ms, expires_ms, received_ms, items, content"
 )
 
@@ -54,7 +54,7 @@ def put_record(index: sa.Connection, record: Record, *, shown: bool) -> int:
     """Store a record and give its number; again is the same. Hidden until it is said again as shown, or `show`."""
     driver.execute(
         index,
-        f"INSERT INTO record (shown, {_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO record (shown, {RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (hash) DO UPDATE SET shown = max(shown, excluded.shown)",
         (
             shown,
@@ -138,7 +138,7 @@ def records(index: sa.Connection, numbers: Sequence[int]) -> dict[int, Record]:
         part = tuple(numbers[start : start + 500])
         rows = driver.rows(
             index,
-            f"SELECT record, {_RECORD} FROM record WHERE shown AND record IN ({','.join('?' * len(part))})",
+            f"SELECT record, {RECORD} FROM record WHERE shown AND record IN ({','.join('?' * len(part))})",
             part,
         )
         found.update({row[0]: Record(*row[1:]) for row in rows})
@@ -149,8 +149,7 @@ def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
     """All records of these kinds, oldest first, in an order that is the same on every node."""
     rows = driver.rows(
         index,
-        f"SELECT {_RECORD} FROM record WHERE shown AND kind IN ({','.join('?' * len(kinds))})"
-        " ORDER BY created_ms, hash",
+        f"SELECT {RECORD} FROM record WHERE shown AND kind IN ({','.join('?' * len(kinds))}) ORDER BY created_ms, hash",
         tuple(kinds),
     )
     return [Record(*row) for row in rows]
@@ -171,7 +170,7 @@ def from_place(index: sa.Connection, feed_id: FeedId, seq: int) -> dict[int, Rec
     """All records in one feed from a place on, by number."""
     rows = driver.rows(
         index,
-        f"SELECT record, {_RECORD} FROM record WHERE shown AND feed_id = ? AND seq >= ? ORDER BY record",
+        f"SELECT record, {RECORD} FROM record WHERE shown AND feed_id = ? AND seq >= ? ORDER BY record",
         (feed_id, seq),
     )
     return {row[0]: Record(*row[1:]) for row in rows}
@@ -179,7 +178,7 @@ def from_place(index: sa.Connection, feed_id: FeedId, seq: int) -> dict[int, Rec
 
 def by_hash(index: sa.Connection, hash_: HeaderHash) -> Record | None:
     """The record of one entry."""
-    row = driver.row(index, f"SELECT {_RECORD} FROM record WHERE shown AND hash = ?", (hash_,))
+    row = driver.row(index, f"SELECT {RECORD} FROM record WHERE shown AND hash = ?", (hash_,))
     return Record(*row) if row else None
 
 
@@ -187,7 +186,7 @@ def of_list(index: sa.Connection, member_id: MemberId, object_id: ObjectId, kind
     """All records of this kind about one object of one owner, by number."""
     rows = driver.rows(
         index,
-        f"SELECT record, {_RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
+        f"SELECT record, {RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
         " ORDER BY record",
         (object_id, member_id, kind),
     )
@@ -198,7 +197,7 @@ def of_object(index: sa.Connection, member_id: MemberId, object_id: ObjectId) ->
     """All records about one object of one owner."""
     rows = driver.rows(
         index,
-        f"SELECT {_RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? ORDER BY created_ms, hash",
+        f"SELECT {RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? ORDER BY created_ms, hash",
         (object_id, member_id),
     )
     return [Record(*row) for row in rows]
@@ -208,7 +207,7 @@ def of_any_owner(index: sa.Connection, object_id: ObjectId, kind: int) -> Iterat
     """Records of this kind about objects with this id, whoever owns them, as they are read."""
     for row in driver.rows(
         index,
-        f"SELECT {_RECORD} FROM record WHERE shown AND object_id = ? AND kind = ? ORDER BY record",
+        f"SELECT {RECORD} FROM record WHERE shown AND object_id = ? AND kind = ? ORDER BY record",
         (object_id, kind),
     ):
         yield Record(*row)
@@ -220,14 +219,14 @@ def of_no_such_kind(
     """Records about one object of one owner whose kind is none of these."""
     marks, about = ",".join("?" * len(kinds)), (object_id, member_id, *kinds)
     where = f"shown AND object_id = ? AND member_id = ? AND kind NOT IN ({marks})"
-    return [Record(*row) for row in driver.rows(index, f"SELECT {_RECORD} FROM record WHERE {where}", about)]
+    return [Record(*row) for row in driver.rows(index, f"SELECT {RECORD} FROM record WHERE {where}", about)]
 
 
 def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId) -> Record | None:
     """The latest record of this kind about one object of one owner."""
     row = driver.row(
         index,
-        f"SELECT {_RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
+        f"SELECT {RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
         " ORDER BY created_ms DESC, hash DESC LIMIT 1",
         (object_id, member_id, kind),
     )

@@ -46,6 +46,35 @@ def test_two_that_begin_alike_have_longer_references() -> None:
     assert len(names.reference("c", rising[0], rising)) > 20
 
 
+@given(st.binary(min_size=32, max_size=32))
+def test_a_reference_begins_the_id_it_was_made_of_and_one_too_long_begins_none(id_: bytes) -> None:
+    whole = names.shortest(id_, [id_, id_[:-1] + bytes([id_[-1] ^ 1])])
+    assert all(names.begins(typed, id_) for typed in (whole, whole[:4], whole.upper()))
+    assert not any(names.begins(typed, id_) for typed in ("", whole + whole, whole[:-1] + "!"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "place"),
+    [
+        ("7f3k", ("7f3k", None)),
+        (" 7F3K:1042 ", ("7F3K", 1042)),
+        ("europol/halle/7f3k:0", ("7f3k", 0)),
+        ("7f3k:4095", ("7f3k", 4095)),
+        ("7f3k:4096", None),
+        ("7f3k:" + 5000 * "9", None),
+        ("7f3k:", None),
+        ("7f3k:-1", None),
+        ("7f3k:1:2", None),
+        (":1", None),
+        ("europol/halle/", None),
+    ],
+)
+def test_the_place_of_an_item_is_read_as_it_is_printed_and_nothing_else_is(
+    typed: str, place: tuple[str, int | None] | None
+) -> None:
+    assert names.place(typed) == place
+
+
 NAMED = {b"a" * 16: ("europol/halle", "l-aaaa"), b"b" * 16: ("europol/hamburg", "l-abbb")}
 
 

@@ -221,8 +221,11 @@ def test_a_record_and_an_item_are_named_as_they_are_shown(tmp_path: Path, node: 
     reader = stores.open_to_read(tmp_path / "node")
     assert references.find_all(reader, seen, short) == [Address(hash_)]
     assert references.find_all(reader, seen, f"any/list/{short}:3") == [Address(hash_, 3)]
-    with pytest.raises(Refused, match="names nothing"):
-        references.find_all(reader, seen, "zzzzz")
+    for typed in ("zzzzz", hash_.hex()):
+        with pytest.raises(Refused, match="names nothing"):
+            references.find_all(reader, seen, typed)
+    with pytest.raises(Refused, match="names no record and no item"):
+        references.find_all(reader, seen, f"{short}:{10**18}")
     reader.close()
 
 
