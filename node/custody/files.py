@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from node.errors import ConfigError
+from node.store import appending
 
 SECRET_BYTES_MAX = 64 << 10  # the largest secret is a key file of a few hundred bytes
 LOCK_NAME = "lock"
@@ -62,7 +63,7 @@ def writing(path: Path, mode: int, place: Callable[[Path, Path], None] = os.repl
             os.fsync(descriptor)
         # A crash before this line leaves a draft; after it, the whole file. Never a part of it.
         place(draft, path)
-        sync_folder(path.parent)
+        appending.sync_folder(path.parent)
     except FileExistsError as error:
         raise ConfigError(
             f"{path} is there already and is not overwritten",
@@ -88,15 +89,6 @@ def _place_new(draft: Path, path: Path) -> None:
         if path.exists():
             raise FileExistsError(errno.EEXIST, "File exists", str(path)) from error
         os.replace(draft, path)  # noqa: PTH105 - beside os.link
-
-
-def sync_folder(folder: Path) -> None:
-    """Make durable which names stand in a folder."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_secret(path: Path) -> bytes:

@@ -19,6 +19,7 @@ from node.custody.passphrase import MODERATE, Cost
 from node.errors import ConfigError, Malformed, Refused
 from node.feed import identity, keys
 from node.feed.identity import Card, Role
+from node.store import appending
 from node.v1 import header_pb2
 
 ROOT_KEY = "root.key"
@@ -144,6 +145,6 @@ def drafted(place: Path) -> Iterator[Path]:
         # The data folder last: as long as it is not there, no command takes this for a member.
         for path in sorted(draft.iterdir(), key=lambda path: path.name == DATA):
             path.rename(place / path.name)
-        files.sync_folder(place)
+        appending.sync_folder(place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

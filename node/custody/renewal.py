@@ -15,6 +15,7 @@ from pathlib import Path
 from node.custody import files, folder
 from node.custody.folder import NodeKeys
 from node.errors import ConfigError
+from node.store import appending
 from node.store.journal import FileJournal, Signed
 
 NEXT = "next"  # decided: it takes the present one's place
@@ -60,7 +61,7 @@ def propose(data: Path, fresh: NodeKeys) -> None:
     """Keep keys until the root, elsewhere, has certified them. The ones proposed before go."""
     discard_proposed(data)
     folder.create_folder(data / PROPOSED, fresh)
-    files.sync_folder(data)
+    appending.sync_folder(data)
 
 
 def read_proposed(data: Path) -> NodeKeys:
@@ -88,10 +89,10 @@ def finish(data: Path) -> None:
         if (made / name).exists():
             _destroy(data / name)
             (made / name).rename(data / name)
-            files.sync_folder(data)
-            files.sync_folder(made)
+            appending.sync_folder(data)
+            appending.sync_folder(made)
     made.rmdir()
-    files.sync_folder(data)
+    appending.sync_folder(data)
 
 
 def _begin(data: Path, fresh: NodeKeys) -> Path:
@@ -104,10 +105,10 @@ def _begin(data: Path, fresh: NodeKeys) -> Path:
 def _decide(data: Path, draft: Path) -> None:
     for path in sorted(draft.rglob("*"), reverse=True):
         if path.is_dir():
-            files.sync_folder(path)
-    files.sync_folder(draft)
+            appending.sync_folder(path)
+    appending.sync_folder(draft)
     draft.rename(data / NEXT)
-    files.sync_folder(data)
+    appending.sync_folder(data)
     discard_proposed(data)
     finish(data)
 

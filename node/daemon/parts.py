@@ -10,7 +10,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from node.config import Config
-from node.custody import auditing, custodian, issuer
+from node.custody import auditing, custodian, files, issuer
 from node.custody.folder import NodeKeys
 from node.exchange import project
 from node.exchange.exchange import Exchange
@@ -113,7 +113,7 @@ class Parts:
 
     def _hold(self) -> Holding:
         return Holding(
-            Vault(self.config.data_folder),
+            Vault(self.config.data_folder, files.replace_secret),
             lambda: custodian.read_public(self.config),
             self.writer,
             self.reading,

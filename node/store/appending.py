@@ -1,4 +1,4 @@
-"""A file that only grows: what was appended is durable, or is not there."""
+"""Files that only grow, and their folders: what was appended is durable, or is not there."""
 
 import os
 from pathlib import Path
@@ -26,3 +26,12 @@ class Appending:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make durable which names stand in a folder."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -4,9 +4,9 @@ A file is named after the number of its first line. Its first row is a preface, 
 before it, so that it stands once the ones before it are gone. What the rows say is not known here.
 """
 
-import os
 from pathlib import Path
 
+from node.store import appending
 from node.store.appending import Appending
 
 FOLDER = "audit"
@@ -49,7 +49,7 @@ class FileSegments:
         """Append to a new segment from now on."""
         self.go_on(first, 0)
         self.append(preface)
-        self._settle()
+        appending.sync_folder(self._folder)
 
     def append(self, data: bytes) -> None:
         """Add this and make it durable; raises OSError, all as before, where the disk does not take it whole."""
@@ -59,18 +59,10 @@ class FileSegments:
     def drop(self, first: int) -> None:
         """Erase a segment."""
         path_of(self._folder, first).unlink()
-        self._settle()
+        appending.sync_folder(self._folder)
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _settle(self) -> None:
-        """A file that came or went is durable only once its folder is."""
-        opened = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)

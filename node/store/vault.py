@@ -5,8 +5,7 @@ description is written last, and taken away last: a sealed file that no descript
 a crash, and goes at the next start. A hold that is over keeps its description, and nothing that is sealed.
 """
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 
 from node.errors import ConfigError
 from node.feed.keys import HeaderHash
+from node.store import appending
 
 FOLDER = "vault"
 ID_BYTES = 16
@@ -96,10 +96,13 @@ class _Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Vault:
-    """The files of all holds. Owned by the one writer; descriptions are held in memory."""
+    """The files of all holds. Owned by the one writer; descriptions are held in memory.
 
-    def __init__(self, data_folder: Path) -> None:
-        self._folder = data_folder / FOLDER
+    ``write``: a secret, durable and whole under its name, or not at all.
+    """
+
+    def __init__(self, data_folder: Path, write: Callable[[Path, bytes], None]) -> None:
+        self._folder, self._write = data_folder / FOLDER, write
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._holds = {one.id: one for one in read(data_folder)}
         self._tidy()
@@ -119,11 +122,11 @@ class Vault:
 
     def seal(self, hold_id: bytes, entry: HeaderHash, sealed: bytes) -> None:
         """Keep what is held of a record; it counts once the hold is described."""
-        _write(self._folder / _sealed_name(hold_id, entry), sealed)
+        self._write(self._folder / _sealed_name(hold_id, entry), sealed)
 
     def describe(self, hold: Hold) -> None:
         """Make durable that this is held, or what became of it. What is over loses what was sealed."""
-        _write(self._folder / f"{hold.id.hex()}{_DESCRIPTION}", _encode(hold))
+        self._write(self._folder / f"{hold.id.hex()}{_DESCRIPTION}", _encode(hold))
         self._holds = {**self._holds, hold.id: hold}  # anew, since others read it meanwhile
         if hold.is_over:
             self._tidy()
@@ -143,7 +146,7 @@ class Vault:
         stray = [path for path in self._folder.glob(f"*{_SEALED}") if path.name not in named]
         for path in (*drafts, *stray):
             path.unlink()
-        _sync(self._folder)
+        appending.sync_folder(self._folder)
 
 
 def read(data_folder: Path) -> list[Hold]:
@@ -213,23 +216,3 @@ def _decode(path: Path) -> Hold:
 
 def _covered(rows: Iterable[_Covered]) -> Iterable[Covered]:
     return (Covered(HeaderHash(bytes.fromhex(one.entry)), int(one.positions, 16)) for one in rows)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, under its name once it is durable."""
-    draft = path.with_name(f".{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

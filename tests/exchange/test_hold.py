@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.content import names
+from node.custody import files
 from node.errors import ConfigError, Refused
 from node.exchange import consult, erase, hold, references
 from node.exchange.exchange import Exchange
@@ -96,7 +97,7 @@ def test_a_whole_record_under_hold_leaves_every_file_and_its_custodian_can_prove
     tmp_path: Path, node: Exchange, author: Exchange
 ) -> None:
     hash_, folder = taken(node, author), tmp_path / "node"
-    secrets, vault = secrets_of(node, hash_), Vault(folder)
+    secrets, vault = secrets_of(node, hash_), Vault(folder, files.replace_secret)
     assert holds(folder, *DIGESTS, *secrets)
     made = put(node, vault, [Covered(hash_)])
     assert shows_none(folder, *DIGESTS, *secrets), "neither in a store nor in the vault"
@@ -111,7 +112,7 @@ def test_of_a_record_only_the_items_under_hold_are_held_and_the_others_go_on_mat
     tmp_path: Path, node: Exchange, author: Exchange
 ) -> None:
     hash_, folder = taken(node, author), tmp_path / "node"
-    made = put(node, Vault(folder), [Covered(hash_, 0b101)])
+    made = put(node, Vault(folder, files.replace_secret), [Covered(hash_, 0b101)])
     assert shows_none(folder, DIGESTS[0], DIGESTS[2])
     assert standing_values(node) == {int.from_bytes(one) for one in (DIGESTS[1], *DIGESTS[3:])}
     (found,) = opened(node, folder, made)
@@ -123,7 +124,7 @@ def test_of_a_record_only_the_items_under_hold_are_held_and_the_others_go_on_mat
 def test_what_is_under_hold_comes_back_from_nowhere(tmp_path: Path, node: Exchange, author: Exchange) -> None:
     (letter,) = said(author, digests_draft())
     take(node, [letter])
-    vault = Vault(tmp_path / "node")
+    vault = Vault(tmp_path / "node", files.replace_secret)
     put(node, vault, [Covered(hash_of(node, letter))])
     take(node, [letter])
     assert remove(node, vault) == 0
@@ -135,14 +136,14 @@ def test_a_crash_before_the_description_holds_nothing_and_one_behind_it_goes_on(
     tmp_path: Path, node: Exchange, author: Exchange
 ) -> None:
     hash_, folder = taken(node, author), tmp_path / "node"
-    made = put(node, Vault(folder), [Covered(hash_)], described=False)
-    again = Vault(folder)
+    made = put(node, Vault(folder, files.replace_secret), [Covered(hash_)], described=False)
+    again = Vault(folder, files.replace_secret)
     assert not list((folder / vaults.FOLDER).iterdir()), "what nothing describes is gone"
     assert again.holds == []
     assert standing_values(node)
     put(node, again, [Covered(hash_)], described=False)
     again.describe(made)
-    assert remove(node, Vault(folder)) == 1
+    assert remove(node, Vault(folder, files.replace_secret)) == 1
     assert not standing_values(node)
 
 
@@ -150,7 +151,7 @@ def test_a_hold_that_is_over_keeps_its_description_and_nothing_that_is_sealed(
     tmp_path: Path, node: Exchange, author: Exchange
 ) -> None:
     hash_, folder = taken(node, author), tmp_path / "node"
-    vault = Vault(folder)
+    vault = Vault(folder, files.replace_secret)
     made = put(node, vault, [Covered(hash_)])
     ended = vault.end(made, BASE_MS + 5, "the node", "its time is over")
     assert [path.suffix for path in (folder / vaults.FOLDER).iterdir()] == [".json"]
@@ -163,7 +164,7 @@ def test_a_hold_that_is_over_keeps_its_description_and_nothing_that_is_sealed(
 def test_two_holds_on_one_record_are_two_and_the_second_covers_what_is_left(
     tmp_path: Path, node: Exchange, author: Exchange
 ) -> None:
-    hash_, vault = taken(node, author), Vault(tmp_path / "node")
+    hash_, vault = taken(node, author), Vault(tmp_path / "node", files.replace_secret)
     put(node, vault, [Covered(hash_, 0b1)])
     with pytest.raises(Refused, match="no item 0 that stands"):
         put(node, vault, [Covered(hash_, 0b11)])
@@ -183,7 +184,7 @@ def test_only_the_custodian_opens_it_and_only_under_its_own_hold(
     tmp_path: Path, node: Exchange, author: Exchange
 ) -> None:
     hash_, folder = taken(node, author), tmp_path / "node"
-    made = put(node, Vault(folder), [Covered(hash_)])
+    made = put(node, Vault(folder, files.replace_secret), [Covered(hash_)])
     with pytest.raises(ConfigError, match="does not open"):
         opened(node, folder, made, secret=bytes([8]) * 32)
     row = ledger.entry(node.stores.ledger, hash_)
@@ -200,7 +201,7 @@ def test_what_expired_cannot_be_held_any_more(tmp_path: Path, node: Exchange, au
     hash_ = taken(node, author)
     sweep(node, ENDS_MS)
     with pytest.raises(Refused, match="that could be held"):
-        put(node, Vault(tmp_path / "node"), [Covered(hash_)])
+        put(node, Vault(tmp_path / "node", files.replace_secret), [Covered(hash_)])
 
 
 def test_a_hold_outlives_the_end_of_what_it_holds_and_lengthens_it_for_nobody(
@@ -208,7 +209,7 @@ def test_a_hold_outlives_the_end_of_what_it_holds_and_lengthens_it_for_nobody(
 ) -> None:
     hash_, other = taken(node, author), node_in(tmp_path / "other", world, 2)
     take(other, said(author, digests_draft(DIGESTS[:2])))
-    made = put(node, Vault(tmp_path / "node"), [Covered(hash_)])
+    made = put(node, Vault(tmp_path / "node", files.replace_secret), [Covered(hash_)])
     sweep(node, ENDS_MS)
     sweep(other, ENDS_MS)
     assert not standing_values(other)
