@@ -9,7 +9,7 @@ from node.config import Config
 from node.custody import folder, looking, renewal
 from node.errors import ConfigError
 from node.exchange import anchors, audit, witnesses
-from node.exchange.audit import Act, Operation, Why, Witness
+from node.exchange.audit import Act, Operation, Witness
 from node.exchange.recording import AuditLog
 from node.feed.pae import FederationId
 from node.store import segments
@@ -33,8 +33,7 @@ def resume(data: Path, federation_id: FederationId, now_ms: int, words: str, *, 
     with closing(open_log(data, federation_id)) as log:
         started = log.last_of(audit.STARTED) if since_start else None
         counts = {audit.FROM: started.number} if started else {}
-        why = Why("copy", words)
-        log.append([Act(now_ms, Operation.ADMINISTRATION, audit.RESUMED, counts=counts, why=why)], now_ms)
+        log.append([audit.resumed(now_ms, words, counts)], now_ms)
 
 
 def read(config: Config, federation_id: FederationId, use: str, now_ms: int) -> list[bytes]:

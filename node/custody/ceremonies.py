@@ -189,8 +189,8 @@ def leave(config: Config) -> Ceremony:
         bound = _bound(config, opened, charter.federation_id, own, None)
         others = [
             (feed_id, ledger.head(opened.ledger, feed_id))
-            for feed_id, feed in sorted(trust.feeds.items())
-            if feed.member_id == node.member_id and feed_id != own and not succession.is_ended(trust.marks, feed_id)
+            for feed_id in trust.feeds_of(node.member_id)
+            if feed_id != own and not succession.is_ended(trust.marks, feed_id)
         ]
     ended = [_retire(feed_id, head) for feed_id, head in others]
     last = header_pb2.Leave(feed_id=own)

@@ -65,8 +65,7 @@ def read(config: Config) -> Keyring:
 def feeds(config: Config) -> list[FeedId]:
     """The feeds of this member."""
     with looking.into(config) as (_, trust):
-        me = folder.read_member(config.data_folder)
-        return sorted(feed_id for feed_id, feed in trust.feeds.items() if feed.member_id == me)
+        return trust.feeds_of(folder.read_member(config.data_folder))
 
 
 def members(config: Config) -> list[MemberId]:

@@ -66,7 +66,7 @@ def settle(config: Config, feed: str, branch: str, *, retire: bool) -> Settlemen
 
 def _feed(trust: Trust, node: folder.NodeKeys, own: FeedId, typed: str) -> FeedId:
     """The feed of ours that is meant."""
-    ours = [feed_id for feed_id, feed in trust.feeds.items() if feed.member_id == node.member_id]
+    ours = trust.feeds_of(node.member_id)
     found = [own] if typed == MINE else [feed_id for feed_id in ours if feed_id.hex().startswith(typed.lower())]
     if len(found) != 1:
         raise Refused(

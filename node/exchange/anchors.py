@@ -13,7 +13,7 @@ from node.v1 import header_pb2
 
 def feeds_of_node(trust: Trust, member_id: MemberId, node_id: bytes) -> frozenset[FeedId]:
     """The feeds that one node of a member had, one after the other."""
-    own = (feed_id for feed_id, feed in trust.feeds.items() if feed.member_id == member_id)
+    own = trust.feeds_of(member_id)
     return frozenset(feed_id for feed_id in own if trust.feeds[feed_id].certificate.node_id == node_id)
 
 

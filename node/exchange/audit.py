@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from node.feed import merkle, pae
@@ -95,6 +96,11 @@ class Preface:
             "begun_ms": self.begun_ms,
         }
         return _json(said) + b"\n"
+
+
+def resumed(now_ms: int, words: str, counts: Mapping[str, int] = MappingProxyType({})) -> Act:
+    """The log goes on from a copy: what came behind it is lost, and nobody changed it."""
+    return Act(now_ms, Operation.ADMINISTRATION, RESUMED, counts=counts, why=Why("copy", words))
 
 
 def line(act: Act, number: int, previous: bytes, salt: bytes, federation_id: FederationId) -> Line:

@@ -16,7 +16,7 @@ from node.feed.amendment import Rules
 from node.feed.header import NORMAL
 from node.feed.keys import ObjectId
 from node.feed.kinds import Kind
-from node.policy import effect
+from node.policy import border, effect
 from node.policy.parameters import Parameters
 from node.store import index, ledger
 from node.store.index import Record
@@ -29,7 +29,6 @@ AGAIN_MS = 365 * DAY_MS  # so long before its last record ends a text is said ag
 TURN_MS = 7 * DAY_MS  # between one signer and the next, so that one of them is enough
 
 _KEPT = "rules"  # in the ledger: the text in force
-_GREEN = 2
 
 
 def object_id(hash_: bytes) -> ObjectId:
@@ -42,7 +41,7 @@ def draft(text: bytes, name: str, number: int, now_ms: int) -> Draft:
     record = record_pb2.Record(
         kind=Kind.DOCUMENT,
         object_id=object_id(sha256(text).digest()),
-        handling=record_pb2.Handling(tlp=_GREEN),
+        handling=record_pb2.Handling(tlp=border.GREEN),
         document=record_pb2.Document(name=name, version=str(number), media_type="application/toml", content=text),
     )
     return Draft(

@@ -19,13 +19,12 @@ from node.feed.header import NORMAL
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
-from node.policy import renewing
+from node.policy import border, renewing
 from node.store import index, restrictions
 from node.store.index import Record
 from node.store.stores import Stores
 from node.v1 import profile_pb2, record_pb2
 
-_GREEN = 2
 _NOT_SHOWN = (membership.CANDIDATE, membership.LEFT, membership.REVOKED)
 
 
@@ -131,7 +130,7 @@ def draft(member_id: MemberId, profile: Profile, replaces: Iterable[HeaderHash],
     record = record_pb2.Record(
         kind=Kind.PROFILE,
         object_id=object_id(member_id),
-        handling=record_pb2.Handling(tlp=_GREEN),
+        handling=record_pb2.Handling(tlp=border.GREEN),
         replaces=replaces,
         profile=profiles.encode(profile),
     )
@@ -147,11 +146,8 @@ def draft(member_id: MemberId, profile: Profile, replaces: Iterable[HeaderHash],
 def nodes_in_use(trust: Trust, member_id: MemberId) -> frozenset[bytes]:
     """The nodes of a member whose feeds were not ended."""
     ended = {bound.feed_id for bound in trust.marks.ends}
-    return frozenset(
-        feed.certificate.node_id
-        for feed_id, feed in trust.feeds.items()
-        if feed.member_id == member_id and feed_id not in ended
-    )
+    feeds = (feed_id for feed_id in trust.feeds_of(member_id) if feed_id not in ended)
+    return frozenset(trust.feeds[feed_id].certificate.node_id for feed_id in feeds)
 
 
 def addressed(profile: Profile, node_id: bytes, address: str, in_use: frozenset[bytes]) -> Profile:

@@ -150,7 +150,7 @@ def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
 def _with_bounds(trust: Trust, member_id: MemberId) -> Trust:
     """What a member's root says of feeds counts for its own only, and a spare may open one after it was named."""
     log = trust.logs[member_id].identity
-    own = {feed_id for feed_id, feed in trust.feeds.items() if feed.member_id == member_id}
+    own = set(trust.feeds_of(member_id))
     settled, ends = (frozenset(one for one in said if one.feed_id in own) for said in (log.settled, log.retired))
     return replace(trust, marks=trust.marks.merge(Marks(settled=settled, ends=ends)))
 

@@ -15,8 +15,11 @@ from node.v1 import header_pb2
 
 def of_member(stores: Stores, trust: Trust, member_id: MemberId) -> list[header_pb2.SignedEntry]:
     """All ANCHORs of a member's feeds that are held here, as they were received."""
-    feeds = sorted(feed_id for feed_id, feed in trust.feeds.items() if feed.member_id == member_id)
-    return [_letter(row) for feed_id in feeds for row in ledger.of_kind(stores.ledger, feed_id, Kind.ANCHOR)]
+    return [
+        _letter(row)
+        for feed_id in trust.feeds_of(member_id)
+        for row in ledger.of_kind(stores.ledger, feed_id, Kind.ANCHOR)
+    ]
 
 
 def last(stores: Stores, trust: Trust, feed_id: FeedId) -> tuple[Anchor, int]:

@@ -94,7 +94,7 @@ class Auditing:
         witnessed = (await self._saying.writer.run(_last_anchor))[0].audit_size
         if witnessed > self._file.place.size:
             _log.error("audit log is shorter than it was", lines=self._file.place.size, witnessed=witnessed)
-            said.insert(0, resumed(now_ms, f"{witnessed:,} lines were witnessed"))
+            said.insert(0, audit.resumed(now_ms, f"{witnessed:,} lines were witnessed"))
         await self.note(*said)
 
     async def run(self) -> None:
@@ -206,11 +206,6 @@ class Auditing:
         except OSError as error:
             stores.explain(error)
             raise
-
-
-def resumed(now_ms: int, words: str) -> Act:
-    """The log goes on from a copy: what came behind it is lost, and nobody changed it."""
-    return Act(now_ms, Operation.ADMINISTRATION, audit.RESUMED, why=Why("copy", words))
 
 
 def _keep_acts(exchange: Exchange) -> None:
