@@ -77,6 +77,13 @@ def test_modules_stay_small_and_say_what_they_are(path: Path) -> None:
             assert node.end_lineno - node.lineno < 50, f"{path}: {node.name} has more than 50 lines"
 
 
+@pytest.mark.parametrize("package", ["custody", "daemon", "rpc", "runtime", "store"])
+def test_a_package_that_says_what_is_in_it_leaves_nothing_out(package: str) -> None:
+    said = ast.get_docstring(ast.parse((ROOT / "node" / package / "__init__.py").read_text())) or ""
+    named = set(re.findall(r"\w+", said))
+    assert {path.stem for path in MODULES if path.parent == ROOT / "node" / package} - {"__init__"} <= named
+
+
 def test_only_verification_makes_checked_entries_and_only_ingest_appends() -> None:
     for path in MODULES:
         calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]

@@ -3,15 +3,36 @@
 link        one stream to one peer, and what waits to be sent over it
 peering     all links: frames to the machines, effects out
 dialing     call the peers that the machine names
+copies      the same entry comes from every peer: all but the first wait for its verdict
+intake      what peers sent, verified and admitted
 growth      from what the store took in to what gossip has to tell
+answering   what a peer wants, sent as fast as it reads
+carrying    chunks of payloads out of the store and into it
+limiting    what the administrator allows each peer
+convicting  hang up on a peer that alone could have known
+embargo     nothing is signed before peers have shown what they hold of ours
+succession  a feed opened anew ends those before it
+
 writer      the one writer of ledger and keys, the more urgent lane first
 projecting  index and digests, each on a thread of its own
 reading     the stores beside their writers, for whoever asks
+threads     for look-ups, whose operations run whole in one of them
 tail        subscribers: from a cursor on, live and replay alike
-publishing  what our own tools have to say
-sweeping    what is over, or was taken back, is erased
-holding     what is under legal hold goes into the vault
-mirroring   the erasure journal has a copy elsewhere
-profiling   our own profile, and where those of members say that they are dialled
 work        what goes on to its end when its caller leaves
+
+saying      something of our own, as far as this member may
+publishing  what our own tools have to say
+staging     items that a caller sends, on disk until all are here
+listing     lists of our own: published, changed, taken back
+matching    look-ups beside each other, answered in order
+following   lists of all members, as they are offered, fetched and let go again
+profiling   our own profile, and where those of members say that they are dialled
+amending    the rules in force, and our own signature under other ones
+leaving     what is our own is taken back first, then the root's word is told
+
+sweeping    what is over, or was taken back, is erased
+duties      what others are owed an answer for is said
+holding     what is under legal hold goes into the vault
+auditing    acts into the audit log, and the ANCHOR by which peers witness it
+mirroring   the erasure journal has a copy elsewhere
 """

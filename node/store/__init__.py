@@ -1,16 +1,33 @@
 """What we remember: four SQLite files, a few plain ones, and no opinions.
 
-ledger    headers, statements, sealed payloads, their states, arrivals, peers
-keys      boxes: without them the ledger's payloads are noise
-index     plaintext projection of records; made anew by ``tocsin index rebuild``
-digests   the index's values, in a file of their own so that bulk never holds up the rest
+ledger        headers, statements, and which of them follow one another
+keys          boxes: without them the ledger's payloads are noise
+index         plaintext projection of records; made anew by ``tocsin index rebuild``
+digests       the index's values, in a file of their own so that bulk never holds up the rest
 
-erasures    every address that was erased: a plain file, chained
-journal     every signature that was given: likewise
-vault       what is under legal hold, sealed to a custodian: a file for each record
+In the ledger's file: payloads and their states, remainders (what is left of those erased in part), relays
+(those for peers alone), withheld (those that a restored node may have erased before), left (what is left of
+those taken back), arrivals (the order in which content became readable: who reads, reads by cursor), halts
+(what is not read on), duties (what others are owed an answer for), following, peers, quarantine.
 
-migrations  an older version's files become this version's; another's are refused by name
-version_2   what the second version needed
+In the index's file: deadlines (until when each record is kept), restrictions (what authors took back),
+receipts (what others said they did about it).
+
+erasures      every address that was erased: a plain file, chained
+journal       every signature that was given: likewise
+segments      the audit log's files, each erased whole
+appending     files that only grow, and their folders
+vault         what is under legal hold, sealed to a custodian: a file for each record
+staging       items that a caller sent, in a file that nobody else ever sees
+snapshot      a ledger without payloads: what a backup has of it
+
+stores        the four files opened, for whoever writes and for whoever reads
+driver        SQL inside a SQLAlchemy transaction
+schema        the tables
+migrations    an older version's files become this version's (version_2, version_3, version_4)
+lookup        where values stand, and what tells records from each other
+figures       counts and ages for whoever watches, never content
+health        how far behind the stores are
 
 Functions here take a connection and run few statements each. Whoever calls owns the transaction:
 the commit order keys, ledger, index is the exchange's business. Rejected: one file (bulk would hold
