@@ -1,24 +1,26 @@
 """The audit log: who did what here, when, why and to whom; and whether it is what was written."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from node.cli import calling, clock, exporting, options, printing, times
 from node.errors import Refused, Unavailable
+from node.exchange.audit import Operation
 
 if TYPE_CHECKING:
-    from node.cli.calling import Place
+    from node.cli.calling import Place, Work
     from node.client import Client
     from node.exchange.audit import Line, Report, Witness
     from node.v1.header_pb2 import SignedEntry
 
 FAULTY = 1
 ANCHORS_BYTES_MAX = 64 << 20  # of a file: ten years of hourly anchors have 40 MB
-OPERATIONS = ("collection", "alteration", "consultation", "disclosure", "combination", "erasure", "administration")
+
+Found = TypeVar("Found")
 
 
 @click.group(epilog=options.examples("tocsin audit show", "tocsin audit verify", "tocsin audit search --who anna"))
@@ -53,7 +55,13 @@ def show(count: int, folder: Path, as_json: bool) -> None:
     )
 )
 @click.option("--who", default="", help="A tool's or person's name, administrator or node.")
-@click.option("--operation", default="", type=click.Choice(["", *OPERATIONS]), metavar="OPERATION", help="One kind.")
+@click.option(
+    "--operation",
+    default="",
+    type=click.Choice(["", *(one.value for one in Operation)]),
+    metavar="OPERATION",
+    help="One kind.",
+)
 @click.option("--what", default="", metavar="REF", help="What it was about, from whom or to whom: how that begins.")
 @times.since
 @options.folder
@@ -279,12 +287,22 @@ def _anchors_of(path: Path) -> "list[SignedEntry]":
 # ---- Where the log is: with the node that runs, or in the folder of one that does not
 
 
-def _read(place: "Place", use: str, *, since_ms: int = 0, lines: int = 0) -> list[bytes]:
+def _ask(place: "Place", ask: "Work[Found]", without: Callable[[], Found]) -> Found:
     try:
-        return calling.ask(place, lambda node: node.audit_log(use, since_ms=since_ms, lines=lines))
+        return calling.ask(place, ask)
     except Unavailable:
         if place.remote:
             raise
+    return without()
+
+
+def _read(place: "Place", use: str, *, since_ms: int = 0, lines: int = 0) -> list[bytes]:
+    return _ask(
+        place, lambda node: node.audit_log(use, since_ms=since_ms, lines=lines), lambda: _read_folder(place, use)
+    )
+
+
+def _read_folder(place: "Place", use: str) -> list[bytes]:
     from node.custody import auditing
 
     return auditing.read(place.config, place.federation_id, use, clock.now_ms())
@@ -298,26 +316,21 @@ def _witnessed(place: "Place", letters: "Sequence[SignedEntry] | None") -> "tupl
         seen = await node.witnesses(held.anchors if letters is None else letters, held.own_feeds)
         return await node.audit_log("verify"), seen
 
-    try:
-        return calling.ask(place, ask)
-    except Unavailable:
-        if place.remote:
-            raise
-    from node.custody import auditing
+    def without() -> "tuple[list[bytes], list[Witness]]":
+        from node.custody import auditing
 
-    segments = auditing.read(place.config, place.federation_id, "verify", clock.now_ms())
-    return segments, auditing.witnessed(place.config, letters)
+        return _read_folder(place, "verify"), auditing.witnessed(place.config, letters)
+
+    return _ask(place, ask, without)
 
 
 def _with_anchors(place: "Place", use: str, since_ms: int) -> "tuple[Sequence[SignedEntry], list[bytes]]":
     async def ask(node: "Client") -> "tuple[Sequence[SignedEntry], list[bytes]]":
         return (await node.anchors()).anchors, await node.audit_log(use, since_ms=since_ms)
 
-    try:
-        return calling.ask(place, ask)
-    except Unavailable:
-        if place.remote:
-            raise
-    from node.custody import auditing
+    def without() -> "tuple[Sequence[SignedEntry], list[bytes]]":
+        from node.custody import auditing
 
-    return auditing.held(place.config), auditing.read(place.config, place.federation_id, use, clock.now_ms())
+        return auditing.held(place.config), _read_folder(place, use)
+
+    return _ask(place, ask, without)
