@@ -75,7 +75,7 @@ def test_two_members_amend_the_charter_and_all_running_nodes_go_by_it(tmp_path: 
         assert "an authority may not declare" in declared(first, "Too late", check=False)
         for node in nodes:
             node.until(lambda found: len(found) == 2, "crisis", "list")
-            assert states(node) == {"Under the charter": "declared", "By the amendment": "active"}
+            assert states(node) == {"Under the charter": "proposed", "By the amendment": "active"}
 
         third.stop()
         third.start()

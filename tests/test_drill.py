@@ -247,7 +247,7 @@ async def end(drill: Drill, removed: Node) -> None:
     """Every member has every declaration; who was removed has what there was until then, over links that stand."""
     await drill.agree()
     suspended = "beside a candidate"  # its author is, so it does not count meanwhile
-    expected = {title: "declared" if title == suspended else "active" for title in drill.declared}
+    expected = {title: "proposed" if title == suspended else "active" for title in drill.declared}
     for node in drill.members:
         assert titles(node) == expected
     expected.pop("without the removed one")

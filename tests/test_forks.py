@@ -44,7 +44,7 @@ def until_states(nodes: Sequence[Node], wanted: dict[str, tuple[str, str]]) -> N
         node.until(is_so, "crisis", "list")
 
 
-ACTIVE, CONTESTED, SUPERSEDED = ("active", ""), ("active", "contested"), ("declared", "superseded")
+ACTIVE, CONTESTED, SUPERSEDED = ("active", ""), ("active", "contested"), ("proposed", "superseded")
 
 
 async def fork(nodes: Sequence[Node], tmp_path: Path) -> None:

@@ -321,7 +321,7 @@ def _title(found: "tools_pb2.CrisisView") -> str:
 
 def _state(found: "tools_pb2.CrisisView") -> str:
     """Why it stands as it does only where that is not plain."""
-    return f"{found.state}: {printing.plain(found.reason)}" if found.state == "declared" else found.state
+    return f"{found.state}: {printing.plain(found.reason)}" if found.state == "proposed" else found.state
 
 
 def _word(level: int) -> str:

@@ -1,6 +1,5 @@
 """One node of our own member, as its tools call it."""
 
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -11,6 +10,7 @@ from node.client import asking
 from node.client.asking import Asking, Batches
 from node.client.checking import Checking
 from node.client.connection import TIMEOUT_S, Connection
+from node.client.crises import Crises
 from node.client.events import CaughtUp, Interrupted, Received, Reset
 from node.client.items import Progress, requests
 from node.client.opening import BundleOpening, Opening, SocketOpening
@@ -31,7 +31,6 @@ from node.v1 import (
     membership_pb2_grpc,
     policy_pb2_grpc,
     profile_pb2_grpc,
-    record_pb2,
     signing_pb2_grpc,
     tools_pb2,
     withdrawals_pb2_grpc,
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
     from node.v1.withdrawals_pb2_grpc import WithdrawalsAsyncStub
 
 
-class Client:
+class Client(Crises):
     """One node of our own member."""
 
     def __init__(
@@ -63,7 +62,7 @@ class Client:
             raise ConfigError(
                 "a federation id has 32 bytes", next_step="FederationId(bytes.fromhex(...)) of what your node prints."
             )
-        self._connection = Connection(opening, timeout_s, why)
+        super().__init__(Connection(opening, timeout_s, why))
         self._asked, self._streamed = self._connection.asked, self._connection.streamed
         self._checking = Checking(self._connection, federation_id)
 
@@ -156,51 +155,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._connection.close()
-
-    # ---- Crises
-
-    async def declare(
-        self,
-        crisis: record_pb2.Crisis,
-        handling: record_pb2.Handling,
-        *,
-        exercise: bool = False,
-        object_id: bytes = b"",
-        unconfirmed: bool = False,
-        allow_personal: str = "",
-    ) -> tools_pb2.CrisisView:
-        """Declare a crisis; with the object id of an earlier try it is declared once. Raises Refused.
-
-        The id is drawn once and kept over all tries; where none is answered, Unavailable names it. A node that has
-        just started waits up to a minute for its peers, and then refuses but for what is said ``unconfirmed``. What
-        looks like a telephone number, an e-mail address or an account is refused but for a reason, ``allow_personal``.
-        """
-        drawn = object_id or secrets.token_bytes(16)  # noqa: TID251 - the client's own
-        request = tools_pb2.DeclareRequest(
-            object_id=drawn,
-            crisis=crisis,
-            handling=handling,
-            exercise=exercise,
-            unconfirmed=unconfirmed,
-            allow_personal=allow_personal,
-        )
-        lost = f'Declare it again with object_id=bytes.fromhex("{drawn.hex()}"): it is declared once.'
-        return (await self._asked(lambda tools: tools.Declare(request), lost=lost)).crisis
-
-    async def end_crisis(
-        self, crisis: str, text: str = "", *, unconfirmed: bool = False, allow_personal: str = ""
-    ) -> tools_pb2.CrisisView:
-        """End a crisis of our own now; raises Refused. Not tried again: the second time it is over already."""
-        request = tools_pb2.EndCrisisRequest(
-            crisis=crisis, text=text, unconfirmed=unconfirmed, allow_personal=allow_personal
-        )
-        lost = "It may have ended: `crises` says whether it has."
-        return (await self._asked(lambda tools: tools.EndCrisis(request), lost=lost)).crisis
-
-    async def crises(self, crisis: str = "", *, exercises: bool = False) -> Sequence[tools_pb2.CrisisView]:
-        """All crises as the node sees them, or the one that is named; raises Refused."""
-        request = tools_pb2.ListCrisesRequest(crisis=crisis, exercises=exercises)
-        return (await self._asked(lambda tools: tools.ListCrises(request))).crises
 
     # ---- Lists
 

@@ -1,54 +1,398 @@
 """The life of a crisis: its state is a function of the set of what was said of it, and of the time.
 
-Nothing has to arrive for a crisis to end: its end stands in the declaration. Only the owner ends it
-earlier; what others say is shown beside it.
+What leads it (its owner, whoever that handed it over to, their deputies) names in each act what it knew. So of
+two acts it is plain whether one followed the other, in whatever order they come; where two contradict each
+other and neither knew of the other, neither counts until one that knows both settles it. Nothing has to
+arrive for a crisis to end: its end stands in what was declared.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import combinations
+
+from node.feed import quorum
+from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.quorum import Quorum
+
+ACTS_MAX = 256  # of those who lead a crisis, that are read
 
 
 class State(StrEnum):
     """Where a crisis stands."""
 
-    DECLARED = "declared"  # said, and not in effect here
+    ALERT = "alert"  # an early warning; what becomes of it is declared under an id of its own
+    PROPOSED = "proposed"  # said, and not in effect
     ACTIVE = "active"
-    ENDED = "ended"  # by its owner
+    DE_ESCALATING = "de-escalating"
+    ENDED = "ended"  # by who leads it
     EXPIRED = "expired"  # by itself
+    UNDER_REVIEW = "under review"
+    CLOSED = "closed"
+    REJECTED = "rejected"  # by those who were asked to co-sign it
     WITHDRAWN = "withdrawn"  # by its owner: it should not have been
+
+
+OVER = frozenset(
+    {State.ENDED, State.EXPIRED, State.UNDER_REVIEW, State.CLOSED, State.REJECTED, State.WITHDRAWN}
+)  # nothing is shared under it any more
+IN_EFFECT = frozenset({State.ACTIVE, State.DE_ESCALATING})
+
+
+class Verb(StrEnum):
+    """What moves it: acts, and what follows by itself from co-signatures and from time."""
+
+    UPDATE = "update"
+    EXTEND = "extend"
+    HAND_OVER = "hand over"
+    DE_ESCALATE = "de-escalate"
+    END = "end"
+    REVIEW = "review"
+    CLOSE = "close"
+    WITHDRAW = "withdraw"
+    ACTIVATE = "activate"  # all its co-signatures are here
+    REJECT = "reject"  # as many refuse as would have been needed
+    EXPIRE = "expire"
+
+
+_LIVE = (State.ALERT, State.PROPOSED, State.ACTIVE, State.DE_ESCALATING)
+_OVER = (State.ENDED, State.EXPIRED)
+
+TRANSITIONS: Mapping[tuple[State, Verb], State] = {
+    (State.PROPOSED, Verb.ACTIVATE): State.ACTIVE,
+    (State.PROPOSED, Verb.REJECT): State.REJECTED,
+    **{(state, verb): state for state in _LIVE for verb in (Verb.UPDATE, Verb.EXTEND, Verb.HAND_OVER)},
+    (State.ACTIVE, Verb.DE_ESCALATE): State.DE_ESCALATING,
+    (State.DE_ESCALATING, Verb.EXTEND): State.ACTIVE,
+    **{(state, Verb.END): State.ENDED for state in _LIVE},
+    **{(state, Verb.EXPIRE): State.EXPIRED for state in _LIVE},
+    **{(state, Verb.REVIEW): State.UNDER_REVIEW for state in _OVER},
+    **{(state, Verb.CLOSE): State.CLOSED for state in (*_OVER, State.UNDER_REVIEW)},
+    **{(state, Verb.WITHDRAW): State.WITHDRAWN for state in (*_LIVE, *_OVER, State.UNDER_REVIEW, State.CLOSED)},
+}
+
+# Two that say different things, neither knowing of the other.
+CLASHES = frozenset(
+    {
+        frozenset({Verb.END, Verb.EXTEND}),
+        frozenset({Verb.EXTEND}),
+        frozenset({Verb.UPDATE}),
+        frozenset({Verb.HAND_OVER}),
+    }
+)
+_URGENT = frozenset({Verb.END, Verb.WITHDRAW})  # count also before what they follow is here
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What decides of one declaration. ``obstacle``: why its owner may not declare; empty if it may."""
+    """What decides of one declaration or alert. ``obstacle``: why it has no effect, whatever others say."""
 
+    hash: HeaderHash
+    owner: MemberId
     starts_ms: int
     ends_ms: int
-    obstacle: str
+    obstacle: str = ""
+    deputies: frozenset[MemberId] = frozenset()
+    terms: bytes = b""  # all of it that co-signers answer for, but its end
+    quorum: Quorum | None = None  # of co-signatures; None: nobody has to
+    longest_ms: int = 1 << 62
+    is_alert: bool = False
     withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """The state, why, and when it ended or will."""
+class Act:
+    """What somebody who may lead it said. ``knows``: what its author had before its eyes."""
+
+    hash: HeaderHash
+    verb: Verb
+    by: MemberId
+    feed_id: FeedId
+    seq: int
+    at_ms: int
+    knows: tuple[HeaderHash, ...]
+    says: bytes = b""  # what tells two of one verb apart: two that say the same do not clash
+    ends_ms: int = 0  # of an extension or an update; 0: as before
+    to: MemberId | None = None
+    deputies: frozenset[MemberId] | None = None
+    terms: bytes = b""  # of an update, as in Declared
+    needs: Quorum | None = None  # of co-signatures, if an update or extension asks for new ones
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A co-signature of exactly one proposal, or its refusal, by somebody who may co-sign."""
+
+    by: MemberId
+    about: HeaderHash
+    at_ms: int
+    agrees: bool
+    roles: frozenset[int]
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The state, why, and what counts of all that was said."""
 
     state: State
     reason: str
-    ends_ms: int
+    ends_ms: int  # when it ended or will
+    version: HeaderHash  # whose content is in effect
+    terms: bytes
+    lead: MemberId
+    deputies: frozenset[MemberId]
+    proposal: HeaderHash  # what a co-signature has to name now
+    cosigned: tuple[MemberId, ...] = ()  # by whom the proposal is
+    refused: tuple[MemberId, ...] = ()
+    needed: Quorum | None = None  # by the proposal; None: nothing is waited for
+    proposed_ends_ms: int = 0  # until when it would last with what is waited for
+    clashes: tuple[tuple[HeaderHash, HeaderHash], ...] = ()  # not settled yet
+    counted: frozenset[HeaderHash] = frozenset()  # acts that had an effect
+    heads: tuple[HeaderHash, ...] = ()  # what a further act has to name, so that it knows all
 
 
-def standing(declared: Declared, ended_ms: Iterable[int], now_ms: int) -> Standing:
-    """Where it stands now; ``ended_ms`` has the times of its owner's end statements, if there are any."""
+@dataclass(slots=True)
+class _Line:
+    """Acts of those who lead, in an order in which each stands behind what it knew."""
+
+    acts: list[Act] = field(default_factory=list)
+    before: dict[HeaderHash, frozenset[HeaderHash]] = field(default_factory=dict)  # everything that each knew
+
+    def are_apart(self, one: Act, other: Act) -> bool:
+        """Whether neither knew of the other."""
+        return one.hash not in self.before[other.hash] and other.hash not in self.before[one.hash]
+
+
+def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_ms: int) -> Reading:
+    """Where it stands now. The same for the same set, in whatever order it is given."""
+    line = _line(declared, acts)
+    pairs = _clashing(line)
+    void = {one.hash for pair in pairs for one in pair}
+    open_ = [pair for pair in pairs if not any({one.hash for one in pair} <= line.before[by.hash] for by in line.acts)]
+    latest = _latest(voices)
+    found = _fold(declared, line, void, latest, now_ms)
+    found = replace(
+        found,
+        clashes=tuple((one.hash, other.hash) for one, other in open_),
+        heads=_heads(declared, line),
+    )
+    return _judged(declared, _asked(found, latest), now_ms)
+
+
+# ---- Who knew what
+
+
+def _line(declared: Declared, acts: Iterable[Act]) -> _Line:
+    """The acts that count as said by who may say them, each behind all that it knew."""
+    rest = _complete(declared, _read_at_all(declared, acts))
+    parents = {act.hash: _parents(act, rest) for act in rest}
+    line, done = _Line(), set[HeaderHash]()
+    while rest:
+        ready = next((act for act in rest if parents[act.hash] <= done), None)
+        if ready is None:  # in a circle: hashes make that impossible
+            break
+        rest.remove(ready)
+        done.add(ready.hash)
+        known = parents[ready.hash] & line.before.keys()
+        before = frozenset(known).union(*(line.before[one] for one in known))
+        if ready.by in _entitled(declared, line, before, ready.verb):
+            line.acts.append(ready)
+            line.before[ready.hash] = before
+    return line
+
+
+def _read_at_all(declared: Declared, acts: Iterable[Act]) -> list[Act]:
+    """The first acts of all who may have a say: nobody else crowds them out, and nothing crowds out an end."""
+    each = {act.hash: act for act in acts}.values()
+    acts = sorted(each, key=lambda act: (act.verb not in _URGENT, act.at_ms, act.hash))
+    candidates = {declared.owner, *declared.deputies}
+    while True:
+        said = [act for act in acts if act.by in candidates][:ACTS_MAX]
+        named = {one for act in said for one in (act.to, *(act.deputies or ())) if one is not None}
+        if named <= candidates:
+            return sorted(said, key=lambda act: (act.at_ms, act.hash))
+        candidates |= named
+
+
+def _complete(declared: Declared, acts: list[Act]) -> list[Act]:
+    """Without those that wait for what they follow."""
+    while True:
+        here = {declared.hash, *(act.hash for act in acts)}
+        kept = [act for act in acts if _is_owners_end(declared, act) or here.issuperset(act.knows)]
+        if len(kept) == len(acts):
+            return kept
+        acts = kept
+
+
+def _is_owners_end(declared: Declared, act: Act) -> bool:
+    """Whether it counts before what it follows is here: it takes away, and only the owner can have meant it."""
+    return act.verb in _URGENT and act.by == declared.owner
+
+
+def _parents(act: Act, others: Iterable[Act]) -> set[HeaderHash]:
+    """What of these it names, and what was said before it in the same feed."""
+    return {
+        one.hash for one in others if one.hash in act.knows or (one.feed_id == act.feed_id and one.seq < act.seq)
+    } - {act.hash}
+
+
+def _entitled(declared: Declared, line: _Line, before: Collection[HeaderHash], verb: Verb) -> frozenset[MemberId]:
+    """Who may say this, as far as its author knew: who leads, and for most things their deputies."""
+    known = [act for act in line.acts if act.hash in before]
+    leads, deputies = {declared.owner}, declared.deputies
+    for act in known:
+        if act.verb is Verb.HAND_OVER and act.to is not None:
+            others = [one for one in known if one is not act and one.verb is Verb.HAND_OVER and one.to != act.to]
+            if not any(line.are_apart(act, one) for one in others):
+                leads = {act.to}
+        if act.verb is Verb.UPDATE and act.deputies is not None:
+            deputies = act.deputies
+    return frozenset(leads) if verb in (Verb.HAND_OVER, Verb.WITHDRAW) else deputies | leads
+
+
+def _clashing(line: _Line) -> list[tuple[Act, Act]]:
+    """Pairs that contradict each other, neither knowing of the other."""
+    said = [act for act in line.acts if any(act.verb in clash for clash in CLASHES)]
+    return [
+        (one, other)
+        for one, other in combinations(said, 2)
+        if frozenset({one.verb, other.verb}) in CLASHES
+        and (one.verb is not other.verb or one.says != other.says)
+        and line.are_apart(one, other)
+    ]
+
+
+def _heads(declared: Declared, line: _Line) -> tuple[HeaderHash, ...]:
+    known = frozenset().union(*line.before.values()) if line.before else frozenset()
+    return tuple(sorted(act.hash for act in line.acts if act.hash not in known)) or (declared.hash,)
+
+
+# ---- What follows from it
+
+
+def _fold(
+    declared: Declared,
+    line: _Line,
+    void: Collection[HeaderHash],
+    voices: Mapping[HeaderHash, Sequence[Voice]],
+    now_ms: int,
+) -> Reading:
+    latest_ms = declared.starts_ms + declared.longest_ms
+    found = Reading(
+        state=State.ALERT if declared.is_alert else State.PROPOSED,
+        reason="",
+        ends_ms=min(declared.ends_ms, latest_ms),
+        version=declared.hash,
+        terms=declared.terms,
+        lead=declared.owner,
+        deputies=declared.deputies,
+        proposal=declared.hash,
+        needed=None if declared.is_alert else declared.quorum,
+    )
+    if not declared.is_alert:
+        found = _activated(found, voices)
+    for act in line.acts:
+        if act.hash not in void:
+            found = _after(_expired(found, act.at_ms), act, voices, latest_ms)
+    return _expired(found, now_ms)
+
+
+def _activated(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Reading:
+    """With the proposal in effect, if all co-signatures that it needs are here."""
+    if found.needed is None or _is_met(found.needed, voices.get(found.proposal, ()), agrees=True):
+        return replace(found, state=TRANSITIONS.get((found.state, Verb.ACTIVATE), found.state), needed=None)
+    return found
+
+
+def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]], latest_ms: int) -> Reading:
+    """After one more act; as before where it has no place in this state, or waits for co-signatures."""
+    state = TRANSITIONS.get((found.state, act.verb))
+    if state is None:
+        return found
+    if act.verb in (Verb.UPDATE, Verb.EXTEND):
+        ends_ms = min(act.ends_ms or found.ends_ms, latest_ms)
+        asks = act.needs is not None and (ends_ms != found.ends_ms or act.terms not in (b"", found.terms))
+        if asks and not _is_met(act.needs, voices.get(act.hash, ()), agrees=True):
+            return replace(found, proposal=act.hash, needed=act.needs, proposed_ends_ms=ends_ms)
+        found = _with_terms(found, act, ends_ms)
+        if asks:  # its co-signers have seen all of it
+            found = replace(found, proposal=act.hash, needed=None, proposed_ends_ms=0)
+            state = TRANSITIONS.get((state, Verb.ACTIVATE), state)
+    elif act.verb is Verb.HAND_OVER and act.to is not None:
+        found = replace(found, lead=act.to)
+    elif act.verb is Verb.END:
+        found = replace(found, ends_ms=min(found.ends_ms, act.at_ms))
+    return replace(found, state=state, counted=found.counted | {act.hash})
+
+
+def _with_terms(found: Reading, act: Act, ends_ms: int) -> Reading:
+    is_update = act.verb is Verb.UPDATE
+    return replace(
+        found,
+        version=act.hash if is_update else found.version,
+        terms=act.terms if is_update else found.terms,
+        ends_ms=ends_ms,
+        deputies=found.deputies if act.deputies is None else act.deputies,
+    )
+
+
+def _expired(found: Reading, now_ms: int) -> Reading:
+    if now_ms < found.ends_ms:
+        return found
+    return replace(found, state=TRANSITIONS.get((found.state, Verb.EXPIRE), found.state))
+
+
+def _asked(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Reading:
+    """With who has answered to what is proposed now; rejected if as many refuse as would have been needed."""
+    said = voices.get(found.proposal, ())
+    found = replace(
+        found,
+        cosigned=tuple(one.by for one in said if one.agrees),
+        refused=tuple(one.by for one in said if not one.agrees),
+    )
+    if found.needed is not None and _is_met(found.needed, said, agrees=False):
+        return replace(found, state=TRANSITIONS.get((found.state, Verb.REJECT), found.state))
+    return found
+
+
+def _latest(voices: Iterable[Voice]) -> dict[HeaderHash, list[Voice]]:
+    """The last word of each on each proposal."""
+    last: dict[tuple[HeaderHash, MemberId], Voice] = {}
+    for one in sorted(voices, key=lambda one: (one.at_ms, one.agrees, one.by)):
+        last[one.about, one.by] = one
+    found: dict[HeaderHash, list[Voice]] = {}
+    for (about, _), one in sorted(last.items()):
+        found.setdefault(about, []).append(one)
+    return found
+
+
+def _is_met(needed: Quorum | None, said: Iterable[Voice], *, agrees: bool) -> bool:
+    return quorum.is_met(needed, [(one.roles, one.country) for one in said if one.agrees is agrees])
+
+
+def _judged(declared: Declared, found: Reading, now_ms: int) -> Reading:
+    """With what keeps it from having effect, and with the reason in words."""
     if declared.withdrawn:
-        return Standing(State.WITHDRAWN, "withdrawn by its owner", min(declared.ends_ms, now_ms))
-    end_ms = min((declared.ends_ms, *ended_ms))
-    if end_ms < declared.ends_ms and end_ms <= now_ms:
-        return Standing(State.ENDED, "ended by its owner", end_ms)
-    if now_ms >= declared.ends_ms:
-        return Standing(State.EXPIRED, "its time is over", declared.ends_ms)
-    if declared.obstacle:
-        return Standing(State.DECLARED, declared.obstacle, end_ms)
-    if now_ms < declared.starts_ms:
-        return Standing(State.DECLARED, "has not begun yet", end_ms)
-    return Standing(State.ACTIVE, "", end_ms)
+        ends_ms = min(found.ends_ms, now_ms)
+        return replace(found, state=State.WITHDRAWN, reason="withdrawn by its owner", ends_ms=ends_ms)
+    if found.state in IN_EFFECT and (declared.obstacle or now_ms < declared.starts_ms):
+        found = replace(found, state=State.PROPOSED, reason=declared.obstacle or "has not begun yet")
+    elif found.state in (State.PROPOSED, State.ALERT) and declared.obstacle:
+        found = replace(found, reason=declared.obstacle)
+    return found if found.reason else replace(found, reason=_reason(found))
+
+
+def _reason(found: Reading) -> str:
+    match found.state:
+        case State.PROPOSED if found.needed is not None:
+            return f"co-signatures: {len(found.cosigned)} of {found.needed.count}"
+        case State.REJECTED:
+            return "refused by those who were asked to co-sign it"
+        case State.EXPIRED:
+            return "its time is over"
+        case State.ENDED:
+            return "ended by who leads it"
+        case State.WITHDRAWN:
+            return "withdrawn by its owner"
+    return ""

@@ -50,7 +50,9 @@ class Meant:
     def drafts(self, name: str, now_ms: int, *, has_text: bool) -> list[Draft]:
         """As entries of our own; the text first, if nobody has said it."""
         signature = Draft(Kind.AMEND, NORMAL, statement=self.statement)
-        return [signature] if has_text else [documents.draft(self.text, name, self.rules.number, now_ms), signature]
+        return (
+            [signature] if has_text else [documents.draft(self.text, name, str(self.rules.number), now_ms), signature]
+        )
 
 
 # ---- How far they are

@@ -1,4 +1,4 @@
-"""What tools ask: crises, lists, look-ups and single entries, as this node holds them now. Reads only."""
+"""What tools ask: lists, look-ups and single entries, as this node holds them now. Reads only."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,22 +6,19 @@ from itertools import accumulate
 from typing import TypeVar
 
 from node.content import names
-from node.crisis import lifecycle
-from node.crisis.lifecycle import Declared
-from node.exchange import documents, halting, project, records, restricting, standing
+from node.exchange import documents, halting, project, records, restricting
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry, keys
 from node.feed.header import Header
-from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
-from node.feed.marks import Standing
 from node.feed.roster import Roster
 from node.policy import border, effect
 from node.policy.effect import Right
 from node.policy.following import Follows, List, State
 from node.policy.parameters import Parameters
-from node.store import arrivals, digests, index, ledger, payloads, remainders, restrictions
+from node.store import arrivals, digests, index, ledger, payloads, remainders
 from node.store.arrivals import Arrival, Cursor
 from node.store.halts import Halt
 from node.store.index import Count, Record
@@ -30,8 +27,6 @@ from node.store.stores import Stores
 from node.v1 import header_pb2, record_pb2, tools_pb2
 
 ANSWER_BYTES_MAX = 8 << 20
-
-OVER = frozenset({"ended", "expired", "withdrawn"})  # states of a crisis
 
 Shown = TypeVar("Shown", tools_pb2.CrisisView, tools_pb2.ListView)
 
@@ -52,83 +47,6 @@ def view(trust: Trust, follows: Follows, now_ms: int) -> View:
     return View(trust, trust.roster(now_ms), now_ms, follows, documents.rules_in_force(trust))
 
 
-# ---- Crises
-
-
-def crises(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[tools_pb2.CrisisView]:
-    """All crises, the newest first, or the one that is named; raises Refused where it names none."""
-    halts = halting.every(stores, seen.trust)
-    declared = _read_on(index.of_kinds(stores.index, [Kind.DECLARATION]), halts)
-    acts: dict[tuple[MemberId, ObjectId], list[Record]] = {}
-    for act in _read_on(index.of_kinds(stores.index, [Kind.CRISIS_ACT]), halts):
-        acts.setdefault((act.member_id, act.object_id), []).append(act)
-    first = {
-        (one.member_id, one.object_id): one for one in reversed(declared) if exercises or named or not one.exercise
-    }
-    rising = index.object_ids(stores.index)
-    found = [
-        _crisis_view(stores, one, acts.get(key, ()), rising, seen, halts.get(key, ())) for key, one in first.items()
-    ]
-    if named:
-        found = _meant(named, "crisis", [(one, (one.reference, one.crisis.title)) for one in found])
-    return _bounded(sorted(found, key=lambda one: (-one.declared_ms, one.entry)))
-
-
-def crisis(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> tools_pb2.CrisisView | None:
-    """One crisis of one owner."""
-    halted = halting.of_object(stores, seen.trust, member_id, object_id)
-    said = _read_on(index.of_object(stores.index, member_id, object_id), {(member_id, object_id): halted})
-    declared = next((one for one in said if one.kind == Kind.DECLARATION), None)
-    if declared is None:
-        return None
-    rising = index.neighbours(stores.index, object_id)
-    return _crisis_view(stores, declared, said, rising, seen, halted)
-
-
-def _read_on(found: Sequence[Record], halts: Mapping[List, Sequence[Halt]]) -> list[Record]:
-    """Without what is behind a halt of its object."""
-    return [one for one in found if not halting.is_behind(halts.get((one.member_id, one.object_id), ()), one)]
-
-
-def _is_withdrawn(stores: Stores, declared: Record, seen: View) -> bool:
-    """As with ends: a withdrawal that is contested silences nobody."""
-    said = restrictions.said_of(stores.index, declared.member_id, declared.hash, declared.object_id).withdrawals
-    return any(standing.standing_of(stores, one, seen.trust) is Standing.STANDS for one in said)
-
-
-def _crisis_view(
-    stores: Stores,
-    record: Record,
-    said: Sequence[Record],
-    rising: Sequence[bytes],
-    seen: View,
-    halted: Sequence[Halt],
-) -> tools_pb2.CrisisView:
-    """One crisis as it stands now, by what its owner said; where it is not read on, as it was last understood."""
-    crisis = record_pb2.Record.FromString(record.content).crisis
-    obstacle = effect.obstacle(Right.DECLARE, record.member_id, seen.roster, seen.rules, _place(record))
-    stands = standing.standing_of(stores, record, seen.trust)
-    if stands is Standing.SUPERSEDED:
-        obstacle = standing.SUPERSEDED
-    declared = Declared(crisis.starts_ms, crisis.ends_ms, obstacle, _is_withdrawn(stores, record, seen))
-    found = lifecycle.standing(declared, standing.ends_ms(stores, seen.trust, said), seen.now_ms)
-    return tools_pb2.CrisisView(
-        member_id=record.member_id,
-        object_id=record.object_id,
-        reference=names.reference("c", record.object_id, rising),
-        member_name=seen.trust.name_of(record.member_id),
-        state=found.state,
-        reason=found.reason or (standing.contested(record.feed_id, seen.trust) if stands is Standing.CONTESTED else ""),
-        crisis=crisis,
-        exercise=record.exercise,
-        entry=record.hash,
-        declared_ms=record.created_ms,
-        received_ms=record.received_ms,
-        ends_ms=found.ends_ms,
-        notice=halting.notice(halted, record),
-    )
-
-
 # ---- Lists
 
 
@@ -146,8 +64,13 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
     ]
     if named:
         taken = {one.name for one in found if not one.withdrawn}
-        found = _meant(named, "list", [(one, _names_of(one, taken, seen)) for one in found])
-    return _bounded(sorted(found, key=lambda one: (one.name, one.object_id)))
+        found = meant(named, "list", [(one, _names_of(one, taken, seen)) for one in found])
+    return bounded(sorted(found, key=lambda one: (one.name, one.object_id)))
+
+
+def _read_on(found: Sequence[Record], halts: Mapping[List, Sequence[Halt]]) -> list[Record]:
+    """Without what is behind a halt of its object."""
+    return [one for one in found if not halting.is_behind(halts.get((one.member_id, one.object_id), ()), one)]
 
 
 def _names_of(one: tools_pb2.ListView, taken: Collection[str], seen: View) -> tuple[str, ...]:
@@ -192,7 +115,7 @@ def _arriving(stores: Stores, seen: View) -> dict[List, tuple[int, int]]:
     return found
 
 
-def _meant(typed: str, what: str, called: Sequence[tuple[Shown, Sequence[str]]]) -> list[Shown]:
+def meant(typed: str, what: str, called: Sequence[tuple[Shown, Sequence[str]]]) -> list[Shown]:
     """What was meant: one, or all that share an id, which anyone may take; raises Refused where it is none."""
     by_id: dict[bytes, list[str]] = {}
     for view, also in called:
@@ -203,7 +126,7 @@ def _meant(typed: str, what: str, called: Sequence[tuple[Shown, Sequence[str]]])
     return named or [view for view, _ in found]
 
 
-def _bounded(views: Sequence[Shown]) -> list[Shown]:
+def bounded(views: Sequence[Shown]) -> list[Shown]:
     """As many as fit one answer: whoever floods must not hide the rest behind an error."""
     sizes = accumulate(one.ByteSize() for one in views)
     return [one for one, size in zip(views, sizes, strict=True) if size <= ANSWER_BYTES_MAX]

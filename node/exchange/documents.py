@@ -1,15 +1,18 @@
-"""Documents: the texts that amendments name by their SHA-256, as far as they are here and decide something.
+"""Documents: the texts that amendments and rules name by their SHA-256, as far as they are here and decide something.
 
-A text travels as a record for all members, whose object id is the beginning of its hash. The text in
-force is also kept in the ledger itself, for it outlives the records that brought it.
+A text travels as a record for all members, whose object id is the beginning of its hash. What is in force,
+the rules and the frameworks they name, is also kept in the ledger itself, for it outlives the records that
+brought it. Frameworks that come with the program are always here.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from node import limits
 from node.content import names
+from node.crisis import frameworks
+from node.crisis.frameworks import Framework
 from node.exchange.publish import Draft
 from node.exchange.trust import Trust
 from node.feed.amendment import Rules
@@ -23,12 +26,14 @@ from node.store.index import Record
 from node.store.stores import Stores
 from node.v1 import record_pb2
 
+MEDIA_TYPE = "application/toml"
 NEXT_MAX = 16  # texts that are kept at hand before they are in force
 DAY_MS = 86_400_000
 AGAIN_MS = 365 * DAY_MS  # so long before its last record ends a text is said again
 TURN_MS = 7 * DAY_MS  # between one signer and the next, so that one of them is enough
 
 _KEPT = "rules"  # in the ledger: the text in force
+_FRAMEWORK = "framework "  # in the ledger, with its hash: the document of one that the rules name
 
 
 def object_id(hash_: bytes) -> ObjectId:
@@ -36,13 +41,13 @@ def object_id(hash_: bytes) -> ObjectId:
     return ObjectId(hash_[: names.ID_BYTES])
 
 
-def draft(text: bytes, name: str, number: int, now_ms: int) -> Draft:
+def draft(text: bytes, name: str, version: str, now_ms: int) -> Draft:
     """A text as a record for all members, for as long as a record can last."""
     record = record_pb2.Record(
         kind=Kind.DOCUMENT,
         object_id=object_id(sha256(text).digest()),
         handling=record_pb2.Handling(tlp=border.GREEN),
-        document=record_pb2.Document(name=name, version=str(number), media_type="application/toml", content=text),
+        document=record_pb2.Document(name=name, version=version, media_type=MEDIA_TYPE, content=text),
     )
     return Draft(
         Kind.DOCUMENT,
@@ -78,7 +83,7 @@ def state(trust: Trust) -> str:
 
 def lacking(trust: Trust) -> list[bytes]:
     """Hashes of texts that decide something, or soon may, and are not at hand."""
-    return [hash_ for hash_ in _named(trust) if hash_ not in trust.documents]
+    return [hash_ for hash_ in (*_named(trust), *framework_hashes(trust)) if hash_ not in trust.documents]
 
 
 def _named(trust: Trust) -> list[bytes]:
@@ -89,6 +94,47 @@ def _named(trust: Trust) -> list[bytes]:
     following = (one.rules for one in trust.amendments() if one.amended.previous == present.hash)
     hashes = [present.document, *(rules.document for rules in following)]
     return [hash_ for hash_ in dict.fromkeys(hashes) if hash_][: NEXT_MAX + 1]
+
+
+# ---- Frameworks
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """What a crisis is declared under: its framework, if it has a document, or why nothing under it has effect."""
+
+    framework: Framework | None = None
+    obstacle: str = ""
+
+
+def framework_hashes(trust: Trust) -> list[bytes]:
+    """Of the documents that the rules in force name and that do not come with the program."""
+    rules = rules_in_force(trust)
+    named = [bytes.fromhex(one.sha256) for one in rules.frameworks if one.sha256] if rules else []
+    return [hash_ for hash_ in dict.fromkeys(named) if frameworks.shipped_text(hash_) is None]
+
+
+def framework_text(trust: Trust, hash_: bytes) -> bytes | None:
+    """The document of a framework, if it is at hand."""
+    return frameworks.shipped_text(hash_) or trust.documents.get(hash_)
+
+
+def under(trust: Trust, rules: Parameters | None, named: record_pb2.Reference) -> Under:
+    """The framework that a crisis names, as the rules in force have it."""
+    if rules is None:
+        return Under(obstacle=effect.UNREAD)
+    if not any(one.name == named.name and one.sha256 == named.sha256.hex() for one in rules.frameworks):
+        version = f" {named.version}" if any(one.name == named.name for one in rules.frameworks) else ""
+        return Under(obstacle=f"the rules in force have no framework {named.name}{version}")
+    if not named.sha256:
+        return Under()
+    text = framework_text(trust, named.sha256)
+    if text is None:
+        return Under(obstacle=f"the document of framework {named.name} has not come yet")
+    found = frameworks.read(text)
+    if found is None:
+        return Under(obstacle=f"framework {named.name} is of a later version than this program can read")
+    return Under(found)
 
 
 # ---- Where the texts come from
@@ -117,18 +163,26 @@ def _records(stores: Stores, hash_: bytes) -> Iterator[tuple[bytes, Record]]:
 
 
 def load(stores: Stores, trust: Trust) -> Trust:
-    """The text in force as it was kept, and whatever has come since."""
+    """What is in force as it was kept, and whatever has come since."""
     kept = ledger.read_meta(stores.ledger, _KEPT)
     trust = _learn(trust, [kept] if kept is not None else [])
+    named = (ledger.read_meta(stores.ledger, _FRAMEWORK + hash_.hex()) for hash_ in framework_hashes(trust))
+    trust = _learn(trust, [text for text in named if text is not None])
     return keep(stores, trust, [text for hash_ in lacking(trust) if (text := find(stores, hash_)) is not None])
 
 
 def keep(stores: Stores, trust: Trust, texts: Sequence[bytes]) -> Trust:
-    """Have these texts at hand, and the one in force for good."""
+    """Have these texts at hand, and those in force for good."""
     trust = _learn(trust, texts)
     text = text_of(trust, trust.rules)
-    if trust.rules.number and text is not None and text != ledger.read_meta(stores.ledger, _KEPT):
-        ledger.write_meta(stores.ledger, _KEPT, text)
+    in_force = {_KEPT: text} if trust.rules.number and text is not None else {}
+    for hash_ in framework_hashes(trust):
+        if hash_ in trust.documents:
+            in_force[_FRAMEWORK + hash_.hex()] = trust.documents[hash_]
+    new = {key: text for key, text in in_force.items() if text != ledger.read_meta(stores.ledger, key)}
+    for key, text in new.items():
+        ledger.write_meta(stores.ledger, key, text)
+    if new:
         stores.commit("ledger")
     return trust
 
@@ -136,4 +190,6 @@ def keep(stores: Stores, trust: Trust, texts: Sequence[bytes]) -> Trust:
 def _learn(trust: Trust, texts: Sequence[bytes]) -> Trust:
     """Those that decide something, and no others."""
     found = {**trust.documents, **{sha256(text).digest(): text for text in texts}}
-    return replace(trust, documents={hash_: found[hash_] for hash_ in _named(trust) if hash_ in found})
+    trust = replace(trust, documents={hash_: found[hash_] for hash_ in _named(trust) if hash_ in found})
+    named = {hash_: found[hash_] for hash_ in framework_hashes(trust) if hash_ in found}  # by the rules just learnt
+    return replace(trust, documents={**trust.documents, **named})

@@ -11,92 +11,15 @@ from node.exchange.publish import Draft
 from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.kinds import Kind
 from node.policy import border
-from node.policy.parameters import Parameters
 from node.v1 import header_pb2, record_pb2, tools_pb2
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-CRISIS_KEPT_MS = 30 * DAY_MS  # after its end, for the review
 LIST_LIFE_MS = 180 * DAY_MS  # the originator's ceiling where the publisher names none
 TEXT_BYTES_MAX = 16 << 10
 VERSION_DIGITS_MAX = 18
 OUTDATED, REPLACED = 4, 5  # withdrawal reasons (protos/README.md section 4)
 ADVICE = ("block", "review", "monitor", "ignore")
-
-
-def declaration(request: tools_pb2.DeclareRequest, rules: Parameters, now_ms: int) -> Draft:
-    """A crisis as it is declared; raises Refused, naming the field."""
-    crisis = record_pb2.Crisis()
-    crisis.CopyFrom(request.crisis)
-    border.require_mark(request.handling)
-    if len(request.object_id) != names.ID_BYTES:
-        raise Refused(
-            f"an object id has {names.ID_BYTES} bytes, got {len(request.object_id)}",
-            next_step="Draw it at random, once for each declaration, and send it again when you retry.",
-            field="object_id",
-        )
-    if not crisis.title.strip() or crisis.ByteSize() > TEXT_BYTES_MAX:
-        raise Refused(
-            "a crisis needs a title" if not crisis.title.strip() else f"more than {TEXT_BYTES_MAX} bytes of text",
-            next_step="Say in a few words what happened and where.",
-            field="title",
-        )
-    _check_framework(crisis, rules)
-    _check_times(crisis, rules, now_ms)
-    return Draft(
-        Kind.DECLARATION,
-        URGENT,
-        record=_record(Kind.DECLARATION, request.object_id, request.handling, request.exercise, crisis=crisis),
-        object_id=request.object_id,
-        exercise=request.exercise,
-        expires_ms=crisis.ends_ms + CRISIS_KEPT_MS,
-        allowed=request.allow_personal,
-    )
-
-
-def _check_framework(crisis: record_pb2.Crisis, rules: Parameters) -> None:
-    """One of those in force; what the caller leaves open of it is as they have it."""
-    found = next((one for one in rules.frameworks if one.name == crisis.framework.name), None)
-    if found is None:
-        known = ", ".join(one.name for one in rules.frameworks)
-        raise Refused(
-            f"this federation has no framework {crisis.framework.name!r}",
-            next_step=f"Use one of {known or 'none: its rules name none'}.",
-            field="framework",
-        )
-    crisis.framework.version = crisis.framework.version or found.version
-    crisis.framework.sha256 = crisis.framework.sha256 or bytes.fromhex(found.sha256)
-
-
-def _check_times(crisis: record_pb2.Crisis, rules: Parameters, now_ms: int) -> None:
-    starts_ms = crisis.starts_ms or now_ms
-    longest = rules.crisis.longest_hours
-    if crisis.ends_ms <= max(starts_ms, now_ms):
-        raise Refused(
-            "a crisis needs an end that is still to come", next_step="For how long? --for 48h", field="ends_ms"
-        )
-    if crisis.ends_ms - starts_ms > longest * HOUR_MS:
-        raise Refused(
-            f"this federation's crises last {longest} hours at most",
-            next_step="Declare it for less; it can be declared again.",
-            field="ends_ms",
-        )
-
-
-def crisis_end(
-    view: tools_pb2.CrisisView, text: str, handling: record_pb2.Handling, now_ms: int, allowed: str = ""
-) -> Draft:
-    """Our own crisis ends now, before its time."""
-    act = record_pb2.CrisisAct(entry=view.entry, end=record_pb2.Note(text=text[:TEXT_BYTES_MAX]))
-    return Draft(
-        Kind.CRISIS_ACT,
-        URGENT,
-        record=_record(Kind.CRISIS_ACT, view.object_id, handling, view.exercise, crisis_act=act),
-        object_id=view.object_id,
-        exercise=view.exercise,
-        expires_ms=max(view.crisis.ends_ms, now_ms) + CRISIS_KEPT_MS,
-        allowed=allowed,
-    )
 
 
 def check_list(draft: tools_pb2.ListDraft, now_ms: int) -> None:
@@ -331,8 +254,6 @@ def _record(
     handling: record_pb2.Handling,
     exercise: bool,
     *,
-    crisis: record_pb2.Crisis | None = None,
-    crisis_act: record_pb2.CrisisAct | None = None,
     list: record_pb2.HashList | None = None,  # noqa: A002 - the field's name
     items: record_pb2.Items | None = None,
     crisis_id: bytes = b"",
@@ -345,8 +266,6 @@ def _record(
         handling=handling,
         crisis_id=crisis_id,
         replaces=replaces,
-        crisis=crisis,
-        crisis_act=crisis_act,
         list=list,
         items=items,
     ).SerializeToString(deterministic=True)

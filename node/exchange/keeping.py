@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import product
 
-from node.exchange import standing
+from node.exchange import lifecycles, standing
 from node.exchange.trust import Trust
 from node.feed import entry as entries
 from node.feed.header import Header
@@ -32,6 +32,7 @@ SEALED_PER_STEP = 1024
 REVIEWS_MAX = 16  # of one record, that are looked at
 AGREE = 1
 OBJECT_BYTES, HASH_BYTES = 16, 32
+_MOVING = lifecycles.LEADING | lifecycles.ANSWERING  # acts that may change when a crisis ends
 _GONE = b"gone"  # what these depend on is erased
 
 
@@ -49,6 +50,8 @@ class Keep:
         found = sha256(self.policy.id)
         for member_id, roles in sorted(self.trust.known.roles.items()):
             found.update(member_id + bytes([min(roles)]))
+        for hash_ in sorted(self.trust.documents):  # a framework says how long a crisis may last
+            found.update(hash_)
         marks = self.trust.marks
         for feed_id, seq in sorted(marks.forks):
             found.update(feed_id + seq.to_bytes(8))
@@ -126,16 +129,11 @@ def _touched(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Reco
             yield from (one for one in found if deadlines.record(stores.index, HeaderHash(one)))
         case Kind.DECLARATION:
             found = [record.object_id, *letter.crisis.linked]
-        case Kind.CRISIS_ACT if standing.is_end(record) and _is_owner(stores, record):
+        case Kind.CRISIS_ACT if lifecycles.verb_of(record) in _MOVING:
             found = [record.object_id]
         case _:
             return
     yield from (one for one in found if one and deadlines.has_dependents(stores.index, one))
-
-
-def _is_owner(stores: Stores, act: Record) -> bool:
-    declared = index.of_any_owner(stores.index, act.object_id, Kind.DECLARATION)
-    return any(one.member_id == act.member_id for one in declared)
 
 
 # ---- Deciding
@@ -220,7 +218,7 @@ def _item_due_ms(stores: Stores, entry: bytes) -> int | None:
 
 
 def known(stores: Stores, trust: Trust, object_id: bytes) -> Known:
-    """What is known of a crisis, by its declarations and their owners' ends.
+    """What is known of a crisis, by its declarations and what those said who lead it.
 
     Anyone may declare under an id that is somebody else's. The last of several ends counts: so nobody has
     what others say erased early, and what is kept longer is so within the rule's `longest`.
@@ -233,16 +231,9 @@ def known(stores: Stores, trust: Trust, object_id: bytes) -> Known:
     if not declared:
         return Known()
     first = min(declared, key=lambda one: (one.created_ms, one.hash))
-    ends = [end_ms for one in declared if (end_ms := _end_ms(stores, trust, one))]
+    ends = [end_ms for one in declared if (end_ms := lifecycles.end_ms(stores, trust, one))]
     framework = record_pb2.Record.FromString(first.content).crisis.framework.name
     return Known(True, max(ends, default=None), framework)
-
-
-def _end_ms(stores: Stores, trust: Trust, declared: Record) -> int:
-    """When a declaration ends, by itself or by its owner."""
-    said = index.of_object(stores.index, declared.member_id, declared.object_id)
-    end_ms = record_pb2.Record.FromString(declared.content).crisis.ends_ms
-    return min((end_ms, *standing.ends_ms(stores, trust, said)))
 
 
 def _promoted(stores: Stores, trust: Trust, alert_id: bytes) -> Known:

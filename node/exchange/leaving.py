@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 
+from node.crisis.lifecycle import OVER
 from node.errors import Refused
-from node.exchange import amendments, consult, drafts, due, rooted
+from node.exchange import amendments, crises, declaring, drafts, due, rooted
 from node.exchange.admission import Admitted
 from node.exchange.consult import View
+from node.exchange.declaring import Speaker
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed import entry, quorum, statements
 from node.feed.keys import MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.quorum import Act
-from node.policy import border, wording
+from node.policy import wording
 from node.store import index, ledger, restrictions
 from node.store.stores import Stores
-from node.v1 import header_pb2, record_pb2
+from node.v1 import header_pb2
 
 WITHDRAWN_AT_A_TIME = 64  # statements: urgent, so they go out by themselves, and what else is urgent goes between
 ENDED = "its owner leaves the federation"
@@ -41,13 +43,11 @@ def unwithdrawn(stores: Stores, me: MemberId, now_ms: int) -> list[ObjectId]:
 def withdrawals(stores: Stores, seen: View, objects: Sequence[ObjectId], reason: int) -> list[Draft]:
     """All of these no longer stand; a crisis is ended first, for others may keep its declaration for a while."""
     drafts.check_reason(reason)
-    going_on = [
-        one
-        for one in consult.crises(stores, seen, "", exercises=True)
-        if one.member_id == seen.follows.me and one.state not in consult.OVER and one.object_id in objects
-    ]
-    handling = record_pb2.Handling(tlp=border.GREEN)
-    ends = [drafts.crisis_end(one, ENDED, handling, seen.now_ms) for one in going_on]
+    me = seen.follows.me
+    own = (found for one in objects if (found := crises.one(stores, seen, me, one)) is not None)
+    by = Speaker(me, seen.roster.seats.get(me), seen.now_ms)
+    going_on = (one for one in own if one.reading.state not in OVER and one.reading.lead == me)
+    ends = [declaring.end(one, ENDED, by, seen) for one in going_on]
     return [*ends, *(drafts.object_withdrawal(object_id, reason) for object_id in objects)]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from node.content import names
 from node.errors import Refused
-from node.exchange import consult
+from node.exchange import consult, crises
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.store import index, payloads
@@ -51,7 +51,7 @@ def find_all(opened: Stores, seen: View, typed: str) -> list[Address]:
 
 def _named(opened: Stores, seen: View, typed: str) -> tuple[MemberId, ObjectId] | None:
     """The list, or else the crisis, of this name; raises Refused where it may be several."""
-    for of_kind in (consult.lists, consult.crises):
+    for of_kind in (consult.lists, crises.every):
         try:
             found = of_kind(opened, seen, typed, exercises=True)
         except names.Several:

@@ -8,12 +8,9 @@ from node.exchange.trust import Trust
 from node.feed import entry, identity, marks
 from node.feed.facts import Facts
 from node.feed.keys import FeedId, HeaderHash
-from node.feed.kinds import Kind
 from node.feed.marks import HashAt, Standing
 from node.store import ledger
-from node.store.index import Record
 from node.store.stores import Stores
-from node.v1 import record_pb2
 
 CONTESTED = "contested: its author's feed has forked, and its root has not said which branch stands"
 DOUBTFUL = "contested: its author's identity log has something newer before it that this version does not understand"
@@ -66,23 +63,6 @@ def contested(feed_id: FeedId, trust: Trust) -> str:
     """Why what was said in a feed is contested, in words."""
     feed = trust.feeds.get(feed_id)
     return DOUBTFUL if feed is not None and feed.certificate.is_doubtful else CONTESTED
-
-
-def ends_ms(stores: Stores, trust: Trust, said: Iterable[Record]) -> list[int]:
-    """When each end of a crisis among an owner's records ends it.
-
-    One that is contested ends nothing: who has a stolen key must not silence its owner.
-    """
-    ends = (one for one in said if is_end(one))
-    return [one.created_ms for one in ends if standing_of(stores, one, trust) is Standing.STANDS]
-
-
-def is_end(record: Record) -> bool:
-    """Whether it ends a crisis."""
-    return (
-        record.kind == Kind.CRISIS_ACT
-        and record_pb2.Record.FromString(record.content).crisis_act.WhichOneof("act") == "end"
-    )
 
 
 def _is_passed(stores: Stores, placed: Placed, trust: Trust) -> bool:

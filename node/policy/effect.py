@@ -22,6 +22,7 @@ class Right(StrEnum):
     PUBLISH = "publish"
     REFER = "refer"
     COSIGN = "cosign"
+    ALERT = "alert"
 
 
 Place = tuple[FeedId, int]  # a feed, and a sequence number in it
@@ -64,7 +65,8 @@ def may_be_urgent(kind: int, role: int, rules: Parameters | None) -> bool:
     """
     if kind in URGENT_OF_ANYBODY or rules is None:
         return True
-    return role in set(Role) and Role(role).name.lower() in rules.rights.declare
+    entitled = rules.rights.alert if kind == Kind.ALERT else rules.rights.declare
+    return role in set(Role) and Role(role).name.lower() in entitled
 
 
 @lru_cache(maxsize=4)

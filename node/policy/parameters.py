@@ -66,6 +66,7 @@ class Rights(_Part, frozen=True):
     publish: list[RoleName]
     refer: list[RoleName]
     cosign: list[RoleName] = msgspec.field(default_factory=lambda: ["authority", "europol"])
+    alert: list[RoleName] = msgspec.field(default_factory=lambda: ["authority", "europol", "industry_body", "platform"])
 
 
 class Quotas(_Part, frozen=True):
@@ -173,12 +174,14 @@ industry_body = { count = 3, countries = 2, roles = ["authority", "europol"] }
 platform = { count = 3, countries = 2, roles = ["authority", "europol", "industry_body"] }
 observer = { count = 2, countries = 2, roles = ["authority", "europol"] }
 
-# Which roles may declare a crisis, publish hash lists, send referrals, and co-sign declarations of others.
+# Which roles may declare a crisis, publish hash lists, send referrals, co-sign declarations of others, and warn of
+# what may become a crisis. A framework may say less.
 [rights]
 declare = ["authority", "europol"]
 publish = ["authority", "europol", "industry_body", "platform"]
 refer = ["authority", "europol"]
 cosign = ["authority", "europol"]
+alert = ["authority", "europol", "industry_body", "platform"]
 
 # How much each member may push to others. What is beyond is fetched by and by; nobody else waits for it.
 [quotas]
@@ -196,6 +199,7 @@ default_hours = 48
 longest_hours = 336
 
 # The rules under which a crisis may be declared. One that has a document is bound to it by its hash: sha256 = "...".
+# `tocsin framework list` has those that come with the program, each with the lines to put here.
 [[frameworks]]
 name = "eu-ocrf"
 version = "1"

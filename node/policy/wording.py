@@ -16,6 +16,7 @@ _RIGHTS = (
     ("cosign", "co-sign declarations of others"),
     ("publish", "publish lists"),
     ("refer", "send referrals"),
+    ("alert", "warn of what may become a crisis"),
 )
 
 

@@ -128,7 +128,9 @@ _ADMINISTRATION, _DISCLOSURE, _ALTERATION, _CONSULTATION = (
 
 _TOOLS: Mapping[str, Row | Unnoted] = {
     "Declare": Row(_DISCLOSURE, "crisis declare", _crisis, _allowed, to="all members"),
-    "EndCrisis": Row(_ALTERATION, "crisis end", _crisis, _allowed, to="all members"),
+    "ActOnCrisis": Row(_ALTERATION, "crisis act", _crisis, _allowed, to="all members"),
+    "SpeakOfCrisis": Row(_DISCLOSURE, "crisis word", _crisis, _allowed, to="all members"),
+    "VerifyCrisis": Row(_CONSULTATION, "crisis verify", _crisis),
     "ListCrises": Row(
         _CONSULTATION,
         "crisis show",

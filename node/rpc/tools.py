@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import grpc.aio
 
 from node.errors import Refused
-from node.exchange import consult
+from node.exchange import consult, crises
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
@@ -35,7 +35,9 @@ def _scope(name: str) -> Access:
 
 ACCESS = {
     "/tocsin.v1.Tools/Declare": _scope("declare"),
-    "/tocsin.v1.Tools/EndCrisis": _scope("declare"),
+    "/tocsin.v1.Tools/ActOnCrisis": _scope("declare"),
+    "/tocsin.v1.Tools/SpeakOfCrisis": Access(scope="declare", or_scope="share", administrator=True),
+    "/tocsin.v1.Tools/VerifyCrisis": _scope("declare"),
     "/tocsin.v1.Tools/ListCrises": _scope("read"),
     "/tocsin.v1.Tools/PublishList": _scope("share"),
     "/tocsin.v1.Tools/RemoveItems": _scope("share"),
@@ -78,17 +80,30 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
         return await self._publishing.declare(request)
 
     @status.answers
-    async def EndCrisis(self, request: tools_pb2.EndCrisisRequest, _: _Context) -> tools_pb2.EndCrisisResponse:  # noqa: N802
-        """End our own crisis before its time."""
-        overriding.allow_personal(request.allow_personal, "end of a crisis")
-        return await self._publishing.end_crisis(request)
+    async def ActOnCrisis(self, request: tools_pb2.ActOnCrisisRequest, _: _Context) -> tools_pb2.ActOnCrisisResponse:  # noqa: N802
+        """Lead a crisis, co-sign one, or refuse to."""
+        overriding.allow_personal(request.allow_personal, "act on a crisis")
+        return await self._publishing.act(request, noting.who())
+
+    @status.answers
+    async def SpeakOfCrisis(  # noqa: N802
+        self, request: tools_pb2.SpeakOfCrisisRequest, _: _Context
+    ) -> tools_pb2.SpeakOfCrisisResponse:
+        """Say what any member says of a crisis."""
+        overriding.allow_personal(request.allow_personal, "word on a crisis")
+        return await self._publishing.speak(request)
+
+    @status.answers
+    async def VerifyCrisis(self, request: tools_pb2.VerifyCrisisRequest, _: _Context) -> tools_pb2.VerifyCrisisResponse:  # noqa: N802
+        """Note a call-back code that was heard, or tell our own."""
+        return await self._publishing.verify(request, noting.who())
 
     @status.answers
     async def ListCrises(self, request: tools_pb2.ListCrisesRequest, _: _Context) -> tools_pb2.ListCrisesResponse:  # noqa: N802
         """All crises, or the one that is named."""
         seen = self._view()
         found = await self._reading.run(
-            lambda stores: consult.crises(stores, seen, request.crisis, exercises=request.exercises)
+            lambda stores: crises.every(stores, seen, request.crisis, exercises=request.exercises)
         )
         return tools_pb2.ListCrisesResponse(crises=found)
 

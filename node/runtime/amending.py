@@ -180,5 +180,5 @@ class Amending:
         until_ms = await self._saying.reading.run(partial(documents.last_until_ms, hash_=present.document))
         if documents.is_to_be_said_again(until_ms, signers.index(me), seen.now_ms):
             await self._saying.say(
-                [documents.draft(text, seen.trust.charter.name, present.number, seen.now_ms)], NORMAL
+                [documents.draft(text, seen.trust.charter.name, str(present.number), seen.now_ms)], NORMAL
             )

@@ -1,17 +1,21 @@
-"""Publishing crises: what our own tools declare and end, visible here before the caller is told."""
+"""Publishing crises: what our own tools declare and say of them, visible here before the caller is told."""
 
 import asyncio
+import hmac
 
 from node.crisis.lifecycle import State
 from node.errors import Refused
-from node.exchange import consult, drafts
+from node.exchange import crises, declaring, drafts, lifecycles, verifying
+from node.exchange.consult import View
+from node.exchange.crises import Crisis
+from node.exchange.declaring import Speaker
 from node.feed.header import URGENT
-from node.feed.keys import ObjectId
-from node.policy import border
+from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.effect import Right
 from node.runtime.saying import Saying
 from node.runtime.work import Work
-from node.v1 import record_pb2, tools_pb2, withdrawals_pb2
+from node.store.stores import Stores
+from node.v1 import tools_pb2, withdrawals_pb2
 
 
 class Publishing:
@@ -28,32 +32,80 @@ class Publishing:
 
     async def _declare(self, request: tools_pb2.DeclareRequest) -> tools_pb2.DeclareResponse:
         async with self._one:
-            seen = self._saying.view_of(Right.DECLARE)
+            seen = self._saying.view_of(Right.ALERT if request.alert else Right.DECLARE)
             await self._saying.caught_up(bulk=False)
-            before = await self._crisis(seen, request.object_id)
+            before = await self._shown(seen, seen.follows.me, request.object_id)
             if before is not None:
                 return tools_pb2.DeclareResponse(crisis=before, repeated_call=True)
-            assert seen.rules is not None  # noqa: S101 - without, nobody may declare
-            draft = drafts.declaration(request, seen.rules, seen.now_ms)
+            draft = declaring.declaration(request, seen, self._speaker(seen))
             await self._saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
-            made = await self._crisis(seen, request.object_id)
+            made = await self._shown(seen, seen.follows.me, request.object_id)
             assert made is not None  # noqa: S101 - it is projected
             return tools_pb2.DeclareResponse(crisis=made)
 
-    async def end_crisis(self, request: tools_pb2.EndCrisisRequest) -> tools_pb2.EndCrisisResponse:
-        """End a crisis of our own; raises Refused for another's, and for one that is over."""
-        saying = self._saying
+    # ---- What is said of them later
+
+    async def act(self, request: tools_pb2.ActOnCrisisRequest, by: str) -> tools_pb2.ActOnCrisisResponse:
+        """Lead a crisis, or co-sign or refuse one; raises Refused where that would have no effect.
+
+        ``by``: who asks, noted where a call-back code was heard.
+        """
         async with self._one:
-            seen = saying.view()
-            found = await self._own(request.crisis, "ends", seen)
-            saying.require(Right.DECLARE, seen)
-            if found.state in consult.OVER:
-                raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.", field="crisis")
-            handling = record_pb2.Handling(tlp=border.GREEN)
-            draft = drafts.crisis_end(found, request.text, handling, seen.now_ms, request.allow_personal)
-            await saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
-            ended = await self._crisis(saying.view(), found.object_id)
-            return tools_pb2.EndCrisisResponse(crisis=ended)
+            seen = self._saying.view()
+            found = await self._meant(request.crisis, seen)
+            speaker = self._speaker(seen)
+            if request.act.WhichOneof("act") in lifecycles.ANSWERING:
+                self._saying.require(Right.COSIGN, seen)
+                act = declaring.answering(found, request.act, speaker)
+                if request.code:
+                    await self._check_code(HeaderHash(act.entry), request.code, by, seen)
+                    act.cosign.code_verified = True
+            else:
+                act = declaring.leading(found, request.act, speaker, seen)
+            handling = request.handling if request.HasField("handling") else None
+            draft = declaring.act_draft(found, act, handling, speaker, request.allow_personal)
+            await self._saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
+            return tools_pb2.ActOnCrisisResponse(crisis=await self._again(found))
+
+    async def speak(self, request: tools_pb2.SpeakOfCrisisRequest) -> tools_pb2.SpeakOfCrisisResponse:
+        """Say what any member says of a crisis; raises Refused."""
+        async with self._one:
+            seen = self._saying.view()
+            found = await self._meant(request.crisis, seen)
+            act = declaring.speaking(found, request.act)
+            handling = request.handling if request.HasField("handling") else None
+            draft = declaring.act_draft(found, act, handling, self._speaker(seen), request.allow_personal)
+            await self._saying.say_visibly([draft], draft.urgency)
+            return tools_pb2.SpeakOfCrisisResponse(crisis=await self._again(found))
+
+    async def verify(self, request: tools_pb2.VerifyCrisisRequest, by: str) -> tools_pb2.VerifyCrisisResponse:
+        """Note that the right call-back code was heard; or tell the code of our own. Raises Refused."""
+        seen = self._saying.view()
+        found = await self._meant(request.crisis, seen)
+        own = seen.follows.me in (found.record.member_id, found.reading.lead)
+        if not request.code:
+            if not own:
+                raise Refused(
+                    "its code is for those to say who declared it",
+                    next_step="Call them at a number that `tocsin crisis show` has, and give --code.",
+                    field="code",
+                )
+            digits = await asyncio.to_thread(verifying.code, seen.trust.federation_id, found.reading.proposal)
+            return tools_pb2.VerifyCrisisResponse(crisis=await self._again(found), code=verifying.spoken(digits))
+        await self._check_code(found.reading.proposal, request.code, by, seen)
+        return tools_pb2.VerifyCrisisResponse(crisis=await self._again(found))
+
+    async def _check_code(self, entry: HeaderHash, heard: str, by: str, seen: View) -> None:
+        digits = await asyncio.to_thread(verifying.code, seen.trust.federation_id, entry)
+        if not hmac.compare_digest(digits.encode(), "".join(heard.split()).encode()):
+            raise Refused(
+                "this is not the code of what is proposed now",
+                next_step="Ask again, and call a number that you know. If they say the same, they mean another "
+                "declaration: what you see may not be theirs.",
+                field="code",
+            )
+        heard_by = verifying.Verified(by, seen.now_ms)
+        await self._saying.writer.run(lambda exchange: verifying.note(exchange.stores, entry, heard_by))
 
     async def withdraw_crisis(
         self, request: withdrawals_pb2.WithdrawCrisisRequest
@@ -62,30 +114,48 @@ class Publishing:
         drafts.check_reason(request.reason)
         saying = self._saying
         async with self._one:
-            found = await self._own(request.crisis, "withdraws", saying.view())
-            if found.state == State.WITHDRAWN:
-                raise Refused(f"{found.reference} was withdrawn already", next_step="Nothing has to be done.")
-            await saying.say([drafts.object_withdrawal(found.object_id, request.reason)], URGENT)
+            seen = self._saying.view()
+            found = await self._meant(request.crisis, seen)
+            if found.record.member_id != seen.follows.me:
+                name = seen.trust.name_of(found.record.member_id)
+                raise Refused(
+                    f"it is a crisis of {name}; only its owner withdraws it",
+                    next_step="Ask them to withdraw it.",
+                    field="crisis",
+                )
+            if found.reading.state == State.WITHDRAWN:
+                raise Refused("it was withdrawn already", next_step="Nothing has to be done.", field="crisis")
+            await saying.say([drafts.object_withdrawal(found.record.object_id, request.reason)], URGENT)
             await saying.caught_up(bulk=False)
-            withdrawn = await self._crisis(saying.view(), found.object_id)
-            return withdrawals_pb2.WithdrawCrisisResponse(crisis=withdrawn or found)
+            return withdrawals_pb2.WithdrawCrisisResponse(crisis=await self._again(found))
 
-    async def _own(self, named: str, does: str, seen: consult.View) -> tools_pb2.CrisisView:
-        """The crisis of ours that is meant; raises Refused."""
+    # ---- Inside
+
+    def _speaker(self, seen: View) -> Speaker:
+        me = seen.follows.me
+        return Speaker(me, seen.roster.seats.get(me), seen.now_ms)
+
+    async def _meant(self, named: str, seen: View) -> Crisis:
+        """The crisis that is meant, ours before those of others; raises Refused."""
         if not named:
             raise Refused("which crisis?", next_step="Name it by its reference, as c-4k7q.", field="crisis")
-        known = await self._saying.reading.run(lambda stores: consult.crises(stores, seen, named, exercises=True))
-        # Another member may have taken the same object id; each owns its own.
-        found = next((one for one in known if one.member_id == seen.follows.me), None)
-        if found is None:
-            raise Refused(
-                f"{known[0].reference} is a crisis of {known[0].member_name}; only its owner {does} it",
-                next_step=f"Ask them to {'end' if does == 'ends' else 'withdraw'} it.",
-                field="crisis",
-            )
+
+        def look(stores: Stores) -> Crisis | None:
+            views = crises.every(stores, seen, named, exercises=True)
+            view = next((one for one in views if one.member_id == seen.follows.me), views[0])
+            return crises.one(stores, seen, MemberId(view.member_id), ObjectId(view.object_id))
+
+        await self._saying.caught_up(bulk=False)
+        found = await self._saying.reading.run(look)
+        assert found is not None  # noqa: S101 - it was just found
         return found
 
-    async def _crisis(self, seen: consult.View, object_id: bytes) -> tools_pb2.CrisisView | None:
-        """Our own crisis with this id."""
-        key = seen.follows.me, ObjectId(object_id)
-        return await self._saying.reading.run(lambda stores: consult.crisis(stores, seen, *key))
+    async def _again(self, found: Crisis) -> tools_pb2.CrisisView:
+        record = found.record
+        shown = await self._shown(self._saying.view(), record.member_id, record.object_id)
+        assert shown is not None  # noqa: S101 - it was just found
+        return shown
+
+    async def _shown(self, seen: View, member_id: MemberId, object_id: bytes) -> tools_pb2.CrisisView | None:
+        key = member_id, ObjectId(object_id)
+        return await self._saying.reading.run(lambda stores: crises.shown(stores, seen, *key))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from node.errors import Refused
-from node.exchange import consult, project
+from node.exchange import consult, crises, project
 from node.exchange.publish import Draft
 from node.feed.keys import HeaderHash
 from node.policy import border, effect
@@ -109,8 +109,8 @@ class Saying:
         """The crisis that something belongs to, if any; raises Refused for one that is not, or is over."""
         if not named:
             return b""
-        found = (await self.reading.run(lambda stores: consult.crises(stores, seen, named, exercises=True)))[0]
-        if found.state in consult.OVER:
+        found = (await self.reading.run(lambda stores: crises.every(stores, seen, named, exercises=True)))[0]
+        if crises.is_over(found.state):
             raise Refused(
                 f"{found.reference} is over: {found.reason or found.state}",
                 next_step="Publish without --crisis, or for one that goes on: `tocsin crisis list`.",

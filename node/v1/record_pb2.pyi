@@ -365,6 +365,7 @@ class Crisis(_message.Message):
     LINKED_FIELD_NUMBER: _builtins.int
     DEPUTIES_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
+    POINTER_FIELD_NUMBER: _builtins.int
     title: _builtins.str
     summary: _builtins.str
     harm: _builtins.int
@@ -395,6 +396,10 @@ class Crisis(_message.Message):
 
     @_builtins.property
     def deputies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    @_builtins.property
+    def pointer(self) -> Global___Pointer:
+        """Of an alert about an imminent threat to life."""
+
     def __init__(
         self,
         *,
@@ -415,10 +420,11 @@ class Crisis(_message.Message):
         linked: _abc.Iterable[_builtins.bytes] | None = ...,
         deputies: _abc.Iterable[_builtins.bytes] | None = ...,
         reference: _builtins.str = ...,
+        pointer: Global___Pointer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "framework", b"framework", "lead", b"lead"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "framework", b"framework", "lead", b"lead", "pointer", b"pointer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["criteria", b"criteria", "deputies", b"deputies", "ends_ms", b"ends_ms", "event", b"event", "framework", b"framework", "harm", b"harm", "keywords", b"keywords", "languages", b"languages", "lead", b"lead", "legal_basis", b"legal_basis", "linked", b"linked", "measures", b"measures", "reference", b"reference", "starts_ms", b"starts_ms", "summary", b"summary", "title", b"title", "virality", b"virality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["criteria", b"criteria", "deputies", b"deputies", "ends_ms", b"ends_ms", "event", b"event", "framework", b"framework", "harm", b"harm", "keywords", b"keywords", "languages", b"languages", "lead", b"lead", "legal_basis", b"legal_basis", "linked", b"linked", "measures", b"measures", "pointer", b"pointer", "reference", b"reference", "starts_ms", b"starts_ms", "summary", b"summary", "title", b"title", "virality", b"virality"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -497,6 +503,7 @@ class CrisisAct(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRY_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
     COSIGN_FIELD_NUMBER: _builtins.int
     REFUSE_FIELD_NUMBER: _builtins.int
     UPDATE_FIELD_NUMBER: _builtins.int
@@ -512,8 +519,14 @@ class CrisisAct(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     DISPUTE_FIELD_NUMBER: _builtins.int
     LINK_FIELD_NUMBER: _builtins.int
+    POINTER_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """Header hash of the proposal or state it speaks of."""
+    @_builtins.property
+    def known(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Header hashes of further acts that its author knew: who leads a crisis names all that nothing has followed yet."""
+
     @_builtins.property
     def cosign(self) -> Global___Cosign: ...
     @_builtins.property
@@ -544,10 +557,15 @@ class CrisisAct(_message.Message):
     def dispute(self) -> Global___Note: ...
     @_builtins.property
     def link(self) -> Global___Link: ...
+    @_builtins.property
+    def pointer(self) -> Global___Pointer: ...
+    @_builtins.property
+    def order(self) -> Global___Order: ...
     def __init__(
         self,
         *,
         entry: _builtins.bytes = ...,
+        known: _abc.Iterable[_builtins.bytes] | None = ...,
         cosign: Global___Cosign | None = ...,
         refuse: Global___Refuse | None = ...,
         update: Global___Crisis | None = ...,
@@ -563,12 +581,14 @@ class CrisisAct(_message.Message):
         comment: Global___Note | None = ...,
         dispute: Global___Note | None = ...,
         link: Global___Link | None = ...,
+        pointer: Global___Pointer | None = ...,
+        order: Global___Order | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "extend", b"extend", "hand_over", b"hand_over", "link", b"link", "participation", b"participation", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "extend", b"extend", "hand_over", b"hand_over", "link", b"link", "order", b"order", "participation", b"participation", "pointer", b"pointer", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "entry", b"entry", "extend", b"extend", "hand_over", b"hand_over", "link", b"link", "participation", b"participation", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "entry", b"entry", "extend", b"extend", "hand_over", b"hand_over", "known", b"known", "link", b"link", "order", b"order", "participation", b"participation", "pointer", b"pointer", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["cosign", "refuse", "update", "extend", "hand_over", "de_escalate", "end", "review", "close", "withdraw", "participation", "situation", "comment", "dispute", "link"]  # noqa: Y015
+    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["cosign", "refuse", "update", "extend", "hand_over", "de_escalate", "end", "review", "close", "withdraw", "participation", "situation", "comment", "dispute", "link", "pointer", "order"]  # noqa: Y015
     _WhichOneofArgType_act: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_act) -> _WhichOneofReturnType_act | None: ...
 
@@ -757,6 +777,91 @@ class Link(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Link: _TypeAlias = Link  # noqa: Y015
+
+@_typing.final
+class Pointer(_message.Message):
+    """Pointer says that authorities were told of an imminent threat to life (TCO Regulation, Article 14(5)), and where:
+    what they were told stands there and not here.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLACES_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    TOLD_MS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    channel: _builtins.str
+    """By which channel, as PERCI, SIENA or a telephone."""
+    reference: _builtins.str
+    """Its number there."""
+    told_ms: _builtins.int
+    time_zone: _builtins.str
+    @_builtins.property
+    def places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ISO 3166-1 country codes of those who were told."""
+
+    def __init__(
+        self,
+        *,
+        places: _abc.Iterable[_builtins.str] | None = ...,
+        channel: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        told_ms: _builtins.int = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "places", b"places", "reference", b"reference", "time_zone", b"time_zone", "told_ms", b"told_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pointer: _TypeAlias = Pointer  # noqa: Y015
+
+@_typing.final
+class Order(_message.Message):
+    """Order refers to a removal order that went by its own channel, and says how its clock runs. It is no order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    RECEIVED_MS_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    GROUND_FIELD_NUMBER: _builtins.int
+    reference: _builtins.str
+    """Its number at the authority that issued it."""
+    channel: _builtins.str
+    received_ms: _builtins.int
+    """When the clock began to run."""
+    hours: _builtins.int
+    """How long it runs: 1 for removal, 72 for scrutiny."""
+    state: _builtins.int
+    """1 running, 2 paused, 3 done."""
+    at_ms: _builtins.int
+    """When that began."""
+    ground: _builtins.str
+    """Of a pause: what is impossible, or what has to be clarified."""
+    def __init__(
+        self,
+        *,
+        reference: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        received_ms: _builtins.int = ...,
+        hours: _builtins.int = ...,
+        state: _builtins.int = ...,
+        at_ms: _builtins.int = ...,
+        ground: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "channel", b"channel", "ground", b"ground", "hours", b"hours", "received_ms", b"received_ms", "reference", b"reference", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Order: _TypeAlias = Order  # noqa: Y015
 
 @_typing.final
 class HashList(_message.Message):

@@ -34,6 +34,7 @@ class DeclareRequest(_message.Message):
     HANDLING_FIELD_NUMBER: _builtins.int
     UNCONFIRMED_FIELD_NUMBER: _builtins.int
     ALLOW_PERSONAL_FIELD_NUMBER: _builtins.int
+    ALERT_FIELD_NUMBER: _builtins.int
     object_id: _builtins.bytes
     """16 random bytes, drawn by the caller: the same request again is the same declaration."""
     exercise: _builtins.bool
@@ -45,6 +46,8 @@ class DeclareRequest(_message.Message):
     """Why telephone numbers, e-mail addresses or accounts found in the text are nobody's private data. Absent: they are
     refused. For the administrator and for scopes protect and declare.
     """
+    alert: _builtins.bool
+    """It is an alert: an early warning, below a declaration."""
     @_builtins.property
     def crisis(self) -> _record_pb2.Crisis: ...
     @_builtins.property
@@ -58,10 +61,11 @@ class DeclareRequest(_message.Message):
         handling: _record_pb2.Handling | None = ...,
         unconfirmed: _builtins.bool = ...,
         allow_personal: _builtins.str = ...,
+        alert: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "handling", b"handling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_personal", b"allow_personal", "crisis", b"crisis", "exercise", b"exercise", "handling", b"handling", "object_id", b"object_id", "unconfirmed", b"unconfirmed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "allow_personal", b"allow_personal", "crisis", b"crisis", "exercise", b"exercise", "handling", b"handling", "object_id", b"object_id", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -92,37 +96,50 @@ class DeclareResponse(_message.Message):
 Global___DeclareResponse: _TypeAlias = DeclareResponse  # noqa: Y015
 
 @_typing.final
-class EndCrisisRequest(_message.Message):
+class ActOnCrisisRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CRISIS_FIELD_NUMBER: _builtins.int
-    TEXT_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
     UNCONFIRMED_FIELD_NUMBER: _builtins.int
     ALLOW_PERSONAL_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     crisis: _builtins.str
     """Object id, short reference or name."""
-    text: _builtins.str
     unconfirmed: _builtins.bool
     """As in DeclareRequest."""
     allow_personal: _builtins.str
+    code: _builtins.str
+    """With a co-signature: the call-back code as it was heard. Refused where it is another one."""
+    @_builtins.property
+    def act(self) -> _record_pb2.CrisisAct:
+        """Which entries it names is filled in by the node."""
+
+    @_builtins.property
+    def handling(self) -> _record_pb2.Handling:
+        """Absent: as the declaration."""
+
     def __init__(
         self,
         *,
         crisis: _builtins.str = ...,
-        text: _builtins.str = ...,
+        act: _record_pb2.CrisisAct | None = ...,
+        handling: _record_pb2.Handling | None = ...,
         unconfirmed: _builtins.bool = ...,
         allow_personal: _builtins.str = ...,
+        code: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "handling", b"handling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_personal", b"allow_personal", "crisis", b"crisis", "text", b"text", "unconfirmed", b"unconfirmed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "allow_personal", b"allow_personal", "code", b"code", "crisis", b"crisis", "handling", b"handling", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EndCrisisRequest: _TypeAlias = EndCrisisRequest  # noqa: Y015
+Global___ActOnCrisisRequest: _TypeAlias = ActOnCrisisRequest  # noqa: Y015
 
 @_typing.final
-class EndCrisisResponse(_message.Message):
+class ActOnCrisisResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CRISIS_FIELD_NUMBER: _builtins.int
@@ -139,7 +156,104 @@ class EndCrisisResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EndCrisisResponse: _TypeAlias = EndCrisisResponse  # noqa: Y015
+Global___ActOnCrisisResponse: _TypeAlias = ActOnCrisisResponse  # noqa: Y015
+
+@_typing.final
+class SpeakOfCrisisRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRISIS_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
+    ALLOW_PERSONAL_FIELD_NUMBER: _builtins.int
+    crisis: _builtins.str
+    allow_personal: _builtins.str
+    @_builtins.property
+    def act(self) -> _record_pb2.CrisisAct: ...
+    @_builtins.property
+    def handling(self) -> _record_pb2.Handling: ...
+    def __init__(
+        self,
+        *,
+        crisis: _builtins.str = ...,
+        act: _record_pb2.CrisisAct | None = ...,
+        handling: _record_pb2.Handling | None = ...,
+        allow_personal: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "handling", b"handling"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "allow_personal", b"allow_personal", "crisis", b"crisis", "handling", b"handling"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeakOfCrisisRequest: _TypeAlias = SpeakOfCrisisRequest  # noqa: Y015
+
+@_typing.final
+class SpeakOfCrisisResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRISIS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def crisis(self) -> Global___CrisisView: ...
+    def __init__(
+        self,
+        *,
+        crisis: Global___CrisisView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeakOfCrisisResponse: _TypeAlias = SpeakOfCrisisResponse  # noqa: Y015
+
+@_typing.final
+class VerifyCrisisRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRISIS_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    crisis: _builtins.str
+    code: _builtins.str
+    """As it was heard. Absent: the code of our own is told."""
+    def __init__(
+        self,
+        *,
+        crisis: _builtins.str = ...,
+        code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "crisis", b"crisis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyCrisisRequest: _TypeAlias = VerifyCrisisRequest  # noqa: Y015
+
+@_typing.final
+class VerifyCrisisResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRISIS_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Of our own: what whoever calls is to be told."""
+    @_builtins.property
+    def crisis(self) -> Global___CrisisView: ...
+    def __init__(
+        self,
+        *,
+        crisis: Global___CrisisView | None = ...,
+        code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "crisis", b"crisis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyCrisisResponse: _TypeAlias = VerifyCrisisResponse  # noqa: Y015
 
 @_typing.final
 class ListCrisesRequest(_message.Message):
@@ -203,12 +317,27 @@ class CrisisView(_message.Message):
     RECEIVED_MS_FIELD_NUMBER: _builtins.int
     ENDS_MS_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
+    ALERT_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    LEAD_ID_FIELD_NUMBER: _builtins.int
+    LEAD_NAME_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    COSIGNED_BY_FIELD_NUMBER: _builtins.int
+    REFUSED_BY_FIELD_NUMBER: _builtins.int
+    COSIGNATURES_NEEDED_FIELD_NUMBER: _builtins.int
+    PROPOSED_ENDS_MS_FIELD_NUMBER: _builtins.int
+    CONTESTED_FIELD_NUMBER: _builtins.int
+    LINKED_FIELD_NUMBER: _builtins.int
+    VERIFIED_MS_FIELD_NUMBER: _builtins.int
+    VERIFIED_BY_FIELD_NUMBER: _builtins.int
+    PARTICIPATION_FIELD_NUMBER: _builtins.int
+    ACTS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
     member_name: _builtins.str
     state: _builtins.str
-    """declared, active, ended or expired."""
+    """alert, proposed, active, de-escalating, ended, expired, under review, closed, rejected or withdrawn."""
     reason: _builtins.str
     """Why it is in that state, in words."""
     exercise: _builtins.bool
@@ -220,8 +349,43 @@ class CrisisView(_message.Message):
     """When it ended or will end by itself."""
     notice: _builtins.str
     """What this node does not understand of it, in words: then it is shown as it was last understood."""
+    alert: _builtins.bool
+    level: _builtins.str
+    """What harm and virality make together, by its framework."""
+    lead_id: _builtins.bytes
+    """Who leads it now: its owner, or whom that handed it over to."""
+    lead_name: _builtins.str
+    proposal: _builtins.bytes
+    """Header hash of what a co-signature names now."""
+    cosignatures_needed: _builtins.int
+    """Co-signatures that the proposal needs in all; 0: it waits for none."""
+    proposed_ends_ms: _builtins.int
+    """Until when it would last if the proposal were co-signed; 0: nothing else is proposed."""
+    verified_ms: _builtins.int
+    """When somebody here heard from its owner itself that it is its word; 0: nobody has."""
+    verified_by: _builtins.str
     @_builtins.property
     def crisis(self) -> _record_pb2.Crisis: ...
+    @_builtins.property
+    def cosigned_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def refused_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def contested(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was said by two of those who lead it, neither knowing of the other, in words. Until one of them settles that
+        it stays as it is.
+        """
+
+    @_builtins.property
+    def linked(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """References of crises and alerts that are about the same event."""
+
+    @_builtins.property
+    def participation(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParticipationView]:
+        """Of the one crisis that was asked for: what each member says that it does, and all that was said, oldest first."""
+
+    @_builtins.property
+    def acts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CrisisActView]: ...
     def __init__(
         self,
         *,
@@ -238,14 +402,101 @@ class CrisisView(_message.Message):
         received_ms: _builtins.int = ...,
         ends_ms: _builtins.int = ...,
         notice: _builtins.str = ...,
+        alert: _builtins.bool = ...,
+        level: _builtins.str = ...,
+        lead_id: _builtins.bytes = ...,
+        lead_name: _builtins.str = ...,
+        proposal: _builtins.bytes = ...,
+        cosigned_by: _abc.Iterable[_builtins.str] | None = ...,
+        refused_by: _abc.Iterable[_builtins.str] | None = ...,
+        cosignatures_needed: _builtins.int = ...,
+        proposed_ends_ms: _builtins.int = ...,
+        contested: _abc.Iterable[_builtins.str] | None = ...,
+        linked: _abc.Iterable[_builtins.str] | None = ...,
+        verified_ms: _builtins.int = ...,
+        verified_by: _builtins.str = ...,
+        participation: _abc.Iterable[Global___ParticipationView] | None = ...,
+        acts: _abc.Iterable[Global___CrisisActView] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "declared_ms", b"declared_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "participation", b"participation", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CrisisView: _TypeAlias = CrisisView  # noqa: Y015
+
+@_typing.final
+class ParticipationView(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_NAME_FIELD_NUMBER: _builtins.int
+    STANCE_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    SAID_MS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.bytes
+    member_name: _builtins.str
+    stance: _builtins.int
+    """As in Participation; 0: it has said nothing."""
+    said_ms: _builtins.int
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.bytes = ...,
+        member_name: _builtins.str = ...,
+        stance: _builtins.int = ...,
+        measures: _abc.Iterable[_builtins.str] | None = ...,
+        said_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["measures", b"measures", "member_id", b"member_id", "member_name", b"member_name", "said_ms", b"said_ms", "stance", b"stance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParticipationView: _TypeAlias = ParticipationView  # noqa: Y015
+
+@_typing.final
+class CrisisActView(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_NAME_FIELD_NUMBER: _builtins.int
+    CREATED_MS_FIELD_NUMBER: _builtins.int
+    RECEIVED_MS_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    OBSTACLE_FIELD_NUMBER: _builtins.int
+    entry: _builtins.bytes
+    member_id: _builtins.bytes
+    member_name: _builtins.str
+    created_ms: _builtins.int
+    received_ms: _builtins.int
+    obstacle: _builtins.str
+    """Why it has no effect, in words; empty where it has, or needs none."""
+    @_builtins.property
+    def act(self) -> _record_pb2.CrisisAct: ...
+    def __init__(
+        self,
+        *,
+        entry: _builtins.bytes = ...,
+        member_id: _builtins.bytes = ...,
+        member_name: _builtins.str = ...,
+        created_ms: _builtins.int = ...,
+        received_ms: _builtins.int = ...,
+        act: _record_pb2.CrisisAct | None = ...,
+        obstacle: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "created_ms", b"created_ms", "entry", b"entry", "member_id", b"member_id", "member_name", b"member_name", "obstacle", b"obstacle", "received_ms", b"received_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CrisisActView: _TypeAlias = CrisisActView  # noqa: Y015
 
 @_typing.final
 class PublishListRequest(_message.Message):

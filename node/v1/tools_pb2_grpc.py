@@ -40,10 +40,20 @@ class ToolsStub:
                 request_serializer=node_dot_v1_dot_tools__pb2.DeclareRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_tools__pb2.DeclareResponse.FromString,
                 _registered_method=True)
-        self.EndCrisis = channel.unary_unary(
-                '/tocsin.v1.Tools/EndCrisis',
-                request_serializer=node_dot_v1_dot_tools__pb2.EndCrisisRequest.SerializeToString,
-                response_deserializer=node_dot_v1_dot_tools__pb2.EndCrisisResponse.FromString,
+        self.ActOnCrisis = channel.unary_unary(
+                '/tocsin.v1.Tools/ActOnCrisis',
+                request_serializer=node_dot_v1_dot_tools__pb2.ActOnCrisisRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.ActOnCrisisResponse.FromString,
+                _registered_method=True)
+        self.SpeakOfCrisis = channel.unary_unary(
+                '/tocsin.v1.Tools/SpeakOfCrisis',
+                request_serializer=node_dot_v1_dot_tools__pb2.SpeakOfCrisisRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.SpeakOfCrisisResponse.FromString,
+                _registered_method=True)
+        self.VerifyCrisis = channel.unary_unary(
+                '/tocsin.v1.Tools/VerifyCrisis',
+                request_serializer=node_dot_v1_dot_tools__pb2.VerifyCrisisRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.VerifyCrisisResponse.FromString,
                 _registered_method=True)
         self.ListCrises = channel.unary_unary(
                 '/tocsin.v1.Tools/ListCrises',
@@ -133,8 +143,22 @@ class ToolsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def EndCrisis(self, request, context):
-        """Scope declare.
+    def ActOnCrisis(self, request, context):
+        """Scope declare. What those say who lead a crisis; co-signatures and refusals.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SpeakOfCrisis(self, request, context):
+        """Scope declare or share. What any member says of a crisis: whether it takes part, what it sees or doubts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyCrisis(self, request, context):
+        """Scope declare. That a crisis is its owner's word was heard from the owner itself, by its call-back code.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -253,10 +277,20 @@ def add_ToolsServicer_to_server(servicer, server):
                     request_deserializer=node_dot_v1_dot_tools__pb2.DeclareRequest.FromString,
                     response_serializer=node_dot_v1_dot_tools__pb2.DeclareResponse.SerializeToString,
             ),
-            'EndCrisis': grpc.unary_unary_rpc_method_handler(
-                    servicer.EndCrisis,
-                    request_deserializer=node_dot_v1_dot_tools__pb2.EndCrisisRequest.FromString,
-                    response_serializer=node_dot_v1_dot_tools__pb2.EndCrisisResponse.SerializeToString,
+            'ActOnCrisis': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActOnCrisis,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.ActOnCrisisRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.ActOnCrisisResponse.SerializeToString,
+            ),
+            'SpeakOfCrisis': grpc.unary_unary_rpc_method_handler(
+                    servicer.SpeakOfCrisis,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.SpeakOfCrisisRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.SpeakOfCrisisResponse.SerializeToString,
+            ),
+            'VerifyCrisis': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyCrisis,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.VerifyCrisisRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.VerifyCrisisResponse.SerializeToString,
             ),
             'ListCrises': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCrises,
@@ -373,7 +407,7 @@ class Tools:
             _registered_method=True)
 
     @staticmethod
-    def EndCrisis(request,
+    def ActOnCrisis(request,
             target,
             options=(),
             channel_credentials=None,
@@ -386,9 +420,63 @@ class Tools:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/tocsin.v1.Tools/EndCrisis',
-            node_dot_v1_dot_tools__pb2.EndCrisisRequest.SerializeToString,
-            node_dot_v1_dot_tools__pb2.EndCrisisResponse.FromString,
+            '/tocsin.v1.Tools/ActOnCrisis',
+            node_dot_v1_dot_tools__pb2.ActOnCrisisRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.ActOnCrisisResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SpeakOfCrisis(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Tools/SpeakOfCrisis',
+            node_dot_v1_dot_tools__pb2.SpeakOfCrisisRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.SpeakOfCrisisResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyCrisis(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Tools/VerifyCrisis',
+            node_dot_v1_dot_tools__pb2.VerifyCrisisRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.VerifyCrisisResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,8 +39,12 @@ class ToolsStub:
     def __new__(cls, channel: _aio.Channel) -> ToolsAsyncStub: ...
     Declare: _grpc.UnaryUnaryMultiCallable[_tools_pb2.DeclareRequest, _tools_pb2.DeclareResponse]
     """Scope declare."""
-    EndCrisis: _grpc.UnaryUnaryMultiCallable[_tools_pb2.EndCrisisRequest, _tools_pb2.EndCrisisResponse]
-    """Scope declare."""
+    ActOnCrisis: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ActOnCrisisRequest, _tools_pb2.ActOnCrisisResponse]
+    """Scope declare. What those say who lead a crisis; co-signatures and refusals."""
+    SpeakOfCrisis: _grpc.UnaryUnaryMultiCallable[_tools_pb2.SpeakOfCrisisRequest, _tools_pb2.SpeakOfCrisisResponse]
+    """Scope declare or share. What any member says of a crisis: whether it takes part, what it sees or doubts."""
+    VerifyCrisis: _grpc.UnaryUnaryMultiCallable[_tools_pb2.VerifyCrisisRequest, _tools_pb2.VerifyCrisisResponse]
+    """Scope declare. That a crisis is its owner's word was heard from the owner itself, by its call-back code."""
     ListCrises: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ListCrisesRequest, _tools_pb2.ListCrisesResponse]
     """Scope read."""
     PublishList: _grpc.StreamUnaryMultiCallable[_tools_pb2.PublishListRequest, _tools_pb2.PublishListResponse]
@@ -79,8 +83,12 @@ class ToolsAsyncStub(ToolsStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Declare: _aio.UnaryUnaryMultiCallable[_tools_pb2.DeclareRequest, _tools_pb2.DeclareResponse]  # type: ignore[assignment]
     """Scope declare."""
-    EndCrisis: _aio.UnaryUnaryMultiCallable[_tools_pb2.EndCrisisRequest, _tools_pb2.EndCrisisResponse]  # type: ignore[assignment]
-    """Scope declare."""
+    ActOnCrisis: _aio.UnaryUnaryMultiCallable[_tools_pb2.ActOnCrisisRequest, _tools_pb2.ActOnCrisisResponse]  # type: ignore[assignment]
+    """Scope declare. What those say who lead a crisis; co-signatures and refusals."""
+    SpeakOfCrisis: _aio.UnaryUnaryMultiCallable[_tools_pb2.SpeakOfCrisisRequest, _tools_pb2.SpeakOfCrisisResponse]  # type: ignore[assignment]
+    """Scope declare or share. What any member says of a crisis: whether it takes part, what it sees or doubts."""
+    VerifyCrisis: _aio.UnaryUnaryMultiCallable[_tools_pb2.VerifyCrisisRequest, _tools_pb2.VerifyCrisisResponse]  # type: ignore[assignment]
+    """Scope declare. That a crisis is its owner's word was heard from the owner itself, by its call-back code."""
     ListCrises: _aio.UnaryUnaryMultiCallable[_tools_pb2.ListCrisesRequest, _tools_pb2.ListCrisesResponse]  # type: ignore[assignment]
     """Scope read."""
     PublishList: _aio.StreamUnaryMultiCallable[_tools_pb2.PublishListRequest, _tools_pb2.PublishListResponse]  # type: ignore[assignment]
@@ -124,12 +132,28 @@ class ToolsServicer(metaclass=_abc_1.ABCMeta):
         """Scope declare."""
 
     @_abc_1.abstractmethod
-    def EndCrisis(
+    def ActOnCrisis(
         self,
-        request: _tools_pb2.EndCrisisRequest,
+        request: _tools_pb2.ActOnCrisisRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_tools_pb2.EndCrisisResponse, _abc.Awaitable[_tools_pb2.EndCrisisResponse]]:
-        """Scope declare."""
+    ) -> _typing.Union[_tools_pb2.ActOnCrisisResponse, _abc.Awaitable[_tools_pb2.ActOnCrisisResponse]]:
+        """Scope declare. What those say who lead a crisis; co-signatures and refusals."""
+
+    @_abc_1.abstractmethod
+    def SpeakOfCrisis(
+        self,
+        request: _tools_pb2.SpeakOfCrisisRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.SpeakOfCrisisResponse, _abc.Awaitable[_tools_pb2.SpeakOfCrisisResponse]]:
+        """Scope declare or share. What any member says of a crisis: whether it takes part, what it sees or doubts."""
+
+    @_abc_1.abstractmethod
+    def VerifyCrisis(
+        self,
+        request: _tools_pb2.VerifyCrisisRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.VerifyCrisisResponse, _abc.Awaitable[_tools_pb2.VerifyCrisisResponse]]:
+        """Scope declare. That a crisis is its owner's word was heard from the owner itself, by its call-back code."""
 
     @_abc_1.abstractmethod
     def ListCrises(

@@ -10,7 +10,7 @@ import pytest
 
 from node import limits
 from node.errors import Refused
-from node.exchange import amendments, consult, documents, project
+from node.exchange import amendments, consult, crises, documents, project
 from node.exchange.amendments import Meant, State
 from node.exchange.consult import View
 from node.exchange.exchange import Exchange
@@ -74,13 +74,13 @@ def test_a_right_comes_with_the_last_signature_and_another_goes(
     before = seen_by(node)
     assert may_declare(before, world, 1) == ""
     assert may_declare(before, world, PLATFORM) == "a platform may not declare"
-    assert [one.state for one in consult.crises(node.stores, before, "", exercises=False)] == ["declared"]
+    assert [one.state for one in crises.every(node.stores, before, "", exercises=False)] == ["proposed"]
     take(node, letters[-1:])
     after = seen_by(node)
     assert (after.roster.rules.number, documents.state(node.trust)) == (1, "amended")
     assert may_declare(after, world, 1) == "an authority may not declare"
     assert may_declare(after, world, PLATFORM) == ""
-    assert [one.state for one in consult.crises(node.stores, after, "", exercises=False)] == ["active"]
+    assert [one.state for one in crises.every(node.stores, after, "", exercises=False)] == ["active"]
 
 
 def test_until_its_text_has_come_an_amendment_lets_nobody_do_anything(

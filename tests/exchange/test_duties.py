@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.exchange import consult, drafts, due, erase, restricting, withdrawals
+from node.exchange import consult, crises, drafts, due, erase, restricting, withdrawals
 from node.exchange import trust as trusts
 from node.exchange.duties import Answering, Holds, Kept, Owed
 from node.exchange.exchange import Exchange
@@ -26,7 +26,7 @@ from node.v1 import header_pb2, record_pb2, withdrawals_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import hash_of, said, take
 from tests.exchange.test_standing import LIST, items_of, standing_values
-from tests.simulator.members import BASE_MS, Federation, SeededWrapping
+from tests.simulator.members import BASE_MS, FRAMEWORK, Federation, SeededWrapping
 
 MISTAKE, AT_RISK = 1, 6
 SOON_MS = BASE_MS + receipts.DELAY_MS + receipts.SPREAD_MS  # by then every member has answered
@@ -343,12 +343,12 @@ def test_who_has_no_seat_any_more_is_shown_and_not_waited_for(
 def crisis_of(node: Exchange, now_ms: int) -> str:
     while node.project():
         pass
-    (found,) = consult.crises(node.stores, consult.view(node.trust, node.follows, now_ms), "", exercises=True)
+    (found,) = crises.every(node.stores, consult.view(node.trust, node.follows, now_ms), "", exercises=True)
     return found.state
 
 
 def declared(object_id: bytes) -> Draft:
-    crisis = record_pb2.Crisis(title="x", ends_ms=BASE_MS + 2 * DAY_MS)
+    crisis = record_pb2.Crisis(framework=FRAMEWORK, title="x", ends_ms=BASE_MS + 2 * DAY_MS)
     marked = record_pb2.Handling(tlp=2)
     record = record_pb2.Record(kind=Kind.DECLARATION, object_id=object_id, handling=marked, crisis=crisis)
     return Draft(

@@ -8,7 +8,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from node.errors import Refused
-from node.exchange import consult, disclose, drafts, project, signing, standing
+from node.exchange import consult, crises, disclose, drafts, project, signing, standing
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -24,7 +24,7 @@ from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take, without
 from tests.exchange.test_standing import items_of, standing_values
-from tests.simulator.members import BASE_MS, Federation, Member, federation, seed
+from tests.simulator.members import BASE_MS, FRAMEWORK, Federation, Member, federation, seed
 
 Letter = header_pb2.SignedEntry
 
@@ -65,7 +65,7 @@ def _thief(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> N
 
 def declaration(number: int) -> Draft:
     object_id = number.to_bytes(16)
-    crisis = record_pb2.Crisis(title=f"crisis {number}", ends_ms=ENDS_MS)
+    crisis = record_pb2.Crisis(framework=FRAMEWORK, title=f"crisis {number}", ends_ms=ENDS_MS)
     record = record_pb2.Record(
         handling=record_pb2.Handling(tlp=2), kind=Kind.DECLARATION, object_id=object_id, crisis=crisis
     )
@@ -88,7 +88,7 @@ def shown(node: Exchange) -> dict[str, tuple[str, str]]:
     while node.project():
         pass
     seen = consult.view(node.trust, node.follows, BASE_MS + 1)
-    found = consult.crises(node.stores, seen, "", exercises=True)
+    found = crises.every(node.stores, seen, "", exercises=True)
     return {one.crisis.title: (one.state, one.reason) for one in found}
 
 
@@ -589,7 +589,7 @@ def test_what_appears_above_the_end_of_a_stolen_feed_is_superseded_whatever_its_
     backdated = said(forked.one, declaration(2), items_of(range(5)), now_ms=BASE_MS - 86_400_000)
     take(node, backdated)
     assert standings(node) == {"crisis 1": Standing.STANDS, "crisis 2": Standing.SUPERSEDED}
-    assert shown(node)["crisis 2"] == ("declared", standing.SUPERSEDED)
+    assert shown(node)["crisis 2"] == ("proposed", standing.SUPERSEDED)
     assert standing_values(node) == set()
     assert not list(consult.values(node.stores, node.trust))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.exchange import consult, drafts, halting, matching, project
+from node.exchange import consult, crises, drafts, halting, matching, project
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed import kinds
@@ -61,9 +61,9 @@ def shown(node: Exchange) -> dict[str, tuple[str, str]]:
     while node.project():
         pass
     seen = consult.view(node.trust, node.follows, BASE_MS + 1)
-    views = {one.crisis.title: one for one in consult.crises(node.stores, seen, "", exercises=True)}
+    views = {one.crisis.title: one for one in crises.every(node.stores, seen, "", exercises=True)}
     for one in views.values():
-        single = consult.crisis(node.stores, seen, MemberId(one.member_id), ObjectId(one.object_id))
+        single = crises.shown(node.stores, seen, MemberId(one.member_id), ObjectId(one.object_id))
         assert single is not None
         assert (single.state, single.notice) == (one.state, one.notice)
     return {title: (one.state, one.notice) for title, one in views.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from node.exchange import consult, ingest, verification
+from node.exchange import consult, crises, ingest, verification
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -16,7 +16,7 @@ from node.store import arrivals, index, ledger, payloads
 from node.store.payloads import State
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.conftest import node_in
-from tests.simulator.members import BASE_MS, Federation, federation
+from tests.simulator.members import BASE_MS, FRAMEWORK, Federation, federation
 
 DAY_MS = 86_400_000
 ENDS_MS = BASE_MS + 30 * DAY_MS
@@ -61,7 +61,7 @@ def crisis_draft(size: int = 0) -> Draft:
         handling=record_pb2.Handling(tlp=2),
         kind=Kind.DECLARATION,
         object_id=b"c" * 16,
-        crisis=record_pb2.Crisis(title="t" + "x" * size, ends_ms=ENDS_MS),
+        crisis=record_pb2.Crisis(framework=FRAMEWORK, title="t" + "x" * size, ends_ms=ENDS_MS),
     )
     return Draft(
         Kind.DECLARATION, URGENT, record=record.SerializeToString(), object_id=b"c" * 16, expires_ms=ENDS_MS + DAY_MS
@@ -184,7 +184,7 @@ def test_a_record_without_an_object_and_one_that_is_too_large_harm_no_listing(au
     while node.project():
         pass
     assert len(index.of_kinds(node.stores.index, [Kind.DECLARATION])) == 1
-    assert len(consult.crises(node.stores, consult.view(node.trust, node.follows, BASE_MS), "", exercises=True)) == 1
+    assert len(crises.every(node.stores, consult.view(node.trust, node.follows, BASE_MS), "", exercises=True)) == 1
 
 
 def test_what_members_said_that_others_let_in_counts_after_a_restart_and_for_a_client(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from node.store.arrivals import Cursor
 from node.store.peers import APPROVED, BLOCKED, Peer
 from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.conftest import node_in
-from tests.simulator.members import BASE_MS, Federation, member
+from tests.simulator.members import BASE_MS, FRAMEWORK, Federation, member
 
 ENDS_MS = BASE_MS + 30 * 86_400_000
 SOURCE, OTHER = MemberId(b"s" * 32), MemberId(b"o" * 32)
@@ -30,7 +30,7 @@ SOMEBODY = member(9).member_id
 
 def crisis(title: str) -> Draft:
     object_id = title.encode().ljust(16, b"-")
-    said = record_pb2.Crisis(title=title, ends_ms=ENDS_MS)
+    said = record_pb2.Crisis(framework=FRAMEWORK, title=title, ends_ms=ENDS_MS)
     record = record_pb2.Record(
         handling=record_pb2.Handling(tlp=2), kind=Kind.DECLARATION, object_id=object_id, crisis=said
     )

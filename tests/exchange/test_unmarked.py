@@ -7,7 +7,7 @@ import pytest
 
 from node.content import hashes
 from node.errors import Refused
-from node.exchange import consult, disclose, publish
+from node.exchange import consult, crises, disclose, publish
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK, URGENT
@@ -19,14 +19,14 @@ from node.store.payloads import State
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
-from tests.simulator.members import BASE_MS, Federation
+from tests.simulator.members import BASE_MS, FRAMEWORK, Federation
 
 CRISIS, LIST = b"c" * 16, b"l" * 16
 GREEN = record_pb2.Handling(tlp=2)
 
 
 def records(handling: record_pb2.Handling | None) -> list[Draft]:
-    crisis = record_pb2.Crisis(title="Shooting", ends_ms=ENDS_MS)
+    crisis = record_pb2.Crisis(framework=FRAMEWORK, title="Shooting", ends_ms=ENDS_MS)
     head = record_pb2.HashList(name="halle", kinds=["sha256"])
     items = record_pb2.Items(kind="sha256", digests=bytes(32))
     made = [
@@ -75,10 +75,10 @@ def shown(node: Exchange, folder: Path) -> tuple[list[str], list[tuple[str, int]
         pass
     seen = consult.view(node.trust, Follows(node.reader.member_id, everything=True), BASE_MS)
     with closing(stores.open_to_read(folder)) as reader:
-        crises = consult.crises(reader, seen, "", exercises=True)
+        found = crises.every(reader, seen, "", exercises=True)
         lists = consult.lists(reader, seen, "", exercises=True)
     values = [value for _, value in consult.values(node.stores, node.trust)]
-    return [one.crisis.title for one in crises], [(one.list.name, one.items) for one in lists], values
+    return [one.crisis.title for one in found], [(one.list.name, one.items) for one in lists], values
 
 
 def delivered(node: Exchange, folder: Path) -> list[HeaderHash]:

@@ -35,7 +35,7 @@ async def _nodes(tmp_path: Path) -> AsyncIterator[list[Running]]:
 
 
 def declaration() -> Draft:
-    crisis = record_pb2.Crisis(title="test", ends_ms=ENDS_MS)
+    crisis = record_pb2.Crisis(framework=record_pb2.Reference(name="eu-ocrf"), title="test", ends_ms=ENDS_MS)
     record = record_pb2.Record(
         handling=record_pb2.Handling(tlp=2), kind=Kind.DECLARATION, object_id=b"c" * 16, crisis=crisis
     )

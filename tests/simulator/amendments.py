@@ -43,7 +43,7 @@ class Amendment:
 
     def drafts(self, world: "World", *, first: bool) -> list[Draft]:
         signature = Draft(Kind.AMEND, statement=self.statement)
-        text = [documents.draft(self.text, "simulated", self.number, ms(world.now))] if first else []
+        text = [documents.draft(self.text, "simulated", str(self.number), ms(world.now))] if first else []
         return [*text, signature]
 
 

@@ -21,10 +21,11 @@ from node.feed.pae import FederationId
 from node.feed.quorum import Act, Quorum
 from node.store import ledger
 from node.store.journal import Signed
-from node.v1 import header_pb2
+from node.v1 import header_pb2, record_pb2
 from tests.simulator.disk import Disk, empty_disk
 
 BASE_MS = 1_800_000_000_000
+FRAMEWORK = record_pb2.Reference(name="eu-ocrf")  # as the template has it: without a document
 FOUNDERS = 25
 COUNTRIES = ("DE", "FR", "IE", "NL", "PT")
 

@@ -7,7 +7,7 @@ from node.exchange.publish import Draft
 from node.feed.header import BULK, NORMAL, SEALED_RELAY, URGENT
 from node.feed.kinds import Kind
 from node.v1 import header_pb2, record_pb2
-from tests.simulator.members import Federation, SeededWrapping
+from tests.simulator.members import FRAMEWORK, Federation, SeededWrapping
 
 DAY_MS = 86_400_000
 UNKNOWN_ODD, UNKNOWN_EVEN = 61, 62
@@ -36,7 +36,7 @@ def draft(random: Random, federation: Federation, now_ms: int, published: list[b
 
 def _crisis(random: Random, ends_ms: int, *, exercise: bool) -> Draft:
     object_id = random.randbytes(16)
-    crisis = record_pb2.Crisis(title="simulated", harm=3, virality=3, ends_ms=ends_ms)
+    crisis = record_pb2.Crisis(framework=FRAMEWORK, title="simulated", harm=3, virality=3, ends_ms=ends_ms)
     record = record_pb2.Record(
         handling=record_pb2.Handling(tlp=2),
         kind=Kind.DECLARATION,

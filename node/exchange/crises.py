@@ -1,0 +1,334 @@
+"""Crises and alerts as they stand now, and what was said of them. Reads only."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from node.content import names
+from node.crisis import frameworks
+from node.crisis.frameworks import Framework
+from node.crisis.lifecycle import IN_EFFECT, OVER, Reading, State
+from node.exchange import consult, documents, halting, lifecycles, standing, verifying
+from node.exchange.consult import View
+from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.feed.kinds import Kind
+from node.feed.marks import Standing
+from node.feed.roster import Seat
+from node.policy import effect, parameters
+from node.policy.effect import Place, Right
+from node.store import index
+from node.store.halts import Halt
+from node.store.index import Record
+from node.store.stores import Stores
+from node.v1 import record_pb2, tools_pb2
+
+PREFIXES = {Kind.DECLARATION: "c", Kind.ALERT: "a"}
+_OF_ANYBODY = frozenset({"end", "withdraw"})  # takes away only what its author said: also of a suspended member
+_NEED_THE_RIGHT = frozenset({"update", "extend", "hand_over"})
+
+
+@dataclass(frozen=True, slots=True)
+class Crisis:
+    """One crisis as it is read here: its declaration, what counts of what was said, and what follows from that."""
+
+    record: Record
+    said: Sequence[Record]  # all acts that are about it, oldest first
+    counting: Sequence[Record]  # of these
+    reading: Reading
+    content: record_pb2.Crisis  # that is in effect
+    framework: Framework | None
+    notice: str
+
+
+# ---- Finding them
+
+
+def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> list[tools_pb2.CrisisView]:
+    """All crises and alerts, the newest first, or what is named, with all that was said of it.
+
+    Raises Refused where it names none.
+    """
+    halts = halting.every(stores, seen.trust)
+    said = _by_object(index.of_kinds(stores.index, [Kind.CRISIS_ACT]))
+    found = [
+        read(stores, one, said.get(one.object_id, ()), seen, halts.get((one.member_id, one.object_id), ()))
+        for one in _heads(index.of_kinds(stores.index, list(lifecycles.HEADS)), halts)
+        if exercises or named or not one.exercise
+    ]
+    rising = index.object_ids(stores.index)
+    views = [view(stores, one, seen, rising) for one in found]
+    _link(views)
+    if named:
+        views = consult.meant(named, "crisis", [(one, (one.reference, one.crisis.title)) for one in views])
+        by_entry = {one.record.hash: one for one in found}
+        for one in views:
+            _detail(one, by_entry[HeaderHash(one.entry)], seen)
+    return consult.bounded(sorted(views, key=lambda one: (-one.declared_ms, one.entry)))
+
+
+def one(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> Crisis | None:
+    """One crisis of one owner."""
+    halted = halting.of_object(stores, seen.trust, member_id, object_id)
+    said = index.of_object(stores.index, member_id, object_id)
+    head = next(
+        iter(_heads((one for one in said if one.kind in lifecycles.HEADS), {(member_id, object_id): halted})), None
+    )
+    if head is None:
+        return None
+    return read(stores, head, list(index.of_any_owner(stores.index, object_id, Kind.CRISIS_ACT)), seen, halted)
+
+
+def shown(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> tools_pb2.CrisisView | None:
+    """The same, as tools see it."""
+    found = one(stores, seen, member_id, object_id)
+    if found is None:
+        return None
+    made = view(stores, found, seen, index.neighbours(stores.index, object_id))
+    _detail(made, found, seen)
+    return made
+
+
+def _by_object(said: Sequence[Record]) -> dict[ObjectId, list[Record]]:
+    found: dict[ObjectId, list[Record]] = {}
+    for act in said:
+        found.setdefault(act.object_id, []).append(act)
+    return found
+
+
+def _heads(declared: Iterable[Record], halts: Mapping[tuple[MemberId, ObjectId], Sequence[Halt]]) -> list[Record]:
+    """The first declaration or alert of each owner's object that is read."""
+    first: dict[tuple[MemberId, ObjectId], Record] = {}
+    for one in declared:
+        about = (one.member_id, one.object_id)
+        if not halting.is_behind(halts.get(about, ()), one):
+            first.setdefault(about, one)
+    return list(first.values())
+
+
+# ---- Reading one
+
+
+def read(stores: Stores, record: Record, said: Sequence[Record], seen: View, halted: Sequence[Halt]) -> Crisis:
+    """How it stands; where it is not read on, as it was last understood."""
+    about = _about(record, said)
+    counting = lifecycles.counting(stores, about, seen.trust, halted)
+    crisis = lifecycles.crisis_of(record)
+    is_free = record.kind == Kind.ALERT and not crisis.framework.name  # an early warning may come before a framework
+    under = documents.Under() if is_free else documents.under(seen.trust, seen.rules, crisis.framework)
+    stands = standing.standing_of(stores, record, seen.trust)
+    obstacle = standing.SUPERSEDED if stands is Standing.SUPERSEDED else obstacle_of(record, seen, under)
+    framework = lifecycles.framework_of(seen.trust, crisis.framework)
+    withdrawn = lifecycles.is_withdrawn(stores, record, seen.trust)
+    declared = lifecycles.declared(record, framework, obstacle=obstacle, withdrawn=withdrawn)
+    may, cosigner = partial(_may, seen=seen), partial(_cosigner, seen=seen)
+    reading = lifecycles.read(declared, counting, seen.trust, may, cosigner, seen.now_ms)
+    version = next((one for one in counting if one.hash == reading.version), record)
+    return Crisis(
+        record,
+        about,
+        counting,
+        reading,
+        lifecycles.crisis_of(version),
+        framework,
+        halting.notice(halted, record),
+    )
+
+
+def _about(record: Record, said: Sequence[Record]) -> list[Record]:
+    """The acts that are about this one, and not about what another member calls by the same id."""
+    found = {one.hash: (one, lifecycles.act_of(one).entry) for one in said if one.exercise == record.exercise}
+    about = {record.hash}
+    while more := {hash_ for hash_, (_, entry) in found.items() if entry in about} - about:
+        about |= more
+    return [one for one, _ in found.values() if one.hash in about or one.member_id == record.member_id]
+
+
+def obstacle_of(record: Record, seen: View, under: documents.Under) -> str:
+    """Why a declaration or an alert has no effect, by whose it is and by what its framework asks for."""
+    is_alert = record.kind == Kind.ALERT
+    obstacle = effect.obstacle(
+        Right.ALERT if is_alert else Right.DECLARE, record.member_id, seen.roster, seen.rules, _place(record)
+    )
+    seat = seen.roster.seat_of(record.member_id, *_place(record))
+    if obstacle or under.obstacle or seat is None:
+        return obstacle or under.obstacle
+    return framework_obstacle(under.framework, lifecycles.crisis_of(record), seat, is_alert=is_alert)
+
+
+def framework_obstacle(framework: Framework | None, crisis: record_pb2.Crisis, seat: Seat, *, is_alert: bool) -> str:
+    """Why nothing can be declared like this under a framework; empty where it can."""
+    if framework is None:
+        return ""
+    entitled: Sequence[str] = framework.declare.alert if is_alert else framework.declare.roles
+    if lifecycles.role_name(seat) not in entitled:
+        verb = "warn" if is_alert else "declare"
+        return f"{parameters.role_name(seat.role, article=True)} may not {verb} under {framework.name}"
+    lacking = [] if is_alert else frameworks.shortcomings(framework, crisis)
+    return f"{framework.name} asks for more: {'; '.join(lacking)}" if lacking else ""
+
+
+def _place(record: Record) -> Place:
+    return record.feed_id, record.seq
+
+
+def _may(record: Record, verb: str, seen: View) -> bool:
+    if verb in _OF_ANYBODY:
+        return True
+    if verb in _NEED_THE_RIGHT and effect.obstacle(
+        Right.DECLARE, record.member_id, seen.roster, seen.rules, _place(record)
+    ):
+        return False
+    if verb == "update":
+        crisis = lifecycles.crisis_of(record)
+        under = documents.under(seen.trust, seen.rules, crisis.framework)
+        if under.obstacle or (under.framework and frameworks.shortcomings(under.framework, crisis)):
+            return False
+    seat = seen.roster.seat_of(record.member_id, *_place(record))
+    return seat is not None and not seat.suspended
+
+
+def _cosigner(record: Record, seen: View) -> Seat | None:
+    if effect.obstacle(Right.COSIGN, record.member_id, seen.roster, seen.rules, _place(record)):
+        return None
+    return seen.roster.seat_of(record.member_id, *_place(record))
+
+
+# ---- As tools see them
+
+
+def view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) -> tools_pb2.CrisisView:
+    """One crisis, without what each member said."""
+    record, reading = found.record, found.reading
+    contested = _contested(found, seen)
+    if reading.state in (*IN_EFFECT, State.ALERT) and (
+        standing.standing_of(stores, record, seen.trust) is Standing.CONTESTED
+    ):
+        contested.insert(0, standing.contested(record.feed_id, seen.trust))
+    verified = verifying.find(stores, reading.proposal) or verifying.find(stores, record.hash)
+    return tools_pb2.CrisisView(
+        member_id=record.member_id,
+        object_id=record.object_id,
+        reference=names.reference(PREFIXES[Kind(record.kind)], record.object_id, rising),
+        member_name=seen.trust.name_of(record.member_id),
+        state=reading.state,
+        reason=reading.reason or "; ".join(contested),
+        crisis=found.content,
+        exercise=record.exercise,
+        entry=record.hash,
+        declared_ms=record.created_ms,
+        received_ms=record.received_ms,
+        ends_ms=reading.ends_ms,
+        notice=found.notice,
+        alert=record.kind == Kind.ALERT,
+        level=found.framework.matrix.level(found.content.harm, found.content.virality)
+        if found.framework and found.framework.matrix
+        else "",
+        lead_id=reading.lead,
+        lead_name=seen.trust.name_of(reading.lead),
+        proposal=reading.proposal,
+        cosigned_by=[seen.trust.name_of(one) for one in reading.cosigned],
+        refused_by=[seen.trust.name_of(one) for one in reading.refused],
+        cosignatures_needed=reading.needed.count if reading.needed else 0,
+        proposed_ends_ms=reading.proposed_ends_ms,
+        contested=contested,
+        verified_ms=verified.at_ms if verified else 0,
+        verified_by=verified.by if verified else "",
+        linked=[one.hex() for one in _linked(found, seen)],
+    )
+
+
+def _contested(found: Crisis, seen: View) -> list[str]:
+    """What two of those who lead it said, neither knowing of the other."""
+    by_hash = {one.hash: one for one in found.counting}
+
+    def said(hash_: HeaderHash) -> str:
+        one = by_hash[hash_]
+        return f"{seen.trust.name_of(one.member_id)}: {lifecycles.verb_of(one).replace('_', ' ')}"
+
+    return [
+        f"contested: {said(one)} and {said(other)}, neither knowing of the other; neither counts until it is settled"
+        for one, other in found.reading.clashes
+    ]
+
+
+def _linked(found: Crisis, seen: View) -> list[bytes]:
+    """Ids of what is about the same event, as its owner and others who may declare say."""
+    said = [
+        lifecycles.act_of(one).link.object_id
+        for one in found.counting
+        if lifecycles.verb_of(one) == "link"
+        and not effect.obstacle(Right.DECLARE, one.member_id, seen.roster, seen.rules, _place(one))
+    ]
+    return list(dict.fromkeys((*found.content.linked, *said)))
+
+
+def _link(views: Sequence[tools_pb2.CrisisView]) -> None:
+    """Links both ways, by reference; what is not here by its id."""
+    by_id = {one.object_id.hex(): one for one in views}
+    both: dict[str, set[str]] = {one: set() for one in by_id}
+    for one in views:
+        for other in one.linked:
+            both[one.object_id.hex()].add(other)
+            if other in both:
+                both[other].add(one.object_id.hex())
+    for one in views:
+        del one.linked[:]
+        one.linked.extend(by_id[id_].reference if id_ in by_id else id_ for id_ in sorted(both[one.object_id.hex()]))
+
+
+def _detail(made: tools_pb2.CrisisView, found: Crisis, seen: View) -> None:
+    """Add what each member said of it."""
+    counting = {one.hash for one in found.counting}
+    made.acts.extend(_act_view(one, found, seen, is_counting=one.hash in counting) for one in found.said)
+    made.participation.extend(_participation(found, seen))
+
+
+def _act_view(act: Record, found: Crisis, seen: View, *, is_counting: bool) -> tools_pb2.CrisisActView:
+    return tools_pb2.CrisisActView(
+        entry=act.hash,
+        member_id=act.member_id,
+        member_name=seen.trust.name_of(act.member_id),
+        created_ms=act.created_ms,
+        received_ms=act.received_ms,
+        act=lifecycles.act_of(act),
+        obstacle=_act_obstacle(act, found, seen) if is_counting else "taken back, or in doubt",
+    )
+
+
+def _act_obstacle(act: Record, found: Crisis, seen: View) -> str:
+    verb, reading = lifecycles.verb_of(act), found.reading
+    if verb in lifecycles.LEADING and act.hash not in reading.counted:
+        if any(act.hash in pair for pair in reading.clashes):
+            return "contested"
+        if act.hash == reading.proposal and reading.needed:
+            return f"waits for co-signatures: {len(reading.cosigned)} of {reading.needed.count}"
+        return "no effect: its author does not lead this crisis, or not in this state of it"
+    if verb in lifecycles.ANSWERING:
+        return effect.obstacle(Right.COSIGN, act.member_id, seen.roster, seen.rules, _place(act))
+    return ""
+
+
+def _participation(found: Crisis, seen: View) -> list[tools_pb2.ParticipationView]:
+    """The last word of each member that has a seat; who has said nothing is counted as nothing."""
+    last: dict[MemberId, Record] = {}
+    for one in found.counting:
+        if lifecycles.verb_of(one) == "participation":
+            last[one.member_id] = one
+    views = []
+    for member_id, seat in sorted(seen.roster.seats.items(), key=lambda pair: (pair[1].name, pair[0])):
+        said = lifecycles.act_of(last[member_id]).participation if member_id in last else record_pb2.Participation()
+        views.append(
+            tools_pb2.ParticipationView(
+                member_id=member_id,
+                member_name=seen.trust.name_of(seat.member_id),
+                stance=said.stance,
+                measures=said.measures,
+                said_ms=last[member_id].created_ms if member_id in last else 0,
+            )
+        )
+    return views
+
+
+def is_over(state: str) -> bool:
+    """Whether nothing is shared any more under a crisis in this state."""
+    return state in OVER

@@ -1,0 +1,297 @@
+"""Declaring: drafts of what we say of crises, each refused where it would have no effect, saying why."""
+
+from dataclasses import dataclass
+
+from node.content import names
+from node.crisis import frameworks
+from node.crisis.lifecycle import OVER, TRANSITIONS
+from node.errors import Refused
+from node.exchange import crises, documents, lifecycles
+from node.exchange.consult import View
+from node.exchange.crises import Crisis
+from node.exchange.publish import Draft
+from node.feed.header import NORMAL, URGENT
+from node.feed.keys import MemberId
+from node.feed.kinds import Kind
+from node.feed.roster import Seat
+from node.policy import border
+from node.v1 import record_pb2, tools_pb2
+
+HOUR_MS = 3_600_000
+KEPT_MS = 30 * 24 * HOUR_MS  # after its end, for the review
+ALERT_HOURS_MAX = 72
+TEXT_BYTES_MAX = 16 << 10
+WORDS_MAX = 64  # measures, keywords, languages, places, links
+STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
+JOINED, LEFT = 1, 4
+
+_AFTER_THE_END = frozenset({"participation", "situation", "comment", "dispute", "link", "order"})
+_DONE = {
+    "update": "updated",
+    "extend": "extended",
+    "hand_over": "handed over",
+    "de_escalate": "de-escalated",
+    "end": "ended",
+    "review": "put under review",
+    "close": "closed",
+    "withdraw": "withdrawn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Of whom what is said is."""
+
+    me: MemberId
+    seat: Seat | None  # None: it has none any more, and can only take back
+    now_ms: int
+
+
+# ---- Declarations and alerts
+
+
+def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> Draft:
+    """A crisis as it is declared, or an alert; raises Refused, naming the field."""
+    crisis = record_pb2.Crisis()
+    crisis.CopyFrom(request.crisis)
+    border.require_mark(request.handling)
+    if len(request.object_id) != names.ID_BYTES:
+        raise Refused(
+            f"an object id has {names.ID_BYTES} bytes, got {len(request.object_id)}",
+            next_step="Draw it at random, once for each declaration, and send it again when you retry.",
+            field="object_id",
+        )
+    kind = Kind.ALERT if request.alert else Kind.DECLARATION
+    if crisis.framework.name or not request.alert:
+        _complete_framework(crisis, seen)
+    under = documents.under(seen.trust, seen.rules, crisis.framework) if crisis.framework.name else documents.Under()
+    _require_framework(under, crisis, by.seat, is_alert=request.alert)
+    check_content(crisis)
+    _check_times(crisis, _longest_ms(under, seen, is_alert=request.alert), seen.now_ms)
+    record = record_pb2.Record(
+        kind=kind,
+        object_id=request.object_id,
+        handling=request.handling,
+        exercise=request.exercise,
+        crisis=crisis,
+    )
+    return _draft(record, URGENT, crisis.ends_ms, request.allow_personal)
+
+
+def _draft(record: record_pb2.Record, urgency: int, ends_ms: int, allowed: str) -> Draft:
+    return Draft(
+        Kind(record.kind),
+        urgency,
+        record=record.SerializeToString(deterministic=True),
+        object_id=record.object_id,
+        exercise=record.exercise,
+        expires_ms=ends_ms + KEPT_MS,
+        allowed=allowed,
+    )
+
+
+def _complete_framework(crisis: record_pb2.Crisis, seen: View) -> None:
+    """One of those in force; what the caller leaves open of it is as they have it."""
+    every = seen.rules.frameworks if seen.rules else []
+    found = next((one for one in every if one.name == crisis.framework.name), None)
+    if found is None:
+        known = ", ".join(one.name for one in every)
+        raise Refused(
+            f"this federation has no framework {crisis.framework.name!r}",
+            next_step=f"Use one of {known or 'none: its rules name none'}.",
+            field="framework",
+        )
+    crisis.framework.version = crisis.framework.version or found.version
+    crisis.framework.sha256 = crisis.framework.sha256 or bytes.fromhex(found.sha256)
+
+
+def _require_framework(under: documents.Under, crisis: record_pb2.Crisis, seat: Seat | None, *, is_alert: bool) -> None:
+    framework = under.framework
+    if under.obstacle:
+        raise Refused(under.obstacle, next_step="`tocsin framework list` says which are here.", field="framework")
+    if framework and framework.status == "retired":
+        raise Refused(
+            f"framework {framework.name} is retired: nothing can be declared under it any more",
+            next_step="`tocsin framework list` has those in force.",
+            field="framework",
+        )
+    lacking = frameworks.shortcomings(framework, crisis) if framework and not is_alert else []
+    if framework and lacking:
+        raise Refused(
+            f"{framework.name} asks for more: {'; '.join(lacking)}",
+            next_step="Fill it in with --edit, or as --criterion NAME=yes.",
+            field="criteria",
+        )
+    obstacle = crises.framework_obstacle(framework, crisis, seat, is_alert=is_alert) if seat else "not a member"
+    if obstacle:
+        raise Refused(obstacle, next_step="`tocsin framework show` says who may.", field="framework")
+
+
+def check_content(crisis: record_pb2.Crisis) -> None:
+    """Raises Refused for a text that no reader could trust its eyes with, and for too much of it."""
+    if not crisis.title.strip() or crisis.ByteSize() > TEXT_BYTES_MAX:
+        raise Refused(
+            "a crisis needs a title" if not crisis.title.strip() else f"more than {TEXT_BYTES_MAX} bytes of text",
+            next_step="Say in a few words what happened and where.",
+            field="title",
+        )
+    for field, text in (("title", crisis.title), ("event.place_name", crisis.event.place_name)):
+        shown = names.unmistakable(text)
+        if shown != text or not text.isprintable():
+            raise Refused(
+                f"{field} mixes letters that pass for others: {shown.encode('unicode_escape').decode()}",
+                next_step="Write it in one script; what a thing is called elsewhere goes into the summary.",
+                field=field,
+            )
+    for field in ("measures", "keywords", "languages", "linked", "deputies"):
+        if len(getattr(crisis, field)) > WORDS_MAX:
+            raise Refused(f"more than {WORDS_MAX} {field}", next_step="Name the most important ones.", field=field)
+
+
+def _longest_ms(under: documents.Under, seen: View, *, is_alert: bool) -> int:
+    hours = seen.rules.crisis.longest_hours if seen.rules else ALERT_HOURS_MAX
+    if under.framework:
+        hours = min(hours, under.framework.duration.longest_hours)
+    return min(hours, ALERT_HOURS_MAX if is_alert else hours) * HOUR_MS
+
+
+def _check_times(crisis: record_pb2.Crisis, longest_ms: int, now_ms: int) -> None:
+    starts_ms = crisis.starts_ms or now_ms
+    if crisis.ends_ms <= max(starts_ms, now_ms):
+        raise Refused(
+            "a crisis needs an end that is still to come", next_step="For how long? --for 48h", field="ends_ms"
+        )
+    if crisis.ends_ms - starts_ms > longest_ms:
+        raise Refused(
+            f"it may last {longest_ms // HOUR_MS} hours at most",
+            next_step="Declare it for less; it can be extended, or declared again.",
+            field="ends_ms",
+        )
+
+
+# ---- What is said of them later
+
+
+def leading(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View) -> record_pb2.CrisisAct:
+    """An act of who leads a crisis, naming all that it follows; raises Refused where it would have no effect."""
+    act, verb = _copy(said), str(said.WhichOneof("act") or "")
+    reading = found.reading
+    if verb not in lifecycles.LEADING:
+        raise Refused("no act of who leads a crisis", next_step="Name one of its acts.", field="act")
+    if by.me not in ({reading.lead} if verb in ("hand_over", "withdraw") else {reading.lead, *reading.deputies}):
+        name = seen.trust.name_of(reading.lead)
+        raise Refused(
+            f"it is led by {name}; only {name} and its deputies can have it {_DONE[verb]}",
+            next_step=f"Ask {name}; `tocsin crisis comment` and `dispute` say what you think of it.",
+            field="crisis",
+        )
+    if TRANSITIONS.get((reading.state, lifecycles.VERBS[verb])) is None:
+        raise Refused(
+            f"it is {reading.state}, and cannot be {_DONE[verb]}",
+            next_step="`tocsin crisis show` says where it stands.",
+            field="crisis",
+        )
+    _check_act(act, verb, found, by, seen)
+    heads = list(reading.heads)
+    act.entry = heads[0]
+    act.known.extend(heads[1:])
+    return act
+
+
+def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker, seen: View) -> None:
+    reading = found.reading
+    starts_ms = found.content.starts_ms or found.record.created_ms
+    under = documents.under(seen.trust, seen.rules, found.content.framework) if verb == "extend" else documents.Under()
+    if verb == "extend":
+        if act.extend.ends_ms <= reading.ends_ms:
+            raise Refused(
+                "it lasts as long already",
+                next_step="`tocsin crisis end` ends it before its time.",
+                field="ends_ms",
+            )
+        latest_ms = starts_ms + _longest_ms(under, seen, is_alert=False)
+        if act.extend.ends_ms > latest_ms:
+            raise Refused(
+                f"it may last {(latest_ms - starts_ms) // HOUR_MS} hours at most",
+                next_step="Extend it by less, or declare it again.",
+                field="ends_ms",
+            )
+    if verb == "update":
+        if act.update.framework.name:
+            _complete_framework(act.update, seen)
+        under = documents.under(seen.trust, seen.rules, act.update.framework)
+        _require_framework(under, act.update, by.seat, is_alert=found.record.kind == Kind.ALERT)
+        check_content(act.update)
+        act.update.starts_ms = act.update.starts_ms or starts_ms
+        act.update.ends_ms = act.update.ends_ms or reading.ends_ms
+        _check_times(act.update, _longest_ms(under, seen, is_alert=False), by.now_ms)
+    if verb == "hand_over" and MemberId(act.hand_over.member_id) not in seen.roster.seats:
+        raise Refused("it can only be handed over to a member", next_step="`tocsin member` names them.", field="to")
+
+
+def answering(found: Crisis, said: record_pb2.CrisisAct, by: Speaker) -> record_pb2.CrisisAct:
+    """A co-signature or a refusal of exactly what is proposed now; raises Refused where nothing is asked for."""
+    act, reading = _copy(said), found.reading
+    if by.me == found.record.member_id:
+        raise Refused("it is a declaration of our own", next_step="Another member co-signs it.", field="crisis")
+    if reading.needed is None:
+        raise Refused(
+            f"it is {reading.state}, and waits for no co-signature",
+            next_step="`tocsin crisis show` says where it stands.",
+            field="crisis",
+        )
+    if by.seat is None or int(by.seat.role) not in reading.needed.roles:
+        raise Refused(
+            "its framework asks for co-signatures of other roles",
+            next_step="`tocsin framework show` says of which.",
+            field="crisis",
+        )
+    act.entry = reading.proposal
+    return act
+
+
+def speaking(found: Crisis, said: record_pb2.CrisisAct) -> record_pb2.CrisisAct:
+    """Whatever any member says of a crisis; raises Refused for what it cannot mean."""
+    act, verb = _copy(said), str(said.WhichOneof("act") or "")
+    if verb in ("", *lifecycles.LEADING, *lifecycles.ANSWERING):
+        raise Refused("nothing that any member says of a crisis", next_step="Name one of its acts.", field="act")
+    if found.reading.state in OVER and verb not in _AFTER_THE_END:
+        raise Refused(f"it is {found.reading.state}", next_step="Nothing has to be done.", field="crisis")
+    if verb == "participation" and not 1 <= act.participation.stance <= len(STANCES):
+        raise Refused("no such stance", next_step=f"Use one of {', '.join(STANCES)}.", field="stance")
+    act.entry = found.record.hash
+    return act
+
+
+def act_draft(
+    found: Crisis, act: record_pb2.CrisisAct, handling: record_pb2.Handling | None, by: Speaker, allowed: str
+) -> Draft:
+    """An act as an entry of our own, kept as long as what it is about; marked as that, if not otherwise."""
+    if act.ByteSize() > TEXT_BYTES_MAX:
+        raise Refused(f"more than {TEXT_BYTES_MAX} bytes of text", next_step="Shorten it.", field="text")
+    verb = str(act.WhichOneof("act"))
+    record = record_pb2.Record(
+        kind=Kind.CRISIS_ACT,
+        object_id=found.record.object_id,
+        handling=handling or record_pb2.Record.FromString(found.record.content).handling,
+        exercise=found.record.exercise,
+        crisis_act=act,
+    )
+    border.require_mark(record.handling)
+    is_urgent = verb in lifecycles.LEADING or verb in lifecycles.ANSWERING or verb == "pointer"
+    ends_ms = max(found.reading.ends_ms, act.extend.ends_ms, act.update.ends_ms, by.now_ms)
+    return _draft(record, URGENT if is_urgent else NORMAL, ends_ms, allowed)
+
+
+def end(found: Crisis, text: str, by: Speaker, seen: View) -> Draft:
+    """A crisis that we lead ends now, before its time."""
+    said = record_pb2.CrisisAct(end=record_pb2.Note(text=text))
+    return act_draft(found, leading(found, said, by, seen), None, by, "")
+
+
+def _copy(said: record_pb2.CrisisAct) -> record_pb2.CrisisAct:
+    act = record_pb2.CrisisAct()
+    act.CopyFrom(said)
+    act.ClearField("entry")
+    act.ClearField("known")
+    return act

@@ -1,0 +1,201 @@
+"""Lifecycles: what the records of one crisis say, as its life is read from them (crisis/lifecycle)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import TypeAlias
+
+from node.crisis import frameworks, lifecycle
+from node.crisis.frameworks import Framework
+from node.crisis.lifecycle import Act, Declared, Reading, Verb, Voice
+from node.exchange import documents, halting, restricting, standing
+from node.exchange.trust import Trust
+from node.feed.identity import Role
+from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.feed.kinds import Kind
+from node.feed.marks import Standing
+from node.feed.roster import Seat
+from node.store import index, restrictions
+from node.store.halts import Halt
+from node.store.index import Record
+from node.store.stores import Stores
+from node.v1 import record_pb2
+
+HOUR_MS = 3_600_000
+MEMBER_ID_BYTES = 32
+HEADS = (Kind.DECLARATION, Kind.ALERT)
+
+VERBS = {
+    "update": Verb.UPDATE,
+    "extend": Verb.EXTEND,
+    "hand_over": Verb.HAND_OVER,
+    "de_escalate": Verb.DE_ESCALATE,
+    "end": Verb.END,
+    "review": Verb.REVIEW,
+    "close": Verb.CLOSE,
+    "withdraw": Verb.WITHDRAW,
+}
+LEADING = frozenset(VERBS)  # acts of who leads a crisis
+ANSWERING = frozenset({"cosign", "refuse"})
+
+May: TypeAlias = Callable[[Record, str], bool]  # whether who said this may say such an act
+CoSigner: TypeAlias = Callable[[Record], Seat | None]  # as what somebody co-signs; None: it may not
+
+
+def crisis_of(record: Record) -> record_pb2.Crisis:
+    """What a declaration, an alert or an update says."""
+    letter = record_pb2.Record.FromString(record.content)
+    return letter.crisis_act.update if record.kind == Kind.CRISIS_ACT else letter.crisis
+
+
+def act_of(record: Record) -> record_pb2.CrisisAct:
+    """What an act says."""
+    return record_pb2.Record.FromString(record.content).crisis_act
+
+
+def verb_of(record: Record) -> str:
+    """Which act it is, by its field's name; empty where this program does not know it."""
+    return str(act_of(record).WhichOneof("act") or "") if record.kind == Kind.CRISIS_ACT else ""
+
+
+def declared(record: Record, framework: Framework | None, *, obstacle: str = "", withdrawn: bool = False) -> Declared:
+    """What decides of a declaration or an alert."""
+    crisis = crisis_of(record)
+    return Declared(
+        hash=record.hash,
+        owner=record.member_id,
+        starts_ms=crisis.starts_ms or record.created_ms,
+        ends_ms=crisis.ends_ms,
+        obstacle=obstacle,
+        deputies=_members(crisis.deputies),
+        terms=_terms(record),
+        quorum=framework.cosign.quorum if framework else None,
+        longest_ms=framework.duration.longest_hours * HOUR_MS if framework else 1 << 62,
+        is_alert=record.kind == Kind.ALERT,
+        withdrawn=withdrawn,
+    )
+
+
+def acts(owner: MemberId, said: Iterable[Record], trust: Trust, may: May) -> list[Act]:
+    """What those said who may lead it; whoever goes on in the owner's place acts as the owner."""
+    log = trust.logs.get(owner)
+    successor = log.identity.successor if log else None
+    return [
+        _act(one, act_of(one), owner if one.member_id == successor else one.member_id, trust)
+        for one in said
+        if verb_of(one) in LEADING and may(one, verb_of(one))
+    ]
+
+
+def _act(record: Record, said: record_pb2.CrisisAct, by: MemberId, trust: Trust) -> Act:
+    verb = VERBS[str(said.WhichOneof("act"))]
+    update = said.update if verb is Verb.UPDATE else None
+    framework = framework_of(trust, update.framework) if update else None
+    to = MemberId(said.hand_over.member_id) if verb is Verb.HAND_OVER else None
+    return Act(
+        hash=record.hash,
+        verb=verb,
+        by=by,
+        feed_id=record.feed_id,
+        seq=record.seq,
+        at_ms=record.created_ms,
+        knows=tuple(HeaderHash(one) for one in (said.entry, *said.known)),
+        says=sha256(_content(said)).digest(),
+        ends_ms=update.ends_ms if update else said.extend.ends_ms,
+        to=to if to is not None and len(to) == MEMBER_ID_BYTES else None,
+        deputies=_members(update.deputies) if update else None,
+        terms=_terms(record) if update else b"",
+        needs=framework.cosign.quorum if framework else None,
+    )
+
+
+def _content(said: record_pb2.CrisisAct) -> bytes:
+    bare = record_pb2.CrisisAct()
+    bare.CopyFrom(said)
+    bare.ClearField("entry")
+    bare.ClearField("known")
+    return bare.SerializeToString(deterministic=True)
+
+
+def _members(ids: Iterable[bytes]) -> frozenset[MemberId]:
+    return frozenset(MemberId(one) for one in ids if len(one) == MEMBER_ID_BYTES)
+
+
+def _terms(record: Record) -> bytes:
+    """Framework, criteria, start, audience and marks as a hash: a change of them asks for new co-signatures."""
+    letter, crisis = record_pb2.Record.FromString(record.content), crisis_of(record)
+    terms = record_pb2.Record(
+        handling=letter.handling,
+        audience=letter.audience if letter.HasField("audience") else None,
+        crisis=record_pb2.Crisis(
+            framework=crisis.framework,
+            criteria=[record_pb2.Criterion(name=one.name, answer=one.answer) for one in crisis.criteria],
+            harm=crisis.harm,
+            virality=crisis.virality,
+            starts_ms=crisis.starts_ms,
+        ),
+    )
+    return sha256(terms.SerializeToString(deterministic=True)).digest()
+
+
+def voices(said: Iterable[Record], owner: MemberId, cosigner: CoSigner) -> list[Voice]:
+    """Co-signatures and refusals of those who may co-sign what others declare."""
+    found = []
+    for one in said:
+        seat = cosigner(one) if one.member_id != owner and verb_of(one) in ANSWERING else None
+        if seat is not None:
+            about, agrees = HeaderHash(act_of(one).entry), verb_of(one) == "cosign"
+            found.append(Voice(one.member_id, about, one.created_ms, agrees, frozenset({int(seat.role)}), seat.country))
+    return found
+
+
+def framework_of(trust: Trust, named: record_pb2.Reference) -> Framework | None:
+    """The framework that is named, if its document is at hand, in force or not."""
+    text = documents.framework_text(trust, named.sha256) if named.sha256 else None
+    return frameworks.read(text) if text is not None else None
+
+
+# ---- From the stores
+
+
+def counting(stores: Stores, said: Iterable[Record], trust: Trust, halted: Sequence[Halt]) -> list[Record]:
+    """Those acts that stand: not in doubt, not taken back, and not behind a halt of their object."""
+    return [
+        one
+        for one in said
+        if not halting.is_behind(halted, one)
+        and standing.standing_of(stores, one, trust) is Standing.STANDS
+        and not restricting.restriction(stores, one, trust, halted).reason
+    ]
+
+
+def is_withdrawn(stores: Stores, record: Record, trust: Trust) -> bool:
+    """Whether its owner took it back; as with ends, a withdrawal that is contested silences nobody."""
+    said = restrictions.said_of(stores.index, record.member_id, record.hash, record.object_id).withdrawals
+    return any(standing.standing_of(stores, one, trust) is Standing.STANDS for one in said)
+
+
+def end_ms(stores: Stores, trust: Trust, record: Record) -> int:
+    """When a crisis ends by all that was said of it, whoever has a seat now: until then what belongs to it is kept."""
+    halted = halting.of_object(stores, trust, record.member_id, record.object_id)
+    said = list(index.of_any_owner(stores.index, ObjectId(record.object_id), Kind.CRISIS_ACT))
+    said = counting(stores, said, trust, halted)
+
+    def cosigner(one: Record) -> Seat | None:
+        roles = trust.known.roles.get(one.member_id)
+        log = trust.logs.get(one.member_id)
+        country = log.identity.inception.country if log and log.identity.inception else ""
+        return Seat(one.member_id, "", min(roles), country) if roles else None
+
+    crisis = declared(record, framework_of(trust, crisis_of(record).framework))
+    return read(crisis, said, trust, lambda *_: True, cosigner, 0).ends_ms
+
+
+def read(crisis: Declared, said: Sequence[Record], trust: Trust, may: May, cosigner: CoSigner, now_ms: int) -> Reading:
+    """How a crisis stands, by what counts of all that was said of it."""
+    led, answered = acts(crisis.owner, said, trust, may), voices(said, crisis.owner, cosigner)
+    return lifecycle.read(crisis, led, answered, now_ms)
+
+
+def role_name(seat: Seat) -> str:
+    """By which frameworks name it."""
+    return Role(seat.role).name.lower() if seat.role in set(Role) else ""
