@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from node.cli import calling, clock, crisis, digests, items, naming, options, printing
+from node.cli import calling, clock, digests, items, naming, options, printing
 from node.content import formats
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _warn(view: "tools_pb2.ListView", count: int, marks: set[int]) -> None:
         )
     if view.exercise:
         click.echo(f"warning: {name} is a drill: nothing of it is ever to be matched", err=True)
-    if max(marks, default=0) > len(crisis.MARKS):
+    if max(marks, default=0) > len(options.MARKS):
         click.echo("warning: some of it may not be read by all members; keep the file to yourself", err=True)
 
 

@@ -36,6 +36,7 @@ COMMANDS = {  # name: module, attribute
     "profile": ("node.cli.profile", "profile"),
     "peer": ("node.cli.peer", "peer"),
     "fork": ("node.cli.fork", "fork"),
+    "framework": ("node.cli.framework", "framework"),
     "crisis": ("node.cli.crisis", "crisis"),
     "list": ("node.cli.lists", "list_"),
     "withdraw": ("node.cli.withdraw", "withdraw"),

@@ -16,6 +16,8 @@ SYSTEM_FOLDER = Path("/etc/tocsin")
 REMOTE = frozenset({"--node", "--as", "--federation-id"})
 EVERYWHERE = REMOTE | {"--folder", "--config", "--json", "--yes"}
 
+MARKS = ("clear", "green")  # of TLP, by number, from 1: what all members may read
+
 _GIVEN = {ParameterSource.COMMANDLINE: 2, ParameterSource.ENVIRONMENT: 1}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.cli import calling, clock, crisis, digests, items, naming, options, printing, times
+from node.cli import calling, clock, digests, items, naming, options, printing, times
 from node.cli.calling import Place
 from node.cli.items import Reading, Source
 from node.content import hashes
@@ -29,7 +29,9 @@ _DRAFT = (
     click.option("--advice", type=click.Choice(ADVICE), help="What to do with a match. Default: review."),
     times.ends,
     click.option("--crisis", "crisis_", default="", metavar="REFERENCE", help="The crisis it belongs to."),
-    click.option("--tlp", type=click.Choice(crisis.MARKS), default="green", show_default=True, help="Who may have it."),
+    click.option(
+        "--tlp", type=click.Choice(options.MARKS), default="green", show_default=True, help="Who may have it."
+    ),
     click.option("--algorithm-version", default="", help="Of what made the hashes, where that matters."),
     click.option("--media-type", default="", help="What they were made of, as video/mp4."),
     click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched."),
@@ -63,7 +65,7 @@ def _draft(command: Command) -> Command:
             description=description,
             advice=advice or "",
             expires_ms=times.end_ms(life_ms, until_ms, clock.now_ms()) or 0,
-            handling=record_pb2.Handling(tlp=crisis.MARKS.index(tlp) + 1),
+            handling=record_pb2.Handling(tlp=options.MARKS.index(tlp) + 1),
             crisis=crisis_,
             algorithm_version=algorithm_version,
             media_type=media_type,

@@ -19,6 +19,7 @@ class Crises:
         handling: record_pb2.Handling,
         *,
         exercise: bool = False,
+        alert: bool = False,
         object_id: bytes = b"",
         unconfirmed: bool = False,
         allow_personal: str = "",
@@ -35,6 +36,7 @@ class Crises:
             crisis=crisis,
             handling=handling,
             exercise=exercise,
+            alert=alert,
             unconfirmed=unconfirmed,
             allow_personal=allow_personal,
         )

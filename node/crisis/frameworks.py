@@ -4,6 +4,7 @@ A document is named by its SHA-256 in the rules of a federation; one that is not
 nothing under it has effect.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -233,3 +234,36 @@ def _is_filled(crisis: record_pb2.Crisis, name: FieldName) -> bool:
             return len(getattr(crisis, name)) > 0
         case _:
             return bool(getattr(crisis, name).strip())
+
+
+# ---- In words
+
+
+def words(framework: Framework) -> list[str]:
+    """What it says, a sentence each."""
+    cosign, duration = framework.cosign, framework.duration
+    found = [framework.about] if framework.about else []
+    found += [f"May declare: {_roles(framework.declare.roles)}.", f"May warn: {_roles(framework.declare.alert)}."]
+    if cosign.count:
+        countries = f" from {cosign.countries} countries" if cosign.countries > 1 else ""
+        found.append(f"Active once {cosign.count} of {_roles(cosign.roles)}{countries} have co-signed it.")
+    else:
+        found.append("Active as soon as it is declared.")
+    found.append(
+        f"Ends by itself after {duration.default_hours} h if nothing else is said, {duration.longest_hours} h at most."
+    )
+    if framework.required:
+        found.append(f"Asks for {', '.join(framework.required)}.")
+    musts = {"yes": " Has to be yes.", "answered": "", "open": " May be left open."}
+    found += [
+        f"Criterion {number}, {one.name}: {one.wording}{musts[one.must]}"
+        for number, one in enumerate(framework.criteria, 1)
+    ]
+    if framework.matrix:
+        found.append(f"Harm and virality together have to make {' or '.join(framework.matrix.declared_at)}.")
+    found += [f"Within {framework.review.within_days} days after its end: {one}" for one in framework.review.duties]
+    return found
+
+
+def _roles(names: Sequence[str]) -> str:
+    return " or ".join(name.replace("_", " ") for name in names) or "nobody"

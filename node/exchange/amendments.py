@@ -148,8 +148,10 @@ def unsigned(seen: View, meant: Meant) -> charter_pb2.AmendmentView:
 
 
 def signers(seen: View) -> list[MemberId]:
-    """Who signed what is in force, rising."""
+    """Who signed what is in force, rising: under the charter itself its founders."""
     present = seen.trust.rules.hash
+    if not present:
+        return sorted(one.member_id for one in seen.trust.charter.founders)
     return sorted(next((one.signers for one in history(seen) if one.rules.hash == present), frozenset()))
 
 

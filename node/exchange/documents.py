@@ -24,7 +24,7 @@ from node.policy.parameters import Parameters
 from node.store import index, ledger
 from node.store.index import Record
 from node.store.stores import Stores
-from node.v1 import record_pb2
+from node.v1 import charter_pb2, record_pb2
 
 MEDIA_TYPE = "application/toml"
 NEXT_MAX = 16  # texts that are kept at hand before they are in force
@@ -59,6 +59,20 @@ def draft(text: bytes, name: str, version: str, now_ms: int) -> Draft:
 
 
 # ---- What is in force
+
+
+def in_force(trust: Trust, now_ms: int) -> dict[bytes, Draft]:
+    """The texts that are in force and travel, each as a record for all members, by hash."""
+    rules, text = trust.rules, text_of(trust, trust.rules)
+    found = {}
+    if rules.number and text is not None:
+        found[rules.document] = draft(text, trust.charter.name, str(rules.number), now_ms)
+    for hash_ in framework_hashes(trust):
+        document = trust.documents.get(hash_)
+        read = frameworks.read(document) if document is not None else None
+        if document is not None and read is not None:
+            found[hash_] = draft(document, read.name, read.version, now_ms)
+    return found
 
 
 def text_of(trust: Trust, rules: Rules) -> bytes | None:
@@ -135,6 +149,36 @@ def under(trust: Trust, rules: Parameters | None, named: record_pb2.Reference) -
     if found is None:
         return Under(obstacle=f"framework {named.name} is of a later version than this program can read")
     return Under(found)
+
+
+def every_framework(trust: Trust, rules: Parameters | None) -> list[charter_pb2.FrameworkView]:
+    """Those that the rules name, and those that come with the program, by name and version; with their documents."""
+    named = {(one.name, one.version, bytes.fromhex(one.sha256)) for one in rules.frameworks} if rules else set()
+    shipped = {(one.framework.name, one.framework.version, one.sha256) for one in frameworks.shipped()}
+    return [framework_view(trust, *one, is_named=one in named) for one in sorted(named | shipped)]
+
+
+def framework_view(trust: Trust, name: str, version: str, hash_: bytes, *, is_named: bool) -> charter_pb2.FrameworkView:
+    """One framework as people see it."""
+    text = framework_text(trust, hash_) if hash_ else None
+    found = frameworks.read(text) if text is not None else None
+    if not is_named:
+        state = "not named"
+    elif hash_ and text is None:
+        state = "waiting"
+    elif hash_ and found is None:
+        state = "unreadable"
+    else:
+        state = found.status if found else "in force"
+    return charter_pb2.FrameworkView(
+        name=name,
+        version=version,
+        sha256=hash_,
+        state=state,
+        title=found.title if found else "",
+        words=frameworks.words(found) if found else [],
+        text=text or b"",
+    )
 
 
 # ---- Where the texts come from

@@ -223,6 +223,8 @@ _ADMIN: Mapping[str, Row | Unnoted] = {
 _OTHERS: Mapping[str, Row | Unnoted] = {
     "Charters/GetRules": _GOVERNANCE,
     "Charters/ListAmendments": _GOVERNANCE,
+    "Charters/ListFrameworks": _GOVERNANCE,
+    "Charters/PublishFramework": Row(_ADMINISTRATION, "framework publish", to="all members"),
     "Charters/Amend": Row(
         _ADMINISTRATION,
         "charter amend",

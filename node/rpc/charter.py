@@ -14,6 +14,8 @@ ACCESS = {
     "/tocsin.v1.Charters/GetRules": Access(any_tool=True, administrator=True),
     "/tocsin.v1.Charters/ListAmendments": Access(scope="read", administrator=True),
     "/tocsin.v1.Charters/Amend": Access(scope="admin", administrator=True),
+    "/tocsin.v1.Charters/ListFrameworks": Access(any_tool=True, administrator=True),
+    "/tocsin.v1.Charters/PublishFramework": Access(scope="admin", administrator=True),
 }
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -41,3 +43,17 @@ class ChartersServicer(charter_pb2_grpc.ChartersServicer):
     async def Amend(self, request: charter_pb2.AmendRequest, _: _Context) -> charter_pb2.AmendResponse:  # noqa: N802
         """Sign an amendment, or say what that would be."""
         return await self._amending.amend(request)
+
+    @status.answers
+    async def ListFrameworks(  # noqa: N802
+        self, request: charter_pb2.ListFrameworksRequest, _: _Context
+    ) -> charter_pb2.ListFrameworksResponse:
+        """Those in force and those that come with the program."""
+        return self._amending.frameworks(request)
+
+    @status.answers
+    async def PublishFramework(  # noqa: N802
+        self, request: charter_pb2.PublishFrameworkRequest, _: _Context
+    ) -> charter_pb2.PublishFrameworkResponse:
+        """Send a document to all members."""
+        return await self._amending.publish_framework(request)

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import structlog
 
+from node.crisis import frameworks
 from node.errors import NodeError, Refused
 from node.exchange import amendments, documents
 from node.exchange.amendments import Meant
@@ -66,6 +67,40 @@ class Amending:
             return amendments.views(seen, amendments.signed_ms(stores, seen), {**here, **seen.trust.documents})
 
         return await self._saying.reading.run(look)
+
+    # ---- Frameworks
+
+    def frameworks(self, request: charter_pb2.ListFrameworksRequest) -> charter_pb2.ListFrameworksResponse:
+        """Those that the rules name, and those that come with the program; raises Refused for a name of none."""
+        seen = self._saying.view()
+        every = documents.every_framework(seen.trust, seen.rules)
+        found = [one for one in every if request.name in ("", one.name)]
+        if not found:
+            known = ", ".join(dict.fromkeys(one.name for one in every))
+            raise Refused(f"there is no framework {request.name!r}", next_step=f"There is {known}.", field="name")
+        for one in found:
+            if not request.text:
+                one.ClearField("text")
+        return charter_pb2.ListFrameworksResponse(frameworks=found)
+
+    async def publish_framework(
+        self, request: charter_pb2.PublishFrameworkRequest
+    ) -> charter_pb2.PublishFrameworkResponse:
+        """Send a framework's document to all members; raises Refused for a text that is none."""
+        read = frameworks.decode(request.text, "the framework")
+        seen, hash_ = self._saying.view(), sha256(request.text).digest()
+        if self._saying.writer.reader.member_id not in seen.roster.seats:
+            raise Refused("this node's member has no seat: others would not keep it", next_step="`tocsin member`")
+        draft = documents.draft(request.text, read.name, read.version, seen.now_ms)
+        await self._work.through(self._saying.say_visibly([draft], NORMAL))
+        await self._keep([request.text])
+        seen = self._saying.view()
+        named = (read.name, read.version, hash_.hex())
+        is_named = any(
+            (one.name, one.version, one.sha256) == named for one in (seen.rules.frameworks if seen.rules else [])
+        )
+        view = documents.framework_view(seen.trust, read.name, read.version, hash_, is_named=is_named)
+        return charter_pb2.PublishFrameworkResponse(framework=view)
 
     # ---- Signing
 
@@ -171,14 +206,12 @@ class Amending:
             await asyncio.sleep(SAY_AGAIN_EVERY_S)
 
     async def _say_due(self) -> None:
-        """The text in force must outlive the records that brought it, for whoever joins later."""
+        """What is in force must outlive the records that brought it, for whoever joins later."""
         seen, me = self._saying.view(), self._saying.writer.reader.member_id
-        present, text = seen.trust.rules, documents.text_of(seen.trust, seen.trust.rules)
         signers = amendments.signers(seen)
-        if text is None or me not in signers:
+        if me not in signers:
             return
-        until_ms = await self._saying.reading.run(partial(documents.last_until_ms, hash_=present.document))
-        if documents.is_to_be_said_again(until_ms, signers.index(me), seen.now_ms):
-            await self._saying.say(
-                [documents.draft(text, seen.trust.charter.name, str(present.number), seen.now_ms)], NORMAL
-            )
+        for hash_, draft in documents.in_force(seen.trust, seen.now_ms).items():
+            until_ms = await self._saying.reading.run(partial(documents.last_until_ms, hash_=hash_))
+            if documents.is_to_be_said_again(until_ms, signers.index(me), seen.now_ms):
+                await self._saying.say([draft], NORMAL)

@@ -19,6 +19,136 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class ListFrameworksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Absent: all. Else those of this name."""
+    text: _builtins.bool
+    """Also their documents."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        text: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFrameworksRequest: _TypeAlias = ListFrameworksRequest  # noqa: Y015
+
+@_typing.final
+class ListFrameworksResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAMEWORKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def frameworks(self) -> _containers.RepeatedCompositeFieldContainer[Global___FrameworkView]:
+        """By name and version."""
+
+    def __init__(
+        self,
+        *,
+        frameworks: _abc.Iterable[Global___FrameworkView] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frameworks", b"frameworks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFrameworksResponse: _TypeAlias = ListFrameworksResponse  # noqa: Y015
+
+@_typing.final
+class FrameworkView(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    version: _builtins.str
+    sha256: _builtins.bytes
+    """Of its document; empty: it has none, and the rules alone say who may declare under it."""
+    state: _builtins.str
+    """in force; retired: it can be read, and nothing declared under it any more; waiting: the rules name it and its
+    document has not come; unreadable: this program is too old for it; not named: it comes with the program, and the
+    rules do not name it.
+    """
+    title: _builtins.str
+    text: _builtins.bytes
+    @_builtins.property
+    def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it says, a sentence each."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        sha256: _builtins.bytes = ...,
+        state: _builtins.str = ...,
+        title: _builtins.str = ...,
+        words: _abc.Iterable[_builtins.str] | None = ...,
+        text: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "sha256", b"sha256", "state", b"state", "text", b"text", "title", b"title", "version", b"version", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FrameworkView: _TypeAlias = FrameworkView  # noqa: Y015
+
+@_typing.final
+class PublishFrameworkRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        text: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishFrameworkRequest: _TypeAlias = PublishFrameworkRequest  # noqa: Y015
+
+@_typing.final
+class PublishFrameworkResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAMEWORK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def framework(self) -> Global___FrameworkView: ...
+    def __init__(
+        self,
+        *,
+        framework: Global___FrameworkView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["framework", b"framework"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["framework", b"framework"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishFrameworkResponse: _TypeAlias = PublishFrameworkResponse  # noqa: Y015
+
+@_typing.final
 class GetRulesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -50,6 +50,16 @@ class ChartersStub:
                 request_serializer=node_dot_v1_dot_charter__pb2.AmendRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_charter__pb2.AmendResponse.FromString,
                 _registered_method=True)
+        self.ListFrameworks = channel.unary_unary(
+                '/tocsin.v1.Charters/ListFrameworks',
+                request_serializer=node_dot_v1_dot_charter__pb2.ListFrameworksRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_charter__pb2.ListFrameworksResponse.FromString,
+                _registered_method=True)
+        self.PublishFramework = channel.unary_unary(
+                '/tocsin.v1.Charters/PublishFramework',
+                request_serializer=node_dot_v1_dot_charter__pb2.PublishFrameworkRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_charter__pb2.PublishFrameworkResponse.FromString,
+                _registered_method=True)
 
 
 class ChartersServicer:
@@ -75,6 +85,20 @@ class ChartersServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFrameworks(self, request, context):
+        """Those that the rules in force name, and those that come with the program.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishFramework(self, request, context):
+        """Send a framework's document to all members, so that it is at hand where the rules name it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChartersServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -92,6 +116,16 @@ def add_ChartersServicer_to_server(servicer, server):
                     servicer.Amend,
                     request_deserializer=node_dot_v1_dot_charter__pb2.AmendRequest.FromString,
                     response_serializer=node_dot_v1_dot_charter__pb2.AmendResponse.SerializeToString,
+            ),
+            'ListFrameworks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFrameworks,
+                    request_deserializer=node_dot_v1_dot_charter__pb2.ListFrameworksRequest.FromString,
+                    response_serializer=node_dot_v1_dot_charter__pb2.ListFrameworksResponse.SerializeToString,
+            ),
+            'PublishFramework': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishFramework,
+                    request_deserializer=node_dot_v1_dot_charter__pb2.PublishFrameworkRequest.FromString,
+                    response_serializer=node_dot_v1_dot_charter__pb2.PublishFrameworkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,6 +210,60 @@ class Charters:
             '/tocsin.v1.Charters/Amend',
             node_dot_v1_dot_charter__pb2.AmendRequest.SerializeToString,
             node_dot_v1_dot_charter__pb2.AmendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFrameworks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Charters/ListFrameworks',
+            node_dot_v1_dot_charter__pb2.ListFrameworksRequest.SerializeToString,
+            node_dot_v1_dot_charter__pb2.ListFrameworksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishFramework(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Charters/PublishFramework',
+            node_dot_v1_dot_charter__pb2.PublishFrameworkRequest.SerializeToString,
+            node_dot_v1_dot_charter__pb2.PublishFrameworkResponse.FromString,
             options,
             channel_credentials,
             insecure,

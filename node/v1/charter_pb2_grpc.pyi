@@ -37,6 +37,10 @@ class ChartersStub:
     ListAmendments: _grpc.UnaryUnaryMultiCallable[_charter_pb2.ListAmendmentsRequest, _charter_pb2.ListAmendmentsResponse]
     Amend: _grpc.UnaryUnaryMultiCallable[_charter_pb2.AmendRequest, _charter_pb2.AmendResponse]
     """Propose an amendment, or sign one that others proposed."""
+    ListFrameworks: _grpc.UnaryUnaryMultiCallable[_charter_pb2.ListFrameworksRequest, _charter_pb2.ListFrameworksResponse]
+    """Those that the rules in force name, and those that come with the program."""
+    PublishFramework: _grpc.UnaryUnaryMultiCallable[_charter_pb2.PublishFrameworkRequest, _charter_pb2.PublishFrameworkResponse]
+    """Send a framework's document to all members, so that it is at hand where the rules name it."""
 
 @_typing.type_check_only
 class ChartersAsyncStub(ChartersStub):
@@ -47,6 +51,10 @@ class ChartersAsyncStub(ChartersStub):
     ListAmendments: _aio.UnaryUnaryMultiCallable[_charter_pb2.ListAmendmentsRequest, _charter_pb2.ListAmendmentsResponse]  # type: ignore[assignment]
     Amend: _aio.UnaryUnaryMultiCallable[_charter_pb2.AmendRequest, _charter_pb2.AmendResponse]  # type: ignore[assignment]
     """Propose an amendment, or sign one that others proposed."""
+    ListFrameworks: _aio.UnaryUnaryMultiCallable[_charter_pb2.ListFrameworksRequest, _charter_pb2.ListFrameworksResponse]  # type: ignore[assignment]
+    """Those that the rules in force name, and those that come with the program."""
+    PublishFramework: _aio.UnaryUnaryMultiCallable[_charter_pb2.PublishFrameworkRequest, _charter_pb2.PublishFrameworkResponse]  # type: ignore[assignment]
+    """Send a framework's document to all members, so that it is at hand where the rules name it."""
 
 class ChartersServicer(metaclass=_abc_1.ABCMeta):
     """Charters is served beside Tools and Admin."""
@@ -72,5 +80,21 @@ class ChartersServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_charter_pb2.AmendResponse, _abc.Awaitable[_charter_pb2.AmendResponse]]:
         """Propose an amendment, or sign one that others proposed."""
+
+    @_abc_1.abstractmethod
+    def ListFrameworks(
+        self,
+        request: _charter_pb2.ListFrameworksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_charter_pb2.ListFrameworksResponse, _abc.Awaitable[_charter_pb2.ListFrameworksResponse]]:
+        """Those that the rules in force name, and those that come with the program."""
+
+    @_abc_1.abstractmethod
+    def PublishFramework(
+        self,
+        request: _charter_pb2.PublishFrameworkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_charter_pb2.PublishFrameworkResponse, _abc.Awaitable[_charter_pb2.PublishFrameworkResponse]]:
+        """Send a framework's document to all members, so that it is at hand where the rules name it."""
 
 def add_ChartersServicer_to_server(servicer: ChartersServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

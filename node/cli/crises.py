@@ -1,0 +1,63 @@
+"""Which crisis is meant, and one of them in a line."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli import calling, printing
+from node.cli.calling import Place
+from node.content import personal
+
+if TYPE_CHECKING:
+    from node.client import Client
+    from node.v1 import tools_pb2
+
+LEVELS = ("low", "moderate", "high")  # by number, from 1
+ANSWERS = ("yes", "no", "unknown")  # by number, from 1
+STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
+OVER = frozenset(("ended", "expired", "under review", "closed", "rejected", "withdrawn"))
+
+_WHY = frozenset(("proposed", "rejected"))  # states that do not explain themselves
+_COLOURS = {"active": "red", "alert": "yellow", "proposed": "yellow", "de-escalating": "yellow"}
+
+argument = click.argument("reference", metavar="CRISIS")
+
+
+def named(place: Place, reference: str) -> "tools_pb2.CrisisView":
+    """The one that is meant, with what was said of it; ours before those of others."""
+    if not reference.strip():
+        raise click.UsageError("Which crisis? `tocsin crisis list` names them.")
+
+    async def look(node: "Client") -> "tools_pb2.CrisisView":
+        found = await node.crises(reference, exercises=True)
+        return next((one for one in found if one.member_id == place.member_id), found[0])
+
+    return calling.ask(place, look)
+
+
+def line(found: "tools_pb2.CrisisView") -> str:
+    """A crisis in one line."""
+    ends = "" if found.state in OVER else ", ends"
+    return f"{found.reference}  {title(found)}  {state(found)}{ends} {printing.moment(found.ends_ms)}"
+
+
+def title(found: "tools_pb2.CrisisView") -> str:
+    """What others say may name a machine that is somebody's; programs get it as it is."""
+    return printing.shortened(f"{'EXERCISE ' if found.exercise else ''}{personal.mask(found.crisis.title)}")
+
+
+def state(found: "tools_pb2.CrisisView") -> str:
+    """Why it stands as it does only where that is not plain."""
+    why = f": {printing.plain(found.reason)}" if found.state in _WHY and found.reason else ""
+    return f"{found.state}{', contested' if found.contested else ''}{why}"
+
+
+def colour(found: "tools_pb2.CrisisView") -> str:
+    """Of its state on a terminal; a drill is never red."""
+    return "cyan" if found.exercise else _COLOURS.get(found.state, "")
+
+
+def word(words: Sequence[str], number: int) -> str:
+    """The word for a number; empty for none."""
+    return words[number - 1] if 0 < number <= len(words) else ""

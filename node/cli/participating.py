@@ -1,0 +1,241 @@
+"""What any member says of a crisis: whether it takes part, what it sees, doubts, and was told elsewhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli import asking, calling, clock, countries, crises, options, printing
+from node.content import personal
+
+if TYPE_CHECKING:
+    from node.v1 import record_pb2, tools_pb2
+
+CLOCKS = ("running", "paused", "done")  # of a removal order, by number, from 1
+HOUR_MS = 3_600_000
+
+
+def _say(folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, allow_personal: str = "") -> None:
+    place = calling.find(folder)
+    named = crises.named(place, reference).object_id.hex()
+    made = calling.ask(place, lambda node: node.speak(named, act, allow_personal=allow_personal))
+    if as_json:
+        printing.print_json(printing.fields_of(made))
+        return
+    click.echo(crises.line(made))
+
+
+# ---- Taking part
+
+
+def _taking_part(name: str, stance: int, help_: str) -> click.Command:
+    @click.command(name=name, help=help_, epilog=options.examples(f"tocsin crisis {name} c-4k7q"))
+    @crises.argument
+    @click.option("--will", multiple=True, metavar="WORDS", help="What this member will do; once for each.")
+    @options.folder
+    @options.as_json
+    def command(reference: str, will: tuple[str, ...], folder: Path, as_json: bool) -> None:
+        from node.v1 import record_pb2
+
+        said = record_pb2.Participation(stance=stance, measures=will)
+        _say(folder, reference, record_pb2.CrisisAct(participation=said), as_json=as_json)
+
+    return command
+
+
+join = _taking_part("join", 1, "Say that this member takes part. Its lists are followed from now on.")
+observe = _taking_part("observe", 2, "Say that this member watches and does nothing yet. Its lists are followed.")
+decline = _taking_part("decline", 3, "Say that this member takes no part. Taking part is voluntary.")
+leave = _taking_part("leave", 4, "Say that this member takes part no more. What was followed by joining is let go.")
+
+
+def rows(found: "tools_pb2.CrisisView") -> list[tuple[str, str, str]]:
+    """Members that said whether they take part; the others are counted as nothing."""
+    said = [one for one in found.participation if one.stance]
+    silent = len(found.participation) - len(said)
+    table = [(one.member_name, crises.word(crises.STANCES, one.stance), ", ".join(one.measures)) for one in said]
+    return [*table, (f"{silent} more", "no answer", "")] if table and silent else table
+
+
+# ---- Seeing and doubting
+
+
+def _noting(name: str, field: str, help_: str) -> click.Command:
+    @click.command(name=name, help=help_, epilog=options.examples(f'tocsin crisis {name} c-4k7q "What is to be said"'))
+    @crises.argument
+    @click.argument("text")
+    @options.allow_personal
+    @options.folder
+    @options.as_json
+    def command(reference: str, text: str, allow_personal: str, folder: Path, as_json: bool) -> None:
+        from node.v1 import record_pb2
+
+        act = record_pb2.CrisisAct(**{field: record_pb2.Note(text=text)})  # type: ignore[arg-type]
+        _say(folder, reference, act, as_json=as_json, allow_personal=allow_personal)
+
+    return command
+
+
+comment = _noting("comment", "comment", "Say something about a crisis to all members.")
+dispute = _noting("dispute", "dispute", "Say that a crisis should not be one, and why. It changes nothing by itself.")
+
+
+def _counts(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, int]:
+    found = dict(one.partition("=")[::2] for one in value)
+    if not all(name and count.isdecimal() and len(count) < 16 for name, count in found.items()):
+        raise click.BadParameter("write NAME=NUMBER, as removed=120", ctx, parameter)
+    return {name: int(count) for name, count in found.items()}
+
+
+@click.command(
+    epilog=options.examples('tocsin crisis report c-4k7q "Slowing down" --count removed=120 --count new-variants=3')
+)
+@crises.argument
+@click.argument("text")
+@click.option("--count", "counts", multiple=True, metavar="NAME=NUMBER", callback=_counts, help="Once for each.")
+@options.allow_personal
+@options.folder
+@options.as_json
+def report(reference: str, text: str, counts: dict[str, int], allow_personal: str, folder: Path, as_json: bool) -> None:
+    """Tell all members how it looks from here, in words and counts."""
+    from node.v1 import record_pb2
+
+    act = record_pb2.CrisisAct(situation=record_pb2.Situation(text=text, counts=counts))
+    _say(folder, reference, act, as_json=as_json, allow_personal=allow_personal)
+
+
+@click.command(epilog=options.examples("tocsin crisis link c-4k7q c-9d2m"))
+@crises.argument
+@click.argument("other", metavar="CRISIS")
+@options.folder
+@options.as_json
+def link(reference: str, other: str, folder: Path, as_json: bool) -> None:
+    """Say that two crises are about one event. Each stays its owner's."""
+    from node.v1 import record_pb2
+
+    linked = crises.named(calling.find(folder), other).object_id
+    _say(folder, reference, record_pb2.CrisisAct(link=record_pb2.Link(object_id=linked)), as_json=as_json)
+
+
+# ---- What goes by other channels
+
+
+@click.command(epilog=options.examples("tocsin crisis point c-4k7q --told DE --channel PERCI --number 2026-118"))
+@crises.argument
+@click.option("--told", "places", multiple=True, required=True, metavar="COUNTRY", help="Whose authority was told.")
+@click.option("--channel", required=True, help="Where the notice itself is, as PERCI, SIENA or telephone.")
+@click.option("--number", default="", help="Its number there.")
+@options.folder
+@options.as_json
+@asking.yes
+def point(
+    reference: str, places: tuple[str, ...], channel: str, number: str, folder: Path, as_json: bool, yes: bool
+) -> None:
+    """Say that authorities were told of an imminent threat to life, and where. Urgent; the notice itself is not here.
+
+    What this points to is the notice of Article 14(5) of the TCO Regulation: content, accounts and persons stand
+    there and only there.
+    """
+    from node.v1 import record_pb2
+
+    for one in places:
+        if fault := countries.fault(one):
+            raise click.UsageError(f"{one}: {fault}")
+    asking.confirm("Point all members to an imminent threat to life?", yes=yes)
+    now_ms = clock.now_ms()
+    said = record_pb2.Pointer(places=places, channel=channel, reference=number, told_ms=now_ms, time_zone=_zone())
+    _say(folder, reference, record_pb2.CrisisAct(pointer=said), as_json=as_json)
+
+
+def _zone() -> str:
+    zone = clock.now().astimezone().strftime("%z")
+    return f"{zone[:3]}:{zone[3:]}"
+
+
+@click.command(
+    epilog=options.examples(
+        "tocsin crisis order c-4k7q 2026-DE-77 --channel PERCI",
+        'tocsin crisis order c-4k7q 2026-DE-77 --state paused --text "The URL leads nowhere"',
+        "tocsin crisis order c-4k7q 2026-DE-77 --state done",
+    )
+)
+@crises.argument
+@click.argument("number")
+@click.option("--channel", default="", help="By which it came, as PERCI.")
+@click.option("--hours", type=click.Choice(("1", "72")), default="1", show_default=True, help="Removal, or scrutiny.")
+@click.option(
+    "--state", type=click.Choice(CLOCKS), default="running", show_default=True, help="Of its clock, from now on."
+)
+@click.option("--text", default="", help="Of a pause: what is impossible, or has to be made clear.")
+@options.allow_personal
+@options.folder
+@options.as_json
+def order(
+    reference: str,
+    number: str,
+    channel: str,
+    hours: str,
+    state: str,
+    text: str,
+    allow_personal: str,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Refer to a removal order that this member received elsewhere, and say how its clock runs.
+
+    It is no order, and nothing of it is here but its number.
+    """
+    from node.v1 import record_pb2
+
+    now_ms = clock.now_ms()
+    said = record_pb2.Order(
+        reference=number,
+        channel=channel,
+        received_ms=now_ms if state == "running" else 0,
+        hours=int(hours),
+        state=CLOCKS.index(state) + 1,
+        at_ms=now_ms,
+        ground=text,
+    )
+    _say(folder, reference, record_pb2.CrisisAct(order=said), as_json=as_json, allow_personal=allow_personal)
+
+
+COMMANDS = (join, observe, decline, leave, comment, dispute, report, link, point, order)
+
+
+# ---- In words
+
+
+def act_words(act: "record_pb2.CrisisAct") -> str:
+    """What somebody said, on one line."""
+    verb = act.WhichOneof("act") or "something that this version does not know"
+    words = verb.replace("_", " ").replace("de e", "de-e")
+    match verb:
+        case "cosign":
+            return "co-signed" + (", after a call" if act.cosign.code_verified else "")
+        case "refuse":
+            return f"refused: {personal.mask(act.refuse.ground)}"
+        case "extend":
+            return f"extend to {printing.moment(act.extend.ends_ms)} {personal.mask(act.extend.ground)}".strip()
+        case "participation":
+            stance = crises.word(crises.STANCES, act.participation.stance)
+            return f"{stance}: {', '.join(act.participation.measures)}".removesuffix(": ")
+        case "situation":
+            counts = ", ".join(f"{name} {count:,}" for name, count in sorted(act.situation.counts.items()))
+            return f"reports: {personal.mask(act.situation.text)}{f' ({counts})' if counts else ''}"
+        case "pointer":
+            told = ", ".join(act.pointer.places)
+            return f"IMMINENT THREAT: {told} told by {act.pointer.channel} {act.pointer.reference}".strip()
+        case "order":
+            return _order_words(act.order)
+        case "de_escalate" | "end" | "review" | "close" | "withdraw" | "comment" | "dispute":
+            text = personal.mask(getattr(act, verb).text)
+            return f"{words}: {text}" if text else words
+    return words
+
+
+def _order_words(order: "record_pb2.Order") -> str:
+    state = crises.word(CLOCKS, order.state)
+    due = f", due {printing.moment(order.received_ms + order.hours * HOUR_MS)}" if order.received_ms else ""
+    why = f": {personal.mask(order.ground)}" if order.ground else ""
+    return f"removal order {order.reference} by {order.channel or 'its own channel'}, clock {state}{due}{why}"

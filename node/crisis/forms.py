@@ -1,0 +1,289 @@
+"""The file by which a crisis is declared or updated: read, and written with what each key means."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from node.crisis.frameworks import ANSWERS, LEVELS, Framework
+from node.errors import Refused
+from node.v1 import record_pb2
+
+FILE_BYTES_MAX = 64 << 10
+MARKS = ("clear", "green")  # of TLP, by number, from 1: what all members may read
+CONFIDENCES = ("low", "moderate", "high")  # by number, from 1
+_UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+
+Level = Literal["", "low", "moderate", "high"]
+Answer = Literal["", "yes", "no", "unknown"]
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class _Lead(_Part, frozen=True):
+    function: str = ""
+    telephone: str = ""
+    email: str = ""
+
+
+class _Criterion(_Part, frozen=True):
+    answer: Answer = ""
+    confidence: Level = ""
+    ground: str = ""
+
+
+class Form(_Part, frozen=True):
+    """The whole file. ``lasts`` is as 48h; ``ends`` takes its place."""
+
+    title: str = ""
+    framework: str = ""
+    kind: str = ""
+    places: list[str] = []
+    place_name: str = ""
+    began: datetime | None = None
+    ongoing: bool = False
+    harm: Level = ""
+    virality: Level = ""
+    summary: str = ""
+    measures: list[str] = []
+    keywords: list[str] = []
+    languages: list[str] = []
+    legal_basis: str = ""
+    reference: str = ""
+    lasts: str = ""
+    ends: datetime | None = None
+    tlp: Literal["clear", "green"] = "green"
+    deputies: list[str] = []  # members, by name
+    lead: _Lead = _Lead()
+    criteria: dict[Annotated[str, msgspec.Meta(max_length=64)], _Criterion] = {}
+
+
+OPTIONS = (  # what else a form is filled in by, by key
+    *("title", "framework", "kind", "places", "place_name", "harm", "virality", "summary"),
+    *("measures", "keywords", "languages", "legal_basis", "tlp"),
+)
+
+
+def with_answers(form: Form, answers: Mapping[str, str], desk: str) -> Form:
+    """The same with some criteria answered, and with the desk to call."""
+    criteria = dict(form.criteria)
+    for name, answer in answers.items():
+        criteria[name] = msgspec.structs.replace(criteria.get(name, _Criterion()), answer=answer)
+    lead = msgspec.structs.replace(form.lead, function=desk) if desk else form.lead
+    return msgspec.structs.replace(form, criteria=criteria, lead=lead)
+
+
+# ---- Read
+
+
+def read(text: str, where: str, *, is_json: bool = False) -> Form:
+    """What a file says; raises Refused, naming the file and the key."""
+    if len(text.encode()) > FILE_BYTES_MAX:
+        raise Refused(f"{where} has more than {FILE_BYTES_MAX:,} bytes", next_step="Shorten it.")
+    try:
+        form = msgspec.json.decode(text, type=Form) if is_json else msgspec.toml.decode(text, type=Form)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at `$")
+        field = place.rstrip("`").removeprefix(".")
+        step = "`tocsin crisis template` shows every key."
+        raise Refused(f"{where}: {field or 'the file'}: {reason}", next_step=step, field=_key(field)) from error
+    except msgspec.DecodeError as error:
+        kind = "JSON" if is_json else "TOML"
+        raise Refused(f"{where} is not {kind}: {error}", next_step="Mend the line that is named.") from error
+    for key, time in (("began", form.began), ("ends", form.ends)):
+        if time is not None and time.tzinfo is None:
+            raise Refused(
+                f"{where}: {key}: a time without its zone",
+                next_step="Write it as 2026-11-25T03:10:00+01:00, or with Z.",
+                field=key,
+            )
+    if form.lasts and not _DURATION.fullmatch(form.lasts):
+        raise Refused(
+            f"{where}: lasts: {form.lasts!r} is no time", next_step="Write it as 30m, 48h or 2d.", field="lasts"
+        )
+    return form
+
+
+def _key(place: str) -> str:
+    """The key of the file that a place in it begins with."""
+    return re.split(r"[.\[]", place)[0]
+
+
+def letter(form: Form, now_ms: int, deputies: Sequence[bytes] = ()) -> record_pb2.Crisis:
+    """The crisis that a file declares. ``deputies``: the ids of those it names."""
+    zone = form.began.strftime("%z") if form.began else ""
+    return record_pb2.Crisis(
+        framework=record_pb2.Reference(name=form.framework) if form.framework else None,
+        title=form.title,
+        summary=form.summary,
+        event=record_pb2.Event(
+            kind=form.kind,
+            places=form.places,
+            place_name=form.place_name,
+            began_ms=_ms(form.began),
+            time_zone=f"{zone[:3]}:{zone[3:]}" if zone else "",
+            ongoing=form.ongoing,
+        ),
+        criteria=[
+            record_pb2.Criterion(
+                name=name,
+                answer=_number(ANSWERS, one.answer),
+                confidence=_number(CONFIDENCES, one.confidence),
+                ground=one.ground,
+            )
+            for name, one in form.criteria.items()
+            if one.answer
+        ],
+        harm=_number(LEVELS, form.harm),
+        virality=_number(LEVELS, form.virality),
+        measures=form.measures,
+        keywords=form.keywords,
+        languages=form.languages,
+        legal_basis=form.legal_basis,
+        reference=form.reference,
+        lead=record_pb2.Contact(**msgspec.to_builtins(form.lead)) if form.lead != _Lead() else None,
+        ends_ms=_ms(form.ends) or (now_ms + _duration_ms(form.lasts) if form.lasts else 0),
+        deputies=deputies,
+    )
+
+
+def _ms(time: datetime | None) -> int:
+    return int(time.timestamp() * 1000) if time else 0
+
+
+def _duration_ms(text: str) -> int:
+    found = _DURATION.fullmatch(text)
+    assert found is not None  # noqa: S101 - it was read
+    return int(found[1]) * _UNIT_MS[found[2]]
+
+
+def _number(words: Sequence[str], word: str) -> int:
+    return words.index(word) + 1 if word else 0
+
+
+# ---- Written
+
+
+def write(
+    crisis: record_pb2.Crisis,
+    framework: Framework | None = None,
+    *,
+    tlp: int = 2,
+    deputies: Sequence[str] = (),
+    lasts: str = "",
+) -> str:
+    """The file that says this, each key with what it means, and every criterion in the framework's words."""
+    event = crisis.event
+    values: Mapping[str, object] = {
+        "framework": crisis.framework.name,
+        "title": crisis.title,
+        "kind": event.kind,
+        "places": list(event.places),
+        "place_name": event.place_name,
+        "ongoing": event.ongoing,
+        "harm": _word(LEVELS, crisis.harm),
+        "virality": _word(LEVELS, crisis.virality),
+        "summary": crisis.summary,
+        "measures": list(crisis.measures),
+        "keywords": list(crisis.keywords),
+        "languages": list(crisis.languages),
+        "legal_basis": crisis.legal_basis,
+        "reference": crisis.reference,
+        "tlp": _word(MARKS, tlp),
+        "deputies": list(deputies),
+        "function": crisis.lead.function,
+        "telephone": crisis.lead.telephone,
+        "email": crisis.lead.email,
+    }
+    text = _TEXT.format(
+        **{key: json.dumps(value, ensure_ascii=False) for key, value in values.items()},
+        began=_time("began", event.began_ms),
+        lasts=_time("ends", crisis.ends_ms) if crisis.ends_ms else f'lasts = "{lasts or _lasts(framework)}"',
+        wants=f" {framework.name} asks for {', '.join(framework.required)}."
+        if framework and framework.required
+        else "",
+    )
+    return text + "".join(_criteria(crisis, framework))
+
+
+def _criteria(crisis: record_pb2.Crisis, framework: Framework | None) -> Iterator[str]:
+    said = {one.name: one for one in crisis.criteria}
+    for one in framework.criteria if framework else []:
+        found = said.get(one.name, record_pb2.Criterion())
+        must = {"yes": " It has to be yes.", "answered": " It has to be answered.", "open": ""}[one.must]
+        yield (
+            f"\n# {one.wording}{must}\n[criteria.{one.name}]\n"
+            f'answer = "{_word(ANSWERS, found.answer)}"\n'
+            f'confidence = "{_word(CONFIDENCES, found.confidence)}"\n'
+            f"ground = {json.dumps(found.ground, ensure_ascii=False)}\n"
+        )
+
+
+def _lasts(framework: Framework | None) -> str:
+    return f"{framework.duration.default_hours if framework else 48}h"
+
+
+def _time(key: str, time_ms: int) -> str:
+    if not time_ms:
+        return f"# {key} = 2026-11-25T03:10:00+01:00"
+    return f"{key} = {datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec='seconds')}"
+
+
+def _word(words: Sequence[str], number: int) -> str:
+    return words[number - 1] if 0 < number <= len(words) else ""
+
+
+_TEXT = """\
+# A crisis as it goes to all members. What is left empty is not said; a line behind # is not read.
+# Name no persons: no suspects, no victims, no accounts, no numbers but those of a desk.{wants}
+
+# What happened, in a few words.
+title = {title}
+# The rules it is declared under: `tocsin framework list`.
+framework = {framework}
+
+# As "shooting", "bombing", "vehicle attack".
+kind = {kind}
+# Countries or regions, as "DE" or "DE-ST".
+places = {places}
+# The town, as it is written there.
+place_name = {place_name}
+# When it began, with its zone.
+{began}
+# Whether it still goes on.
+ongoing = {ongoing}
+
+# low, moderate or high: how grave it is, and how fast it spreads.
+harm = {harm}
+virality = {virality}
+summary = {summary}
+
+# What others are asked for, as "look for copies", "report back". All of it is voluntary.
+measures = {measures}
+# Words that its copies are found by.
+keywords = {keywords}
+# Of what is shared, as "de".
+languages = {languages}
+# On what ground it is shared, and its number in the own files.
+legal_basis = {legal_basis}
+reference = {reference}
+
+# How long it lasts, as 48h; or, in its place, ends = a time. It ends then by itself.
+{lasts}
+# Who may be told: clear or green.
+tlp = {tlp}
+# Members that may update, extend and end it too, by name.
+deputies = {deputies}
+
+# Whom to call about it: a desk, no person.
+[lead]
+function = {function}
+telephone = {telephone}
+email = {email}
+"""
