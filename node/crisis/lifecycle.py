@@ -8,79 +8,14 @@ arrive for a crisis to end: its end stands in what was declared.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import combinations
 
+from node.crisis.states import CLASHES, IN_EFFECT, TRANSITIONS, URGENT, State, Verb
 from node.feed import quorum
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.quorum import Quorum
 
 ACTS_MAX = 256  # of those who lead a crisis, that are read
-
-
-class State(StrEnum):
-    """Where a crisis stands."""
-
-    ALERT = "alert"  # an early warning; what becomes of it is declared under an id of its own
-    PROPOSED = "proposed"  # said, and not in effect
-    ACTIVE = "active"
-    DE_ESCALATING = "de-escalating"
-    ENDED = "ended"  # by who leads it
-    EXPIRED = "expired"  # by itself
-    UNDER_REVIEW = "under review"
-    CLOSED = "closed"
-    REJECTED = "rejected"  # by those who were asked to co-sign it
-    WITHDRAWN = "withdrawn"  # by its owner: it should not have been
-
-
-OVER = frozenset(
-    {State.ENDED, State.EXPIRED, State.UNDER_REVIEW, State.CLOSED, State.REJECTED, State.WITHDRAWN}
-)  # nothing is shared under it any more
-IN_EFFECT = frozenset({State.ACTIVE, State.DE_ESCALATING})
-
-
-class Verb(StrEnum):
-    """What moves it: acts, and what follows by itself from co-signatures and from time."""
-
-    UPDATE = "update"
-    EXTEND = "extend"
-    HAND_OVER = "hand over"
-    DE_ESCALATE = "de-escalate"
-    END = "end"
-    REVIEW = "review"
-    CLOSE = "close"
-    WITHDRAW = "withdraw"
-    ACTIVATE = "activate"  # all its co-signatures are here
-    REJECT = "reject"  # as many refuse as would have been needed
-    EXPIRE = "expire"
-
-
-_LIVE = (State.ALERT, State.PROPOSED, State.ACTIVE, State.DE_ESCALATING)
-_OVER = (State.ENDED, State.EXPIRED)
-
-TRANSITIONS: Mapping[tuple[State, Verb], State] = {
-    (State.PROPOSED, Verb.ACTIVATE): State.ACTIVE,
-    (State.PROPOSED, Verb.REJECT): State.REJECTED,
-    **{(state, verb): state for state in _LIVE for verb in (Verb.UPDATE, Verb.EXTEND, Verb.HAND_OVER)},
-    (State.ACTIVE, Verb.DE_ESCALATE): State.DE_ESCALATING,
-    (State.DE_ESCALATING, Verb.EXTEND): State.ACTIVE,
-    **{(state, Verb.END): State.ENDED for state in _LIVE},
-    **{(state, Verb.EXPIRE): State.EXPIRED for state in _LIVE},
-    **{(state, Verb.REVIEW): State.UNDER_REVIEW for state in _OVER},
-    **{(state, Verb.CLOSE): State.CLOSED for state in (*_OVER, State.UNDER_REVIEW)},
-    **{(state, Verb.WITHDRAW): State.WITHDRAWN for state in (*_LIVE, *_OVER, State.UNDER_REVIEW, State.CLOSED)},
-}
-
-# Two that say different things, neither knowing of the other.
-CLASHES = frozenset(
-    {
-        frozenset({Verb.END, Verb.EXTEND}),
-        frozenset({Verb.EXTEND}),
-        frozenset({Verb.UPDATE}),
-        frozenset({Verb.HAND_OVER}),
-    }
-)
-_URGENT = frozenset({Verb.END, Verb.WITHDRAW})  # count also before what they follow is here
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +51,7 @@ class Act:
     to: MemberId | None = None
     deputies: frozenset[MemberId] | None = None
     terms: bytes = b""  # of an update, as in Declared
-    needs: Quorum | None = None  # of co-signatures, if an update or extension asks for new ones
+    needs: Quorum | None = None  # of an update: as in Declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +75,7 @@ class Reading:
     ends_ms: int  # when it ended or will
     version: HeaderHash  # whose content is in effect
     terms: bytes
+    quorum: Quorum | None  # of its framework
     lead: MemberId
     deputies: frozenset[MemberId]
     proposal: HeaderHash  # what a co-signature has to name now
@@ -205,7 +141,7 @@ def _line(declared: Declared, acts: Iterable[Act]) -> _Line:
 def _read_at_all(declared: Declared, acts: Iterable[Act]) -> list[Act]:
     """The first acts of all who may have a say: nobody else crowds them out, and nothing crowds out an end."""
     each = {act.hash: act for act in acts}.values()
-    acts = sorted(each, key=lambda act: (act.verb not in _URGENT, act.at_ms, act.hash))
+    acts = sorted(each, key=lambda act: (act.verb not in URGENT, act.at_ms, act.hash))
     candidates = {declared.owner, *declared.deputies}
     while True:
         said = [act for act in acts if act.by in candidates][:ACTS_MAX]
@@ -227,7 +163,7 @@ def _complete(declared: Declared, acts: list[Act]) -> list[Act]:
 
 def _is_owners_end(declared: Declared, act: Act) -> bool:
     """Whether it counts before what it follows is here: it takes away, and only the owner can have meant it."""
-    return act.verb in _URGENT and act.by == declared.owner
+    return act.verb in URGENT and act.by == declared.owner
 
 
 def _parents(act: Act, others: Iterable[Act]) -> set[HeaderHash]:
@@ -285,6 +221,7 @@ def _fold(
         ends_ms=min(declared.ends_ms, latest_ms),
         version=declared.hash,
         terms=declared.terms,
+        quorum=declared.quorum,
         lead=declared.owner,
         deputies=declared.deputies,
         proposal=declared.hash,
@@ -312,9 +249,10 @@ def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]
         return found
     if act.verb in (Verb.UPDATE, Verb.EXTEND):
         ends_ms = min(act.ends_ms or found.ends_ms, latest_ms)
-        asks = act.needs is not None and (ends_ms != found.ends_ms or act.terms not in (b"", found.terms))
-        if asks and not _is_met(act.needs, voices.get(act.hash, ()), agrees=True):
-            return replace(found, proposal=act.hash, needed=act.needs, proposed_ends_ms=ends_ms)
+        needs = act.needs if act.verb is Verb.UPDATE else found.quorum
+        asks = needs is not None and (ends_ms != found.ends_ms or act.terms not in (b"", found.terms))
+        if asks and not _is_met(needs, voices.get(act.hash, ()), agrees=True):
+            return replace(found, proposal=act.hash, needed=needs, proposed_ends_ms=ends_ms)
         found = _with_terms(found, act, ends_ms)
         if asks:  # its co-signers have seen all of it
             found = replace(found, proposal=act.hash, needed=None, proposed_ends_ms=0)
@@ -332,6 +270,7 @@ def _with_terms(found: Reading, act: Act, ends_ms: int) -> Reading:
         found,
         version=act.hash if is_update else found.version,
         terms=act.terms if is_update else found.terms,
+        quorum=act.needs if is_update else found.quorum,
         ends_ms=ends_ms,
         deputies=found.deputies if act.deputies is None else act.deputies,
     )

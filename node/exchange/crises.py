@@ -7,7 +7,8 @@ from functools import partial
 from node.content import names
 from node.crisis import frameworks
 from node.crisis.frameworks import Framework
-from node.crisis.lifecycle import IN_EFFECT, OVER, Reading, State
+from node.crisis.lifecycle import Reading
+from node.crisis.states import IN_EFFECT, OVER, State
 from node.exchange import consult, documents, halting, lifecycles, standing, verifying
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash, MemberId, ObjectId

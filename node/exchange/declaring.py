@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from node.content import names
 from node.crisis import frameworks
-from node.crisis.lifecycle import OVER, TRANSITIONS
+from node.crisis.states import OVER, TRANSITIONS
 from node.errors import Refused
 from node.exchange import crises, documents, lifecycles
 from node.exchange.consult import View

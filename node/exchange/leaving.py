@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from node.crisis.lifecycle import OVER
+from node.crisis.states import OVER
 from node.errors import Refused
 from node.exchange import amendments, crises, declaring, drafts, due, rooted
 from node.exchange.admission import Admitted

@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from node.crisis import frameworks, lifecycle
 from node.crisis.frameworks import Framework
-from node.crisis.lifecycle import Act, Declared, Reading, Verb, Voice
+from node.crisis.lifecycle import Act, Declared, Reading, Voice
+from node.crisis.states import Verb
 from node.exchange import documents, halting, restricting, standing
 from node.exchange.trust import Trust
 from node.feed.identity import Role

@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 
-from node.crisis.lifecycle import State
+from node.crisis.states import State
 from node.errors import Refused
 from node.exchange import crises, declaring, drafts, lifecycles, verifying
 from node.exchange.consult import View

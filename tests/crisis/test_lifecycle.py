@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.crisis import lifecycle
-from node.crisis.lifecycle import IN_EFFECT, OVER, TRANSITIONS, Act, Declared, Reading, State, Verb, Voice
+from node.crisis.lifecycle import Act, Declared, Reading, Voice
+from node.crisis.states import IN_EFFECT, OVER, TRANSITIONS, State, Verb
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.quorum import Quorum
 
@@ -187,7 +188,7 @@ def test_it_is_rejected_once_as_many_refuse() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        act(1, Verb.EXTEND, ends_ms=NOW_MS + 9 * HOUR_MS, needs=TWO),
+        act(1, Verb.EXTEND, ends_ms=NOW_MS + 9 * HOUR_MS),
         act(1, Verb.UPDATE, terms=b"other criteria", needs=TWO),
         act(1, Verb.UPDATE, terms=b"terms", ends_ms=NOW_MS + 9 * HOUR_MS, needs=TWO),
     ],
