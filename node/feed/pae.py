@@ -32,6 +32,7 @@ class Purpose(StrEnum):
     HEADS = "heads"
     JOURNAL = "journal"
     AUDIT = "audit"
+    SUBJECT = "subject"
 
 
 def encode(purpose: Purpose, federation_id: FederationId, data: bytes) -> bytes:

@@ -110,6 +110,17 @@ def of_member(index: sa.Connection, member_id: MemberId, since_ms: int, limit: i
     return [Withdrawal(*row) for row in rows]
 
 
+def said_since(index: sa.Connection, member_id: MemberId, since_ms: int) -> tuple[int, int]:
+    """How many withdrawals are of this member, and how many of others, by their own dates."""
+    row = driver.row(
+        index,
+        "SELECT coalesce(sum(member_id = ?1), 0), coalesce(sum(member_id != ?1), 0) FROM withdrawal"
+        " WHERE created_ms >= ?2",
+        (member_id, since_ms),
+    )
+    return (row[0], row[1]) if row else (0, 0)
+
+
 def withdrawn_whole(index: sa.Connection, member_id: MemberId) -> set[bytes]:
     """Entries and objects of which a member said that nothing stands."""
     rows = driver.rows(index, "SELECT target FROM withdrawal WHERE member_id = ? AND positions = x''", (member_id,))
