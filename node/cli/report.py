@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 @click.group(epilog=options.examples("tocsin report processing > processing.md", "tocsin report dpia-annex > annex.md"))
 def report() -> None:
-    """Write what a supervisor asks for, from the configuration in force, in Markdown.
+    """Write what a supervisor asks for, in Markdown.
 
-    What no configuration knows stands as [operator: ...] with the reason, for people to fill in.
+    It is made of the configuration in force. What no configuration knows stands as [operator: ...] with the
+    reason, for people to fill in.
     """
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group(epilog=options.examples('tocsin subject search --file upload.mp4 --justify SAR-12 "request of 3 March"'))
 def subject() -> None:
-    """Answer data subjects who ask what is held of them, and who received it."""
+    """Say what is held of a data subject, and who received it."""
 
 
 @subject.command(

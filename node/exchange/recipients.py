@@ -8,8 +8,8 @@ from node.exchange import audit
 from node.exchange.audit import Act, Line, Operation
 from node.feed.keys import FeedId, HeaderHash
 
-ITEM, RECORD, LIST, STREAM = "item", "record", "list", "stream"  # what a line names
-_PROOFS = (ITEM, RECORD, LIST, STREAM)
+ITEM, RECORD, FORMER, LIST, STREAM = "item", "record", "former", "list", "stream"  # what a line names
+_PROOFS = (ITEM, RECORD, FORMER, LIST, STREAM)
 _SHOWN = ("look-up", "entry", "crisis show")  # acts whose answers had what they name
 _WHOLE_LISTS = ("list export", "list compare")
 _SUBSCRIBED = "subscribe"
@@ -24,6 +24,10 @@ LIMITS = (
     (
         "A look-up is named where it matched. Of an export or a comparison the list is named, and not its items; of a "
         "subscription only how much it was. Whoever is listed for those may have received this item."
+    ),
+    (
+        "Records whose place this one took are asked for as far as the index remembers them: made anew, it has lost "
+        "those that were erased."
     ),
     (
         "Programs and people have names by their own certificates. Whoever could open the node's socket is "
@@ -42,6 +46,7 @@ class About:
     seq: int
     received_ms: int
     objects: frozenset[str] = frozenset()  # lists and crises, as they may have been typed, in lower case
+    former: tuple[HeaderHash, ...] = ()  # records whose place this one took: the item may have stood there
 
 
 @dataclass(slots=True)
@@ -64,9 +69,12 @@ class Recipients:
         self._found: list[dict[tuple[str, str, str], Recipient]] = [{} for _ in places]
         self._places = places
         self._of_record: dict[str, list[int]] = {}
+        self._of_former: dict[str, list[int]] = {}
         for i, one in enumerate(places):
             for name in (one.entry.hex(), f"feed {one.feed_id.hex()[:16]}"):
                 self._of_record.setdefault(name, []).append(i)
+            for hash_ in one.former:
+                self._of_former.setdefault(hash_.hex(), []).append(i)
         self.since_ms, self.crashes = 0, 0
 
     def take(self, lines: Iterable[Line]) -> None:
@@ -104,6 +112,8 @@ class Recipients:
                 proof = _proof(self._places[i], numbers, of_feed=name.startswith("feed "))
                 if proof:
                     self._add(i, act, proof)
+            for i in self._of_former.get(name, ()):
+                self._add(i, act, FORMER)
 
     def _read_list(self, act: Act) -> None:
         for reference in act.what:

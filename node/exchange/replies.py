@@ -10,6 +10,7 @@ Moment = Callable[[int], str]
 PROOFS = {
     "item": "this very item, by the log",
     "record": "the record that it is in, by the log",
+    "former": "a record whose place this one took; whether this item was in it is not on record",
     "list": "its list; whether this item was among it is not on record",
     "stream": "records of that time; whether this one was among them is not on record",
 }

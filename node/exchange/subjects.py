@@ -5,7 +5,7 @@ erased, of a drill, or in the words of a record.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -28,7 +28,7 @@ from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.pae import FederationId, Purpose
 from node.policy import border, parameters
-from node.store import deadlines, figures, health, index, ledger, lookup, quarantine
+from node.store import deadlines, figures, health, index, ledger, lookup, quarantine, restrictions
 from node.store.index import Record
 from node.store.stores import Stores
 from node.store.vault import Hold
@@ -37,6 +37,7 @@ from node.v1 import accountability_pb2, record_pb2
 VALUES_MAX = 16  # one thing in all the kinds that it may be written in
 OPENED_PER_PAGE = 64  # unsealed in one slice of a reader
 PLACES_MAX = 256  # as many as a person reads; each has its recipients beside it
+FORMER_MAX = 256  # records whose place one took: a list that changes daily, for most of a year
 IN_USE = "in use"
 _COOLING = (restricting.WITHDRAWN, restricting.REPLACED)
 _GOES = ", and it is erased after its cooling time"
@@ -219,7 +220,8 @@ def place(stores: Stores, here: Here, found: Found) -> tuple[accountability_pb2.
         holds=[name for hold, name in here.holds if any(one.entry == record.hash for one in hold.covers)],
     )
     said.states.extend(_states(stores, here, found, said.keeping.due_ms) or [IN_USE])
-    return said, _about(found, list_name)
+    former = restrictions.former(stores.index, record.hash, FORMER_MAX)
+    return said, replace(_about(found, list_name), former=tuple(former))
 
 
 def _about(found: Found, list_name: str) -> About:

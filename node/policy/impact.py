@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.policy import reporting
-from node.policy.reporting import BUILT_IN, OFF, ON, Document, Facts, Section, operator
+from node.policy.reporting import BUILT_IN, OFF, ON, Document, Facts, Section, is_on, operator
 
 DAY_MS = 86_400_000
 PERIODS_DAYS = (30, 90, 365)  # up to now, so that a year has the other two in it
@@ -138,12 +138,12 @@ def _to_people(facts: Facts, standing: Standing) -> tuple[_Risk, ...]:
         _Risk(
             "more is matched than was meant",
             "only lists that somebody chose are fetched and matched",
-            OFF if settings.follows_all else ON,
+            is_on(condition=not settings.follows_all),
         ),
         _Risk(
             "a picture can be guessed from a perceptual digest",
             "perceptual digests go to members only, and have a clock of their own",
-            ON if any("perceptual" in rule.classes for rule in facts.policy.rules) else OFF,
+            is_on(condition=any("perceptual" in rule.classes for rule in facts.policy.rules)),
         ),
     )
 
@@ -154,31 +154,31 @@ def _of_custody(facts: Facts, standing: Standing) -> tuple[_Risk, ...]:
         _Risk(
             "things are kept longer than they are needed",
             "a policy of this controller's own",
-            f"{ON if facts.policy_is_own else OFF}; overdue: {standing.overdue:,}",
+            f"{is_on(condition=facts.policy_is_own)}; overdue: {standing.overdue:,}",
             operator("the grounds of the rules"),
         ),
         _Risk(
             "a restore brings back what was erased",
             "a second erasure journal elsewhere",
-            ON if settings.has_erasures_copy else OFF,
+            is_on(condition=settings.has_erasures_copy),
             operator("where the copy lies"),
         ),
         _Risk(
             "somebody inside looks up people without a reason",
             "a justification is demanded and noted",
-            f"{ON} for {', '.join(settings.justified)}" if settings.justified else OFF,
+            is_on(condition=bool(settings.justified), words=f" for {', '.join(settings.justified)}"),
             operator("reading the log: `tocsin audit search --operation consultation`"),
         ),
         _Risk(
             "the log is written anew by whoever has the machine",
             "other members witness its root every hour",
-            ON if facts.peers else OFF,
+            is_on(condition=bool(facts.peers)),
             operator("asking a peer: `tocsin audit anchors`"),
         ),
         _Risk(
             "what is kept as evidence is used",
             "legal holds are sealed to a custodian and leave all stores",
-            f"{ON if settings.has_custodian else OFF}; to review: {standing.holds_to_review:,} of {standing.holds:,}",
+            f"{is_on(condition=settings.has_custodian)}; to review: {standing.holds_to_review:,} of {standing.holds:,}",
         ),
         _Risk(
             "a stolen key destroys every copy",
@@ -203,18 +203,18 @@ def _of_others(facts: Facts) -> tuple[_Risk, ...]:
         _Risk(
             "another machine poses as an own program",
             "own programs connect from this machine only",
-            ON if is_local else OFF,
+            is_on(condition=is_local),
             "" if is_local else operator("the network between them"),
         ),
         _Risk(
             "figures show what is going on",
             "figures are read on this machine only",
-            OFF if measured and not reporting.is_local(measured) else ON,
+            is_on(condition=not measured or reporting.is_local(measured)),
         ),
         _Risk(
             "the exchange serves other ends than crises",
             "a framework names what a crisis is",
-            ON if facts.frameworks else OFF,
+            is_on(condition=bool(facts.frameworks)),
             operator("whether declarations kept to it: `tocsin crisis list`"),
         ),
     )

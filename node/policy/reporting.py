@@ -4,7 +4,7 @@ What the node cannot know stands as a mark for people to fill in: a report that 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from node.feed.identity import Role
@@ -94,7 +94,7 @@ class Facts:
     others: tuple[Member, ...] = ()
     peers: tuple[str, ...] = ()  # members that are connected directly, by this node's administrator's word
     frameworks: tuple[str, ...] = ()
-    callers: tuple[Caller, ...] = field(default=())
+    callers: tuple[Caller, ...] = ()
 
     @property
     def law(self) -> Law:

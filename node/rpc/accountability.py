@@ -64,11 +64,8 @@ class AccountabilityServicer(accountability_pb2_grpc.AccountabilityServicer):
         policies.require_words("justification", request.justification, policies.JUSTIFICATION_CHARACTERS_MAX)
         salt, federation_id = self._folder.randomness(SALT_BYTES), self._saying.writer.trust.federation_id
         here = await self._here()
-        found = await self._reading.run(lambda stores: subjects.items(stores, asked))
-        for look in (partial(subjects.texts, asked=asked), self._beside(asked)):
-            found += await self._every_page(look)
-        shown = found[: subjects.PLACES_MAX]
-        told = [await self._reading.run(partial(subjects.place, here=here, found=one)) for one in shown]
+        found, more = await self._find(asked)
+        told = [await self._reading.run(partial(subjects.place, here=here, found=one)) for one in found]
         places = [one for one in told if one is not None]
         who = Recipients([about for _, about in places])
         await self._read_log(who.take)
@@ -77,7 +74,7 @@ class AccountabilityServicer(accountability_pb2_grpc.AccountabilityServicer):
         return accountability_pb2.SearchSubjectResponse(
             searched_ms=here.now_ms,
             places=[letter for letter, _ in places],
-            left_off=len(found) - len(shown),
+            left_off=more,
             salt=salt,
             asked=[subjects.commitment(one, salt, federation_id) for one in asked],
             members=sorted(here.seen.trust.name_of(one) for one in here.seen.roster.seats),
@@ -116,18 +113,22 @@ class AccountabilityServicer(accountability_pb2_grpc.AccountabilityServicer):
         holds = [(one, self._holding.reference(one)) for one in self._holding.holds if not one.is_over]
         return Here(self._saying.view(), self._saying.writer.keep, aside, holds)
 
-    def _beside(self, asked: Sequence[Item]) -> _Look:
+    async def _find(self, asked: Sequence[Item]) -> tuple[list[Found], int]:
+        """As many places as an answer has, and how many more there are; in a reader's slices."""
         writer = self._saying.writer
-        return partial(subjects.beside, asked=asked, keep=writer.keep, reader=writer.reader)
-
-    async def _every_page(self, look: _Look) -> list[Found]:
-        """In a reader's slices."""
-        found: list[Found] = []
-        after = 0
-        while after >= 0:
-            page, after = await self._reading.run(partial(look, after=after))
-            found += page
-        return found
+        every = await self._reading.run(lambda stores: subjects.items(stores, asked))
+        found, total = every[: subjects.PLACES_MAX], len(every)
+        looks: tuple[_Look, ...] = (
+            partial(subjects.texts, asked=asked),
+            partial(subjects.beside, asked=asked, keep=writer.keep, reader=writer.reader),
+        )
+        for look in looks:
+            after = 0
+            while after >= 0:
+                page, after = await self._reading.run(partial(look, after=after))
+                found += page[: subjects.PLACES_MAX - len(found)]
+                total += len(page)
+        return found, total - len(found)
 
     async def _read_log(self, take: Callable[[Iterable[Line]], None]) -> None:
         """All lines, also those that wait to be written, without keeping the loop from what is urgent."""

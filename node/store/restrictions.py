@@ -86,6 +86,18 @@ def said_of(index: sa.Connection, member_id: MemberId, entry: HeaderHash, object
     return Said([Withdrawal(*row) for row in withdrawals], [Replacement(*row) for row in replacements])
 
 
+def former(index: sa.Connection, entry: HeaderHash, limit: int) -> list[HeaderHash]:
+    """Records whose place a record took, and those whose place these had taken, also where they are erased."""
+    rows = driver.rows(
+        index,
+        "WITH RECURSIVE before(hash) AS (SELECT target FROM replacement WHERE hash = ?1"
+        " UNION SELECT p.target FROM replacement p JOIN before b ON p.hash = b.hash)"
+        " SELECT hash FROM before WHERE hash != ?1 ORDER BY hash LIMIT ?2",
+        (entry, limit),
+    )
+    return [HeaderHash(row[0]) for row in rows]
+
+
 def all_said(index: sa.Connection) -> dict[tuple[bytes, MemberId], Said]:
     """All of it, by target and author: in two statements, where each costs a hop to a thread."""
     found: dict[tuple[bytes, MemberId], tuple[list[Withdrawal], list[Replacement]]] = {}

@@ -261,7 +261,9 @@ class SubjectRecipient(_message.Message):
     who: _builtins.str
     act: _builtins.str
     proof: _builtins.str
-    """item, record, list or stream: what the log names. Of a list or a stream, that this item was among it is not proven."""
+    """item, record, former (a record whose place this one took), list or stream: what the log names. Of the last three, that this
+    item was among it is not proven.
+    """
     first_ms: _builtins.int
     last_ms: _builtins.int
     lines: _builtins.int

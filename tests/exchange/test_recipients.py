@@ -14,7 +14,8 @@ FEDERATION = FederationId(bytes(31) + b"\1")
 ENTRY, OTHER = HeaderHash(b"e" * 32), HeaderHash(b"o" * 32)
 FEED = FeedId(b"f" * 32)
 RECEIVED_MS = 1000
-PLACE = About(ENTRY, 7, FEED, 12, RECEIVED_MS, frozenset({"acme/halle", "halle", "aabb"}))
+FORMER = HeaderHash(b"b" * 32)
+PLACE = About(ENTRY, 7, FEED, 12, RECEIVED_MS, frozenset({"acme/halle", "halle", "aabb"}), (FORMER,))
 PEER = "Ministry B 4cb4da0b07044e8f"
 LOOK_UP, READ, SENT = Operation.CONSULTATION, Operation.CONSULTATION, Operation.DISCLOSURE
 
@@ -43,6 +44,10 @@ def found(*acts: Act, place: About = PLACE) -> list[tuple[str, str, str]]:
         ),
         (Act(2000, LOOK_UP, "look-up", "tool/scanner", (of_item(3, 7),)), ("tool/scanner", "look-up", "item")),
         (Act(2000, READ, "entry", "person/anna", (ENTRY.hex(),)), ("person/anna", "entry", "record")),
+        (
+            Act(500, LOOK_UP, "look-up", "tool/scanner", (f"{FORMER.hex()}:1",)),
+            ("tool/scanner", "look-up", "former"),
+        ),
         (Act(2000, READ, "list export", "person/anna", ("list:Halle",)), ("person/anna", "list export", "list")),
         (Act(2000, READ, "list compare", "person/anna", ("list:aabb",)), ("person/anna", "list compare", "list")),
         (Act(2000, READ, "subscribe", "tool/desk", counts={"records": 3}), ("tool/desk", "subscribe", "stream")),

@@ -18,7 +18,7 @@ from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.policy.following import Follows
-from node.store import peers, stores
+from node.store import peers, restrictions, stores
 from node.store.vault import Covered, Ground, Hold
 from node.v1 import accountability_pb2, header_pb2, record_pb2
 from tests.exchange.test_odd_order import Letter, hash_of, said
@@ -35,8 +35,12 @@ BY_ADDRESS = [Item(hashes.URL, ADDRESS)]
 HELD = Hold(b"h" * 16, BASE_MS, "dpo", "AG", "12", Ground.COURT_ORDER, BASE_MS + 1, BASE_MS + 2, b"k" * 32, ())
 
 
-def items_draft(*, exercise: bool = False, marked: bool = True, crisis_id: bytes = b"") -> Draft:
-    record = record_pb2.Record(kind=Kind.ITEMS, object_id=LIST, exercise=exercise, crisis_id=crisis_id)
+def items_draft(
+    *, exercise: bool = False, marked: bool = True, crisis_id: bytes = b"", replaces: Sequence[HeaderHash] = ()
+) -> Draft:
+    record = record_pb2.Record(
+        kind=Kind.ITEMS, object_id=LIST, exercise=exercise, crisis_id=crisis_id, replaces=replaces
+    )
     if marked:
         record.handling.tlp = 2
     record.items.kind = "sha256"
@@ -181,6 +185,20 @@ def test_an_address_is_found_as_an_item_and_in_a_text(node: Exchange, author: Ex
     item, text = places(node, folder, BY_ADDRESS)
     assert item.HasField("position")
     assert (text.field, text.HasField("position")) == ("crisis.summary", False)
+
+
+def test_who_received_a_record_whose_place_was_taken_is_asked_for_too(
+    node: Exchange, author: Exchange, folder: Path
+) -> None:
+    """The log names what was erased since; a list that is published anew must not lose its recipients."""
+    before: list[HeaderHash] = []
+    for _ in range(3):
+        letters = said(author, items_draft(replaces=before[-1:]))
+        take(node, letters)
+        before.append(hash_of(node, letters[0]))
+    assert restrictions.former(node.stores.index, before[2], subjects.FORMER_MAX) == sorted(before[:2])
+    assert restrictions.former(node.stores.index, before[2], 1) == sorted(before[:2])[:1]
+    assert restrictions.former(node.stores.index, before[0], 1) == []
 
 
 def test_a_hold_on_other_items_of_the_record_is_named_and_what_it_holds_is_not_searched(
