@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from node.policy.reporting import Document, Section, operator
+from node.policy.reporting import Document, Section, amount, operator
 from node.v1 import accountability_pb2
 
 Moment = Callable[[int], str]
@@ -14,6 +14,8 @@ PROOFS = {
     "list": "its list; whether this item was among it is not on record",
     "stream": "records of that time; whether this one was among them is not on record",
 }
+# Never that it is not held: what is under legal hold, or sealed for others, is here and cannot be searched.
+NOT_FOUND = "It was not found in what could be searched here; what could not be stands below."
 ANYONE = 0  # the carriage of what anybody may keep and pass on
 
 
@@ -34,10 +36,10 @@ def document(said: accountability_pb2.SearchSubjectResponse, moment: Moment) -> 
 
 
 def _first(said: accountability_pb2.SearchSubjectResponse, real: int, drills: int, moment: Moment) -> Section:
-    held = f"It is held here at {real:,} {'place' if real == 1 else 'places'}." if real else "It is not held here."
-    words = [f"Searched {moment(said.searched_ms)} for what was named.", held]
+    found = f"It is held here at {amount(real, 'place')}." if real else NOT_FOUND
+    words = [f"Searched {moment(said.searched_ms)} for what was named.", found]
     if drills:
-        words.append(f"Apart from that it stands at {drills:,} in data of drills, which is no statement about anybody.")
+        words.append(f"It stands at {amount(drills, 'place')} in data of drills, which says nothing of anybody.")
     if said.left_off:
         words.append(f"{said.left_off:,} more places are not listed: withdraw or erase some, or ask for less.")
     return Section("What was searched", tuple(words))

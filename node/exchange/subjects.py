@@ -28,6 +28,7 @@ from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.pae import FederationId, Purpose
 from node.policy import border, parameters
+from node.policy.reporting import amount
 from node.store import deadlines, figures, health, index, ledger, lookup, quarantine, restrictions
 from node.store.index import Record
 from node.store.stores import Stores
@@ -305,11 +306,11 @@ def unsearched(stores: Stores, here: Here, asked: Sequence[Item]) -> list[str]:
         for hold, name in here.holds
     ]
     if sealed := health.sealed(stores.ledger):
-        said.append(f"{sealed:,} payloads are kept sealed for other members; nobody here can read them.")
+        said.append(f"Kept sealed for other members, readable to nobody here: {amount(sealed, 'payload')}.")
     if found.wanted:
-        said.append(f"{found.wanted:,} payloads are announced and not here yet.")
+        said.append(f"Announced, and not here yet: {amount(found.wanted, 'payload')}.")
     if waiting := sum(found.unprojected):
-        said.append(f"{waiting:,} entries are here and not in the index yet: search again in a moment.")
+        said.append(f"Here, and not in the index yet: {amount(waiting, 'record')}. Search again in a moment.")
     if any(one.kind is hashes.URL for one in asked):
         said.append("An address is found as it is written: another way to write it is another value.")
     else:
@@ -327,5 +328,5 @@ def unsearched(stores: Stores, here: Here, asked: Sequence[Item]) -> list[str]:
 def _amount(hold: Hold) -> str:
     items = sum(one.positions.bit_count() for one in hold.covers)
     whole = sum(not one.positions for one in hold.covers)
-    parts = [f"{items:,} items" if items else "", f"{whole:,} whole records" if whole else ""]
+    parts = [amount(items, "item") if items else "", amount(whole, "whole record") if whole else ""]
     return " and ".join(filter(None, parts))

@@ -158,7 +158,7 @@ def test_a_drill_is_found_and_stands_apart(node: Exchange, author: Exchange, fol
     found = places(node, folder)
     assert [one.exercise for one in found] == [True]
     made = replies.document(accountability_pb2.SearchSubjectResponse(places=found), str)
-    assert "It is not held here." in made.sections[0].paragraphs
+    assert replies.NOT_FOUND in made.sections[0].paragraphs
     assert made.sections[1].heading.endswith("(of a drill)")
 
 
@@ -251,3 +251,12 @@ def test_a_page_that_is_full_goes_on_behind_it(node: Exchange, author: Exchange,
         assert (len(found), pages) == (3, 4)
     finally:
         opened.close()
+
+
+def test_no_answer_claims_that_nothing_is_held() -> None:
+    """An item under legal hold is here, and no search can see it."""
+    said_ = accountability_pb2.SearchSubjectResponse(unsearched=["h-4k7q: 1 item under legal hold"])
+    made = replies.document(said_, str)
+    assert replies.NOT_FOUND in made.sections[0].paragraphs
+    assert "not held" not in " ".join(one for section in made.sections for one in section.paragraphs)
+    assert made.sections[1].paragraphs == tuple(said_.unsearched)
