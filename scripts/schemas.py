@@ -17,6 +17,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
 from node.v1 import (
+    accountability_pb2,
     admin_pb2,
     charter_pb2,
     forks_pb2,
@@ -196,6 +197,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
             )
         ),
         **_audit(),
+        **_accountability(letters),
         "log level": _record({"level": TEXT, "before": TEXT}),
         "status": status,
         "member": _many(member),
@@ -234,6 +236,17 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         },
         "watch": _arrivals(letters),
         "subscribe": _arrivals(letters),
+    }
+
+
+def _accountability(letters: "Letters") -> dict[str, Schema]:
+    position = {"anyOf": [NUMBER, {"type": "null"}], "description": "Of an item; null: it stands in a text."}
+    keeping = letters.spread(policy_pb2.ExplainKeepingResponse, {"position": position})
+    held = letters.spread(accountability_pb2.HeldPlace, {"position": position, "keeping": keeping})
+    return {
+        "subject search": letters.spread(accountability_pb2.SearchSubjectResponse, {"places": _many(held)}),
+        "report processing": letters.of(accountability_pb2.Report),
+        "report dpia-annex": letters.of(accountability_pb2.Report),
     }
 
 

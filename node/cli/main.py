@@ -30,6 +30,8 @@ COMMANDS = {  # name: module, attribute
     "erase": ("node.cli.erase", "erase"),
     "hold": ("node.cli.hold", "hold"),
     "audit": ("node.cli.audit", "audit"),
+    "subject": ("node.cli.subject", "subject"),
+    "report": ("node.cli.report", "report"),
     "status": ("node.cli.status", "status"),
     "doctor": ("node.cli.doctor", "doctor"),
     "member": ("node.cli.roster", "member"),

@@ -20,7 +20,7 @@ SCOPES = {  # what each opens; the node checks it on every call
     "declare": "declare crises and end our own",
     "admin": "all that the administrator may ask of the running node: status, members, peers",
     "refer": "make and answer referrals (nothing asks for it yet)",
-    "protect": "data protection: see, explain and change until when things are kept",
+    "protect": "data protection: until when things are kept, holds, answers to data subjects, reports",
     "audit": "read the audit log, and nothing else",
 }
 

@@ -21,6 +21,7 @@ from node.feed.keys import FeedId
 from node.feed.pae import FederationId
 from node.rpc import bundle
 from node.v1 import (
+    accountability_pb2_grpc,
     admin_pb2_grpc,
     audit_pb2,
     audit_pb2_grpc,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import grpc
 
     from node.exchange.audit import Witness
+    from node.v1.accountability_pb2_grpc import AccountabilityAsyncStub
     from node.v1.admin_pb2_grpc import AdminAsyncStub
     from node.v1.audit_pb2_grpc import AuditAsyncStub
     from node.v1.charter_pb2_grpc import ChartersAsyncStub
@@ -123,6 +125,11 @@ class Client(Crises):
     def policies(self) -> "PoliciesAsyncStub":
         """`tocsin.v1.Policies`, likewise."""
         return policy_pb2_grpc.PoliciesStub(self._channel)
+
+    @property
+    def accountability(self) -> "AccountabilityAsyncStub":
+        """`tocsin.v1.Accountability`, likewise."""
+        return accountability_pb2_grpc.AccountabilityStub(self._channel)
 
     @property
     def signing(self) -> "SigningAsyncStub":

@@ -7,6 +7,7 @@ from node.custody import files
 from node.exchange import ingest
 from node.exchange import trust as trusts
 from node.feed.charter import Charter
+from node.feed.identity import Role
 from node.feed.keys import MemberId
 from node.policy import policies
 from node.policy.policies import BYTES_MAX
@@ -29,6 +30,11 @@ def read(path: Path) -> Policy:
 def write(data_folder: Path, text: bytes) -> None:
     """Put a policy that was read before in the place of the one in force: whole, or not at all."""
     files.replace_secret(data_folder / FILE, text)
+
+
+def is_shipped(policy: Policy) -> bool:
+    """Whether it is what came with the program: nobody here has decided on anything yet."""
+    return policy.text in {shipped(role) for role in Role}
 
 
 def source(data_folder: Path, policy: Policy) -> str:

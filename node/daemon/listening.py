@@ -1,9 +1,15 @@
 """What a node answers: services on two listeners and the administrator's socket."""
 
+import secrets
 from typing import TYPE_CHECKING
 
-from node.custody import charters, folder, policies
+from node.config import DAY_MS
+from node.custody import charters, custodian, folder, policies
+from node.custody import tools as certificates
+from node.exchange.accounting import Given
+from node.policy.reporting import Settings
 from node.rpc import server
+from node.rpc.accountability import AccountabilityServicer, Folder
 from node.rpc.admin import AdminServicer
 from node.rpc.audit import AuditServicer
 from node.rpc.charter import ChartersServicer
@@ -85,4 +91,27 @@ def _services(parts: Parts) -> tuple[object, ...]:
         profiles,
         audit,
         withdrawals,
+        AccountabilityServicer(parts.saying, parts.auditing, parts.holding, _folder(parts)),
     )
+
+
+def _folder(parts: Parts) -> Folder:
+    """For reports: the configuration that the node runs with, and what lies in its folder now."""
+    config = parts.config
+
+    def given() -> Given:
+        settings = Settings(
+            peers_address=config.peers_address,
+            tools_listen=config.tools_listen,
+            metrics_listen=config.metrics_listen,
+            follows_all=config.lists_follow == "all",
+            personal=config.border_personal,
+            has_erasures_copy=config.erasures_copy is not None,
+            audit_days=config.audit_life_ms // DAY_MS,
+            justified=tuple(sorted(config.audit_justify)),
+            has_custodian=(config.folder / custodian.PUBLIC).exists(),
+        )
+        is_own = not policies.is_shipped(parts.writer.keep.policy)
+        return Given(settings, certificates.issued(config.data_folder), is_own)
+
+    return Folder(config.data_folder, given, secrets.token_bytes)  # noqa: TID251 - the daemon's own

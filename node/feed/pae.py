@@ -33,6 +33,7 @@ class Purpose(StrEnum):
     JOURNAL = "journal"
     AUDIT = "audit"
     CODE = "code"
+    SUBJECT = "subject"
 
 
 def encode(purpose: Purpose, federation_id: FederationId, data: bytes) -> bytes:

@@ -32,6 +32,7 @@ profiles     service Profiles
 policies     service Policies: until when things are kept here
 withdrawals  service Withdrawals: take things back, and see what others did about it
 holds        service Holds: what is under legal hold
+accountability  service Accountability: what is held of a data subject, and reports
 audit        service Audit: the audit log for its auditors
 examination  what only the running node knows of its peers, its clock, and how far behind it is
 finding      what was looked at, how it is, and what to do about it

@@ -271,6 +271,18 @@ _OTHERS: Mapping[str, Row | Unnoted] = {
         lambda _, answer: {"erased_now": answer.number},
         why=lambda asked: Why(asked.code[:AUDIT_WORDS_MAX], asked.justification[:AUDIT_WORDS_MAX]),
     ),
+    "Accountability/SearchSubject": Row(
+        _CONSULTATION,
+        "subject search",
+        lambda _, answer: [
+            *((f"asked:{one.hex()}", None) for one in answer.asked),
+            *((one.entry.hex(), one.position if one.HasField("position") else None) for one in answer.places),
+        ],
+        lambda _, answer: {"places": len(answer.places) + answer.left_off},
+        why=lambda asked: Why(asked.code[:AUDIT_WORDS_MAX], asked.justification[:AUDIT_WORDS_MAX]),
+    ),
+    "Accountability/ReportProcessing": _OPERATING,
+    "Accountability/ReportImpact": _OPERATING,
     "Profiles/GetProfiles": Row(
         _CONSULTATION,
         "contacts",

@@ -94,8 +94,8 @@ class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
     ) -> policy_pb2.ApplyPolicyResponse:
         """Keep by this policy from now on."""
         policy = _read(request.text)
-        _require_words("code", request.code, CODE_CHARACTERS_MAX)
-        _require_words("justification", request.justification, JUSTIFICATION_CHARACTERS_MAX)
+        require_words("code", request.code, CODE_CHARACTERS_MAX)
+        require_words("justification", request.justification, JUSTIFICATION_CHARACTERS_MAX)
         number = _now(await self._tally(policy))
         if number > request.number:
             raise Refused(
@@ -149,7 +149,8 @@ def _read(text: bytes) -> Policy:
         raise Refused(error.reason, next_step=error.next_step, field="text") from error
 
 
-def _require_words(field: str, text: str, characters_max: int) -> None:
+def require_words(field: str, text: str, characters_max: int) -> None:
+    """Raise Refused for a justification without words, or with too many."""
     if not text.isprintable() or not 0 < len(text.strip()) <= characters_max:
         raise Refused(
             f"the {field} has 1 to {characters_max} characters that can be seen",

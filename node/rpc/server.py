@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from node.errors import ConfigError
 from node.feed.keys import MemberId
 from node.rpc import (
+    accountability,
     admin,
     audit,
     channel,
@@ -37,6 +38,7 @@ from node.rpc.noting import Noting
 from node.rpc.peer import PeerServicer
 from node.rpc.tls import Pins, TlsState
 from node.v1 import (
+    accountability_pb2_grpc,
     admin_pb2_grpc,
     audit_pb2_grpc,
     charter_pb2_grpc,
@@ -69,6 +71,10 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
         withdrawals_pb2_grpc.WithdrawalsServicer,
         withdrawals_pb2_grpc.add_WithdrawalsServicer_to_server,
     ),
+    "tocsin.v1.Accountability": (
+        accountability_pb2_grpc.AccountabilityServicer,
+        accountability_pb2_grpc.add_AccountabilityServicer_to_server,
+    ),
     "tocsin.v1.Signing": (signing_pb2_grpc.SigningServicer, signing_pb2_grpc.add_SigningServicer_to_server),
 }
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
@@ -90,6 +96,7 @@ OURS: Mapping[str, Access] = {
     **signing.ACCESS,
     **audit.ACCESS,
     **withdrawals.ACCESS,
+    **accountability.ACCESS,
     **_BESIDE,
 }
 Meters: TypeAlias = Sequence[Meter]

@@ -45,3 +45,9 @@ def unprojected(ledger: sa.Connection, projected: Cursor) -> Waiting:
         (projected.urgent, projected.bulk, COUNTED_MAX),
     )
     return Waiting(row[0], row[1] or 0) if row else Waiting(0, 0)
+
+
+def sealed(ledger: sa.Connection) -> int:
+    """Payloads that are here and that nobody here can read."""
+    found: int = driver.scalar(ledger, "SELECT count(*) FROM payload WHERE state = 2")
+    return found

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.keys import HeaderHash
+from node.feed.kinds import Kind
 from node.store import driver
+from node.store.index import UNMARKED
+from node.store.ledger import Row
+from node.store.payloads import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,22 @@ def find(digests: sa.Connection, kind: int, key_bytes: int, packed: bytes) -> li
         (len(packed) // key_bytes, kind, packed, key_bytes),
     )
     return sorted((Place(*row) for row in rows), key=lambda one: (one.asked, one.record, one.position))
+
+
+def beside(reader: sa.Connection, after: int, limit: int) -> list[tuple[int, Row]]:
+    """The next entries whose payload is here, and whose values are not in the index; for a reader that has both.
+
+    Such are set aside, without a mark, of a list that is not followed, or of kinds that nothing here knows.
+    """
+    rows = driver.rows(
+        reader,
+        "SELECT p.rowid, e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms"
+        " FROM payload p JOIN entry e ON e.hash = p.hash LEFT JOIN record r ON r.hash = p.hash"
+        " WHERE p.rowid > ? AND p.state IN (?, ?) AND (r.hash IS NULL OR r.kind = ? OR (r.kind = ? AND r.items = 0))"
+        " ORDER BY p.rowid LIMIT ?",
+        (after, State.PRESENT, State.REMAINDER, UNMARKED, Kind.ITEMS, limit),
+    )
+    return [(row[0], Row(*row[1:])) for row in rows]
 
 
 def neighbours(index: sa.Connection, hash_: HeaderHash) -> list[bytes]:

@@ -86,6 +86,18 @@ def said_of(index: sa.Connection, member_id: MemberId, entry: HeaderHash, object
     return Said([Withdrawal(*row) for row in withdrawals], [Replacement(*row) for row in replacements])
 
 
+def former(index: sa.Connection, entry: HeaderHash, limit: int) -> list[HeaderHash]:
+    """Records whose place a record took, and those whose place these had taken, also where they are erased."""
+    rows = driver.rows(
+        index,
+        "WITH RECURSIVE before(hash) AS (SELECT target FROM replacement WHERE hash = ?1"
+        " UNION SELECT p.target FROM replacement p JOIN before b ON p.hash = b.hash)"
+        " SELECT hash FROM before WHERE hash != ?1 ORDER BY hash LIMIT ?2",
+        (entry, limit),
+    )
+    return [HeaderHash(row[0]) for row in rows]
+
+
 def all_said(index: sa.Connection) -> dict[tuple[bytes, MemberId], Said]:
     """All of it, by target and author: in two statements, where each costs a hop to a thread."""
     found: dict[tuple[bytes, MemberId], tuple[list[Withdrawal], list[Replacement]]] = {}
@@ -108,6 +120,17 @@ def of_member(index: sa.Connection, member_id: MemberId, since_ms: int, limit: i
         (member_id, since_ms, limit),
     )
     return [Withdrawal(*row) for row in rows]
+
+
+def said_since(index: sa.Connection, member_id: MemberId, since_ms: int) -> tuple[int, int]:
+    """How many withdrawals are of this member, and how many of others, by their own dates."""
+    row = driver.row(
+        index,
+        "SELECT coalesce(sum(member_id = ?1), 0), coalesce(sum(member_id != ?1), 0) FROM withdrawal"
+        " WHERE created_ms >= ?2",
+        (member_id, since_ms),
+    )
+    return (row[0], row[1]) if row else (0, 0)
 
 
 def withdrawn_whole(index: sa.Connection, member_id: MemberId) -> set[bytes]:

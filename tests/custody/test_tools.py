@@ -9,6 +9,7 @@ from cryptography import x509
 from node.custody import files, folder, issuer, tools
 from node.errors import ConfigError, Refused
 from node.feed.pae import FederationId
+from node.policy.reporting import Caller
 from node.rpc import bundle, tls
 from node.rpc.tls import Leaf
 from tests.custody.federations import NOW, create
@@ -100,3 +101,25 @@ def test_a_tool_that_cannot_be_is_refused(data: Path) -> None:
         tools.issue(data, "scanner", ["mach"], NOW)
     with pytest.raises(Refused, match="cannot be the name"):
         tools.issue(data, "../scanner", ["match"], NOW)
+
+
+def test_who_was_given_a_certificate_is_on_record_with_its_scopes(data: Path) -> None:
+    assert tools.issued(data) == []
+    tools.issue(data, "scanner", ["read", "match"], NOW, timedelta(days=30))
+    tools.issue(data, "anna", ["audit"], NOW, timedelta(days=1), is_person=True)
+    with pytest.raises(Refused):
+        tools.issue(data, "scanner", ["everything"], NOW)
+    path = data / tools.ISSUED
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(path.read_bytes() + b'{"name": "torn')
+    ends_ms = [int((NOW + timedelta(days=days)).timestamp() * 1000) for days in (30, 1)]
+    assert tools.issued(data) == [
+        Caller("scanner", ("match", "read"), ends_ms[0]),
+        Caller("anna", ("audit",), ends_ms[1], is_person=True),
+    ]
+
+
+def test_no_certificate_is_made_that_is_not_on_record(data: Path) -> None:
+    (data / tools.ISSUED).mkdir()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        tools.issue(data, "scanner", ["match"], NOW)
