@@ -41,6 +41,10 @@ NUMBER: Schema = {"type": "integer"}
 FLAG: Schema = {"type": "boolean"}
 HEX: Schema = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
 ROLE: Schema = {"type": "string", "description": "In words."}
+ACTS = (  # commands that say something of a crisis
+    *("cosign", "refuse", "update", "extend", "hand-over", "de-escalate", "end", "review", "close"),
+    *("join", "observe", "decline", "leave", "comment", "dispute", "report", "link", "point", "order"),
+)
 SCALARS = {
     FieldDescriptor.TYPE_BYTES: HEX,
     FieldDescriptor.TYPE_STRING: TEXT,
@@ -219,7 +223,15 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         "crisis declare": crisis,
         "crisis list": _many(crisis),
         "crisis show": letters.spread(tools_pb2.CrisisView, {"contacts": _many(letters.of(record_pb2.Contact))}),
-        "crisis end": crisis,
+        **{f"crisis {name}": crisis for name in ACTS},
+        "crisis alert": crisis,
+        "crisis promote": crisis,
+        "crisis watch": crisis,
+        "crisis verify": letters.of(tools_pb2.VerifyCrisisResponse),
+        "framework list": _many(letters.of(charter_pb2.FrameworkView)),
+        "framework show": letters.of(charter_pb2.FrameworkView),
+        "framework check": _record({"name": TEXT, "version": TEXT, "sha256": HEX, "words": _many(TEXT)}),
+        "framework publish": letters.of(charter_pb2.FrameworkView),
         **_lists(letters),
         "withdraw": {
             "description": "What was taken back; with status that of the last 90 days, or one with all answers.",

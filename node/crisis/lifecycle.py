@@ -24,7 +24,7 @@ class Declared:
 
     hash: HeaderHash
     owner: MemberId
-    starts_ms: int
+    starts_ms: int  # 0: at once
     ends_ms: int
     obstacle: str = ""
     deputies: frozenset[MemberId] = frozenset()
@@ -33,6 +33,7 @@ class Declared:
     longest_ms: int = 1 << 62
     is_alert: bool = False
     withdrawn: bool = False
+    declared_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,7 @@ def _fold(
     voices: Mapping[HeaderHash, Sequence[Voice]],
     now_ms: int,
 ) -> Reading:
-    latest_ms = declared.starts_ms + declared.longest_ms
+    latest_ms = (declared.starts_ms or declared.declared_ms) + declared.longest_ms
     found = Reading(
         state=State.ALERT if declared.is_alert else State.PROPOSED,
         reason="",

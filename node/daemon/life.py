@@ -67,6 +67,7 @@ class Daemon(Parts):
                     self.projecting.run(),
                     self.listing.rewrite(),
                     self.following.tidy(),
+                    self.following.keep_up(),
                     succession.succeed(self.saying),
                     self.amending.run(),
                     self.profiling.run(self.approval.follow),

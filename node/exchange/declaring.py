@@ -222,7 +222,7 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
         under = documents.under(seen.trust, seen.rules, act.update.framework)
         _require_framework(under, act.update, by.seat, is_alert=found.record.kind == Kind.ALERT)
         check_content(act.update)
-        act.update.starts_ms = act.update.starts_ms or starts_ms
+        act.update.starts_ms = act.update.starts_ms or found.content.starts_ms
         act.update.ends_ms = act.update.ends_ms or reading.ends_ms
         _check_times(act.update, _longest_ms(under, seen, is_alert=False), by.now_ms)
     if verb == "hand_over" and MemberId(act.hand_over.member_id) not in seen.roster.seats:

@@ -64,7 +64,7 @@ def declared(record: Record, framework: Framework | None, *, obstacle: str = "",
     return Declared(
         hash=record.hash,
         owner=record.member_id,
-        starts_ms=crisis.starts_ms or record.created_ms,
+        starts_ms=crisis.starts_ms,
         ends_ms=crisis.ends_ms,
         obstacle=obstacle,
         deputies=_members(crisis.deputies),
@@ -73,6 +73,7 @@ def declared(record: Record, framework: Framework | None, *, obstacle: str = "",
         longest_ms=framework.duration.longest_hours * HOUR_MS if framework else 1 << 62,
         is_alert=record.kind == Kind.ALERT,
         withdrawn=withdrawn,
+        declared_ms=record.created_ms,
     )
 
 

@@ -91,7 +91,10 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
     ) -> tools_pb2.SpeakOfCrisisResponse:
         """Say what any member says of a crisis."""
         overriding.allow_personal(request.allow_personal, "word on a crisis")
-        return await self._publishing.speak(request)
+        answer = await self._publishing.speak(request)
+        if request.act.WhichOneof("act") == "participation":
+            await self._following.take_part(answer.crisis.object_id, request.act.participation.stance)
+        return answer
 
     @status.answers
     async def VerifyCrisis(self, request: tools_pb2.VerifyCrisisRequest, _: _Context) -> tools_pb2.VerifyCrisisResponse:  # noqa: N802

@@ -9,7 +9,7 @@ import structlog
 from node.content import items
 from node.content.hashes import HashKind
 from node.errors import Refused, Unavailable
-from node.exchange import consult, holdings, project
+from node.exchange import consult, holdings, participating, project
 from node.exchange.exchange import Exchange
 from node.exchange.holdings import Holding, Part
 from node.feed.header import BULK
@@ -26,6 +26,7 @@ from node.v1 import record_pb2, tools_pb2
 PREVIEW_MS = 86_400_000  # so long is a list here that somebody only looked at
 RECORDS_PER_STEP = 8  # let go at a time
 TIDY_EVERY_S = 60.0
+KEEP_UP_EVERY_S = 1.0  # for new lists of a crisis
 WATCH_EVERY_S = 0.2  # a list that is being fetched changes a hundred times a second
 
 _log = structlog.get_logger()
@@ -51,9 +52,31 @@ class Following:
         await self._work.through(self._choose(view, State.FOLLOWED if request.follow else State.DROPPED))
         return tools_pb2.FollowListResponse(list=await self._again(view))
 
+    # ---- Because this member takes part in a crisis
+
+    async def take_part(self, crisis_id: bytes, stance: int) -> None:
+        """Follow what belongs to a crisis, or let it go."""
+        seen = self._saying.view()
+        state = State.FOLLOWED if stance in participating.FOLLOWING else State.DROPPED
+        for about in await self._saying.reading.run(lambda stores: participating.lists_of(stores, seen, crisis_id)):
+            await self._work.through(self._decide(about, state))
+
+    async def keep_up(self) -> None:
+        """Follow whatever comes to belong to a crisis that this member takes part in, for ever."""
+        news = self._saying.projecting.news
+        while True:
+            version = news.version
+            find = partial(participating.to_follow, seen=self._saying.view())
+            for about in await self._saying.reading.run(find):
+                await self._work.through(self._decide(about, State.FOLLOWED))
+            await news.newer(version)
+            await asyncio.sleep(KEEP_UP_EVERY_S)
+
     async def _choose(self, view: tools_pb2.ListView, state: State) -> None:
+        await self._decide((MemberId(view.member_id), ObjectId(view.object_id)), state)
+
+    async def _decide(self, about: List, state: State) -> None:
         writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
-        about = MemberId(view.member_id), ObjectId(view.object_id)
         match state:
             case State.PREVIEWED:
                 await writer.run(partial(_preview, about=about, now_ms=now_ms))
@@ -236,15 +259,15 @@ def _preview(exchange: Exchange, about: List, now_ms: int) -> None:
 
 
 def _unfollow(exchange: Exchange, about: List, now_ms: int) -> None:
-    # Against a configuration that follows all, only a decision that is kept holds.
-    exchange.choose(*about, Choice(State.DROPPED) if exchange.follows.everything else None, now_ms)
+    # Against what would be followed by itself, only a decision that is kept holds.
+    exchange.choose(*about, Choice(State.DROPPED), now_ms)
 
 
 def _end_preview(exchange: Exchange, about: List, now_ms: int) -> None:
     """Unless it was followed, or previewed again, since somebody looked."""
     choice = exchange.follows.choices.get(about)
     if choice is not None and choice.state is State.PREVIEWED and choice.until_ms <= now_ms:
-        _unfollow(exchange, about, now_ms)
+        exchange.choose(*about, Choice(State.DROPPED) if exchange.follows.everything else None, now_ms)
 
 
 def _drop(exchange: Exchange, hashes: Sequence[HeaderHash], now_ms: int) -> None:

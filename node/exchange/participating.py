@@ -1,0 +1,48 @@
+"""Participating: which lists are followed because this member takes part in the crisis they belong to."""
+
+from node.exchange import crises, lifecycles
+from node.exchange.consult import View
+from node.feed.keys import ObjectId
+from node.feed.kinds import Kind
+from node.policy.following import List, State
+from node.store import index
+from node.store.stores import Stores
+from node.v1 import record_pb2
+
+JOINED, OBSERVING = 1, 2
+FOLLOWING = frozenset({JOINED, OBSERVING})
+
+
+def lists_of(stores: Stores, seen: View, crisis_id: bytes) -> list[List]:
+    """Lists of other members that belong to a crisis, each once."""
+    heads = index.of_kinds(stores.index, [Kind.LIST])
+    found = [
+        (one.member_id, one.object_id)
+        for one in heads
+        if one.member_id != seen.follows.me and record_pb2.Record.FromString(one.content).crisis_id == crisis_id
+    ]
+    return list(dict.fromkeys(found))
+
+
+def to_follow(stores: Stores, seen: View) -> list[List]:
+    """Lists of crises that this member takes part in and about which nothing was decided yet."""
+    return [
+        about
+        for crisis_id in _taken_part_in(stores, seen)
+        for about in lists_of(stores, seen, crisis_id)
+        if about not in seen.follows.choices and seen.follows.state(*about) is State.OFFERED
+    ]
+
+
+def _taken_part_in(stores: Stores, seen: View) -> list[ObjectId]:
+    """Crises that go on, of which our own last word is that we take part, or watch."""
+    last = {
+        one.object_id: lifecycles.act_of(one).participation.stance
+        for one in index.of_kinds(stores.index, [Kind.CRISIS_ACT])
+        if one.member_id == seen.follows.me and lifecycles.verb_of(one) == "participation"
+    }
+    joined = {object_id for object_id, stance in last.items() if stance in FOLLOWING}
+    if not joined:
+        return []
+    views = crises.every(stores, seen, exercises=True)
+    return [ObjectId(one.object_id) for one in views if one.object_id in joined and not crises.is_over(one.state)]
