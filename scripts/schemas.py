@@ -21,7 +21,9 @@ from node.v1 import (
     charter_pb2,
     forks_pb2,
     holds_pb2,
+    ignores_pb2,
     membership_pb2,
+    opinions_pb2,
     policy_pb2,
     profile_pb2,
     record_pb2,
@@ -227,6 +229,11 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 letters.of(withdrawals_pb2.GetWithdrawalResponse),
             ],
         },
+        "opine": letters.of(opinions_pb2.OpineResponse),
+        "opine list": letters.of(opinions_pb2.ListOpinionsResponse),
+        "ignore": letters.of(ignores_pb2.IgnoredView),
+        "ignore list": _many(letters.of(ignores_pb2.IgnoredView)),
+        "ignore end": letters.of(ignores_pb2.IgnoredView),
         "lookup": {
             "description": "Of values on the command line one array. With --from or --file each match is a "
             "document on a line.",
@@ -289,8 +296,14 @@ def _lists(letters: "Letters") -> dict[str, Schema]:
         },
         "list export": letters.spread(
             tools_pb2.ListRecord,
-            {**item, "quality": quality, "item": {**TEXT, "description": "Header hash of its record, and position."}},
-            without={"values", "positions"},
+            {
+                **item,
+                "quality": quality,
+                "item": {**TEXT, "description": "Header hash of its record, and position."},
+                "opinion": {**TEXT, "description": "As in Match."},
+                "advice": {**TEXT, "description": "A review at most where a member objects."},
+            },
+            without={"values", "positions", "judged"},
             description="A document on each line.",
         ),
         "list follow": one,
