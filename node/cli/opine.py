@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from node.v1 import opinions_pb2
 
 LIST = "list"
-VERDICTS = {verdict.name.lower().replace("_", "-"): verdict for verdict in Verdict}
+VERDICTS = {verdict.words.replace(" ", "-"): verdict for verdict in Verdict}
 REASONS = {  # of a withdrawal, by what others say
     Verdict.FALSE_POSITIVE: "false-positive",
     Verdict.OUT_OF_SCOPE: "out-of-scope",
@@ -184,6 +184,6 @@ def _about(one: "opinions_pb2.OpinionView") -> str:
 
 
 def _verdict(one: "opinions_pb2.OpinionView") -> str:
-    known = {verdict.value: name.replace("-", " ") for name, verdict in VERDICTS.items()}
+    said = Verdict(one.verdict).words if one.verdict in set(Verdict) else f"verdict {one.verdict}"
     label = f" (rather {printing.shortened(one.label, 40)})" if one.label else ""
-    return known.get(one.verdict, f"verdict {one.verdict}") + label
+    return said + label

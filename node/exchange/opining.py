@@ -19,11 +19,10 @@ from node.store.index import Record
 from node.store.stores import Stores
 from node.v1 import opinions_pb2, record_pb2
 
-ABOUT_MAX = 4096  # references in one call
+ABOUT_MAX = 256  # references in one call: each is looked for among all records
 SHOWN_MAX = 512  # opinions in one answer
 TARGETS_MAX = 256  # things of ours that are looked at
 TEXT_CHARACTERS_MAX = 1000
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +58,19 @@ def check(request: opinions_pb2.OpineRequest) -> None:
             raise Refused(f"{len(text):,} characters", next_step=f"At most {TEXT_CHARACTERS_MAX:,}.", field=field)
 
 
-def subjects(stores: Stores, seen: View, about: Iterable[str]) -> list[Subject]:
-    """What is meant, each record once; raises Refused for what is not here, is our own, or is not for all members."""
+def subject(stores: Stores, seen: View, typed: str) -> Subject:
+    """What is meant; raises Refused for what is not here, is our own, or is not for all members."""
+    found = _subject(stores, seen, typed.strip())
+    _require_others(stores, seen, found)
+    return found
+
+
+def joined(subjects: Iterable[Subject]) -> list[Subject]:
+    """Each record once, with all items of it that are meant."""
     found: dict[HeaderHash, Subject] = {}
-    for typed in about:
-        one = _subject(stores, seen, typed.strip())
+    for one in subjects:
         before = found.get(one.record.hash)
         found[one.record.hash] = replace(one, places=one.places | before.places) if before else one
-    for one in found.values():
-        _require_others(stores, seen, one)
     return list(found.values())
 
 
@@ -175,7 +178,7 @@ def view(stores: Stores, seen: View, one: Subject, word: Word) -> opinions_pb2.O
     """One opinion as it is told."""
     said, places = word.said, word.places & one.places
     letter = record_pb2.Record.FromString(said.record.content).opinion
-    whole = {Kind.LIST: "list", Kind.DECLARATION: "crisis"}.get(Kind(one.record.kind), UNKNOWN)
+    whole = "list" if one.record.kind == Kind.LIST else "crisis"
     return opinions_pb2.OpinionView(
         entry=said.hash,
         member_id=said.member_id,

@@ -26,14 +26,6 @@ from node.v1 import record_pb2
 if TYPE_CHECKING:
     from node.exchange.consult import View
 
-WORDS = {
-    Verdict.AGREE: "agree",
-    Verdict.WRONG_LABEL: "wrong label",
-    Verdict.OUT_OF_SCOPE: "out of scope",
-    Verdict.FALSE_POSITIVE: "false positive",
-    Verdict.SEEN_TOO: "seen too",
-    Verdict.ACTION_TAKEN: "action taken",
-}
 WHOLE = 1  # the places of what has no items
 
 
@@ -100,7 +92,7 @@ class Judged:
         if not against:
             return ""
         count = len(against)
-        what = ", ".join(WORDS[Verdict(verdict)] for verdict in sorted({one.said.verdict for one in against}))
+        what = ", ".join(Verdict(verdict).words for verdict in sorted({one.said.verdict for one in against}))
         return f"{self.at(position).state}: {what}, by {count} member{'' if count == 1 else 's'}"
 
     def _places(self, verdicts: frozenset[Verdict]) -> int:

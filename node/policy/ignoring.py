@@ -62,7 +62,7 @@ class Ignores:
     def of(cls, decisions: Iterable[Ignored]) -> Self:
         """These."""
         found = {one.thing.key: one for one in decisions}
-        return cls(found, sorted(one.id for one in found.values()))
+        return cls(found, tuple(sorted(one.id for one in found.values())))
 
     def reference(self, one: Ignored) -> str:
         """What people call one of them."""

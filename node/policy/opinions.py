@@ -24,6 +24,11 @@ class Verdict(IntEnum):
     SEEN_TOO = 5
     ACTION_TAKEN = 6
 
+    @property
+    def words(self) -> str:
+        """As people say it."""
+        return self.name.lower().replace("_", " ")
+
 
 AGREEING = frozenset({Verdict.AGREE, Verdict.SEEN_TOO, Verdict.ACTION_TAKEN})
 OBJECTING = frozenset({Verdict.WRONG_LABEL, Verdict.OUT_OF_SCOPE, Verdict.FALSE_POSITIVE})

@@ -1,6 +1,7 @@
 """Opining: what we make of things of other members, said once and counted here before the caller is told."""
 
 import asyncio
+from functools import partial
 
 from node.exchange import drafts, opining
 from node.exchange.opining import Subject
@@ -31,7 +32,9 @@ class Opining:
         async with self._one:
             saying, seen = self._saying, self._saying.view_of(Right.PUBLISH)
             await saying.caught_up(bulk=False)
-            subjects = await saying.reading.run(lambda stores: opining.subjects(stores, seen, request.about))
+            find = partial(opining.subject, seen=seen)
+            named = [await saying.reading.run(partial(find, typed=typed)) for typed in request.about]
+            subjects = opining.joined(named)
             new = await saying.reading.run(
                 lambda stores: [(one, opining.still_to_say(stores, seen, one, letter)) for one in subjects]
             )

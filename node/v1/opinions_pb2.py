@@ -22,26 +22,25 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from node.v1 import record_pb2 as node_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16node/v1/opinions.proto\x12\ttocsin.v1\x1a\x14node/v1/record.proto\"c\n\x0cOpineRequest\x12\r\n\x05\x61\x62out\x18\x01 \x03(\t\x12\x0f\n\x07verdict\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x16\n\x0e\x61llow_personal\x18\x05 \x01(\t\"G\n\rOpineResponse\x12(\n\x08opinions\x18\x01 \x03(\x0b\x32\x16.tocsin.v1.OpinionView\x12\x0c\n\x04said\x18\x02 \x01(\r\"?\n\x13ListOpinionsRequest\x12\r\n\x05\x61\x62out\x18\x01 \x01(\t\x12\x0c\n\x04mine\x18\x02 \x01(\x08\x12\x0b\n\x03own\x18\x03 \x01(\x08\"N\n\x14ListOpinionsResponse\x12(\n\x08opinions\x18\x01 \x03(\x0b\x32\x16.tocsin.v1.OpinionView\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\xfa\x01\n\x0bOpinionView\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x11\n\tmember_id\x18\x02 \x01(\x0c\x12\x13\n\x0bmember_name\x18\x03 \x01(\t\x12\x0f\n\x07verdict\x18\x04 \x01(\r\x12\r\n\x05label\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\x0c\n\x04kind\x18\x07 \x01(\t\x12\r\n\x05\x61\x62out\x18\x08 \x01(\t\x12\x0e\n\x06target\x18\t \x01(\x0c\x12\x11\n\tpositions\x18\n \x03(\r\x12\x10\n\x08obstacle\x18\x0b \x01(\t\x12\x12\n\ncreated_ms\x18\x0c \x01(\x03\x12\x12\n\nexpires_ms\x18\r \x01(\x03\x12\x0c\n\x04mine\x18\x0e \x01(\x08\x32\x97\x01\n\x08Opinions\x12:\n\x05Opine\x12\x17.tocsin.v1.OpineRequest\x1a\x18.tocsin.v1.OpineResponse\x12O\n\x0cListOpinions\x12\x1e.tocsin.v1.ListOpinionsRequest\x1a\x1f.tocsin.v1.ListOpinionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16node/v1/opinions.proto\x12\ttocsin.v1\"c\n\x0cOpineRequest\x12\r\n\x05\x61\x62out\x18\x01 \x03(\t\x12\x0f\n\x07verdict\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x16\n\x0e\x61llow_personal\x18\x05 \x01(\t\"G\n\rOpineResponse\x12(\n\x08opinions\x18\x01 \x03(\x0b\x32\x16.tocsin.v1.OpinionView\x12\x0c\n\x04said\x18\x02 \x01(\r\"?\n\x13ListOpinionsRequest\x12\r\n\x05\x61\x62out\x18\x01 \x01(\t\x12\x0c\n\x04mine\x18\x02 \x01(\x08\x12\x0b\n\x03own\x18\x03 \x01(\x08\"N\n\x14ListOpinionsResponse\x12(\n\x08opinions\x18\x01 \x03(\x0b\x32\x16.tocsin.v1.OpinionView\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\xfa\x01\n\x0bOpinionView\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x11\n\tmember_id\x18\x02 \x01(\x0c\x12\x13\n\x0bmember_name\x18\x03 \x01(\t\x12\x0f\n\x07verdict\x18\x04 \x01(\r\x12\r\n\x05label\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\x0c\n\x04kind\x18\x07 \x01(\t\x12\r\n\x05\x61\x62out\x18\x08 \x01(\t\x12\x0e\n\x06target\x18\t \x01(\x0c\x12\x11\n\tpositions\x18\n \x03(\r\x12\x10\n\x08obstacle\x18\x0b \x01(\t\x12\x12\n\ncreated_ms\x18\x0c \x01(\x03\x12\x12\n\nexpires_ms\x18\r \x01(\x03\x12\x0c\n\x04mine\x18\x0e \x01(\x08\x32\x97\x01\n\x08Opinions\x12:\n\x05Opine\x12\x17.tocsin.v1.OpineRequest\x1a\x18.tocsin.v1.OpineResponse\x12O\n\x0cListOpinions\x12\x1e.tocsin.v1.ListOpinionsRequest\x1a\x1f.tocsin.v1.ListOpinionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.v1.opinions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPINEREQUEST']._serialized_start=59
-  _globals['_OPINEREQUEST']._serialized_end=158
-  _globals['_OPINERESPONSE']._serialized_start=160
-  _globals['_OPINERESPONSE']._serialized_end=231
-  _globals['_LISTOPINIONSREQUEST']._serialized_start=233
-  _globals['_LISTOPINIONSREQUEST']._serialized_end=296
-  _globals['_LISTOPINIONSRESPONSE']._serialized_start=298
-  _globals['_LISTOPINIONSRESPONSE']._serialized_end=376
-  _globals['_OPINIONVIEW']._serialized_start=379
-  _globals['_OPINIONVIEW']._serialized_end=629
-  _globals['_OPINIONS']._serialized_start=632
-  _globals['_OPINIONS']._serialized_end=783
+  _globals['_OPINEREQUEST']._serialized_start=37
+  _globals['_OPINEREQUEST']._serialized_end=136
+  _globals['_OPINERESPONSE']._serialized_start=138
+  _globals['_OPINERESPONSE']._serialized_end=209
+  _globals['_LISTOPINIONSREQUEST']._serialized_start=211
+  _globals['_LISTOPINIONSREQUEST']._serialized_end=274
+  _globals['_LISTOPINIONSRESPONSE']._serialized_start=276
+  _globals['_LISTOPINIONSRESPONSE']._serialized_end=354
+  _globals['_OPINIONVIEW']._serialized_start=357
+  _globals['_OPINIONVIEW']._serialized_end=607
+  _globals['_OPINIONS']._serialized_start=610
+  _globals['_OPINIONS']._serialized_end=761
 # @@protoc_insertion_point(module_scope)

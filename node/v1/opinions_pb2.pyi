@@ -137,7 +137,7 @@ Global___ListOpinionsResponse: _TypeAlias = ListOpinionsResponse  # noqa: Y015
 
 @_typing.final
 class OpinionView(_message.Message):
-    """OpinionView is one opinion, as far as it is still its member's last word."""
+    """OpinionView is one opinion, as far as it is still its member's last word, about what is here."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -164,11 +164,11 @@ class OpinionView(_message.Message):
     label: _builtins.str
     note: _builtins.str
     kind: _builtins.str
-    """item, items, list or crisis; unknown where what it is about is not here."""
+    """item, items, list or crisis."""
     about: _builtins.str
     """What it is about, as it is typed; of several items the first."""
     target: _builtins.bytes
-    """Header hash of what it is about."""
+    """Header hash of the entry of which it is shown; of a list or a crisis the newest that is here and spoken of."""
     obstacle: _builtins.str
     """Why it does not count here; empty where it does."""
     created_ms: _builtins.int

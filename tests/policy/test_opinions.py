@@ -10,6 +10,7 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.policy.opinions import State, Tally, last_words, lowered
 
 FIRST, SECOND = MemberId(b"1" * 32), MemberId(b"2" * 32)
+FEED = FeedId(b"f" * 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Said:
     places: int
     seq: int
     member_id: MemberId = FIRST
-    feed_id: FeedId = FeedId(b"f" * 32)
+    feed_id: FeedId = FEED
     created_ms: int = 0
 
 
