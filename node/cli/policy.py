@@ -141,7 +141,7 @@ def explain(item: str, folder: Path, as_json: bool) -> None:
             ("policy", found.policy_id.hex()),
             ("ceiling", printing.moment(found.ceiling_ms)),
             (
-                "opinions",
+                "opinion",
                 f"{found.opinion}, {found.agreeing} for it, {found.objecting} against it" if found.opinion else "",
             ),
         ]

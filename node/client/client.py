@@ -75,6 +75,10 @@ class Client(Stubs):
     def _channel(self) -> "grpc.aio.Channel":
         return self._connection.present().channel
 
+    @property
+    def _why(self) -> str:
+        return self._connection.why
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from node.client.connection import justified
 from node.v1 import (
     admin_pb2_grpc,
     audit_pb2_grpc,
@@ -42,61 +43,65 @@ class Stubs:
         raise NotImplementedError
 
     @property
+    def _why(self) -> str:
+        raise NotImplementedError
+
+    @property
     def admin(self) -> "AdminAsyncStub":
         """`tocsin.v1.Admin` as it is: nothing is tried again, nothing has a deadline, errors are gRPC's."""
-        return admin_pb2_grpc.AdminStub(self._channel)
+        return justified(admin_pb2_grpc.AdminStub(self._channel), self._why)
 
     @property
     def charters(self) -> "ChartersAsyncStub":
         """`tocsin.v1.Charters`, likewise."""
-        return charter_pb2_grpc.ChartersStub(self._channel)
+        return justified(charter_pb2_grpc.ChartersStub(self._channel), self._why)
 
     @property
     def membership(self) -> "MembershipAsyncStub":
         """`tocsin.v1.Membership`, likewise."""
-        return membership_pb2_grpc.MembershipStub(self._channel)
+        return justified(membership_pb2_grpc.MembershipStub(self._channel), self._why)
 
     @property
     def forks(self) -> "ForksAsyncStub":
         """`tocsin.v1.Forks`, likewise."""
-        return forks_pb2_grpc.ForksStub(self._channel)
+        return justified(forks_pb2_grpc.ForksStub(self._channel), self._why)
 
     @property
     def holds(self) -> "HoldsAsyncStub":
         """`tocsin.v1.Holds`, likewise."""
-        return holds_pb2_grpc.HoldsStub(self._channel)
+        return justified(holds_pb2_grpc.HoldsStub(self._channel), self._why)
 
     @property
     def policies(self) -> "PoliciesAsyncStub":
         """`tocsin.v1.Policies`, likewise."""
-        return policy_pb2_grpc.PoliciesStub(self._channel)
+        return justified(policy_pb2_grpc.PoliciesStub(self._channel), self._why)
 
     @property
     def signing(self) -> "SigningAsyncStub":
         """`tocsin.v1.Signing`, likewise."""
-        return signing_pb2_grpc.SigningStub(self._channel)
+        return justified(signing_pb2_grpc.SigningStub(self._channel), self._why)
 
     @property
     def profiles(self) -> "ProfilesAsyncStub":
         """`tocsin.v1.Profiles`, likewise."""
-        return profile_pb2_grpc.ProfilesStub(self._channel)
+        return justified(profile_pb2_grpc.ProfilesStub(self._channel), self._why)
 
     @property
     def audit(self) -> "AuditAsyncStub":
         """`tocsin.v1.Audit`, likewise."""
-        return audit_pb2_grpc.AuditStub(self._channel)
+        return justified(audit_pb2_grpc.AuditStub(self._channel), self._why)
 
     @property
     def withdrawals(self) -> "WithdrawalsAsyncStub":
         """`tocsin.v1.Withdrawals`, likewise."""
-        return withdrawals_pb2_grpc.WithdrawalsStub(self._channel)
+        return justified(withdrawals_pb2_grpc.WithdrawalsStub(self._channel), self._why)
 
     @property
     def opinions(self) -> "OpinionsAsyncStub":
         """`tocsin.v1.Opinions`, likewise."""
-        return opinions_pb2_grpc.OpinionsStub(self._channel)
+        return justified(opinions_pb2_grpc.OpinionsStub(self._channel), self._why)
 
     @property
     def ignores(self) -> "IgnoresAsyncStub":
         """`tocsin.v1.Ignores`, likewise."""
-        return ignores_pb2_grpc.IgnoresStub(self._channel)
+        return justified(ignores_pb2_grpc.IgnoresStub(self._channel), self._why)
