@@ -116,20 +116,20 @@ def _tell(stores: Stores, seen: View, question: Question, found: Sequence[Place]
         here = _bounded((one, about) for one in group if (about := weighed.get(one.record)) and about.has(one.position))
         members = len({about.match.member_id for _, about in here})
         for place, about in here:
-            match = _match(place, about, members)
-            ignored = seen.ignores.first(_things(match, question), seen.now_ms)
+            ignored = seen.ignores.first(_things(place, about.match, question), seen.now_ms)
+            match = said.matches.add() if ignored is None else said.ignored.add()
+            _tell_match(match, place, about, members)
             if ignored is not None:
                 match.ignored_by = seen.ignores.reference(ignored)
                 match.ignored_until_ms = ignored.until_ms
-            (said.matches if ignored is None else said.ignored).append(match)
     return said
 
 
-def _things(match: tools_pb2.Match, question: Question) -> Iterator[Thing]:
+def _things(place: Place, match: tools_pb2.Match, question: Question) -> Iterator[Thing]:
     """As what a match may be ignored; the most particular first."""
     size = question.kind.key_bytes
-    yield Thing(What.ITEM, match.entry, match.position)
-    yield Thing(What.VALUE, question.packed[match.index * size : (match.index + 1) * size], question.kind.number)
+    yield Thing(What.ITEM, match.entry, place.position)
+    yield Thing(What.VALUE, question.packed[place.asked * size : (place.asked + 1) * size], question.kind.number)
     yield Thing(What.LIST, match.list_id, member_id=match.member_id)
     if match.crisis_id:
         yield Thing(What.CRISIS, match.crisis_id)
@@ -184,21 +184,25 @@ class _Weighed:
         return None if found == hashes.QUALITY_UNKNOWN else found
 
 
-def _match(place: Place, about: _Weighed, sources: int) -> tools_pb2.Match:
-    match = tools_pb2.Match()
+def _tell_match(match: tools_pb2.Match, place: Place, about: _Weighed, sources: int) -> None:
     match.CopyFrom(about.match)
     match.index, match.position, match.sources = place.asked, place.position, sources
     match.item = f"{about.reference}:{place.position}"
     match.remainder = bool(about.restriction.gone)
-    tally = about.judged.at(place.position)
-    match.opinion, match.agreeing, match.objecting = tally.state, tally.agreeing, tally.objecting
-    if tally.objecting:
-        match.advice = lowered(match.advice)
-        match.reason = match.reason or about.judged.reason(place.position)
     quality = about.quality(place.position)
     if quality is not None:
         match.quality = quality
-    return match
+    if about.judged.words:
+        _tell_opinions(match, about.judged)
+
+
+def _tell_opinions(match: tools_pb2.Match, judged: Judged) -> None:
+    """A review at most, where somebody objects."""
+    tally = judged.at(match.position)
+    match.opinion, match.agreeing, match.objecting = tally.state, tally.agreeing, tally.objecting
+    if tally.objecting:
+        match.advice = lowered(match.advice)
+        match.reason = match.reason or judged.reason(match.position)
 
 
 class _Records:
@@ -231,7 +235,7 @@ class _Records:
             list_id=record.object_id,
             list=name,
             labels=letter.items.labels,
-            advice=REVIEW if obstacle else letter.items.advice or REVIEW,
+            advice=lowered(letter.items.advice) if obstacle else letter.items.advice or REVIEW,
             reason=obstacle,
             expires_ms=record.expires_ms,
             crisis_id=letter.crisis_id,
