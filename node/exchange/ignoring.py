@@ -32,7 +32,7 @@ def add(stores: Stores, before: Ignores, one: Ignored, now_ms: int) -> tuple[Ign
             f"{limits.IGNORED_MAX:,} things are ignored, and no more can be",
             next_step="`tocsin ignore list` has them, `tocsin ignore end` ends one.",
         )
-    if 0 < one.until_ms <= now_ms:
+    if one.until_ms and one.until_ms <= now_ms:
         raise Refused("it would be over already", next_step="Name an end that is still to come.", field="until_ms")
     kept = replace(one, id=known.id) if known else one
     ignored.put(stores.ledger, kept)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from node import limits
 from node.content import names
 from node.errors import Refused
-from node.exchange import ignoring, matching, opinions, references
+from node.exchange import consult, ignoring, matching, opinions, references
 from node.exchange.consult import View
 from node.exchange.opinions import Judged, Word
 from node.feed.keys import HeaderHash
@@ -148,7 +149,9 @@ def every(stores: Stores, seen: View, request: opinions_pb2.ListOpinionsRequest)
         if word.places & one.places and (not request.own or word.said.member_id == seen.follows.me)
     ]
     views.sort(key=lambda one: (-one.created_ms, one.entry))
-    return opinions_pb2.ListOpinionsResponse(opinions=views[:SHOWN_MAX], more=len(views) > SHOWN_MAX)
+    sizes = accumulate(one.ByteSize() for one in views[:SHOWN_MAX])
+    shown = [one for one, size in zip(views, sizes, strict=False) if size <= consult.ANSWER_BYTES_MAX]
+    return opinions_pb2.ListOpinionsResponse(opinions=shown, more=len(views) > len(shown))
 
 
 def subjects_named(stores: Stores, seen: View, typed: str) -> list[Subject]:
@@ -184,8 +187,8 @@ def view(stores: Stores, seen: View, one: Subject, word: Word) -> opinions_pb2.O
         member_id=said.member_id,
         member_name=seen.trust.name_of(said.member_id),
         verdict=letter.verdict,
-        label=letter.label,
-        note=letter.note,
+        label=letter.label[:TEXT_CHARACTERS_MAX],
+        note=letter.note[:TEXT_CHARACTERS_MAX],
         kind=whole if one.is_whole else "item" if places.bit_count() == 1 else "items",
         about=_typed(stores, seen, one.record, places),
         target=one.record.hash,

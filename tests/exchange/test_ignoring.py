@@ -105,8 +105,9 @@ def test_the_same_again_moves_the_end_and_a_restart_remembers(
     assert (again.id, again.until_ms) == (first.id, 0)
     assert ignoring.load(node.stores).every == {about.key: again}
     assert node_in(tmp_path / "other", world, 5).ignores == Ignores()
-    with pytest.raises(Refused, match="over already"):
-        node.ignore(decision(3, about, BASE_MS), BASE_MS)
+    for until_ms in (BASE_MS, -1):
+        with pytest.raises(Refused, match="over already"):
+            node.ignore(decision(3, about, until_ms), BASE_MS)
 
 
 def test_there_is_a_bound_and_what_is_ignored_already_is_within_it(

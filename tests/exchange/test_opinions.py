@@ -309,6 +309,24 @@ def test_whoever_published_hears_who_objects_and_to_what(
     assert not opining.every(node.stores, view(node), opinions_pb2.ListOpinionsRequest(mine=True)).opinions
 
 
+def test_very_long_notes_of_others_leave_room_for_the_rest(
+    node: Exchange, items: Letter, third: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hash_, spoken = hash_of(node, items), []
+    for place in range(3):
+        record = record_pb2.Record.FromString(opinion(hash_, Verdict.AGREE, 1 << place).record)
+        record.opinion.note = "x" * 100_000
+        draft = opinion(hash_, Verdict.AGREE)
+        spoken.append(replace(draft, record=record.SerializeToString()))
+    take(node, said(third, *spoken))
+    request = opinions_pb2.ListOpinionsRequest(about=matching.item_record(node.stores, "x/y", hash_))
+    whole = opining.every(node.stores, view(node), request)
+    assert [len(one.note) for one in whole.opinions] == [opining.TEXT_CHARACTERS_MAX] * 3
+    monkeypatch.setattr(consult, "ANSWER_BYTES_MAX", 2 * whole.opinions[0].ByteSize() + 100)
+    cut = opining.every(node.stores, view(node), request)
+    assert (len(cut.opinions), cut.more) == (2, True)
+
+
 def test_nothing_is_said_of_our_own_of_what_is_not_here_and_of_what_is_not_for_all(
     node: Exchange, author: Exchange, items: Letter, world: Federation
 ) -> None:
