@@ -229,11 +229,14 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 letters.of(withdrawals_pb2.GetWithdrawalResponse),
             ],
         },
-        "opine": letters.of(opinions_pb2.OpineResponse),
-        "opine list": letters.of(opinions_pb2.ListOpinionsResponse),
-        "ignore": letters.of(ignores_pb2.IgnoredView),
-        "ignore list": _many(letters.of(ignores_pb2.IgnoredView)),
-        "ignore end": letters.of(ignores_pb2.IgnoredView),
+        "opine": {
+            "description": "What counts of what was said; with list who said what.",
+            "oneOf": [letters.of(opinions_pb2.OpineResponse), letters.of(opinions_pb2.ListOpinionsResponse)],
+        },
+        "ignore": {
+            "description": "One decision; with list all of them.",
+            "oneOf": [letters.of(ignores_pb2.IgnoredView), _many(letters.of(ignores_pb2.IgnoredView))],
+        },
         "lookup": {
             "description": "Of values on the command line one array. With --from or --file each match is a "
             "document on a line.",
