@@ -22,7 +22,9 @@ from node.v1 import (
     charter_pb2,
     forks_pb2,
     holds_pb2,
+    ignores_pb2,
     membership_pb2,
+    opinions_pb2,
     policy_pb2,
     profile_pb2,
     record_pb2,
@@ -241,6 +243,14 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 letters.of(withdrawals_pb2.GetWithdrawalResponse),
             ],
         },
+        "opine": {
+            "description": "What counts of what was said; with list who said what.",
+            "oneOf": [letters.of(opinions_pb2.OpineResponse), letters.of(opinions_pb2.ListOpinionsResponse)],
+        },
+        "ignore": {
+            "description": "One decision; with list all of them.",
+            "oneOf": [letters.of(ignores_pb2.IgnoredView), _many(letters.of(ignores_pb2.IgnoredView))],
+        },
         "lookup": {
             "description": "Of values on the command line one array. With --from or --file each match is a "
             "document on a line.",
@@ -314,8 +324,14 @@ def _lists(letters: "Letters") -> dict[str, Schema]:
         },
         "list export": letters.spread(
             tools_pb2.ListRecord,
-            {**item, "quality": quality, "item": {**TEXT, "description": "Header hash of its record, and position."}},
-            without={"values", "positions"},
+            {
+                **item,
+                "quality": quality,
+                "item": {**TEXT, "description": "Header hash of its record, and position."},
+                "opinion": {**TEXT, "description": "As in Match."},
+                "advice": {**TEXT, "description": "A review at most where a member objects."},
+            },
+            without={"values", "positions", "judged"},
             description="A document on each line.",
         ),
         "list follow": one,

@@ -13,13 +13,14 @@ import click
 
 from node.cli import calling, clock, digests, items, naming, options, printing
 from node.content import formats
+from node.policy import opinions
 
 if TYPE_CHECKING:
     from node.client import Client
     from node.v1 import tools_pb2
 
 FORMATS = (formats.TEXT, formats.CSV, formats.JSONL)
-COLUMNS = ("kind", "value", "quality", "labels", "advice", "expires", "item")
+COLUMNS = ("kind", "value", "quality", "labels", "advice", "expires", "item", "opinion")
 
 _FORMULA = ("=", "+", "-", "@", "\t")  # how a spreadsheet knows what it is to compute
 
@@ -112,9 +113,11 @@ def _csv(file: TextIO) -> Write:
         expires = ends.isoformat(timespec="seconds") if ends else ""
         labels = " ".join(record.labels)
         labels = f"'{labels}" if labels.startswith(_FORMULA) else labels  # others wrote them
+        judged = _judged(record)
         rows = [
-            (kind, value, "" if quality is None else quality, labels, record.advice, expires, _item(record, at))
+            (kind, value, "" if quality is None else quality, labels, advice, expires, _item(record, at), opinion)
             for at, (kind, value, quality) in enumerate(items.of_letter(record.values))
+            for advice, opinion in [_advised(record, judged, at)]
         ]
         writer.writerows(rows)
         return len(rows)
@@ -125,18 +128,40 @@ def _csv(file: TextIO) -> Write:
 def _jsonl(file: TextIO) -> Write:
     def write(record: "tools_pb2.ListRecord") -> int:
         same: dict[str, Any] = printing.fields_of(record)
-        del same["values"], same["positions"]
+        del same["values"], same["positions"], same["judged"], same["advice"]
+        judged = _judged(record)
         rows = [
             json.dumps(
-                {"kind": kind, "value": value, "quality": quality, "item": _item(record, at), **same},
+                {
+                    "kind": kind,
+                    "value": value,
+                    "quality": quality,
+                    "item": _item(record, at),
+                    "advice": advice,
+                    "opinion": opinion,
+                    **same,
+                },
                 separators=(",", ":"),
             )
             for at, (kind, value, quality) in enumerate(items.of_letter(record.values))
+            for advice, opinion in [_advised(record, judged, at)]
         ]
         file.writelines(f"{row}\n" for row in rows)
         return len(rows)
 
     return write
+
+
+def _judged(record: "tools_pb2.ListRecord") -> dict[int, "tools_pb2.Judged"]:
+    return {one.position: one for one in record.judged}
+
+
+def _advised(record: "tools_pb2.ListRecord", judged: dict[int, "tools_pb2.Judged"], at: int) -> tuple[str, str]:
+    """What is advised of the item, a review at most where a member objects; and what members make of it."""
+    one = judged.get(record.positions[at]) if at < len(record.positions) else None
+    if one is None:
+        return record.advice, ""
+    return opinions.lowered(record.advice) if one.objecting else record.advice, one.opinion
 
 
 def _item(record: "tools_pb2.ListRecord", at: int) -> str:

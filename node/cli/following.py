@@ -137,6 +137,8 @@ def preview(name: str, file: Path, show: bool, source: Source, folder: Path, as_
         return
     whole = found.common + found.only_sent
     click.echo(f"{found.common:,} of {whole:,} would match; {found.disputed:,} disputed")
+    if found.reason:
+        click.echo(f"All of it is for review only: {printing.plain(found.reason)}")
     for line in reading.summary():
         click.echo(line)
 

@@ -66,6 +66,15 @@ def list_(ctx: click.Context, exercises: bool, folder: Path, as_json: bool) -> N
     )
 
 
+def _opinions(view: "tools_pb2.ListView") -> str:
+    return f"`tocsin opine list {view.name}`"
+
+
+def _judged(view: "tools_pb2.ListView") -> str:
+    """What other members make of the list as a whole."""
+    return f"{view.opinion}, {view.agreeing} for it, {view.objecting} against it"
+
+
 def _items(view: "tools_pb2.ListView") -> int:
     """What stands here; of a list that is only offered, what its owner says."""
     return view.list.items if view.following == "offered" else view.items
@@ -106,6 +115,8 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("version", said.version),
             ("following", found.following),
             ("items", here),
+            ("disputed", f"{items.counted(found.disputed, 'item')}: see {_opinions(found)}" if found.disputed else ""),
+            ("opinions", f"{_judged(found)}: see {_opinions(found)}" if found.opinion else ""),
             ("quality floor", str(said.quality_floor) if "pdq" in said.kinds else ""),
             ("to come", f"{items.counted(found.missing, 'record')} of its owner" if found.missing else ""),
             ("not matched yet", items.counted(found.unprojected, "record") if found.unprojected else ""),

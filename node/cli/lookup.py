@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -52,11 +52,21 @@ class Count:
     asked: int = 0
     matching: int = 0
     bad: int = 0
+    ignored: int = 0
 
     @property
     def exit_code(self) -> int:
         """What could not be read might have matched, so nothing is claimed then."""
         return ERROR if self.bad else MATCH if self.matching else NONE
+
+    def ignore(self, match: "tools_pb2.Match") -> None:
+        """It would match, and this node's people said that it counts as none: that is told, and no match."""
+        self.ignored += 1
+        if self.ignored <= COMPLAINTS_MAX:
+            until = f"until {printing.moment(match.ignored_until_ms)}" if match.ignored_until_ms else "for good"
+            click.echo(f"ignored here {until} ({match.ignored_by}): {printing.plain(match.item)}", err=True)
+        elif self.ignored == COMPLAINTS_MAX + 1:
+            click.echo("and others: `tocsin ignore list` has what is ignored", err=True)
 
 
 @click.command(
@@ -110,6 +120,9 @@ def lookup(
 
     Where 64 digits may be SHA-256 or PDQ and nothing says which, they are looked up as both, which takes
     twice as long: say --kind where you know it. With --json, each match of a file is a document on a line.
+
+    A match to which a member objects says so, and is for review at most. What this node ignores is no match;
+    that it would be one is told on stderr.
     """
     if [bool(written), bool(file), bool(media)].count(True) != 1:
         raise click.UsageError("Give values, or --from FILE, or --file MEDIA.")
@@ -126,7 +139,7 @@ def lookup(
         elif media:
             count = calling.ask(place, lambda node: _hash(node, media, as_json=as_json))
         else:
-            asked = _parse(written, layout)
+            asked = parse(written, layout)
             count = calling.ask(place, lambda node: _ask(node, asked, as_json=as_json))
         code = count.exit_code
         if code == NONE and sys.stderr.isatty():
@@ -156,7 +169,8 @@ def _tell_if_nothing_can_match(place: Place) -> None:
 # ---- Values on the command line
 
 
-def _parse(written: Sequence[str], layout: Layout) -> list[Asked]:
+def parse(written: Sequence[str], layout: Layout) -> list[Asked]:
+    """Values as they were typed, as every kind that they may be of; raises UsageError for what is none."""
     found = []
     for number, text in enumerate(written, 1):
         try:
@@ -167,8 +181,9 @@ def _parse(written: Sequence[str], layout: Layout) -> list[Asked]:
 
 
 async def _ask(node: "Client", asked: Sequence[Asked], *, as_json: bool) -> Count:
-    found = await _look_up(node, asked)
-    count = Count(asked[-1].number, len({one.number for one, _ in found}))
+    count = Count(asked[-1].number)
+    found = await look_up(node, asked, count.ignore)
+    count.matching = len({one.number for one, _ in found})
     if as_json:
         printing.print_json([_plain(one, match) for one, match in found])
         return count
@@ -189,7 +204,7 @@ async def _scan(node: "Client", file: Path, layout: Layout, format_: str, *, as_
         size_max = limits.VALUES_PER_LOOK_UP_MAX if digests.size_of(raw) is None else WINDOW_MAX
         good = _good(formats.read(lines.cut(text.read1), layout, name, format_), name, count)
         while batch := list(islice(good, size_max)):
-            found = await _look_up(node, _with_twins(batch, layout))
+            found = await look_up(node, _with_twins(batch, layout), count.ignore)
             count.asked += len(batch)
             count.matching += len({one.number for one, _ in found})
             for one, match in found:
@@ -230,7 +245,7 @@ async def _hash(node: "Client", paths: Sequence[Path], *, as_json: bool) -> Coun
             errors.show(error)
             count.bad += 1
             continue
-        found = await _look_up(node, asked)
+        found = await look_up(node, asked, count.ignore)
         count.asked += 1
         count.matching += bool(found)
         for one, match in found:
@@ -259,7 +274,9 @@ def _with_twins(asked: list[Asked], layout: Layout) -> list[Asked]:
     ]
 
 
-async def _look_up(node: "Client", asked: Sequence[Asked]) -> list[Found]:
+async def look_up(
+    node: "Client", asked: Sequence[Asked], ignored: Callable[["tools_pb2.Match"], None] = lambda _: None
+) -> list[Found]:
     """All matches, in the order in which they were asked for; a stream of questions for each kind."""
     found: list[Found] = []
     by_kind: dict[str, list[Asked]] = {}
@@ -271,7 +288,7 @@ async def _look_up(node: "Client", asked: Sequence[Asked]) -> list[Found]:
         parts = [same[start : start + step] for start in range(0, len(same), step)]
         batches = ([one.item.value for one in part] for part in parts)
         number = 0
-        async for matches in node.look_up_stream(kind, batches):
+        async for matches in node.look_up_stream(kind, batches, ignored):
             found += [(parts[number][match.index], match) for match in matches]
             number += 1
     return sorted(found, key=lambda one: (one[0].number, one[1].list, one[1].entry, one[1].position))
@@ -282,6 +299,7 @@ def _line(match: "tools_pb2.Match", about: str) -> str:
         f"MATCH {printing.plain(match.list)}",
         printing.plain(", ".join(match.labels)),
         f"advice: {match.advice}{f' ({printing.plain(match.reason)})' if match.reason else ''}",
+        f"{match.agreeing} agree{'s' if match.agreeing == 1 else ''}" if match.agreeing else "",
         f"until {printing.day(match.expires_ms)}",
         printing.plain(match.item),
         match.crisis,

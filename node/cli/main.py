@@ -42,6 +42,8 @@ COMMANDS = {  # name: module, attribute
     "crisis": ("node.cli.crisis", "crisis"),
     "list": ("node.cli.lists", "list_"),
     "withdraw": ("node.cli.withdraw", "withdraw"),
+    "opine": ("node.cli.opine", "opine"),
+    "ignore": ("node.cli.ignore", "ignore"),
     "lookup": ("node.cli.lookup", "lookup"),
     "watch": ("node.cli.watch", "watch"),
     "subscribe": ("node.cli.watch", "subscribe"),

@@ -140,6 +140,10 @@ def explain(item: str, folder: Path, as_json: bool) -> None:
             ("ground", found.ground),
             ("policy", found.policy_id.hex()),
             ("ceiling", printing.moment(found.ceiling_ms)),
+            (
+                "opinion",
+                f"{found.opinion}, {found.agreeing} for it, {found.objecting} against it" if found.opinion else "",
+            ),
         ]
     )
 

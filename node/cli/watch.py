@@ -11,6 +11,7 @@ from node.cli import amending, calling, masses, options, printing, records
 from node.content import personal
 from node.feed import kinds as kind_names
 from node.feed.kinds import Kind
+from node.policy.opinions import Verdict
 
 if TYPE_CHECKING:
     from node.client import Client, Received
@@ -211,6 +212,9 @@ async def _what(node: "Client", event: "Received", lists: dict[bytes, str]) -> l
                 f"{len(records.values(found.items)):,}",
                 printing.plain(found.items.kind),
             ]
+        case "opinion", found if found:
+            verdict = found.opinion.verdict
+            return [Verdict(verdict).words] if verdict in set(Verdict) else []
         case _:
             return []
 

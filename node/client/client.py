@@ -1,6 +1,6 @@
 """One node of our own member, as its tools call it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -14,47 +14,22 @@ from node.client.crises import Crises
 from node.client.events import CaughtUp, Interrupted, Received, Reset
 from node.client.items import Progress, requests
 from node.client.opening import BundleOpening, Opening, SocketOpening
+from node.client.stubs import Stubs
 from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
 from node.exchange import anchors
 from node.feed.keys import FeedId
 from node.feed.pae import FederationId
 from node.rpc import bundle
-from node.v1 import (
-    accountability_pb2_grpc,
-    admin_pb2_grpc,
-    audit_pb2,
-    audit_pb2_grpc,
-    charter_pb2_grpc,
-    forks_pb2_grpc,
-    header_pb2,
-    holds_pb2_grpc,
-    membership_pb2_grpc,
-    policy_pb2_grpc,
-    profile_pb2_grpc,
-    signing_pb2_grpc,
-    tools_pb2,
-    withdrawals_pb2_grpc,
-)
+from node.v1 import audit_pb2, header_pb2, tools_pb2
 
 if TYPE_CHECKING:
     import grpc
 
     from node.exchange.audit import Witness
-    from node.v1.accountability_pb2_grpc import AccountabilityAsyncStub
-    from node.v1.admin_pb2_grpc import AdminAsyncStub
-    from node.v1.audit_pb2_grpc import AuditAsyncStub
-    from node.v1.charter_pb2_grpc import ChartersAsyncStub
-    from node.v1.forks_pb2_grpc import ForksAsyncStub
-    from node.v1.holds_pb2_grpc import HoldsAsyncStub
-    from node.v1.membership_pb2_grpc import MembershipAsyncStub
-    from node.v1.policy_pb2_grpc import PoliciesAsyncStub
-    from node.v1.profile_pb2_grpc import ProfilesAsyncStub
-    from node.v1.signing_pb2_grpc import SigningAsyncStub
-    from node.v1.withdrawals_pb2_grpc import WithdrawalsAsyncStub
 
 
-class Client(Crises):
+class Client(Crises, Stubs):
     """One node of our own member."""
 
     def __init__(
@@ -97,63 +72,12 @@ class Client(Crises):
         return cls(BundleOpening(address, path), federation_id, timeout_s=timeout_s, why=why)
 
     @property
-    def admin(self) -> "AdminAsyncStub":
-        """`tocsin.v1.Admin` as it is: nothing is tried again, nothing has a deadline, errors are gRPC's."""
-        return admin_pb2_grpc.AdminStub(self._channel)
-
-    @property
-    def charters(self) -> "ChartersAsyncStub":
-        """`tocsin.v1.Charters`, likewise."""
-        return charter_pb2_grpc.ChartersStub(self._channel)
-
-    @property
-    def membership(self) -> "MembershipAsyncStub":
-        """`tocsin.v1.Membership`, likewise."""
-        return membership_pb2_grpc.MembershipStub(self._channel)
-
-    @property
-    def forks(self) -> "ForksAsyncStub":
-        """`tocsin.v1.Forks`, likewise."""
-        return forks_pb2_grpc.ForksStub(self._channel)
-
-    @property
-    def holds(self) -> "HoldsAsyncStub":
-        """`tocsin.v1.Holds`, likewise."""
-        return holds_pb2_grpc.HoldsStub(self._channel)
-
-    @property
-    def policies(self) -> "PoliciesAsyncStub":
-        """`tocsin.v1.Policies`, likewise."""
-        return policy_pb2_grpc.PoliciesStub(self._channel)
-
-    @property
-    def accountability(self) -> "AccountabilityAsyncStub":
-        """`tocsin.v1.Accountability`, likewise."""
-        return accountability_pb2_grpc.AccountabilityStub(self._channel)
-
-    @property
-    def signing(self) -> "SigningAsyncStub":
-        """`tocsin.v1.Signing`, likewise."""
-        return signing_pb2_grpc.SigningStub(self._channel)
-
-    @property
-    def profiles(self) -> "ProfilesAsyncStub":
-        """`tocsin.v1.Profiles`, likewise."""
-        return profile_pb2_grpc.ProfilesStub(self._channel)
-
-    @property
-    def audit(self) -> "AuditAsyncStub":
-        """`tocsin.v1.Audit`, likewise."""
-        return audit_pb2_grpc.AuditStub(self._channel)
-
-    @property
-    def withdrawals(self) -> "WithdrawalsAsyncStub":
-        """`tocsin.v1.Withdrawals`, likewise."""
-        return withdrawals_pb2_grpc.WithdrawalsStub(self._channel)
-
-    @property
     def _channel(self) -> "grpc.aio.Channel":
         return self._connection.present().channel
+
+    @property
+    def _why(self) -> str:
+        return self._connection.why
 
     async def __aenter__(self) -> Self:
         return self
@@ -265,9 +189,12 @@ class Client(Crises):
             await self._checking.check_match(match, kind, values)
         return answer.matches
 
-    async def look_up_stream(self, kind: str, batches: Batches) -> AsyncGenerator[Sequence[tools_pb2.Match], None]:
+    async def look_up_stream(
+        self, kind: str, batches: Batches, ignored: Callable[[tools_pb2.Match], None] = lambda _: None
+    ) -> AsyncGenerator[Sequence[tools_pb2.Match], None]:
         """As `look_up`, of one batch after the other, each answered in its turn while the next are under way.
 
+        ``ignored`` is told what would match and counts as no match, by the node's own decision: its word alone.
         Batches are taken as there is room for them, so an endless source is answered as it comes. Raises
         what they raise, Refused, which ends it, and Unavailable where it breaks off.
         """
@@ -277,6 +204,8 @@ class Client(Crises):
                 values = sent.answered(answer.id)
                 for match in answer.response.matches:
                     await self._checking.check_match(match, kind, values)
+                for match in answer.response.ignored:
+                    ignored(match)
                 yield answer.response.matches
         sent.finish()
 

@@ -57,6 +57,7 @@ RETRY_POLICY = {
 }
 
 Request = TypeVar("Request")
+Stub = TypeVar("Stub")
 Answer = TypeVar("Answer")
 Sending: TypeAlias = "grpc.aio.StreamUnaryCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]"
 Streaming: TypeAlias = "grpc.aio.UnaryStreamCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]"
@@ -85,11 +86,16 @@ class Opened:
 class _Justified:
     """A stub that tells with every call why it is made."""
 
-    def __init__(self, stub: "ToolsAsyncStub", why: str) -> None:
+    def __init__(self, stub: object, why: str) -> None:
         self._stub, self._metadata = stub, ((WHY, why.encode()),)
 
     def __getattr__(self, name: str) -> object:
         return partial(getattr(self._stub, name), metadata=self._metadata)
+
+
+def justified(stub: Stub, why: str) -> Stub:
+    """The same, telling with every call why it is made, if that was said."""
+    return cast("Stub", _Justified(stub, why)) if why else stub
 
 
 @dataclass
@@ -106,8 +112,7 @@ class Connection:
 
     def _open(self) -> Opened:
         made = self.opening.open(_options())
-        stub = tools_pb2_grpc.ToolsStub(made)
-        return Opened(made, cast("ToolsAsyncStub", _Justified(stub, self.why)) if self.why else stub)
+        return Opened(made, justified(tools_pb2_grpc.ToolsStub(made), self.why))
 
     async def close(self) -> None:
         """End everything under way."""

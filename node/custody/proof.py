@@ -14,7 +14,8 @@ from node.content import hashes
 from node.custody import joining
 from node.exchange import references
 from node.exchange.references import Address
-from node.store import digests, erasures, index, payloads, remainders, stores
+from node.policy.ignoring import Ignores, What
+from node.store import digests, erasures, ignored, index, payloads, remainders, stores
 from node.store.erasures import Erasure
 from node.store.payloads import State
 from node.store.stores import Stores
@@ -59,12 +60,12 @@ def prove(config: Config, typed: str, values: Sequence[str] = ()) -> Proof:
     opened = stores.open_to_read(config.data_folder)
     try:
         address = references.find(opened, typed)
-        left = tuple(_left(opened, address))
+        needles = sorted({needle for value in values for needle in _forms(value)})
+        left = (*_left(opened, address), *_ignored(opened, needles))
     finally:
         opened.close()
     about = [i for i, one in enumerate(rows, 1) if erasures.covers(one, address.entry, address.position)]
     line, found = (about[-1], rows[about[-1] - 1]) if about else (0, None)
-    needles = sorted({needle for value in values for needle in _forms(value)})
     paths = sorted(path for path in config.data_folder.rglob("*") if path.is_file()) if needles else []
     shown = tuple(one for path in paths for one in _search(path, needles))
     searched = sum(path.stat().st_size for path in paths)
@@ -88,6 +89,14 @@ def _left(opened: Stores, address: Address) -> Iterator[str]:
         yield "its key box is still here"
     if left is None and payloads.has_chunks(opened.ledger, address.entry):
         yield "ciphertext of it is still here"
+
+
+def _ignored(opened: Stores, values: Sequence[bytes]) -> Iterator[str]:
+    """Decisions of this node's people that name one of the values."""
+    ignores = Ignores.of(ignored.every(opened.ledger))
+    for one in ignores.every.values():
+        if one.thing.what is What.VALUE and one.thing.target in values:
+            yield f"it is ignored here as a value: `tocsin ignore end {ignores.reference(one)}`"
 
 
 def _forms(value: str) -> Iterator[bytes]:

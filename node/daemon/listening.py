@@ -15,8 +15,10 @@ from node.rpc.audit import AuditServicer
 from node.rpc.charter import ChartersServicer
 from node.rpc.forks import ForksServicer
 from node.rpc.holds import HoldsServicer
+from node.rpc.ignores import IgnoresServicer
 from node.rpc.membership import MembershipServicer
 from node.rpc.noting import Noting
+from node.rpc.opinions import OpinionsServicer
 from node.rpc.peer import PeerServicer
 from node.rpc.policies import Here, PoliciesServicer
 from node.rpc.profiles import ProfilesServicer
@@ -25,6 +27,7 @@ from node.rpc.signing import SigningServicer
 from node.rpc.tools import ToolsServicer
 from node.rpc.withdrawals import WithdrawalsServicer
 from node.runtime.matching import Matching
+from node.runtime.opining import Opining
 from node.runtime.publishing import Publishing
 from node.runtime.staging import Staging
 
@@ -92,6 +95,8 @@ def _services(parts: Parts) -> tuple[object, ...]:
         audit,
         withdrawals,
         AccountabilityServicer(parts.saying, parts.auditing, parts.holding, _folder(parts)),
+        OpinionsServicer(Opining(parts.saying), parts.saying),
+        IgnoresServicer(parts.ignoring),
     )
 
 

@@ -28,6 +28,7 @@ from node.runtime.auditing import Auditing
 from node.runtime.duties import Duties
 from node.runtime.following import Following
 from node.runtime.holding import Holding
+from node.runtime.ignoring import Ignoring
 from node.runtime.listing import Listing
 from node.runtime.peering import Peering
 from node.runtime.profiling import Profiling
@@ -92,6 +93,7 @@ class Parts:
         self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
         self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
         self.holding = self._hold()
+        self.ignoring = Ignoring(self.saying, self.sweeping, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.duties = Duties(self.saying, self.holding)
         log = auditing.open_log(self.config.data_folder, self.exchange.trust.federation_id)
         self.auditing = Auditing(log, self.saying, self.config.audit_life_ms, self.peering.embargo.may_erase)

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import TypeVar
 
 from node.content import names
-from node.exchange import documents, halting, project, records, restricting
+from node.exchange import documents, halting, opinions, project, records, restricting
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import entry, keys
@@ -17,6 +17,8 @@ from node.feed.roster import Roster
 from node.policy import border, effect
 from node.policy.effect import Right
 from node.policy.following import Follows, List, State
+from node.policy.ignoring import NOTHING as NOTHING_IGNORED
+from node.policy.ignoring import Ignores
 from node.policy.parameters import Parameters
 from node.store import arrivals, digests, index, ledger, payloads, remainders
 from node.store.arrivals import Arrival, Cursor
@@ -40,11 +42,12 @@ class View:
     now_ms: int
     follows: Follows
     rules: Parameters | None = None  # in force; None: not here yet, or of a later version
+    ignores: Ignores = NOTHING_IGNORED
 
 
-def view(trust: Trust, follows: Follows, now_ms: int) -> View:
+def view(trust: Trust, follows: Follows, now_ms: int, ignores: Ignores = NOTHING_IGNORED) -> View:
     """Everything that reads below needs; the roster is computed once."""
-    return View(trust, trust.roster(now_ms), now_ms, follows, documents.rules_in_force(trust))
+    return View(trust, trust.roster(now_ms), now_ms, follows, documents.rules_in_force(trust), ignores)
 
 
 # ---- Lists
@@ -56,12 +59,18 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
     said = _read_on(index.of_kinds(stores.index, [Kind.LIST]), halts)
     newest = {(one.member_id, one.object_id): one for one in said}
     counts, arriving = _counted(stores, seen), _arriving(stores, seen)
+    disputed, judged = opinions.disputed_by_list(stores, seen), opinions.of_lists(stores, seen)
     rising = index.object_ids(stores.index)
-    found = [
-        _list_view(stores, one, counts.get(key, Count()), arriving.get(key, (0, 0)), rising, seen, halts.get(key, ()))
-        for key, one in newest.items()
-        if exercises or named or not one.exercise
-    ]
+    found = []
+    for key, one in newest.items():
+        if exercises or named or not one.exercise:
+            view = _list_view(
+                stores, one, counts.get(key, Count()), arriving.get(key, (0, 0)), rising, seen, halts.get(key, ())
+            )
+            tally = judged.get(key, opinions.NOBODY).at()
+            view.opinion, view.agreeing, view.objecting = tally.state, tally.agreeing, tally.objecting
+            view.disputed = disputed.get(key, 0)
+            found.append(view)
     if named:
         taken = {one.name for one in found if not one.withdrawn}
         found = meant(named, "list", [(one, _names_of(one, taken, seen)) for one in found])

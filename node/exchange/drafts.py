@@ -11,6 +11,7 @@ from node.exchange.publish import Draft
 from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.kinds import Kind
 from node.policy import border
+from node.store.index import Record
 from node.v1 import header_pb2, record_pb2, tools_pb2
 
 HOUR_MS = 3_600_000
@@ -240,6 +241,25 @@ def object_withdrawal(object_id: bytes, reason: int) -> Draft:
     return Draft(Kind.WITHDRAW, URGENT, object_id=object_id, statement=statement)
 
 
+def opinion(about: Record, places: int, letter: record_pb2.Opinion, now_ms: int, allowed: str = "") -> Draft:
+    """What we make of something of another's: for all members, and no longer than that is there."""
+    said = record_pb2.Opinion(verdict=letter.verdict, label=letter.label, note=letter.note, entry=about.hash)
+    if places.bit_count() > 1:
+        said.positions = places.to_bytes(-(-places.bit_length() // 8), "little")
+    else:
+        said.position = places.bit_length() - 1
+    handling = record_pb2.Handling(tlp=border.GREEN)
+    return Draft(
+        Kind.OPINION,
+        NORMAL,
+        record=_record(Kind.OPINION, about.object_id, handling, about.exercise, opinion=said),
+        object_id=about.object_id,
+        exercise=about.exercise,
+        expires_ms=max(min(about.expires_ms, now_ms + limits.LIFE_MS_MAX), now_ms + DAY_MS),
+        allowed=allowed,
+    )
+
+
 def check_reason(reason: int) -> None:
     """Raises Refused for a number that is no withdrawal reason (protos/README.md section 4)."""
     if not 1 <= reason <= limits.REASON_MAX:
@@ -256,6 +276,7 @@ def _record(
     *,
     list: record_pb2.HashList | None = None,  # noqa: A002 - the field's name
     items: record_pb2.Items | None = None,
+    opinion: record_pb2.Opinion | None = None,
     crisis_id: bytes = b"",
     replaces: Sequence[bytes] = (),
 ) -> bytes:
@@ -268,4 +289,5 @@ def _record(
         replaces=replaces,
         list=list,
         items=items,
+        opinion=opinion,
     ).SerializeToString(deterministic=True)

@@ -12,6 +12,7 @@ from node.exchange import (
     echo,
     erase,
     following,
+    ignoring,
     ingest,
     keeping,
     project,
@@ -41,6 +42,7 @@ from node.feed.header import Header
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy import retention
 from node.policy.following import Choice, Follows
+from node.policy.ignoring import Ignored, Ignores
 from node.policy.retention import Policy
 from node.protocol.effects import Asked
 from node.store import arrivals, deadlines, duties, ledger, payloads, peers, stores
@@ -72,6 +74,7 @@ class Exchange(Outgoing):
         self.erasures = erasures
         self.policy = policy
         self.follows = Follows(author.reader.member_id, everything=follow_all)
+        self.ignores = Ignores()
         self.signing = Signing()
         self.restored = Restored()
         self.acts: Tallies | None = None  # where an audit log is kept
@@ -88,6 +91,7 @@ class Exchange(Outgoing):
         ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.trust = standing.weighed(self.stores, self.trust, trusts.begin(self.trust.charter))  # by what was mended
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
+        self.ignores = ignoring.load(self.stores)
         project.mend(self.stores, self.trust, self.reader)
         self.aside.start()
         erase.apply(self.stores, self.erasures, self.keep, self.reader, self.author.randomness)
@@ -235,6 +239,15 @@ class Exchange(Outgoing):
         """Keep a decision about a list, or forget it, and want its records or not any more."""
         about = member_id, object_id
         self.follows = following.choose(self.stores, self.trust, self.reader, self.follows, about, choice, now_ms)
+
+    def ignore(self, one: Ignored, now_ms: int) -> Ignored:
+        """Keep a decision, in the place of an earlier one about the same; raises Refused where there are too many."""
+        self.ignores, kept = ignoring.add(self.stores, self.ignores, one, now_ms)
+        return kept
+
+    def end_ignoring(self, found: Sequence[Ignored]) -> None:
+        """Forget decisions."""
+        self.ignores = ignoring.end(self.stores, self.ignores, found)
 
     def let_go(self, hashes: Sequence[HeaderHash], now_ms: int) -> None:
         """Records of lists that have left the index are not kept, unless they are followed again by now."""

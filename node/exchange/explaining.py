@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.exchange import keeping
+from node.exchange import keeping, opinions
+from node.exchange.consult import View
 from node.exchange.keeping import Keep
 from node.exchange.references import Address
 from node.feed import entry
@@ -42,8 +43,10 @@ class Place:
 # ---- One record
 
 
-def explain(stores: Stores, keep: Keep, address: Address, said: Erasure | None) -> policy_pb2.ExplainKeepingResponse:
-    """When it goes, or went. ``said``: what the erasure journal has about it."""
+def explain(
+    stores: Stores, keep: Keep, address: Address, said: Erasure | None, seen: View
+) -> policy_pb2.ExplainKeepingResponse:
+    """When it goes, or went, and what members make of it. ``said``: what the erasure journal has about it."""
     answer = policy_pb2.ExplainKeepingResponse(entry=address.entry, position=address.position)
     row = ledger.entry(stores.ledger, address.entry)
     assert row is not None  # noqa: S101 - the address was found in the same stores
@@ -59,6 +62,9 @@ def explain(stores: Stores, keep: Keep, address: Address, said: Erasure | None) 
         class_, decision = keeping.decide(stores, keep, found[1])
         answer.state = "kept"
         _goes(keep.policy, answer, class_, decision)
+        if address.position is not None:
+            tally = opinions.about(stores, seen, found[1]).at(address.position)
+            answer.opinion, answer.agreeing, answer.objecting = tally.state, tally.agreeing, tally.objecting
     elif state is State.SEALED:
         _goes(keep.policy, answer, Class.SEALED, keeping.of_sealed(keep, header, row.received_ms))
     return answer

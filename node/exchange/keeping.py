@@ -19,6 +19,7 @@ from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.policy import retention
+from node.policy.opinions import Verdict
 from node.policy.retention import Class, Crisis, Decision, Facts, Policy, Review
 from node.store import deadlines, index, payloads
 from node.store.deadlines import Deadline
@@ -30,7 +31,6 @@ from node.v1 import record_pb2
 RECORDS_PER_STEP = 64  # some milliseconds: what is urgent waits for no more
 SEALED_PER_STEP = 1024
 REVIEWS_MAX = 16  # of one record, that are looked at
-AGREE = 1
 OBJECT_BYTES, HASH_BYTES = 16, 32
 _MOVING = lifecycles.LEADING | lifecycles.ANSWERING  # acts that may change when a crisis ends
 _GONE = b"gone"  # what these depend on is erased
@@ -205,7 +205,7 @@ def _review(keep: Keep, record: Record, letter: record_pb2.Record, class_: Class
 def _reviewed_ms(stores: Stores, keep: Keep, record: Record) -> int | None:
     """When our own member last agreed with an item of it."""
     said = deadlines.said_about(stores.index, record.hash, keep.me, Kind.OPINION, REVIEWS_MAX)
-    agreed = (one for one in said if record_pb2.Record.FromString(one.content).opinion.verdict == AGREE)
+    agreed = (one for one in said if record_pb2.Record.FromString(one.content).opinion.verdict == Verdict.AGREE)
     return next((one.received_ms for one in agreed), None)
 
 

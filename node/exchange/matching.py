@@ -5,7 +5,7 @@ In two steps, so that a question that cannot be is refused before it reaches the
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -13,12 +13,15 @@ from node import limits
 from node.content import hashes, names
 from node.content.hashes import HashKind
 from node.errors import Refused
-from node.exchange import consult, drafts, halting, restricting, standing
+from node.exchange import consult, drafts, halting, opinions, restricting, standing
 from node.exchange.consult import View
+from node.exchange.opinions import Judged
 from node.exchange.restricting import Restriction
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
+from node.policy.ignoring import Thing, What
+from node.policy.opinions import REVIEW, lowered
 from node.store import index, lookup
 from node.store.halts import Halt
 from node.store.index import Record
@@ -26,7 +29,6 @@ from node.store.lookup import Place
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 
-REVIEW = "review"
 PLACES_OF_MEMBER_MAX = 64  # of one value: so one value's matches of 250 members fit an answer
 
 
@@ -96,24 +98,41 @@ def _texts(kind: HashKind, request: tools_pb2.LookUpRequest) -> bytes:
 # ---- Telling
 
 
-def look_up(stores: Stores, seen: View, question: Question) -> Sequence[tools_pb2.Match]:
-    """What is said of every place at which one of the values stands and counts, in the order of the values."""
+def look_up(stores: Stores, seen: View, question: Question) -> tools_pb2.LookUpResponse:
+    """What is said of every place at which one of the values stands and counts, in the order of the values.
+
+    What this node's people ignore stands apart.
+    """
     found = lookup.find(stores.digests, question.kind.number, question.kind.key_bytes, question.packed)
-    return _tell(stores, seen, found) if found else ()
+    return _tell(stores, seen, question, found) if found else tools_pb2.LookUpResponse()
 
 
-def _tell(stores: Stores, seen: View, found: Sequence[Place]) -> list[tools_pb2.Match]:
-    records = _Records(stores, seen)
-    weighed = {
-        number: records.weigh(record)
-        for number, record in index.records(stores.index, sorted({one.record for one in found})).items()
-    }
-    said = []
+def _tell(stores: Stores, seen: View, question: Question, found: Sequence[Place]) -> tools_pb2.LookUpResponse:
+    rows = index.records(stores.index, sorted({one.record for one in found}))
+    records = _Records(stores, seen, opinions.of_records(stores, seen, list(rows.values())))
+    weighed = {number: records.weigh(record) for number, record in rows.items()}
+    said = tools_pb2.LookUpResponse()
     for _, group in groupby(found, key=lambda one: one.asked):
         here = _bounded((one, about) for one in group if (about := weighed.get(one.record)) and about.has(one.position))
         members = len({about.match.member_id for _, about in here})
-        said += [_match(one, about, members) for one, about in here]
+        for place, about in here:
+            ignored = seen.ignores.first(_things(place, about.match, question), seen.now_ms)
+            match = said.matches.add() if ignored is None else said.ignored.add()
+            _tell_match(match, place, about, members)
+            if ignored is not None:
+                match.ignored_by = seen.ignores.reference(ignored)
+                match.ignored_until_ms = ignored.until_ms
     return said
+
+
+def _things(place: Place, match: tools_pb2.Match, question: Question) -> Iterator[Thing]:
+    """As what a match may be ignored; the most particular first."""
+    size = question.kind.key_bytes
+    yield Thing(What.ITEM, match.entry, place.position)
+    yield Thing(What.VALUE, question.packed[place.asked * size : (place.asked + 1) * size], question.kind.number)
+    yield Thing(What.LIST, match.list_id, member_id=match.member_id)
+    if match.crisis_id:
+        yield Thing(What.CRISIS, match.crisis_id)
 
 
 def _bounded(here: Iterable[tuple[Place, "_Weighed"]]) -> list[tuple[Place, "_Weighed"]]:
@@ -150,6 +169,7 @@ class _Weighed:
     restriction: Restriction
     qualities: bytes
     quality_floor: int
+    judged: Judged
 
     def has(self, position: int) -> bool:
         """Whether the item stands and is good enough; what is not known is."""
@@ -164,8 +184,7 @@ class _Weighed:
         return None if found == hashes.QUALITY_UNKNOWN else found
 
 
-def _match(place: Place, about: _Weighed, sources: int) -> tools_pb2.Match:
-    match = tools_pb2.Match()
+def _tell_match(match: tools_pb2.Match, place: Place, about: _Weighed, sources: int) -> None:
     match.CopyFrom(about.match)
     match.index, match.position, match.sources = place.asked, place.position, sources
     match.item = f"{about.reference}:{place.position}"
@@ -173,14 +192,24 @@ def _match(place: Place, about: _Weighed, sources: int) -> tools_pb2.Match:
     quality = about.quality(place.position)
     if quality is not None:
         match.quality = quality
-    return match
+    if about.judged.words:
+        _tell_opinions(match, about.judged)
+
+
+def _tell_opinions(match: tools_pb2.Match, judged: Judged) -> None:
+    """A review at most, where somebody objects."""
+    tally = judged.at(match.position)
+    match.opinion, match.agreeing, match.objecting = tally.state, tally.agreeing, tally.objecting
+    if tally.objecting:
+        match.advice = lowered(match.advice)
+        match.reason = match.reason or judged.reason(match.position)
 
 
 class _Records:
     """What is said of records in one answer; lists, members and crises that they share are looked at once."""
 
-    def __init__(self, stores: Stores, seen: View) -> None:
-        self._stores, self._seen = stores, seen
+    def __init__(self, stores: Stores, seen: View, judged: Mapping[HeaderHash, Judged]) -> None:
+        self._stores, self._seen, self._judged = stores, seen, judged
         self._lists: dict[tuple[MemberId, ObjectId], tuple[str, int]] = {}
         self._members: dict[MemberId, tuple[str, str]] = {}
         self._crises: dict[bytes, str] = {b"": ""}
@@ -206,14 +235,16 @@ class _Records:
             list_id=record.object_id,
             list=name,
             labels=letter.items.labels,
-            advice=REVIEW if obstacle else letter.items.advice or REVIEW,
+            advice=lowered(letter.items.advice) if obstacle else letter.items.advice or REVIEW,
             reason=obstacle,
             expires_ms=record.expires_ms,
             crisis_id=letter.crisis_id,
             crisis=self._crisis(letter.crisis_id),
             handling=letter.handling if letter.HasField("handling") else None,
         )
-        return _Weighed(match, item_record(self._stores, name, record.hash), restricted, qualities, quality_floor)
+        judged = self._judged.get(record.hash, opinions.NOBODY)
+        reference = item_record(self._stores, name, record.hash)
+        return _Weighed(match, reference, restricted, qualities, quality_floor, judged)
 
     def _is_contested(self, record: Record) -> bool:
         found = standing.standing_of(self._stores, record, self._seen.trust)

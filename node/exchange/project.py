@@ -12,7 +12,7 @@ from itertools import groupby
 from node import limits
 from node.content import hashes, items
 from node.content.hashes import HashKind
-from node.exchange import keeping, profiles, records
+from node.exchange import keeping, opinions, profiles, records
 from node.exchange.keeping import Keep
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
@@ -152,7 +152,10 @@ def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows,
             return None
         restrictions.replace(stores.index, _replacements(opened))
     if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
-        _put(stores, record_of(opened, 0), keep, shown=True)
+        row = record_of(opened, 0)
+        number = _put(stores, row, keep, shown=True)
+        if row.kind == Kind.OPINION:
+            opinions.note(stores, number, row, opened.record.opinion)
     return None
 
 

@@ -44,13 +44,14 @@ def find(opened: Stores, typed: str) -> Address:
 
 def find_all(opened: Stores, seen: View, typed: str) -> list[Address]:
     """The same, and all records that are here of a list or a crisis where one is named; raises Refused."""
-    if typed.count("/") < 2 and ":" not in typed and (named := _named(opened, seen, typed)):
-        return [Address(one.hash) for one in index.of_object(opened.index, *named)]
-    return [find(opened, typed)]
+    named = find_whole(opened, seen, typed)
+    return [Address(one.hash) for one in index.of_object(opened.index, *named)] if named else [find(opened, typed)]
 
 
-def _named(opened: Stores, seen: View, typed: str) -> tuple[MemberId, ObjectId] | None:
-    """The list, or else the crisis, of this name; raises Refused where it may be several."""
+def find_whole(opened: Stores, seen: View, typed: str) -> tuple[MemberId, ObjectId] | None:
+    """The list, or else the crisis, that is meant; None for a record or an item. Raises Refused for several."""
+    if typed.count("/") > 1 or ":" in typed:
+        return None
     for of_kind in (consult.lists, crises.every):
         try:
             found = of_kind(opened, seen, typed, exercises=True)

@@ -217,7 +217,7 @@ def place(stores: Stores, here: Here, found: Found) -> tuple[accountability_pb2.
         carriage=header.effective_carriage,
         audience=_audience(header, letter, seen),
         handling=handling_words(letter.handling),
-        keeping=explaining.explain(stores, here.keep, Address(record.hash, found.position), None),
+        keeping=explaining.explain(stores, here.keep, Address(record.hash, found.position), None, seen),
         holds=[name for hold, name in here.holds if any(one.entry == record.hash for one in hold.covers)],
     )
     said.states.extend(_states(stores, here, found, said.keeping.due_ms) or [IN_USE])

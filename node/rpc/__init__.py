@@ -31,6 +31,8 @@ signing      service Signing: whether the node may sign, and the word on its clo
 profiles     service Profiles
 policies     service Policies: until when things are kept here
 withdrawals  service Withdrawals: take things back, and see what others did about it
+opinions     service Opinions: what members make of each other's items, lists and crises
+ignores      service Ignores: what counts as no match here, by our own decision
 holds        service Holds: what is under legal hold
 accountability  service Accountability: what is held of a data subject, and reports
 audit        service Audit: the audit log for its auditors

@@ -70,6 +70,13 @@ def _hold(_asked: Any, answer: Any) -> Named:
     return [(f"hold:{answer.hold.id.hex()}", None)]
 
 
+def _ignored(_asked: Any, answer: Any) -> Named:
+    """Of a value nothing but the decision: whoever guesses it could prove the guess."""
+    view = answer.ignored
+    about = [] if view.what == "value" else [(f"{view.what}:{view.about}", None)]
+    return [(f"ignore:{view.id.hex()}", None), *about]
+
+
 def _allowed(asked: Any, _answer: Any) -> Counts:
     """Whether somebody said that what looks personal in it is not."""
     return {"personal_allowed": 1} if asked.allow_personal else {}
@@ -258,6 +265,24 @@ _OTHERS: Mapping[str, Row | Unnoted] = {
     "Holds/ReleaseHold": Row(Operation.ERASURE, "hold release", _hold),
     "Withdrawals/WithdrawItem": Row(_ALTERATION, "withdraw item", _list, to="all members"),
     "Withdrawals/WithdrawCrisis": Row(_ALTERATION, "withdraw crisis", _crisis, to="all members"),
+    "Opinions/Opine": Row(
+        _DISCLOSURE,
+        "opine",
+        lambda _, answer: [(one.target.hex(), at) for one in answer.opinions for at in one.positions or (None,)],
+        lambda asked, answer: {"verdict": asked.verdict, "said": answer.said, **_allowed(asked, answer)},
+        to="all members",
+        happened=lambda _, answer: answer.said > 0,
+    ),
+    "Opinions/ListOpinions": Row(
+        _CONSULTATION,
+        "opine list",
+        lambda _, answer: sorted({(one.target.hex(), None) for one in answer.opinions}),
+        lambda _asked, _answer: {"asked": 1},
+        When.TALLIED,
+    ),
+    "Ignores/Ignore": Row(_ALTERATION, "ignore", _ignored),
+    "Ignores/ListIgnored": _OPERATING,
+    "Ignores/EndIgnoring": Row(_ALTERATION, "ignore end", _ignored),
     "Withdrawals/ListWithdrawals": _OPERATING,
     "Withdrawals/GetWithdrawal": _OPERATING,
     "Withdrawals/ListMassWithdrawals": _OPERATING,

@@ -12,7 +12,7 @@ import grpc.aio
 import structlog
 
 from node.errors import ConfigError, Refused
-from node.exchange import explaining, references
+from node.exchange import consult, explaining, references
 from node.exchange.exchange import Exchange
 from node.exchange.explaining import Place
 from node.exchange.keeping import Keep
@@ -73,7 +73,8 @@ class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
         keep = self._writer.keep
         address = await self._reading.run(lambda stores: references.find(stores, request.item))
         said = await asyncio.to_thread(self._said, address, keep.trust.federation_id)
-        return await self._reading.run(lambda stores: explaining.explain(stores, keep, address, said))
+        seen = consult.view(self._writer.trust, self._writer.follows, self._clock.now_ms())
+        return await self._reading.run(lambda stores: explaining.explain(stores, keep, address, said, seen))
 
     @status.answers
     async def PreviewPolicy(  # noqa: N802

@@ -23,8 +23,10 @@ from node.rpc import (
     charter,
     forks,
     holds,
+    ignores,
     levels,
     membership,
+    opinions,
     peer,
     policies,
     profiles,
@@ -44,7 +46,9 @@ from node.v1 import (
     charter_pb2_grpc,
     forks_pb2_grpc,
     holds_pb2_grpc,
+    ignores_pb2_grpc,
     membership_pb2_grpc,
+    opinions_pb2_grpc,
     peer_pb2_grpc,
     policy_pb2_grpc,
     profile_pb2_grpc,
@@ -75,6 +79,8 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
         accountability_pb2_grpc.AccountabilityServicer,
         accountability_pb2_grpc.add_AccountabilityServicer_to_server,
     ),
+    "tocsin.v1.Opinions": (opinions_pb2_grpc.OpinionsServicer, opinions_pb2_grpc.add_OpinionsServicer_to_server),
+    "tocsin.v1.Ignores": (ignores_pb2_grpc.IgnoresServicer, ignores_pb2_grpc.add_IgnoresServicer_to_server),
     "tocsin.v1.Signing": (signing_pb2_grpc.SigningServicer, signing_pb2_grpc.add_SigningServicer_to_server),
 }
 _ANYONE_OF_OURS = Access(any_tool=True, administrator=True)
@@ -97,6 +103,8 @@ OURS: Mapping[str, Access] = {
     **audit.ACCESS,
     **withdrawals.ACCESS,
     **accountability.ACCESS,
+    **opinions.ACCESS,
+    **ignores.ACCESS,
     **_BESIDE,
 }
 Meters: TypeAlias = Sequence[Meter]

@@ -26,6 +26,8 @@ staging     items that a caller sends, on disk until all are here
 listing     lists of our own: published, changed, taken back
 matching    look-ups beside each other, answered in order
 following   lists of all members, as they are offered, fetched and let go again
+opining     what we make of things of others, for all members
+ignoring    what counts as no match here, for nobody else
 profiling   our own profile, and where those of members say that they are dialled
 amending    the rules in force, and our own signature under other ones
 leaving     what is our own is taken back first, then the root's word is told

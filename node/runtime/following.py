@@ -1,7 +1,7 @@
 """Following: lists of all members, as they are offered, fetched, compared with one's own items, and let go again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -9,9 +9,10 @@ import structlog
 from node.content import items
 from node.content.hashes import HashKind
 from node.errors import Refused, Unavailable
-from node.exchange import consult, holdings, participating, project
+from node.exchange import consult, holdings, opinions, participating, project
 from node.exchange.exchange import Exchange
 from node.exchange.holdings import Holding, Part
+from node.exchange.opinions import Judged
 from node.feed.header import BULK
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, List, State
@@ -114,9 +115,11 @@ class Following:
         """What stands in a list, record by record; raises Refused where it is not here."""
         view = await self._named(typed)
         holdings.require_here(view)
-        for part in (await self._holding(view)).parts.values():
+        holding = await self._holding(view)
+        judged = await self._judged(holding)
+        for part in holding.parts.values():
             if part.kind is not None and (record := await self._opened(part.hash)) is not None:
-                yield _list_record(part, record, part.kind)
+                yield _list_record(part, record, part.kind, judged.get(part.hash, opinions.NOBODY))
 
     # ---- Comparing
 
@@ -182,15 +185,31 @@ class Following:
         for kind in staged.counts:
             found = await staged.run(partial(staging.matched, kind=kind.number))
             common, places = common + found.items, places + found.places
-        seen = self._saying.view()
-        disputed = common if consult.publisher_obstacle(MemberId(view.member_id), seen) else 0
         return tools_pb2.Compared(
             list=view,
             common=common,
             only_sent=staged.count - common,
             only_listed=holding.items - places,
-            disputed=disputed,
+            disputed=await self._disputed(holding, staged) if view.disputed else 0,
+            reason=consult.publisher_obstacle(MemberId(view.member_id), self._saying.view()),
         )
+
+    async def _disputed(self, holding: Holding, staged: Staged) -> int:
+        """How many of the items that were sent stand here with somebody objecting to them."""
+        judged, found = await self._judged(holding), set[tuple[str, bytes]]()
+        for part in holding.parts.values():
+            bits = judged[part.hash].disputed & ~part.restriction.positions if part.hash in judged else 0
+            record = await self._opened(part.hash) if bits else None
+            if record is None or part.kind is None:
+                continue
+            keys, size = items.keys(part.kind, record.items), part.kind.key_bytes
+            bits &= await staged.run(partial(staging.positions, kind=part.kind, keys=keys, sent=True))
+            found.update((part.kind.name, keys[at * size : (at + 1) * size]) for at in holdings.positions(bits))
+        return len(found)
+
+    async def _judged(self, holding: Holding) -> Mapping[HeaderHash, Judged]:
+        seen, rows = self._saying.view(), [part.row for part in holding.parts.values()]
+        return await self._saying.reading.run(lambda stores: opinions.of_records(stores, seen, rows))
 
     # ---- Letting go
 
@@ -293,7 +312,7 @@ def _values(kind: HashKind, rows: Sequence[items.Row]) -> tools_pb2.Values:
     return tools_pb2.Values(kind=kind.name, digests=letter.digests, texts=letter.values, qualities=letter.qualities)
 
 
-def _list_record(part: Part, record: record_pb2.Record, kind: HashKind) -> tools_pb2.ListRecord:
+def _list_record(part: Part, record: record_pb2.Record, kind: HashKind, judged: Judged) -> tools_pb2.ListRecord:
     left = holdings.rows_left(record, kind, part.restriction.positions)
     return tools_pb2.ListRecord(
         entry=part.hash,
@@ -305,4 +324,9 @@ def _list_record(part: Part, record: record_pb2.Record, kind: HashKind) -> tools
         algorithm_version=part.said.items.algorithm_version,
         media_type=part.said.items.media_type,
         handling=part.said.handling,
+        judged=[
+            tools_pb2.Judged(position=at, opinion=tally.state, agreeing=tally.agreeing, objecting=tally.objecting)
+            for at in holdings.positions(judged.judged & ~part.restriction.positions)
+            if (tally := judged.at(at))
+        ],
     )

@@ -62,12 +62,12 @@ class Matching:
         seen = self._seen
         if seen is None or seen.trust is not trust or not 0 <= now_ms - seen.now_ms < ROSTER_LIFE_MS:
             self._seen = seen = consult.view(trust, self._writer.follows, now_ms)
-        return replace(seen, now_ms=now_ms, follows=self._writer.follows)
+        return replace(seen, now_ms=now_ms, follows=self._writer.follows, ignores=self._writer.ignores)
 
 
 def _answers(stores: Stores, seen: View, questions: Sequence[Question]) -> list[tools_pb2.LookUpResponse]:
     with lookup.snapshot(stores.index):
-        return [tools_pb2.LookUpResponse(matches=matching.look_up(stores, seen, one)) for one in questions]
+        return [matching.look_up(stores, seen, one) for one in questions]
 
 
 @dataclass(frozen=True, slots=True)

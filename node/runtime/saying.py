@@ -37,7 +37,7 @@ class Saying:
 
     def view(self) -> consult.View:
         """What is trusted and followed now."""
-        return consult.view(self.writer.trust, self.writer.follows, self.clock.now_ms())
+        return consult.view(self.writer.trust, self.writer.follows, self.clock.now_ms(), self.writer.ignores)
 
     def view_of(self, right: Right) -> consult.View:
         """The same; raises Refused where this member may not."""

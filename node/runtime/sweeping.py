@@ -15,6 +15,7 @@ from node.exchange import consult, due
 from node.exchange.due import Due, Mass
 from node.feed.header import BULK
 from node.feed.marks import Marks
+from node.policy.ignoring import Ignored
 from node.runtime.link import Clock
 from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
@@ -82,6 +83,7 @@ class Sweeping:
                 await self._writer.run(lambda exchange: exchange.carry_out(done, now_ms), BULK)
         await self._sweep_sealed()
         if self._may_erase():
+            await self.end_ignoring(self._writer.ignores.over(self._clock.now_ms()))
             self.swept_ms = self._clock.now_ms()
         now_s = self._clock.monotonic_s()
         if self._has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
@@ -167,6 +169,12 @@ class Sweeping:
         if found:
             parts = sum(bool(one.positions) for one in found)
             _log.info("erased", payloads=len(found) - parts, parts=parts)
+
+    async def end_ignoring(self, found: Sequence[Ignored]) -> None:
+        """Forget decisions to ignore something, with the values that they are about."""
+        if found:
+            self._has_residue = True
+            await self._writer.run(lambda exchange: exchange.end_ignoring(found), BULK)
 
     async def _compact(self) -> bool:
         """Write the files anew where pages may still show what was in them; whether all of it was possible."""

@@ -16,6 +16,7 @@ from node.exchange.verified import Reader
 from node.feed.header import BULK, NORMAL
 from node.feed.keys import FeedId
 from node.policy.following import Follows
+from node.policy.ignoring import Ignores
 from node.protocol.circle import Circle
 from node.store import stores
 
@@ -121,6 +122,11 @@ class Writer:
     def follows(self) -> Follows:
         """Which lists are followed as of now; a value, as well."""
         return self._exchange.follows
+
+    @property
+    def ignores(self) -> Ignores:
+        """What this node's people ignore as of now; a value, as well."""
+        return self._exchange.ignores
 
     @property
     def signing(self) -> Signing:

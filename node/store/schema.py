@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-VERSION = 4
+VERSION = 5
 
 ledger = sa.MetaData()
 keys = sa.MetaData()
@@ -157,6 +157,20 @@ following = sa.Table(
     sqlite_with_rowid=False,
 )
 
+ignored = sa.Table(  # by this node's own decision
+    "ignored",
+    ledger,
+    sa.Column("id", sa.LargeBinary, primary_key=True),
+    sa.Column("what", sa.Text, nullable=False),  # item, value, list or crisis
+    sa.Column("target", sa.LargeBinary, nullable=False),  # its record, the value as digests are kept, or the object
+    sa.Column("place", sa.Integer, nullable=False),  # of the item; of a value its kind
+    sa.Column("member_id", sa.LargeBinary, nullable=False),  # the owner; of a value nobody
+    sa.Column("made_ms", sa.Integer, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("until_ms", sa.Integer, nullable=False),  # 0: for good
+    sqlite_with_rowid=False,
+)
+
 duty = sa.Table(  # withdrawals of others that are to be answered with a receipt
     "duty",
     ledger,
@@ -279,6 +293,18 @@ receipt = sa.Table(  # of withdrawals of our own
     sa.Column("until_ms", sa.Integer, nullable=False),
     sa.Index("receipt_about", "about_feed", "last_seq"),
     sqlite_with_rowid=False,
+)
+
+opinion = sa.Table(
+    "opinion",
+    index,
+    sa.Column("record", sa.Integer, primary_key=True),
+    sa.Column("target", sa.LargeBinary, nullable=False),  # an entry's hash
+    sa.Column("feed_id", sa.LargeBinary, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("verdict", sa.Integer, nullable=False),
+    sa.Column("places", sa.LargeBinary, nullable=False),  # of its items, as bits
+    sa.Index("opinion_target", "target", "feed_id", "seq"),
 )
 
 digest = sa.Table(

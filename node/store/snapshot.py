@@ -36,6 +36,10 @@ def write(source: Path, target: Path) -> None:
             f" SELECT hash, {_STATES}, reason, lane, chunks, expires_ms, 0, list_id, elsewhere FROM source.payload"
             " ORDER BY rowid"
         )
+        columns = ", ".join(column.name for column in schema.ignored.columns)
+        connection.execute(  # a value may be somebody's address: it is in no backup
+            f"INSERT INTO main.ignored ({columns}) SELECT {columns} FROM source.ignored WHERE what != 'value'"
+        )
         # Statements stay readable; records are read again when they come.
         connection.execute(
             "INSERT INTO main.arrival (urgent, hash) SELECT a.urgent, a.hash FROM source.arrival a"

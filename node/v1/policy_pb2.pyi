@@ -167,6 +167,9 @@ class ExplainKeepingResponse(_message.Message):
     WORDS_FIELD_NUMBER: _builtins.int
     GROUND_FIELD_NUMBER: _builtins.int
     CEILING_MS_FIELD_NUMBER: _builtins.int
+    OPINION_FIELD_NUMBER: _builtins.int
+    AGREEING_FIELD_NUMBER: _builtins.int
+    OBJECTING_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     position: _builtins.int
     """Of an item; absent: the whole record."""
@@ -186,6 +189,10 @@ class ExplainKeepingResponse(_message.Message):
     """The rule's."""
     ceiling_ms: _builtins.int
     """What its author allows."""
+    opinion: _builtins.str
+    """Of an item: what other members make of it, as in Match."""
+    agreeing: _builtins.int
+    objecting: _builtins.int
     def __init__(
         self,
         *,
@@ -200,10 +207,13 @@ class ExplainKeepingResponse(_message.Message):
         words: _builtins.str = ...,
         ground: _builtins.str = ...,
         ceiling_ms: _builtins.int = ...,
+        opinion: _builtins.str = ...,
+        agreeing: _builtins.int = ...,
+        objecting: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "ceiling_ms", b"ceiling_ms", "class", b"class", "due_ms", b"due_ms", "entry", b"entry", "erased_ms", b"erased_ms", "ground", b"ground", "policy_id", b"policy_id", "position", b"position", "reason", b"reason", "rule", b"rule", "state", b"state", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "agreeing", b"agreeing", "ceiling_ms", b"ceiling_ms", "class", b"class", "due_ms", b"due_ms", "entry", b"entry", "erased_ms", b"erased_ms", "ground", b"ground", "objecting", b"objecting", "opinion", b"opinion", "policy_id", b"policy_id", "position", b"position", "reason", b"reason", "rule", b"rule", "state", b"state", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__position: _TypeAlias = _typing.Literal["position"]  # noqa: Y015
     _WhichOneofArgType__position: _TypeAlias = _typing.Literal["_position", b"_position"]  # noqa: Y015

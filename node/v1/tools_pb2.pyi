@@ -1038,11 +1038,14 @@ class Compared(_message.Message):
     ONLY_SENT_FIELD_NUMBER: _builtins.int
     ONLY_LISTED_FIELD_NUMBER: _builtins.int
     DISPUTED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     common: _builtins.int
     only_sent: _builtins.int
     only_listed: _builtins.int
     disputed: _builtins.int
-    """Common items that match for review only, against their publisher's advice."""
+    """Common items to which a member objects whose word counts: look-ups advise a review of them at most."""
+    reason: _builtins.str
+    """Why all of it matches for review only, against its publisher's advice, if it does."""
     @_builtins.property
     def list(self) -> Global___ListView: ...
     def __init__(
@@ -1053,10 +1056,11 @@ class Compared(_message.Message):
         only_sent: _builtins.int = ...,
         only_listed: _builtins.int = ...,
         disputed: _builtins.int = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["common", b"common", "disputed", b"disputed", "list", b"list", "only_listed", b"only_listed", "only_sent", b"only_sent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common", b"common", "disputed", b"disputed", "list", b"list", "only_listed", b"only_listed", "only_sent", b"only_sent", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1116,6 +1120,7 @@ class ListRecord(_message.Message):
     ALGORITHM_VERSION_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     HANDLING_FIELD_NUMBER: _builtins.int
+    JUDGED_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """Header hash of the record."""
     advice: _builtins.str
@@ -1132,6 +1137,10 @@ class ListRecord(_message.Message):
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def handling(self) -> _record_pb2.Handling: ...
+    @_builtins.property
+    def judged(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judged]:
+        """Those of its items on which other members have an opinion that counts, rising by position."""
+
     def __init__(
         self,
         *,
@@ -1144,14 +1153,46 @@ class ListRecord(_message.Message):
         algorithm_version: _builtins.str = ...,
         media_type: _builtins.str = ...,
         handling: _record_pb2.Handling | None = ...,
+        judged: _abc.Iterable[Global___Judged] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["handling", b"handling", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "algorithm_version", b"algorithm_version", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "labels", b"labels", "media_type", b"media_type", "positions", b"positions", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "algorithm_version", b"algorithm_version", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "judged", b"judged", "labels", b"labels", "media_type", b"media_type", "positions", b"positions", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRecord: _TypeAlias = ListRecord  # noqa: Y015
+
+@_typing.final
+class Judged(_message.Message):
+    """Judged is what other members make of one item, as far as their word counts here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    OPINION_FIELD_NUMBER: _builtins.int
+    AGREEING_FIELD_NUMBER: _builtins.int
+    OBJECTING_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    opinion: _builtins.str
+    """As in Match."""
+    agreeing: _builtins.int
+    objecting: _builtins.int
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        opinion: _builtins.str = ...,
+        agreeing: _builtins.int = ...,
+        objecting: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreeing", b"agreeing", "objecting", b"objecting", "opinion", b"opinion", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Judged: _TypeAlias = Judged  # noqa: Y015
 
 @_typing.final
 class ListListsRequest(_message.Message):
@@ -1219,6 +1260,10 @@ class ListView(_message.Message):
     WITHDRAWN_FIELD_NUMBER: _builtins.int
     UNPROJECTED_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
+    OPINION_FIELD_NUMBER: _builtins.int
+    AGREEING_FIELD_NUMBER: _builtins.int
+    OBJECTING_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -1242,6 +1287,12 @@ class ListView(_message.Message):
     """Records that are here and not in the index yet."""
     notice: _builtins.str
     """What this node does not understand of it, in words: then it is shown as it was last understood."""
+    disputed: _builtins.int
+    """Items that stand here and to which a member objects whose word counts."""
+    opinion: _builtins.str
+    """As in Match, of the list as a whole. Its items are advised as before: who means items names them."""
+    agreeing: _builtins.int
+    objecting: _builtins.int
     @_builtins.property
     def list(self) -> _record_pb2.HashList: ...
     def __init__(
@@ -1264,10 +1315,14 @@ class ListView(_message.Message):
         withdrawn: _builtins.str = ...,
         unprojected: _builtins.int = ...,
         notice: _builtins.str = ...,
+        disputed: _builtins.int = ...,
+        opinion: _builtins.str = ...,
+        agreeing: _builtins.int = ...,
+        objecting: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "expires_ms", b"expires_ms", "following", b"following", "items", b"items", "list", b"list", "member_id", b"member_id", "member_name", b"member_name", "missing", b"missing", "name", b"name", "notice", b"notice", "object_id", b"object_id", "records", b"records", "records_elsewhere", b"records_elsewhere", "reference", b"reference", "unprojected", b"unprojected", "updated_ms", b"updated_ms", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreeing", b"agreeing", "disputed", b"disputed", "exercise", b"exercise", "expires_ms", b"expires_ms", "following", b"following", "items", b"items", "list", b"list", "member_id", b"member_id", "member_name", b"member_name", "missing", b"missing", "name", b"name", "notice", b"notice", "object_id", b"object_id", "objecting", b"objecting", "opinion", b"opinion", "records", b"records", "records_elsewhere", b"records_elsewhere", "reference", b"reference", "unprojected", b"unprojected", "updated_ms", b"updated_ms", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1309,16 +1364,22 @@ class LookUpResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MATCHES_FIELD_NUMBER: _builtins.int
+    IGNORED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Match]: ...
+    @_builtins.property
+    def ignored(self) -> _containers.RepeatedCompositeFieldContainer[Global___Match]:
+        """What would match and is ignored at this node, by its own decision: it counts as no match."""
+
     def __init__(
         self,
         *,
         matches: _abc.Iterable[Global___Match] | None = ...,
+        ignored: _abc.Iterable[Global___Match] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ignored", b"ignored", "matches", b"matches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1395,6 +1456,11 @@ class Match(_message.Message):
     MEMBER_NAME_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     REMAINDER_FIELD_NUMBER: _builtins.int
+    OPINION_FIELD_NUMBER: _builtins.int
+    AGREEING_FIELD_NUMBER: _builtins.int
+    OBJECTING_FIELD_NUMBER: _builtins.int
+    IGNORED_BY_FIELD_NUMBER: _builtins.int
+    IGNORED_UNTIL_MS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Which of the values asked for."""
     entry: _builtins.bytes
@@ -1420,6 +1486,17 @@ class Match(_message.Message):
     """PDQ, where it is known."""
     remainder: _builtins.bool
     """Other items of the record were erased here: until its owner's new one comes, the node's word stands for the signature."""
+    opinion: _builtins.str
+    """By members whose word counts: disputed (one objects, and another or its publisher stands by it), negative (one
+    objects, and nobody whose word counts stands by it), positive (some agree), or empty.
+    """
+    agreeing: _builtins.int
+    """Members whose word counts that agree, saw it too or acted on it, its publisher not among them."""
+    objecting: _builtins.int
+    """Members whose word counts that say false positive, out of scope or wrong label."""
+    ignored_by: _builtins.str
+    """Of one that is ignored: the decision, as it is typed, and until when it holds; 0: for good."""
+    ignored_until_ms: _builtins.int
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1445,10 +1522,15 @@ class Match(_message.Message):
         member_name: _builtins.str = ...,
         quality: _builtins.int | None = ...,
         remainder: _builtins.bool = ...,
+        opinion: _builtins.str = ...,
+        agreeing: _builtins.int = ...,
+        objecting: _builtins.int = ...,
+        ignored_by: _builtins.str = ...,
+        ignored_until_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "handling", b"handling", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "advice", b"advice", "crisis", b"crisis", "crisis_id", b"crisis_id", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "index", b"index", "item", b"item", "labels", b"labels", "list", b"list", "list_id", b"list_id", "member_id", b"member_id", "member_name", b"member_name", "position", b"position", "quality", b"quality", "reason", b"reason", "remainder", b"remainder", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "advice", b"advice", "agreeing", b"agreeing", "crisis", b"crisis", "crisis_id", b"crisis_id", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "ignored_by", b"ignored_by", "ignored_until_ms", b"ignored_until_ms", "index", b"index", "item", b"item", "labels", b"labels", "list", b"list", "list_id", b"list_id", "member_id", b"member_id", "member_name", b"member_name", "objecting", b"objecting", "opinion", b"opinion", "position", b"position", "quality", b"quality", "reason", b"reason", "remainder", b"remainder", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
     _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015

@@ -183,7 +183,9 @@ def test_items_before_a_halt_match_for_review_and_those_behind_it_do_not(
         (view,) = consult.lists(reading, seen, "", exercises=False)
         assert (view.list.name, view.items, view.notice, view.withdrawn) == ("halle", 3, halting.NOTICE, "")
         matches = [
-            matching.look_up(reading, seen, matching.ask(tools_pb2.LookUpRequest(kind="sha256", values=[value])))
+            matching.look_up(
+                reading, seen, matching.ask(tools_pb2.LookUpRequest(kind="sha256", values=[value]))
+            ).matches
             for value in ((1).to_bytes(32), (4).to_bytes(32))
         ]
         reading.close()

@@ -15,6 +15,7 @@ from node.feed.header import BULK, NORMAL
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.policy import policies, retention
+from node.policy.opinions import Verdict
 from node.policy.retention import Cause, Policy, Won
 from node.store import deadlines, digests, index, payloads
 from node.store.erasures import Erasure, Reason
@@ -256,12 +257,12 @@ def test_our_own_agreement_is_a_review_and_nobody_elses_is(node: Exchange, autho
     (letter,) = said(author, items_draft())
     take(node, [letter])
     hash_ = hash_of(node, letter)
-    take(node, said(author, opinion_draft(hash_, keeping.AGREE)), BASE_MS + 2 * DAY_MS)
+    take(node, said(author, opinion_draft(hash_, Verdict.AGREE)), BASE_MS + 2 * DAY_MS)
     assert due_ms(node, hash_) == BASE_MS + 9 * DAY_MS
     said(node, opinion_draft(hash_, verdict=4), now_ms=BASE_MS + 3 * DAY_MS)
     settle(node)
     assert due_ms(node, hash_) == BASE_MS + 9 * DAY_MS
-    said(node, opinion_draft(hash_, keeping.AGREE), now_ms=BASE_MS + 4 * DAY_MS)
+    said(node, opinion_draft(hash_, Verdict.AGREE), now_ms=BASE_MS + 4 * DAY_MS)
     settle(node)
     assert due_ms(node, hash_) == BASE_MS + 13 * DAY_MS
     assert rebuilt(node)[hash_].due_ms == BASE_MS + 13 * DAY_MS

@@ -108,7 +108,10 @@ class Lists:
         return row.hash, index.put_record(self.stores.index, row, shown=True)
 
     def look_up(self, kind: str, *values: bytes | str) -> Sequence[tools_pb2.Match]:
-        return list(matching.look_up(self.reader, self.seen, matching.ask(question(kind, *values))))
+        return self.answer(kind, *values).matches
+
+    def answer(self, kind: str, *values: bytes | str) -> tools_pb2.LookUpResponse:
+        return matching.look_up(self.reader, self.seen, matching.ask(question(kind, *values)))
 
     @property
     def reader(self) -> Stores:
