@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, clock, contacts, countries, options, printing, roster, rules, times
+from node.cli import acknowledging, asking, calling, clock, contacts, countries, options, printing, roster, rules, times
 from node.cli.calling import Place
 from node.content import personal
 from node.errors import Refused
@@ -292,6 +292,9 @@ def end(
         printing.print_json(printing.fields_of(ended))
         return
     click.echo(_line(ended))
+
+
+acknowledging.register(crisis)
 
 
 # ---- Inside

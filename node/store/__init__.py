@@ -8,10 +8,11 @@ digests       the index's values, in a file of their own so that bulk never hold
 In the ledger's file: payloads and their states, remainders (what is left of those erased in part), relays
 (those for peers alone), withheld (those that a restored node may have erased before), left (what is left of
 those taken back), arrivals (the order in which content became readable: who reads, reads by cursor), halts
-(what is not read on), duties (what others are owed an answer for), following, peers, quarantine.
+(what is not read on), duties (what others are owed an answer for), deliveries (what they are to be told that it
+came), alarms (who is woken), following, peers, quarantine.
 
 In the index's file: deadlines (until when each record is kept), restrictions (what authors took back),
-receipts (what others said they did about it).
+receipts (what others said they did about it), acknowledgements (what reached whom).
 
 erasures      every address that was erased: a plain file, chained
 journal       every signature that was given: likewise
@@ -24,7 +25,7 @@ snapshot      a ledger without payloads: what a backup has of it
 stores        the four files opened, for whoever writes and for whoever reads
 driver        SQL inside a SQLAlchemy transaction
 schema        the tables
-migrations    an older version's files become this version's (version_2, version_3, version_4)
+migrations    an older version's files become this version's (version_2, version_3, version_4, version_5)
 lookup        where values stand, and what tells records from each other
 figures       counts and ages for whoever watches, never content
 health        how far behind the stores are

@@ -128,6 +128,7 @@ def drop_beyond(index: sa.Connection, digests: sa.Connection) -> bool:
 def drop_record(index: sa.Connection, number: int) -> None:
     """Forget one record, and until when it was to be kept."""
     driver.execute(index, "DELETE FROM due WHERE record = ?", (number,))
+    driver.execute(index, "DELETE FROM acknowledgement WHERE record = ?", (number,))
     driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))
 
 
@@ -318,6 +319,7 @@ def clear(index: sa.Connection, digests: sa.Connection) -> None:
     driver.execute(index, "DELETE FROM projected")
     driver.execute(index, "DELETE FROM due")
     driver.execute(index, "DELETE FROM redo")
+    driver.execute(index, "DELETE FROM acknowledgement")
     restrictions.clear(index)
     receipts.clear(index)
     index.commit()

@@ -21,11 +21,11 @@ from importlib import metadata
 from pathlib import Path
 
 from node.errors import ConfigError, Unavailable
-from node.store import schema, version_2, version_3, version_4
+from node.store import schema, version_2, version_3, version_4, version_5
 
 NAMES = ("ledger", "keys", "index", "digests")
 PROJECTED = ("index", "digests")
-PROJECTED_IN = 3  # the version in which a table of index or digests, or what goes into one, last changed
+PROJECTED_IN = 5  # the version in which a table of index or digests, or what goes into one, last changed
 PROGRAM = "program"  # the name in the ledger's table meta: which program gave the stores their version
 PUT_PROGRAM = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
 
@@ -45,6 +45,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger", 2, version_2.TABLES, version_2.fill),
     Migration("ledger", 3, version_3.TABLES),
     Migration("ledger", 4, version_4.TABLES, version_4.fill),
+    Migration("ledger", 5, version_5.TABLES),
 )
 
 
