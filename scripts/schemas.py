@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from node.v1 import (
     admin_pb2,
+    alarms_pb2,
     charter_pb2,
     forks_pb2,
     holds_pb2,
@@ -116,6 +117,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                     "log.level",
                     "audit.keep_days",
                     "audit.justify",
+                    "alarm.routes",
                     "member",
                     "federation",
                     "federation_id",
@@ -218,6 +220,10 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         "crisis list": _many(crisis),
         "crisis show": letters.spread(tools_pb2.CrisisView, {"contacts": _many(letters.of(record_pb2.Contact))}),
         "crisis end": crisis,
+        "crisis acknowledge": letters.of(tools_pb2.ConfirmResponse),
+        "crisis receipts": letters.of(tools_pb2.ListAcknowledgementsResponse),
+        "alarm list": letters.of(alarms_pb2.ListRoutesResponse),
+        "alarm test": letters.of(alarms_pb2.TestRoutesResponse),
         **_lists(letters),
         "withdraw": {
             "description": "What was taken back; with status that of the last 90 days, or one with all answers.",

@@ -37,6 +37,7 @@ COMMANDS = {  # name: module, attribute
     "peer": ("node.cli.peer", "peer"),
     "fork": ("node.cli.fork", "fork"),
     "crisis": ("node.cli.crisis", "crisis"),
+    "alarm": ("node.cli.alarm", "alarm"),
     "list": ("node.cli.lists", "list_"),
     "withdraw": ("node.cli.withdraw", "withdraw"),
     "lookup": ("node.cli.lookup", "lookup"),

@@ -14,46 +14,20 @@ from node.client.connection import TIMEOUT_S, Connection
 from node.client.events import CaughtUp, Interrupted, Received, Reset
 from node.client.items import Progress, requests
 from node.client.opening import BundleOpening, Opening, SocketOpening
+from node.client.stubs import Stubs
 from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
 from node.exchange import anchors
 from node.feed.keys import FeedId
 from node.feed.pae import FederationId
 from node.rpc import bundle
-from node.v1 import (
-    admin_pb2_grpc,
-    audit_pb2,
-    audit_pb2_grpc,
-    charter_pb2_grpc,
-    forks_pb2_grpc,
-    header_pb2,
-    holds_pb2_grpc,
-    membership_pb2_grpc,
-    policy_pb2_grpc,
-    profile_pb2_grpc,
-    record_pb2,
-    signing_pb2_grpc,
-    tools_pb2,
-    withdrawals_pb2_grpc,
-)
+from node.v1 import audit_pb2, header_pb2, record_pb2, tools_pb2
 
 if TYPE_CHECKING:
-    import grpc
-
     from node.exchange.audit import Witness
-    from node.v1.admin_pb2_grpc import AdminAsyncStub
-    from node.v1.audit_pb2_grpc import AuditAsyncStub
-    from node.v1.charter_pb2_grpc import ChartersAsyncStub
-    from node.v1.forks_pb2_grpc import ForksAsyncStub
-    from node.v1.holds_pb2_grpc import HoldsAsyncStub
-    from node.v1.membership_pb2_grpc import MembershipAsyncStub
-    from node.v1.policy_pb2_grpc import PoliciesAsyncStub
-    from node.v1.profile_pb2_grpc import ProfilesAsyncStub
-    from node.v1.signing_pb2_grpc import SigningAsyncStub
-    from node.v1.withdrawals_pb2_grpc import WithdrawalsAsyncStub
 
 
-class Client:
+class Client(Stubs):
     """One node of our own member."""
 
     def __init__(
@@ -63,7 +37,7 @@ class Client:
             raise ConfigError(
                 "a federation id has 32 bytes", next_step="FederationId(bytes.fromhex(...)) of what your node prints."
             )
-        self._connection = Connection(opening, timeout_s, why)
+        super().__init__(Connection(opening, timeout_s, why))
         self._asked, self._streamed = self._connection.asked, self._connection.streamed
         self._checking = Checking(self._connection, federation_id)
 
@@ -94,60 +68,6 @@ class Client:
     ) -> Self:
         """As `as_tool`, where the address or the federation id are known from elsewhere."""
         return cls(BundleOpening(address, path), federation_id, timeout_s=timeout_s, why=why)
-
-    @property
-    def admin(self) -> "AdminAsyncStub":
-        """`tocsin.v1.Admin` as it is: nothing is tried again, nothing has a deadline, errors are gRPC's."""
-        return admin_pb2_grpc.AdminStub(self._channel)
-
-    @property
-    def charters(self) -> "ChartersAsyncStub":
-        """`tocsin.v1.Charters`, likewise."""
-        return charter_pb2_grpc.ChartersStub(self._channel)
-
-    @property
-    def membership(self) -> "MembershipAsyncStub":
-        """`tocsin.v1.Membership`, likewise."""
-        return membership_pb2_grpc.MembershipStub(self._channel)
-
-    @property
-    def forks(self) -> "ForksAsyncStub":
-        """`tocsin.v1.Forks`, likewise."""
-        return forks_pb2_grpc.ForksStub(self._channel)
-
-    @property
-    def holds(self) -> "HoldsAsyncStub":
-        """`tocsin.v1.Holds`, likewise."""
-        return holds_pb2_grpc.HoldsStub(self._channel)
-
-    @property
-    def policies(self) -> "PoliciesAsyncStub":
-        """`tocsin.v1.Policies`, likewise."""
-        return policy_pb2_grpc.PoliciesStub(self._channel)
-
-    @property
-    def signing(self) -> "SigningAsyncStub":
-        """`tocsin.v1.Signing`, likewise."""
-        return signing_pb2_grpc.SigningStub(self._channel)
-
-    @property
-    def profiles(self) -> "ProfilesAsyncStub":
-        """`tocsin.v1.Profiles`, likewise."""
-        return profile_pb2_grpc.ProfilesStub(self._channel)
-
-    @property
-    def audit(self) -> "AuditAsyncStub":
-        """`tocsin.v1.Audit`, likewise."""
-        return audit_pb2_grpc.AuditStub(self._channel)
-
-    @property
-    def withdrawals(self) -> "WithdrawalsAsyncStub":
-        """`tocsin.v1.Withdrawals`, likewise."""
-        return withdrawals_pb2_grpc.WithdrawalsStub(self._channel)
-
-    @property
-    def _channel(self) -> "grpc.aio.Channel":
-        return self._connection.present().channel
 
     async def __aenter__(self) -> Self:
         return self
@@ -201,6 +121,16 @@ class Client:
         """All crises as the node sees them, or the one that is named; raises Refused."""
         request = tools_pb2.ListCrisesRequest(crisis=crisis, exercises=exercises)
         return (await self._asked(lambda tools: tools.ListCrises(request))).crises
+
+    async def confirm(self, crisis: str, *, acted: bool = False) -> tools_pb2.ConfirmResponse:
+        """Tell all members that somebody here has seen a crisis, or acted on it; raises Refused. Again says nothing."""
+        request = tools_pb2.ConfirmRequest(crisis=crisis, acted=acted)
+        return await self._asked(lambda tools: tools.Confirm(request))
+
+    async def acknowledgements(self, crisis: str = "", *, entry: bytes = b"") -> tools_pb2.ListAcknowledgementsResponse:
+        """Which members a crisis, or one entry about it, has reached, as they say themselves; raises Refused."""
+        request = tools_pb2.ListAcknowledgementsRequest(crisis=crisis, entry=entry)
+        return await self._asked(lambda tools: tools.ListAcknowledgements(request))
 
     # ---- Lists
 

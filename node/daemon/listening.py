@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from node.custody import charters, folder, policies
 from node.rpc import server
 from node.rpc.admin import AdminServicer
+from node.rpc.alarms import AlarmsServicer
 from node.rpc.audit import AuditServicer
 from node.rpc.charter import ChartersServicer
 from node.rpc.forks import ForksServicer
@@ -61,6 +62,7 @@ def _services(parts: Parts) -> tuple[object, ...]:
         parts.own_status,
         parts.me,
         parts.profiling,
+        parts.alarming,
     )
     charter_file = charters.read(parts.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
     members = MembershipServicer(
@@ -85,4 +87,5 @@ def _services(parts: Parts) -> tuple[object, ...]:
         profiles,
         audit,
         withdrawals,
+        AlarmsServicer(parts.alarming),
     )

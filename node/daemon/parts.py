@@ -23,6 +23,7 @@ from node.protocol.gossip import Gossip
 from node.protocol.session import Self
 from node.rpc.approval import Approval
 from node.rpc.tls import Leaf, Pins, TlsState
+from node.runtime.alarming import Alarming
 from node.runtime.amending import Amending
 from node.runtime.auditing import Auditing
 from node.runtime.duties import Duties
@@ -95,6 +96,7 @@ class Parts:
         self.duties = Duties(self.saying, self.holding)
         log = auditing.open_log(self.config.data_folder, self.exchange.trust.federation_id)
         self.auditing = Auditing(log, self.saying, self.config.audit_life_ms, self.peering.embargo.may_erase)
+        self.alarming = Alarming(self.config.alarm, self.saying, self.auditing, files.read_secret)
         self.leaf, self.leaf_ends = self.issue_leaf()
         self.peers_tls = TlsState(self.leaf, Pins())
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())

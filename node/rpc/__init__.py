@@ -31,6 +31,7 @@ signing      service Signing: whether the node may sign, and the word on its clo
 profiles     service Profiles
 policies     service Policies: until when things are kept here
 withdrawals  service Withdrawals: take things back, and see what others did about it
+alarms       service Alarms: who is woken here when a crisis is declared
 holds        service Holds: what is under legal hold
 audit        service Audit: the audit log for its auditors
 examination  what only the running node knows of its peers, its clock, and how far behind it is

@@ -17,6 +17,7 @@ from node.errors import ConfigError
 from node.feed.keys import MemberId
 from node.rpc import (
     admin,
+    alarms,
     audit,
     channel,
     charter,
@@ -38,6 +39,7 @@ from node.rpc.peer import PeerServicer
 from node.rpc.tls import Pins, TlsState
 from node.v1 import (
     admin_pb2_grpc,
+    alarms_pb2_grpc,
     audit_pb2_grpc,
     charter_pb2_grpc,
     forks_pb2_grpc,
@@ -65,6 +67,7 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
     "tocsin.v1.Policies": (policy_pb2_grpc.PoliciesServicer, policy_pb2_grpc.add_PoliciesServicer_to_server),
     "tocsin.v1.Profiles": (profile_pb2_grpc.ProfilesServicer, profile_pb2_grpc.add_ProfilesServicer_to_server),
     "tocsin.v1.Audit": (audit_pb2_grpc.AuditServicer, audit_pb2_grpc.add_AuditServicer_to_server),
+    "tocsin.v1.Alarms": (alarms_pb2_grpc.AlarmsServicer, alarms_pb2_grpc.add_AlarmsServicer_to_server),
     "tocsin.v1.Withdrawals": (
         withdrawals_pb2_grpc.WithdrawalsServicer,
         withdrawals_pb2_grpc.add_WithdrawalsServicer_to_server,
@@ -90,6 +93,7 @@ OURS: Mapping[str, Access] = {
     **signing.ACCESS,
     **audit.ACCESS,
     **withdrawals.ACCESS,
+    **alarms.ACCESS,
     **_BESIDE,
 }
 Meters: TypeAlias = Sequence[Meter]
