@@ -1,5 +1,6 @@
 """One way to wake somebody, used once: what it is told, what comes back, and that it ends."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -150,10 +151,11 @@ async def test_one_that_fails_says_with_what(tmp_path: Path, text: str, answer: 
 async def test_one_that_goes_on_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     held = tmp_path / "held"
     os.mkfifo(held)
-    command = script(tmp_path, f"sh -c 'exec 3> {held}; sleep 1000' & wait")
+    command = script(tmp_path, f"sh -c 'exec 3> {held}; sleep 60' & wait")
     reading = os.open(held, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        found = await sound(Route("1", (command,), timeout_ms=1000))
+        async with asyncio.timeout(10):  # a guard: it would wait for whoever holds what it writes to
+            found = await sound(Route("1", (command,), timeout_ms=1000))
         os.set_blocking(reading, True)
         assert os.read(reading, 1) == b"", "nobody holds it any more"
     finally:
