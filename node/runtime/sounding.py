@@ -46,6 +46,8 @@ async def sound(route: Route, text: bytes, secret_of: SecretOf) -> Sounded:
         return Sounded(through=False, answer=error.reason)
     except OSError as error:
         return Sounded(through=False, answer=f"{route.target}: {error.strerror or error}")
+    except ValueError as error:  # a name that is none
+        return Sounded(through=False, answer=f"{route.target}: {error}")
 
 
 # ---- A program

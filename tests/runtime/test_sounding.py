@@ -5,12 +5,18 @@ import hashlib
 import hmac
 import json
 import os
+import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from node.custody import files
 from node.policy.alarm import Route
@@ -130,6 +136,47 @@ async def test_of_a_long_answer_the_beginning_is_kept_and_no_telephone_number(re
     assert found.through
     assert len(found.answer) <= ANSWER_BYTES_MAX + 30
     assert "22400" not in found.answer
+
+
+async def test_a_name_that_is_none_ends_nothing() -> None:
+    found = await sound(Route("1", webhook=f"https://{'a' * 64}.example/"))
+    assert not found.through
+    assert "a.example: " in found.answer
+
+
+async def test_a_webhook_that_does_not_prove_whose_it_is_is_told_nothing(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    receiver.socket = context.wrap_socket(receiver.socket, server_side=True, do_handshake_on_connect=False)
+    route = Route("1", webhook=receiver.url.replace("http:", "https:"))
+    found = await sound(route)
+    assert not found.through
+    assert "certificate verify failed" in found.answer
+    assert not receiver.got
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    assert (await sound(route)).through
+
+
+def certificate(folder: Path) -> Path:
+    """A key and a certificate for this machine that nobody knows."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)  # noqa: TID251 - TLS has the real clock
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "desk")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8
+    secret = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    path = folder / "desk.pem"
+    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return path
 
 
 # ---- Programs
