@@ -12,6 +12,8 @@ import msgspec
 
 from node.content import addresses
 from node.errors import ConfigError
+from node.policy import alarm
+from node.policy.alarm import Route, Settings
 
 FILE_NAME = "node.toml"
 PEERS_PORT = addresses.PEERS_PORT
@@ -48,6 +50,7 @@ class Config:
     log_level: LogLevel
     audit_life_ms: int
     audit_justify: tuple[str, ...]  # what takes a justification
+    alarm: Settings  # whom crises wake
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +97,22 @@ class _Audit(_Table, frozen=True):
     justify: tuple[str, ...] = ()
 
 
+class _Route(_Table, frozen=True):
+    name: str = ""  # empty: its number, from 1
+    command: tuple[str, ...] = ()
+    webhook: str = ""
+    secret: str = ""
+    after: str = "0s"
+    timeout: str = "30s"
+
+
+class _Alarm(_Table, frozen=True):
+    own: bool = False
+    exercises: bool = False
+    per_hour: int = 12
+    routes: tuple[_Route, ...] = ()
+
+
 class _File(_Table, frozen=True):
     name: str = "tocsin"
     data_folder: str = "data"
@@ -106,6 +125,7 @@ class _File(_Table, frozen=True):
     metrics: _Metrics = _Metrics()
     log: _Log = _Log()
     audit: _Audit = _Audit()
+    alarm: _Alarm = _Alarm()
 
 
 def load(path: Path) -> Config:
@@ -201,10 +221,28 @@ def _settle(path: Path, file: _File) -> Config:
         log_level=file.log.level,
         audit_life_ms=file.audit.keep_days * DAY_MS,
         audit_justify=file.audit.justify,
+        alarm=_alarm(path, file.alarm),
     )
-    for key, reason in [*_faults(config), *_metrics_faults(config, file.metrics), *_audit_faults(file.audit)]:
+    faults = [*_faults(config), *_metrics_faults(config, file.metrics), *_audit_faults(file.audit)]
+    faults += [(f"alarm.{key}", reason) for key, reason in alarm.faults(config.alarm)]
+    for key, reason in faults:
         raise _wrong(path, key, reason)
     return config
+
+
+def _alarm(path: Path, table: _Alarm) -> Settings:
+    routes = []
+    for place, one in enumerate(table.routes):
+        times = {}
+        for key, text in (("after", one.after), ("timeout", one.timeout)):
+            time_ms = alarm.duration_ms(text)
+            if time_ms is None:
+                raise _wrong(path, f"alarm.routes[{place}].{key}", f"{text!r} is no time, as 30s, 5m or 1h")
+            times[key] = time_ms
+        secret = path.parent / Path(one.secret).expanduser() if one.secret else None
+        name = one.name or str(place + 1)
+        routes.append(Route(name, one.command, one.webhook, secret, times["after"], times["timeout"]))
+    return Settings(tuple(routes), table.own, table.exercises, table.per_hour)
 
 
 def _faults(config: Config) -> list[tuple[str, str]]:
@@ -338,4 +376,17 @@ level = "info"
 keep_days = {audit_keep_days}
 # What takes a justification (--justify CODE "WHY"), which is noted: "export", "compare", "entry", and "lookup" of URLs.
 justify = []
+
+[alarm]
+# Whether crises of our own wake somebody here, too.
+own = false
+# Whether exercises do. What they say begins with EXERCISE.
+exercises = false
+# How many crises begin to wake somebody within an hour; of one member's half as many. The others wait.
+per_hour = 12
+# Who is woken when a crisis is in effect here, one after the other until somebody acknowledges it, as
+#   {{ name = "desk", webhook = "https://desk.example/tocsin", secret = "desk.secret" }},
+#   {{ name = "officer", command = ["/usr/local/bin/call", "officer"], after = "5m", timeout = "30s" }},
+# each with the time after which it is tried. configs/README.md says what programs and webhooks are told.
+routes = []
 """

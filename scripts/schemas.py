@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 from node.v1 import (
     accountability_pb2,
     admin_pb2,
+    alarms_pb2,
     charter_pb2,
     forks_pb2,
     holds_pb2,
@@ -123,6 +124,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                     "log.level",
                     "audit.keep_days",
                     "audit.justify",
+                    "alarm.routes",
                     "member",
                     "federation",
                     "federation_id",
@@ -234,6 +236,10 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         "framework show": letters.of(charter_pb2.FrameworkView),
         "framework check": _record({"name": TEXT, "version": TEXT, "sha256": HEX, "words": _many(TEXT)}),
         "framework publish": letters.of(charter_pb2.FrameworkView),
+        "crisis acknowledge": letters.of(tools_pb2.ConfirmResponse),
+        "crisis receipts": letters.of(tools_pb2.ListAcknowledgementsResponse),
+        "alarm list": letters.of(alarms_pb2.ListRoutesResponse),
+        "alarm test": letters.of(alarms_pb2.TestRoutesResponse),
         **_lists(letters),
         "withdraw": {
             "description": "What was taken back; with status that of the last 90 days, or one with all answers.",

@@ -8,6 +8,7 @@ import pytest
 from node import config
 from node.content import addresses
 from node.errors import ConfigError
+from node.policy.alarm import Route
 
 REFERENCE = Path(__file__).parent.parent / "configs" / "node.toml"
 
@@ -148,3 +149,34 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         (tmp_path / "node.toml").write_bytes(content)
         with pytest.raises(ConfigError, match=reason):
             config.load(tmp_path / "node.toml")
+
+
+def test_ways_to_wake_somebody_are_read_with_their_times_and_places(tmp_path: Path) -> None:
+    text = """[alarm]
+exercises = true
+routes = [
+  { webhook = "https://desk.example/x", secret = "desk.secret" },
+  { name = "officer", command = ["call", "officer"], after = "5m", timeout = "1m" },
+]"""
+    read = config.load(write(tmp_path, text)).alarm
+    assert (read.own, read.exercises, read.per_hour) == (False, True, 12)
+    assert read.routes == (
+        Route("1", webhook="https://desk.example/x", secret=tmp_path / "desk.secret"),
+        Route("officer", ("call", "officer"), after_ms=300_000, timeout_ms=60_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("routes", "key", "near"),
+    [
+        ('{ command = ["x"], after = "5 minutes" }', "alarm.routes[0].after", "is no time, as 30s"),
+        ('{ webhook = "http://a.example/" }', "alarm.routes[0].webhook", "no https://"),
+        ('{ command = "call officer" }', "alarm.routes[0].command", "Expected `array`"),
+        ('{ comand = ["x"] }', "alarm.routes[0]", "unknown field `comand`"),
+    ],
+)
+def test_a_way_that_cannot_be_is_named_with_its_key(tmp_path: Path, routes: str, key: str, near: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.load(write(tmp_path, f"[alarm]\nroutes = [ {routes} ]"))
+    assert caught.value.field == key
+    assert near in caught.value.reason

@@ -59,6 +59,7 @@ def _look(settings: "Config") -> dict[str, str]:
         "log.level": settings.log_level,
         "audit.keep_days": str(settings.audit_life_ms // configs.DAY_MS),
         "audit.justify": ", ".join(settings.audit_justify),
+        "alarm.routes": ", ".join(one.name for one in settings.alarm.routes),
         "member": keys.fingerprint(node.member_id),
         "federation": charter.name if charter else "",
         "federation_id": charters.readable_id(charter) if charter else "",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from node.cli import (
+    acknowledging,
     calling,
     contacts,
     crises,
@@ -38,8 +39,10 @@ def crisis() -> None:
     """Warn of crises, declare them, take part in them, and see those of all members."""
 
 
-for _command in (*declaring.COMMANDS, *leading.COMMANDS, *participating.COMMANDS, watching.watch):
-    crisis.add_command(_command)
+for _family in (declaring, leading, participating, acknowledging):
+    for _command in _family.COMMANDS:
+        crisis.add_command(_command)
+crisis.add_command(watching.watch)
 
 
 @crisis.command(name="list", epilog=options.examples("tocsin crisis list", "tocsin crisis list --exercises --json"))

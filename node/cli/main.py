@@ -40,6 +40,7 @@ COMMANDS = {  # name: module, attribute
     "fork": ("node.cli.fork", "fork"),
     "framework": ("node.cli.framework", "framework"),
     "crisis": ("node.cli.crisis", "crisis"),
+    "alarm": ("node.cli.alarm", "alarm"),
     "list": ("node.cli.lists", "list_"),
     "withdraw": ("node.cli.withdraw", "withdraw"),
     "opine": ("node.cli.opine", "opine"),

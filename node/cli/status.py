@@ -122,6 +122,7 @@ def _details(found: "admin_pb2.GetStatusResponse", ruled: str, lists: int, activ
         ("member", f"{found.name}, {_role(found.role)}, {fingerprint}"),
         ("federation", f"{found.federation_name}, {keys.fingerprint(MemberId(found.federation_id))}"),
         ("profile", "; ".join(found.profile_warnings)),
+        ("alarm", "; ".join((*found.alarm_warnings, "`tocsin alarm list` has more") if found.alarm_warnings else ())),
         ("rules", ruled),
         ("crises", f"{active or 'none'} active; `tocsin crisis list` has all"),
         ("lists", f"{lists:,}, {found.items:,} items"),

@@ -166,8 +166,8 @@ async def _show_all(node: "Client", kinds: Sequence[int], *, from_now: bool) -> 
     lists: dict[bytes, str] = {}
     async for event in node.subscribe(WATCH, kinds_wanted=kinds, from_now=from_now):
         match event:
-            case Received(kind=Kind.RECEIPT) if not kinds:
-                pass  # every member sends one: `tocsin withdraw status` counts them
+            case Received(kind=Kind.RECEIPT | Kind.ACKNOWLEDGEMENT) if not kinds:
+                pass  # every member sends one: `tocsin withdraw status` and `tocsin crisis receipts` count them
             case Received():
                 urgent = event.kind == Kind.DECLARATION and not event.exercise
                 click.echo(click.style(await _line(node, event, lists), bold=urgent))

@@ -19,7 +19,7 @@ What fails, by whose fault: Refused (the request; it says what to change), Unava
 
 How long, and how often. A request is answered within the client's timeout_s or raises Unavailable; a shorter
 one is asyncio.timeout around it. In that time it waits for a node that is away, and is asked again when the
-connection breaks, if that does no harm: all reads, acknowledge, follow_list, and declare, which is one crisis
+connection breaks, if that does no harm: all reads, acknowledge, follow_list, confirm, and declare, which is one crisis
 for one object_id however often it is said. Asked once only: end_crisis and withdraw_list; publish_list,
 remove_items, compare_list and look_up_stream, whose items are gone when they are sent; export_list. Unavailable
 then says what is known and what to do. To publish or remove the same again is harmless: a list is a set.

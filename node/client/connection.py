@@ -41,6 +41,8 @@ DETAILS = "grpc-status-details-bin"
 REPEATABLE = (
     "Declare",  # by its object id
     "ListCrises",
+    "Confirm",
+    "ListAcknowledgements",
     "FollowList",
     "ListLists",
     "LookUp",

@@ -99,3 +99,13 @@ class Crises:
         """All crises as the node sees them, or the one that is named; raises Refused."""
         request = tools_pb2.ListCrisesRequest(crisis=crisis, exercises=exercises)
         return (await self._connection.asked(lambda tools: tools.ListCrises(request))).crises
+
+    async def confirm(self, crisis: str, *, acted: bool = False) -> tools_pb2.ConfirmResponse:
+        """Tell all members that somebody here has seen a crisis, or acted on it; raises Refused. Again says nothing."""
+        request = tools_pb2.ConfirmRequest(crisis=crisis, acted=acted)
+        return await self._connection.asked(lambda tools: tools.Confirm(request))
+
+    async def acknowledgements(self, crisis: str = "", *, entry: bytes = b"") -> tools_pb2.ListAcknowledgementsResponse:
+        """Which members a crisis, or one entry about it, has reached, as they say themselves; raises Refused."""
+        request = tools_pb2.ListAcknowledgementsRequest(crisis=crisis, entry=entry)
+        return await self._connection.asked(lambda tools: tools.ListAcknowledgements(request))

@@ -6,6 +6,7 @@ from node.client.connection import justified
 from node.v1 import (
     accountability_pb2_grpc,
     admin_pb2_grpc,
+    alarms_pb2_grpc,
     audit_pb2_grpc,
     charter_pb2_grpc,
     forks_pb2_grpc,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from node.v1.accountability_pb2_grpc import AccountabilityAsyncStub
     from node.v1.admin_pb2_grpc import AdminAsyncStub
+    from node.v1.alarms_pb2_grpc import AlarmsAsyncStub
     from node.v1.audit_pb2_grpc import AuditAsyncStub
     from node.v1.charter_pb2_grpc import ChartersAsyncStub
     from node.v1.forks_pb2_grpc import ForksAsyncStub
@@ -57,6 +59,11 @@ class Stubs:
     def accountability(self) -> "AccountabilityAsyncStub":
         """`tocsin.v1.Accountability`, likewise."""
         return justified(accountability_pb2_grpc.AccountabilityStub(self._channel), self._why)
+
+    @property
+    def alarms(self) -> "AlarmsAsyncStub":
+        """`tocsin.v1.Alarms`, likewise."""
+        return justified(alarms_pb2_grpc.AlarmsStub(self._channel), self._why)
 
     @property
     def charters(self) -> "ChartersAsyncStub":

@@ -91,6 +91,13 @@ def mask(text: str) -> str:
     return text
 
 
+def redact(text: str) -> str:
+    """The text without anything that may be somebody's; of telephone numbers those with the code of a country."""
+    for one in reversed(find(text)):
+        text = f"{text[: one.start]}[{one.what.words}]{text[one.end :]}"
+    return text
+
+
 def in_url(url: str) -> What | None:
     """What is personal in a URL: who logs in, a host that is an IP address, the page of an account."""
     parts = _PARTS.match(url)

@@ -72,6 +72,7 @@ class Daemon(Parts):
                     self.amending.run(),
                     self.profiling.run(self.approval.follow),
                     self.duties.run(),
+                    self.alarming.run(),
                     self.sweeping.run(),
                     self.holding.run(),
                     self._mirror(),

@@ -11,6 +11,7 @@ from node.policy.reporting import Settings
 from node.rpc import server
 from node.rpc.accountability import AccountabilityServicer, Folder
 from node.rpc.admin import AdminServicer
+from node.rpc.alarms import AlarmsServicer
 from node.rpc.audit import AuditServicer
 from node.rpc.charter import ChartersServicer
 from node.rpc.forks import ForksServicer
@@ -70,6 +71,7 @@ def _services(parts: Parts) -> tuple[object, ...]:
         parts.own_status,
         parts.me,
         parts.profiling,
+        parts.alarming,
     )
     charter_file = charters.read(parts.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
     members = MembershipServicer(
@@ -97,6 +99,7 @@ def _services(parts: Parts) -> tuple[object, ...]:
         AccountabilityServicer(parts.saying, parts.auditing, parts.holding, _folder(parts)),
         OpinionsServicer(Opining(parts.saying), parts.saying),
         IgnoresServicer(parts.ignoring),
+        AlarmsServicer(parts.alarming),
     )
 
 

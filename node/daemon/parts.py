@@ -23,6 +23,7 @@ from node.protocol.gossip import Gossip
 from node.protocol.session import Self
 from node.rpc.approval import Approval
 from node.rpc.tls import Leaf, Pins, TlsState
+from node.runtime.alarming import Alarming
 from node.runtime.amending import Amending
 from node.runtime.auditing import Auditing
 from node.runtime.duties import Duties
@@ -63,40 +64,10 @@ class Parts:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        now, chance = self.clock.monotonic_s(), SystemRandom()
-        me, heads = self.me, self.exchange.aside.heads()
         self.started_ms = self.clock.now_ms()
         self.peers_listen = self.tools_listen = ""  # once it is listened there
-        circle = self.exchange.circle(self.started_ms)
-        gossip = Gossip(
-            me,
-            heads,
-            self.exchange.trust.marks.forked(),
-            circle,
-            chance,
-            now=now,
-            authors=self.exchange.author_of,
-        )
-        self.writer = Writer(self.exchange)
-        self.peering = Peering(
-            gossip, Fetch(me, chance, circle), Dialing(self.keys.member_id, chance), self.writer, self.clock
-        )
-        self.reading = Reading(self.config.data_folder)
-        self.threads = ReadingThreads(self.config.data_folder)
-        beside = stores.projecting_stores(self.exchange.stores, self.config.data_folder)
-        self.projecting = Projecting(beside, self.writer)
-        border = Border(self.config.border_personal)
-        self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock, border)
-        self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
-        self.following = Following(self.saying)
-        self.amending = Amending(self.saying)
-        self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
-        self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
-        self.holding = self._hold()
-        self.ignoring = Ignoring(self.saying, self.sweeping, secrets.token_bytes)  # noqa: TID251 - the daemon's own
-        self.duties = Duties(self.saying, self.holding)
-        log = auditing.open_log(self.config.data_folder, self.exchange.trust.federation_id)
-        self.auditing = Auditing(log, self.saying, self.config.audit_life_ms, self.peering.embargo.may_erase)
+        self._join_in()
+        self._say_and_keep()
         self.leaf, self.leaf_ends = self.issue_leaf()
         self.peers_tls = TlsState(self.leaf, Pins())
         own_tools = Pins().pin(self.keys.member_id, self.keys.tools.der, self.clock.now())
@@ -112,6 +83,44 @@ class Parts:
         )
         self.looking = self._look() if self.config.metrics_listen else None
         self.exposition: Exposition | None = None
+
+    def _join_in(self) -> None:
+        """What hears, and what is heard."""
+        now, chance = self.clock.monotonic_s(), SystemRandom()
+        circle = self.exchange.circle(self.started_ms)
+        gossip = Gossip(
+            self.me,
+            self.exchange.aside.heads(),
+            self.exchange.trust.marks.forked(),
+            circle,
+            chance,
+            now=now,
+            authors=self.exchange.author_of,
+        )
+        self.writer = Writer(self.exchange)
+        self.peering = Peering(
+            gossip, Fetch(self.me, chance, circle), Dialing(self.keys.member_id, chance), self.writer, self.clock
+        )
+        self.reading = Reading(self.config.data_folder)
+        self.threads = ReadingThreads(self.config.data_folder)
+        beside = stores.projecting_stores(self.exchange.stores, self.config.data_folder)
+        self.projecting = Projecting(beside, self.writer)
+
+    def _say_and_keep(self) -> None:
+        """What says something of our own, and what erases."""
+        border = Border(self.config.border_personal)
+        self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock, border)
+        self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
+        self.following = Following(self.saying)
+        self.amending = Amending(self.saying)
+        self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
+        self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
+        self.holding = self._hold()
+        self.ignoring = Ignoring(self.saying, self.sweeping, secrets.token_bytes)  # noqa: TID251 - the daemon's own
+        self.duties = Duties(self.saying, self.holding)
+        log = auditing.open_log(self.config.data_folder, self.exchange.trust.federation_id)
+        self.auditing = Auditing(log, self.saying, self.config.audit_life_ms, self.peering.embargo.may_erase)
+        self.alarming = Alarming(self.config.alarm, self.saying, self.auditing, files.read_secret)
 
     def _hold(self) -> Holding:
         return Holding(

@@ -193,6 +193,8 @@ class Admission:
         if verified.payload:
             payloads.put_chunks(self.stores.ledger, header.hash, 0, payload.chunks(verified.payload))
         if state == State.PRESENT:
+            owing.note_opened(self.stores, header, verified.member_id, self.reader.member_id, self.now_ms)
+            owing.note_told(self.stores, verified, self.trust, self.reader)
             self._arrive(verified)
 
     def _arrive(self, verified: Verified) -> None:
@@ -273,6 +275,8 @@ def settle(
     if state == State.PRESENT and relays.is_relayed(stores.ledger, header.hash):
         state = State.SEALED  # what a peer asked for, and nobody here, is not read here
     payloads.set_state(stores.ledger, header.hash, state)
+    if state == State.PRESENT:
+        owing.note_opened(stores, header, author, reader.member_id, now_ms)
     return arrival(stores, header, payloads.lane(stores.ledger, header.hash), now_ms) if state == State.PRESENT else []
 
 

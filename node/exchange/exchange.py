@@ -45,7 +45,7 @@ from node.policy.following import Choice, Follows
 from node.policy.ignoring import Ignored, Ignores
 from node.policy.retention import Policy
 from node.protocol.effects import Asked
-from node.store import arrivals, deadlines, duties, ledger, payloads, peers, stores
+from node.store import arrivals, deadlines, deliveries, duties, ledger, payloads, peers, stores
 from node.store.arrivals import Cursor
 from node.store.erasures import Erasure
 from node.store.payloads import State
@@ -329,9 +329,10 @@ class Exchange(Outgoing):
         duties.set_erased(self.stores.ledger, hashes, now_ms)
         self.stores.commit("ledger")
 
-    def tidy_duties(self, before_ms: int) -> None:
-        """Nobody waits any more for answers to what came before that."""
-        if duties.drop_before(self.stores.ledger, before_ms):
+    def tidy_duties(self, owed_ms: int, told_ms: int) -> None:
+        """Nobody waits any more for answers to what came before that, or to hear that it came."""
+        dropped = duties.drop_before(self.stores.ledger, owed_ms)
+        if deliveries.drop_before(self.stores.ledger, told_ms) or dropped:
             self.stores.commit("ledger")
 
     def compact(self) -> bool:

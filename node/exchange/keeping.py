@@ -183,7 +183,7 @@ def _about(record: Record, letter: record_pb2.Record) -> bytes:
     """The crisis or the entry that it depends on."""
     if record.kind == Kind.OPINION:
         return letter.opinion.entry if len(letter.opinion.entry) == HASH_BYTES else b""
-    if record.kind in (Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT):
+    if record.kind in (Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT, Kind.ACKNOWLEDGEMENT):
         return record.object_id
     return letter.crisis_id if len(letter.crisis_id) == OBJECT_BYTES else b""
 

@@ -1,11 +1,19 @@
-"""Owing: what a statement obliges to as it comes in, and what it has answered. In one transaction with it."""
+"""Owing: what an entry obliges to as it comes in, and what it has answered. In one transaction with it."""
 
-from node.exchange.verified import Verified
-from node.feed.keys import MemberId
+from node.errors import Malformed
+from node.exchange import verification
+from node.exchange.trust import Trust
+from node.exchange.verified import Reader, Verified
+from node.feed import box as boxes
+from node.feed.header import Header
+from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.feed.kinds import Kind
 from node.feed.statements import Receipt, Withdraw
 from node.policy import cooling, receipts
+from node.policy import deliveries as telling
 from node.policy.receipts import Ground
-from node.store import duties, ledger
+from node.store import deliveries, duties, ledger
+from node.store.deliveries import Delivery
 from node.store.duties import Duty
 from node.store.stores import Stores
 
@@ -24,3 +32,31 @@ def note(stores: Stores, verified: Verified, own: MemberId, now_ms: int) -> None
         if row is not None:
             whole = bool(statement.erased_ms) or statement.ground == Ground.HELD_NOTHING
             duties.answer(stores.ledger, row.feed_id, statement.first_seq, row.hash, whole=whole)
+
+
+ABOUT_CRISES = frozenset({Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT})
+
+
+def note_opened(stores: Stores, header: Header, author: MemberId, own: MemberId, now_ms: int) -> None:
+    """A record can be read here: what is said of a crisis, for all members, is told to have come. The caller commits.
+
+    Of what is sealed nothing is told: that it came would tell everybody who reads it.
+    """
+    is_recent = header.created_ms > now_ms - telling.OWED_MS
+    if header.kind in ABOUT_CRISES and author != own and header.object_id and is_recent:
+        about = ObjectId(header.object_id), header.exercise
+        deliveries.put(stores.ledger, Delivery(header.hash, author, *about, now_ms, header.expires_ms))
+
+
+def note_told(stores: Stores, verified: Verified, trust: Trust, reader: Reader) -> None:
+    """A record of our own member comes in: what it acknowledges is told. The caller commits."""
+    if verified.header.kind != Kind.ACKNOWLEDGEMENT or verified.member_id != reader.member_id or not verified.payload:
+        return
+    header, author = verified.header, verified.member_id
+    key = verification.open_key(header, boxes.decode(verified.box), author, trust.federation_id, reader)
+    try:
+        said = verification.unseal(header, author, key, verified.payload, trust) if key else None
+    except Malformed:
+        return
+    if said is not None:
+        deliveries.told(stores.ledger, [HeaderHash(one) for one in said.acknowledgement.entries])

@@ -22,10 +22,10 @@ from node.feed.header import Header
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.statements import Receipt, Withdraw
-from node.policy import border, retention
+from node.policy import border, deliveries, retention
 from node.policy.following import Follows
 from node.policy.retention import Policy
-from node.store import arrivals, digests, index, ledger, receipts, restrictions
+from node.store import acknowledgements, arrivals, digests, index, ledger, receipts, restrictions
 from node.store.arrivals import Arrival, Cursor
 from node.store.ledger import Row
 from node.store.restrictions import Replacement, Withdrawal
@@ -156,7 +156,14 @@ def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows,
         number = _put(stores, row, keep, shown=True)
         if row.kind == Kind.OPINION:
             opinions.note(stores, number, row, opened.record.opinion)
+        _note_acknowledged(stores, opened, number)
     return None
+
+
+def _note_acknowledged(stores: Stores, opened: Opened, number: int) -> None:
+    said = opened.record.acknowledgement
+    if opened.record.kind == Kind.ACKNOWLEDGEMENT and deliveries.is_whole(said):
+        acknowledgements.put(stores.index, number, [HeaderHash(one) for one in said.entries])
 
 
 def _without_content(opened: Opened) -> Opened:

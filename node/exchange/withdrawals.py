@@ -12,12 +12,13 @@ from itertools import groupby
 from node.content import names
 from node.errors import Refused
 from node.exchange import consult, drafts, standing
+from node.exchange.addressees import Addressees
 from node.exchange.consult import View
 from node.feed import entry, keys
-from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
-from node.policy import cooling, receipts
+from node.policy import receipts
 from node.policy.receipts import Ground
 from node.store import index, ledger, restrictions
 from node.store import receipts as stored
@@ -56,7 +57,7 @@ def every(stores: Stores, seen: View) -> tuple[list[withdrawals_pb2.WithdrawalVi
     """What this member took back of late, the newest first; and whether there is more."""
     acts, more = _acts(stores, seen)
     titles = _titles(stores, seen)
-    members = _Members(seen)
+    members = Addressees(seen)
     return [_view(stores, one, _answers(stores, one, seen, members), titles, acts, seen) for one in acts], more
 
 
@@ -65,7 +66,7 @@ def one(stores: Stores, seen: View, typed: str) -> withdrawals_pb2.GetWithdrawal
     acts, _ = _acts(stores, seen)
     titles = _titles(stores, seen)
     found = _meant(stores, acts, titles, typed.strip().lower(), seen)
-    answers = _answers(stores, found, seen, _Members(seen))
+    answers = _answers(stores, found, seen, Addressees(seen))
     return withdrawals_pb2.GetWithdrawalResponse(
         withdrawal=_view(stores, found, answers, titles, acts, seen), answers=answers
     )
@@ -165,24 +166,7 @@ def _item(stores: Stores, typed: str, seen: View) -> tuple[HeaderHash, int | Non
 # ---- What the others did
 
 
-class _Members:
-    """Who was to hear of what was said at some time, and is here still."""
-
-    def __init__(self, seen: View) -> None:
-        self._seen = seen
-        self._then: dict[int, frozenset[MemberId]] = {}
-
-    def expected(self, at_ms: int) -> frozenset[MemberId]:
-        """Seated then, by the day, and now, and not gone."""
-        day = at_ms // cooling.DAY_MS
-        if day not in self._then:
-            seats = self._seen.trust.roster_at(at_ms).seats
-            here = (one for one in self._seen.roster.seats if one in seats and one != self._seen.follows.me)
-            self._then[day] = frozenset(here)
-        return self._then[day]
-
-
-def _answers(stores: Stores, act: Act, seen: View, members: _Members) -> list[withdrawals_pb2.AnswerView]:
+def _answers(stores: Stores, act: Act, seen: View, members: Addressees) -> list[withdrawals_pb2.AnswerView]:
     """What each member said of all that was taken back, and who said nothing; by name."""
     seqs = sorted(one.seq for one in act.said)
     heard = stored.about(stores.index, act.feed_id, seqs[0], seqs[-1])
@@ -191,7 +175,7 @@ def _answers(stores: Stores, act: Act, seen: View, members: _Members) -> list[wi
     for member_id, said in groupby((one for one in placed if one), key=lambda one: one.member_id):
         counting = [one for one in said if standing.standing_of(stores, one, seen.trust) is not Standing.SUPERSEDED]
         found[member_id] = _answer(seqs, counting)
-    expected = members.expected(act.last.created_ms)
+    expected = members.expected(act.last.created_ms, seen.follows.me)
     silent = withdrawals_pb2.AnswerView(state=SILENT)
     views = []
     for member_id in sorted({*expected, *found} - {seen.follows.me}):

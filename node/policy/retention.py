@@ -81,6 +81,7 @@ _CLASS_OF_KIND = {
     Kind.ALERT: Class.ALERT,
     Kind.DECLARATION: Class.DECLARATION,
     Kind.CRISIS_ACT: Class.DECLARATION,
+    Kind.ACKNOWLEDGEMENT: Class.DECLARATION,
     Kind.LIST: Class.LIST,
     Kind.OPINION: Class.OPINION,
     Kind.REFERRAL: Class.REFERRAL,

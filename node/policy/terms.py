@@ -9,9 +9,9 @@ from node.feed import kinds
 from node.feed.kinds import Kind
 
 KINDS: Mapping[str, frozenset[int]] = {
-    "crises": frozenset({Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT}),
+    "crises": frozenset({Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT, Kind.ACKNOWLEDGEMENT}),
     "lists": frozenset({Kind.LIST, Kind.ITEMS, Kind.OPINION}),
-    "referrals": frozenset({Kind.REFERRAL, Kind.REFERRAL_ACT, Kind.ACKNOWLEDGEMENT}),
+    "referrals": frozenset({Kind.REFERRAL, Kind.REFERRAL_ACT}),
     "documents": frozenset({Kind.DOCUMENT, Kind.PROFILE}),
     "sealed": frozenset({Kind.SEALED, Kind.GRANT}),  # a sealed entry does not show what it is
 }

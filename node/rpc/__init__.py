@@ -33,6 +33,7 @@ policies     service Policies: until when things are kept here
 withdrawals  service Withdrawals: take things back, and see what others did about it
 opinions     service Opinions: what members make of each other's items, lists and crises
 ignores      service Ignores: what counts as no match here, by our own decision
+alarms       service Alarms: who is woken here when a crisis is declared
 holds        service Holds: what is under legal hold
 accountability  service Accountability: what is held of a data subject, and reports
 audit        service Audit: the audit log for its auditors

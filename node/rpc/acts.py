@@ -191,6 +191,14 @@ _TOOLS: Mapping[str, Row | Unnoted] = {
         demand=LOOK_UP,
         personal=lambda asked: bool(asked.request.texts),
     ),
+    "Confirm": Row(
+        _DISCLOSURE,
+        "crisis acknowledge",
+        _crisis,
+        lambda asked, answer: {"acted": int(asked.acted), "entries": answer.entries},
+        to="all members",
+    ),
+    "ListAcknowledgements": _OPERATING,
     "Subscribe": Row(_CONSULTATION, "subscribe", counts=_delivered, when=When.BEGUN),
     "Acknowledge": Unnoted("how far a reader is"),
     "GetEntry": Row(
@@ -320,6 +328,8 @@ _OTHERS: Mapping[str, Row | Unnoted] = {
     "Forks/ListForks": _GOVERNANCE,
     "Forks/GetFork": _GOVERNANCE,
     "Signing/ConfirmClock": Row(_ADMINISTRATION, "clock confirm"),
+    "Alarms/ListRoutes": _OPERATING,
+    "Alarms/TestRoutes": Row(_ADMINISTRATION, "alarm test", counts=lambda _, answer: {"routes": len(answer.trials)}),
     "Audit/ReadLog": Row(
         _CONSULTATION, "audit read", lambda asked, _: [(f"use:{asked.use[:16]}", None)], when=When.BEGUN
     ),

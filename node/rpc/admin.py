@@ -25,6 +25,7 @@ from node.rpc.examination import Examination
 from node.rpc.gate import Access
 from node.rpc.levels import LevelServicer
 from node.rpc.portraits import Portraits
+from node.runtime.alarming import Alarming
 from node.runtime.link import Clock
 from node.runtime.peering import Peering
 from node.runtime.profiling import Profiling
@@ -74,11 +75,12 @@ class AdminServicer(LevelServicer):
         own: Own,
         me: Self,
         profiling: Profiling,
+        alarming: Alarming,
     ) -> None:
         self._approval, self._peering = approval, peering
         self._writer, self._reading = writer, reading
         self._clock, self._own = clock, own
-        self._sweeping, self._profiling = sweeping, profiling
+        self._sweeping, self._profiling, self._alarming = sweeping, profiling, alarming
         self._cards = {card.inception.member_id: card for card in cards}
         self._portraits = Portraits(approval, peering, writer, clock)
         self._checking = Checking(approval, peering, writer, clock, me)
@@ -119,6 +121,7 @@ class AdminServicer(LevelServicer):
                 signing=signing.view(self._writer, self._clock.now_ms()),
                 keeping=await self._keeping(seen.now_ms),
                 profile_warnings=[reason for reason, _ in await self._profiling.warnings()],
+                alarm_warnings=await self._alarming.warnings(),
             )
         )
         ahead_ms = self._peering.clock_ahead_ms

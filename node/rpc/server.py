@@ -18,6 +18,7 @@ from node.feed.keys import MemberId
 from node.rpc import (
     accountability,
     admin,
+    alarms,
     audit,
     channel,
     charter,
@@ -42,6 +43,7 @@ from node.rpc.tls import Pins, TlsState
 from node.v1 import (
     accountability_pb2_grpc,
     admin_pb2_grpc,
+    alarms_pb2_grpc,
     audit_pb2_grpc,
     charter_pb2_grpc,
     forks_pb2_grpc,
@@ -71,6 +73,7 @@ _SERVICES: Mapping[str, tuple[type, Callable[[Any, grpc.aio.Server], None]]] = {
     "tocsin.v1.Policies": (policy_pb2_grpc.PoliciesServicer, policy_pb2_grpc.add_PoliciesServicer_to_server),
     "tocsin.v1.Profiles": (profile_pb2_grpc.ProfilesServicer, profile_pb2_grpc.add_ProfilesServicer_to_server),
     "tocsin.v1.Audit": (audit_pb2_grpc.AuditServicer, audit_pb2_grpc.add_AuditServicer_to_server),
+    "tocsin.v1.Alarms": (alarms_pb2_grpc.AlarmsServicer, alarms_pb2_grpc.add_AlarmsServicer_to_server),
     "tocsin.v1.Withdrawals": (
         withdrawals_pb2_grpc.WithdrawalsServicer,
         withdrawals_pb2_grpc.add_WithdrawalsServicer_to_server,
@@ -105,6 +108,7 @@ OURS: Mapping[str, Access] = {
     **accountability.ACCESS,
     **opinions.ACCESS,
     **ignores.ACCESS,
+    **alarms.ACCESS,
     **_BESIDE,
 }
 Meters: TypeAlias = Sequence[Meter]

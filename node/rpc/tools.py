@@ -7,12 +7,13 @@ from typing import Any, TypeAlias
 import grpc.aio
 
 from node.errors import Refused
-from node.exchange import consult, crises
+from node.exchange import acknowledging, consult, crises
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.rpc import gate, noting, overriding, status
 from node.rpc.gate import Access, ToolCaller
+from node.runtime.acknowledging import Acknowledging
 from node.runtime.following import Following
 from node.runtime.listing import Listing
 from node.runtime.matching import Matching
@@ -49,6 +50,8 @@ ACCESS = {
     "/tocsin.v1.Tools/ExportList": _scope("read"),
     "/tocsin.v1.Tools/LookUpStream": _scope("match"),
     "/tocsin.v1.Tools/LookUp": _scope("match"),
+    "/tocsin.v1.Tools/Confirm": Access(scope="declare", or_scope="share", administrator=True),
+    "/tocsin.v1.Tools/ListAcknowledgements": _scope("read"),
     "/tocsin.v1.Tools/Subscribe": _scope("read"),
     "/tocsin.v1.Tools/Acknowledge": _scope("read"),
     "/tocsin.v1.Tools/GetEntry": Access(scope="read", or_scope="match", administrator=True),
@@ -72,6 +75,7 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
         self._matching, self._staging, self._saying = matching, staging, saying
         self._reading, self._writer = saying.reading, saying.writer
         self._tail = Tail(saying.reading, saying.writer)
+        self._acknowledging = Acknowledging(saying)
 
     @status.answers
     async def Declare(self, request: tools_pb2.DeclareRequest, _: _Context) -> tools_pb2.DeclareResponse:  # noqa: N802
@@ -186,6 +190,19 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
         async with status.told(context), aclosing(self._matching.answer(request_iterator)) as answers:
             async for answer in answers:
                 yield answer
+
+    @status.answers
+    async def Confirm(self, request: tools_pb2.ConfirmRequest, _: _Context) -> tools_pb2.ConfirmResponse:  # noqa: N802
+        """Somebody here has seen a crisis, or acted on it."""
+        return await self._acknowledging.confirm(request)
+
+    @status.answers
+    async def ListAcknowledgements(  # noqa: N802
+        self, request: tools_pb2.ListAcknowledgementsRequest, _: _Context
+    ) -> tools_pb2.ListAcknowledgementsResponse:
+        """How far a crisis, or one entry about it, came at each member."""
+        seen = self._view()
+        return await self._reading.run(lambda stores: acknowledging.view(stores, seen, request))
 
     async def Subscribe(  # noqa: N802
         self, request: tools_pb2.SubscribeRequest, context: _Context

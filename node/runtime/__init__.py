@@ -29,11 +29,14 @@ following   lists of all members, as they are offered, fetched and let go again
 opining     what we make of things of others, for all members
 ignoring    what counts as no match here, for nobody else
 profiling   our own profile, and where those of members say that they are dialled
+acknowledging  a person here has seen a crisis, and all members are told
 amending    the rules in force, and our own signature under other ones
 leaving     what is our own is taken back first, then the root's word is told
 
 sweeping    what is over, or was taken back, is erased
 duties      what others are owed an answer for is said
+alarming    somebody here is woken when a crisis is declared, way after way until one is heard
+sounding    one of these ways: a program that is run, a webhook that is called
 holding     what is under legal hold goes into the vault
 auditing    acts into the audit log, and the ANCHOR by which peers witness it
 mirroring   the erasure journal has a copy elsewhere

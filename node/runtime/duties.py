@@ -1,4 +1,4 @@
-"""Duties: what this node owes others an answer for is said by and by, and each of it once."""
+"""Duties: what this node owes others an answer for, or word that it came, is said by and by, and each of it once."""
 
 import asyncio
 from contextlib import suppress
@@ -7,9 +7,10 @@ import structlog
 
 from node.errors import Refused, Unavailable
 from node.exchange import hold
+from node.exchange.delivering import Delivering
 from node.exchange.duties import Answering
 from node.feed.header import BULK, NORMAL
-from node.policy import receipts
+from node.policy import deliveries, receipts
 from node.runtime.holding import Holding
 from node.runtime.saying import Saying
 
@@ -26,6 +27,7 @@ class Duties:
     def __init__(self, saying: Saying, holding: Holding) -> None:
         self._saying, self._holding = saying, holding
         self._answering = Answering(saying.writer.reader.member_id)
+        self._delivering = Delivering(saying.writer.reader.member_id)
         self._tidied_s = float("-inf")
 
     async def run(self) -> None:
@@ -33,7 +35,7 @@ class Duties:
         while True:
             seen, next_ms = self._saying.projecting.news.version, 0
             try:
-                next_ms = await self.answer()
+                next_ms = min(await self.tell(), await self.answer())
             except (Refused, Unavailable) as error:  # the clock is in doubt, peers have not answered, the disk is full
                 _log.info("receipts wait", reason=error.reason)
                 await asyncio.sleep(LOOK_EVERY_S)
@@ -57,8 +59,19 @@ class Duties:
             _log.info("answered", receipts=len(owed.drafts))
         return owed.next_ms
 
+    async def tell(self) -> int:
+        """Say what came of crises; when to look again. Raises Refused likewise."""
+        saying, seen = self._saying, self._saying.view()
+        due = await saying.reading.run(lambda stores: self._delivering.look(stores, seen))
+        if due.drafts:
+            await saying.say(due.drafts, NORMAL)
+            self._delivering.said(due, seen.now_ms)
+            _log.info("acknowledged", records=len(due.drafts))
+        return due.next_ms
+
     async def _tidy(self, now_ms: int) -> None:
         now_s = self._saying.clock.monotonic_s()
         if now_s >= self._tidied_s + TIDY_EVERY_S:
             self._tidied_s = now_s
-            await self._saying.writer.run(lambda exchange: exchange.tidy_duties(now_ms - receipts.OWED_MS), BULK)
+            owed_ms, told_ms = now_ms - receipts.OWED_MS, now_ms - deliveries.OWED_MS
+            await self._saying.writer.run(lambda exchange: exchange.tidy_duties(owed_ms, told_ms), BULK)

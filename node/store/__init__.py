@@ -8,10 +8,12 @@ digests       the index's values, in a file of their own so that bulk never hold
 In the ledger's file: payloads and their states, remainders (what is left of those erased in part), relays
 (those for peers alone), withheld (those that a restored node may have erased before), left (what is left of
 those taken back), arrivals (the order in which content became readable: who reads, reads by cursor), halts
-(what is not read on), duties (what others are owed an answer for), following, ignored, peers, quarantine.
+(what is not read on), duties (what others are owed an answer for), deliveries (what they are to be told that it
+came), alarms (who is woken), following, ignored, peers, quarantine.
 
 In the index's file: deadlines (until when each record is kept), restrictions (what authors took back),
-receipts (what others said they did about it), opinions (what members said of each other's entries).
+receipts (what others said they did about it), acknowledgements (what reached whom), opinions (what members
+said of each other's entries).
 
 erasures      every address that was erased: a plain file, chained
 journal       every signature that was given: likewise

@@ -129,6 +129,7 @@ def drop_record(index: sa.Connection, number: int) -> None:
     """Forget one record, until when it was to be kept, and what it says of another."""
     driver.execute(index, "DELETE FROM due WHERE record = ?", (number,))
     driver.execute(index, "DELETE FROM opinion WHERE record = ?", (number,))
+    driver.execute(index, "DELETE FROM acknowledgement WHERE record = ?", (number,))
     driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))
 
 
@@ -320,6 +321,7 @@ def clear(index: sa.Connection, digests: sa.Connection) -> None:
     driver.execute(index, "DELETE FROM due")
     driver.execute(index, "DELETE FROM redo")
     driver.execute(index, "DELETE FROM opinion")
+    driver.execute(index, "DELETE FROM acknowledgement")
     restrictions.clear(index)
     receipts.clear(index)
     index.commit()

@@ -190,6 +190,39 @@ duty = sa.Table(  # withdrawals of others that are to be answered with a receipt
     sqlite_with_rowid=False,
 )
 
+delivery = sa.Table(  # what came here of a crisis, and no member was told of that yet
+    "delivery",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),
+    sa.Column("member_id", sa.LargeBinary, nullable=False),  # its author
+    sa.Column("object_id", sa.LargeBinary, nullable=False),
+    sa.Column("exercise", sa.Boolean, nullable=False),
+    sa.Column("came_ms", sa.Integer, nullable=False),
+    sa.Column("expires_ms", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+alarm = sa.Table(  # crises about which somebody is woken here
+    "alarm",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),  # of the declaration
+    sa.Column("member_id", sa.LargeBinary, nullable=False),  # its author
+    sa.Column("began_ms", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ringing = sa.Table(  # how far one way to wake somebody is with one of them
+    "ringing",
+    ledger,
+    sa.Column("hash", sa.LargeBinary, primary_key=True),  # empty: a test
+    sa.Column("route", sa.Text, primary_key=True),  # by its name
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("tried_ms", sa.Integer, nullable=False),  # the last of them began
+    sa.Column("through", sa.Boolean, nullable=False, server_default="0"),  # false also while it is under way
+    sa.Column("answer", sa.Text, nullable=False, server_default=""),
+    sqlite_with_rowid=False,
+)
+
 box = sa.Table(
     "box",
     keys,
@@ -305,6 +338,15 @@ opinion = sa.Table(
     sa.Column("verdict", sa.Integer, nullable=False),
     sa.Column("places", sa.LargeBinary, nullable=False),  # of its items, as bits
     sa.Index("opinion_target", "target", "feed_id", "seq"),
+)
+
+acknowledgement = sa.Table(  # which records acknowledge an entry
+    "acknowledgement",
+    index,
+    sa.Column("entry", sa.LargeBinary, primary_key=True),
+    sa.Column("record", sa.Integer, primary_key=True),
+    sa.Index("acknowledgement_record", "record"),
+    sqlite_with_rowid=False,
 )
 
 digest = sa.Table(

@@ -76,6 +76,7 @@ class GetStatusResponse(_message.Message):
     SIGNING_FIELD_NUMBER: _builtins.int
     UNMARKED_FIELD_NUMBER: _builtins.int
     PROFILE_WARNINGS_FIELD_NUMBER: _builtins.int
+    ALARM_WARNINGS_FIELD_NUMBER: _builtins.int
     KEEPING_FIELD_NUMBER: _builtins.int
     HELD_BACK_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
@@ -130,6 +131,10 @@ class GetStatusResponse(_message.Message):
         """What is wrong with this member's own profile, in words."""
 
     @_builtins.property
+    def alarm_warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which ways to wake somebody did not come through when they were last used, in words."""
+
+    @_builtins.property
     def keeping(self) -> Global___KeepingView: ...
     def __init__(
         self,
@@ -166,12 +171,13 @@ class GetStatusResponse(_message.Message):
         signing: _signing_pb2.SigningView | None = ...,
         unmarked: _abc.Iterable[Global___UnmarkedView] | None = ...,
         profile_warnings: _abc.Iterable[_builtins.str] | None = ...,
+        alarm_warnings: _abc.Iterable[_builtins.str] | None = ...,
         keeping: Global___KeepingView | None = ...,
         held_back: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["keeping", b"keeping", "membership", b"membership", "quotas", b"quotas", "signing", b"signing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "held_back", b"held_back", "index_digest", b"index_digest", "items", b"items", "keeping", b"keeping", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "profile_warnings", b"profile_warnings", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "signing", b"signing", "started_ms", b"started_ms", "tools_listen", b"tools_listen", "unmarked", b"unmarked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "alarm_warnings", b"alarm_warnings", "certificate_ends_ms", b"certificate_ends_ms", "charter_in_force", b"charter_in_force", "clock_ahead_ms", b"clock_ahead_ms", "clock_known", b"clock_known", "data_folder", b"data_folder", "entries", b"entries", "federation_id", b"federation_id", "federation_name", b"federation_name", "forks", b"forks", "founders", b"founders", "heads_digest", b"heads_digest", "held_back", b"held_back", "index_digest", b"index_digest", "items", b"items", "keeping", b"keeping", "member_id", b"member_id", "membership", b"membership", "name", b"name", "own_forks", b"own_forks", "payloads_wanted", b"payloads_wanted", "peers_approved", b"peers_approved", "peers_connected", b"peers_connected", "peers_in_step", b"peers_in_step", "peers_listen", b"peers_listen", "profile_warnings", b"profile_warnings", "program", b"program", "quotas", b"quotas", "resident_bytes", b"resident_bytes", "role", b"role", "signing", b"signing", "started_ms", b"started_ms", "tools_listen", b"tools_listen", "unmarked", b"unmarked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

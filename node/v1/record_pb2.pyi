@@ -1068,28 +1068,35 @@ Global___ReferralAct: _TypeAlias = ReferralAct  # noqa: Y015
 
 @_typing.final
 class Acknowledgement(_message.Message):
-    """Acknowledgement says of entries that they were delivered, seen by a person, or acted on."""
+    """Acknowledgement says of entries about one crisis that they were delivered, seen by a person, or acted on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
     AT_MS_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
     stage: _builtins.int
     """1 delivered, 2 seen, 3 acted."""
     at_ms: _builtins.int
+    """By the acknowledger's own clock; of several entries the last."""
+    route: _builtins.int
+    """How many of its own ways to wake somebody had been tried by then."""
     @_builtins.property
-    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """At most 256 header hashes."""
+
     def __init__(
         self,
         *,
         entries: _abc.Iterable[_builtins.bytes] | None = ...,
         stage: _builtins.int = ...,
         at_ms: _builtins.int = ...,
+        route: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "entries", b"entries", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "entries", b"entries", "route", b"route", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1830,3 +1830,209 @@ class GetGovernanceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
 
 Global___GetGovernanceResponse: _TypeAlias = GetGovernanceResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRISIS_FIELD_NUMBER: _builtins.int
+    ACTED_FIELD_NUMBER: _builtins.int
+    crisis: _builtins.str
+    """Object id, short reference or name."""
+    acted: _builtins.bool
+    """Not only seen: something was done about it."""
+    def __init__(
+        self,
+        *,
+        crisis: _builtins.str = ...,
+        acted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted", b"acted", "crisis", b"crisis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmRequest: _TypeAlias = ConfirmRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRISIS_FIELD_NUMBER: _builtins.int
+    REPEATED_CALL_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    repeated_call: _builtins.bool
+    """Somebody here said so before of all of it: nothing was said again."""
+    entries: _builtins.int
+    """How many entries it was said of: the declaration, and what was said of the crisis since."""
+    route: _builtins.int
+    """As in Acknowledgement."""
+    @_builtins.property
+    def crisis(self) -> Global___CrisisView: ...
+    def __init__(
+        self,
+        *,
+        crisis: Global___CrisisView | None = ...,
+        repeated_call: _builtins.bool = ...,
+        entries: _builtins.int = ...,
+        route: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "entries", b"entries", "repeated_call", b"repeated_call", "route", b"route"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmResponse: _TypeAlias = ConfirmResponse  # noqa: Y015
+
+@_typing.final
+class ListAcknowledgementsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRISIS_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    crisis: _builtins.str
+    """Object id, short reference or name: what is asked for is its declaration."""
+    entry: _builtins.bytes
+    """Header hash of one entry about it instead."""
+    def __init__(
+        self,
+        *,
+        crisis: _builtins.str = ...,
+        entry: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "entry", b"entry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAcknowledgementsRequest: _TypeAlias = ListAcknowledgementsRequest  # noqa: Y015
+
+@_typing.final
+class ListAcknowledgementsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CRISIS_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    CREATED_MS_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    ACTED_FIELD_NUMBER: _builtins.int
+    entry: _builtins.bytes
+    created_ms: _builtins.int
+    """By its author's clock: what every after_ms counts from."""
+    expected: _builtins.int
+    """Of the members that were to hear of it, by how far it came there."""
+    delivered: _builtins.int
+    seen: _builtins.int
+    acted: _builtins.int
+    @_builtins.property
+    def crisis(self) -> Global___CrisisView: ...
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___AcknowledgementView]:
+        """By name; its author is not among them."""
+
+    def __init__(
+        self,
+        *,
+        crisis: Global___CrisisView | None = ...,
+        entry: _builtins.bytes = ...,
+        created_ms: _builtins.int = ...,
+        members: _abc.Iterable[Global___AcknowledgementView] | None = ...,
+        expected: _builtins.int = ...,
+        delivered: _builtins.int = ...,
+        seen: _builtins.int = ...,
+        acted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted", b"acted", "created_ms", b"created_ms", "crisis", b"crisis", "delivered", b"delivered", "entry", b"entry", "expected", b"expected", "members", b"members", "seen", b"seen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAcknowledgementsResponse: _TypeAlias = ListAcknowledgementsResponse  # noqa: Y015
+
+@_typing.final
+class AcknowledgementView(_message.Message):
+    """AcknowledgementView is what one member said of an entry, by whichever of its nodes said so first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    ACTED_FIELD_NUMBER: _builtins.int
+    ROUTE_FIELD_NUMBER: _builtins.int
+    BESIDE_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.bytes
+    member_name: _builtins.str
+    state: _builtins.str
+    """acted, seen, delivered, or silent."""
+    route: _builtins.int
+    """How many ways to wake somebody it had tried when somebody saw it."""
+    beside: _builtins.bool
+    """It is no member any more, or was none yet when the entry was said: nobody waits for it."""
+    @_builtins.property
+    def delivered(self) -> Global___StageView:
+        """Absent: it said nothing of the sort."""
+
+    @_builtins.property
+    def seen(self) -> Global___StageView: ...
+    @_builtins.property
+    def acted(self) -> Global___StageView: ...
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.bytes = ...,
+        member_name: _builtins.str = ...,
+        state: _builtins.str = ...,
+        delivered: Global___StageView | None = ...,
+        seen: Global___StageView | None = ...,
+        acted: Global___StageView | None = ...,
+        route: _builtins.int = ...,
+        beside: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acted", b"acted", "delivered", b"delivered", "seen", b"seen"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted", b"acted", "beside", b"beside", "delivered", b"delivered", "member_id", b"member_id", "member_name", b"member_name", "route", b"route", "seen", b"seen", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgementView: _TypeAlias = AcknowledgementView  # noqa: Y015
+
+@_typing.final
+class StageView(_message.Message):
+    """StageView is when a member says that something was so, and when this node heard of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_MS_FIELD_NUMBER: _builtins.int
+    HEARD_MS_FIELD_NUMBER: _builtins.int
+    AFTER_MS_FIELD_NUMBER: _builtins.int
+    at_ms: _builtins.int
+    """By that member's clock, which nobody has checked."""
+    heard_ms: _builtins.int
+    """By the clock of this node."""
+    after_ms: _builtins.int
+    """at_ms less the entry's time: by two clocks."""
+    def __init__(
+        self,
+        *,
+        at_ms: _builtins.int = ...,
+        heard_ms: _builtins.int = ...,
+        after_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_ms", b"after_ms", "at_ms", b"at_ms", "heard_ms", b"heard_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageView: _TypeAlias = StageView  # noqa: Y015

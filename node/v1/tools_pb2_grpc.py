@@ -110,6 +110,16 @@ class ToolsStub:
                 request_serializer=node_dot_v1_dot_tools__pb2.LookUpStreamRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_tools__pb2.LookUpStreamResponse.FromString,
                 _registered_method=True)
+        self.Confirm = channel.unary_unary(
+                '/tocsin.v1.Tools/Confirm',
+                request_serializer=node_dot_v1_dot_tools__pb2.ConfirmRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.ConfirmResponse.FromString,
+                _registered_method=True)
+        self.ListAcknowledgements = channel.unary_unary(
+                '/tocsin.v1.Tools/ListAcknowledgements',
+                request_serializer=node_dot_v1_dot_tools__pb2.ListAcknowledgementsRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_tools__pb2.ListAcknowledgementsResponse.FromString,
+                _registered_method=True)
         self.Subscribe = channel.unary_stream(
                 '/tocsin.v1.Tools/Subscribe',
                 request_serializer=node_dot_v1_dot_tools__pb2.SubscribeRequest.SerializeToString,
@@ -241,6 +251,20 @@ class ToolsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Confirm(self, request, context):
+        """Scope declare or share. A person here has seen a crisis, or acted on it: all members are told, and who it was is not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAcknowledgements(self, request, context):
+        """Scope read. Which members a crisis, or one entry about it, has reached, and where somebody has seen it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Subscribe(self, request, context):
         """Scope read. From a cursor on, urgent before all else, at least once.
         """
@@ -346,6 +370,16 @@ def add_ToolsServicer_to_server(servicer, server):
                     servicer.LookUpStream,
                     request_deserializer=node_dot_v1_dot_tools__pb2.LookUpStreamRequest.FromString,
                     response_serializer=node_dot_v1_dot_tools__pb2.LookUpStreamResponse.SerializeToString,
+            ),
+            'Confirm': grpc.unary_unary_rpc_method_handler(
+                    servicer.Confirm,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.ConfirmRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.ConfirmResponse.SerializeToString,
+            ),
+            'ListAcknowledgements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAcknowledgements,
+                    request_deserializer=node_dot_v1_dot_tools__pb2.ListAcknowledgementsRequest.FromString,
+                    response_serializer=node_dot_v1_dot_tools__pb2.ListAcknowledgementsResponse.SerializeToString,
             ),
             'Subscribe': grpc.unary_stream_rpc_method_handler(
                     servicer.Subscribe,
@@ -774,6 +808,60 @@ class Tools:
             '/tocsin.v1.Tools/LookUpStream',
             node_dot_v1_dot_tools__pb2.LookUpStreamRequest.SerializeToString,
             node_dot_v1_dot_tools__pb2.LookUpStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Confirm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Tools/Confirm',
+            node_dot_v1_dot_tools__pb2.ConfirmRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.ConfirmResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAcknowledgements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Tools/ListAcknowledgements',
+            node_dot_v1_dot_tools__pb2.ListAcknowledgementsRequest.SerializeToString,
+            node_dot_v1_dot_tools__pb2.ListAcknowledgementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,6 +67,10 @@ class ToolsStub:
     """Scope match."""
     LookUpStream: _grpc.StreamStreamMultiCallable[_tools_pb2.LookUpStreamRequest, _tools_pb2.LookUpStreamResponse]
     """Scope match. Each question is answered, in order; many may be under way."""
+    Confirm: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ConfirmRequest, _tools_pb2.ConfirmResponse]
+    """Scope declare or share. A person here has seen a crisis, or acted on it: all members are told, and who it was is not."""
+    ListAcknowledgements: _grpc.UnaryUnaryMultiCallable[_tools_pb2.ListAcknowledgementsRequest, _tools_pb2.ListAcknowledgementsResponse]
+    """Scope read. Which members a crisis, or one entry about it, has reached, and where somebody has seen it."""
     Subscribe: _grpc.UnaryStreamMultiCallable[_tools_pb2.SubscribeRequest, _tools_pb2.SubscribeResponse]
     """Scope read. From a cursor on, urgent before all else, at least once."""
     Acknowledge: _grpc.UnaryUnaryMultiCallable[_tools_pb2.AcknowledgeRequest, _tools_pb2.AcknowledgeResponse]
@@ -111,6 +115,10 @@ class ToolsAsyncStub(ToolsStub):
     """Scope match."""
     LookUpStream: _aio.StreamStreamMultiCallable[_tools_pb2.LookUpStreamRequest, _tools_pb2.LookUpStreamResponse]  # type: ignore[assignment]
     """Scope match. Each question is answered, in order; many may be under way."""
+    Confirm: _aio.UnaryUnaryMultiCallable[_tools_pb2.ConfirmRequest, _tools_pb2.ConfirmResponse]  # type: ignore[assignment]
+    """Scope declare or share. A person here has seen a crisis, or acted on it: all members are told, and who it was is not."""
+    ListAcknowledgements: _aio.UnaryUnaryMultiCallable[_tools_pb2.ListAcknowledgementsRequest, _tools_pb2.ListAcknowledgementsResponse]  # type: ignore[assignment]
+    """Scope read. Which members a crisis, or one entry about it, has reached, and where somebody has seen it."""
     Subscribe: _aio.UnaryStreamMultiCallable[_tools_pb2.SubscribeRequest, _tools_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Scope read. From a cursor on, urgent before all else, at least once."""
     Acknowledge: _aio.UnaryUnaryMultiCallable[_tools_pb2.AcknowledgeRequest, _tools_pb2.AcknowledgeResponse]  # type: ignore[assignment]
@@ -242,6 +250,22 @@ class ToolsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_tools_pb2.LookUpStreamResponse], _abc.AsyncIterator[_tools_pb2.LookUpStreamResponse]]:
         """Scope match. Each question is answered, in order; many may be under way."""
+
+    @_abc_1.abstractmethod
+    def Confirm(
+        self,
+        request: _tools_pb2.ConfirmRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.ConfirmResponse, _abc.Awaitable[_tools_pb2.ConfirmResponse]]:
+        """Scope declare or share. A person here has seen a crisis, or acted on it: all members are told, and who it was is not."""
+
+    @_abc_1.abstractmethod
+    def ListAcknowledgements(
+        self,
+        request: _tools_pb2.ListAcknowledgementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tools_pb2.ListAcknowledgementsResponse, _abc.Awaitable[_tools_pb2.ListAcknowledgementsResponse]]:
+        """Scope read. Which members a crisis, or one entry about it, has reached, and where somebody has seen it."""
 
     @_abc_1.abstractmethod
     def Subscribe(

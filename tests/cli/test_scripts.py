@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from node import config
 from node.cli import schemas
 from tests.cli import script
 from tests.cli.script import Said
@@ -21,10 +22,14 @@ Machines = Mapping[str, Mapping[str, str]]
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """Two members that have approved each other, a third whose node does not run, and a laptop with none."""
+    """Two members that have approved each other, a third whose node does not run, and a laptop with none.
+
+    The second's crises are heard by a program that says what it was told, and by one that fails.
+    """
     folder = tmp_path_factory.mktemp("s")
     (down,) = make(folder / "down", 1)
     with federation(folder, 2) as (first, second):
+        _wake(second)
         first.cli("peer", "add", "--founders", "--yes", "--no-wait")
         second.cli("peer", "add", "--founders", "--yes")
         yield {
@@ -33,6 +38,20 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
             "down": _machine(down, first),
             "laptop": {"NODE": first.config.tools_listen, "NODE_PEERS": first.config.peers_listen},
         }
+
+
+def _wake(node: Node) -> None:
+    """Let its crises wake somebody."""
+    node.stop()
+    file = node.folder / config.FILE_NAME
+    routes = """
+routes = [
+  { name = "desk", command = ["cat"] },
+  { name = "broken", command = ["sh", "-c", "echo no line; exit 3"], after = "1h" },
+]
+"""
+    file.write_text(file.read_text().replace("\nroutes = []\n", routes))
+    node.start()
 
 
 def _machine(node: Node, other: Node) -> Mapping[str, str]:

@@ -114,3 +114,10 @@ def test_the_longest_text_takes_steps_that_grow_with_its_length() -> None:
     """Patterns that back up over and over would take minutes here."""
     for part in ("1.", "a.", ":", "@a", "a@", "+49 ", "1 ", "http://a@", "[.]", "a-", "%"):
         personal.find(part * (65536 // len(part)), REGIONS)
+
+
+def test_what_leaves_the_house_has_nothing_of_anybody_in_it() -> None:
+    text = "call +49 345 22400, @witness or a@b.example at 203.0.113.9 on 2026-11-25"
+    assert personal.redact(text) == (
+        "call [a telephone number], [the name of an account] or [an e-mail address] at [an IP address] on 2026-11-25"
+    )

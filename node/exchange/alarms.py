@@ -1,0 +1,191 @@
+"""Alarms: about which crises somebody here is to be woken, by which route now, and with which words.
+
+A crisis wakes somebody while it is in effect and no person of our member has acknowledged it, whoever of its
+nodes has heard that. What has been tried stands in the ledger: a restart neither repeats nor forgets it.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from node.content import personal
+from node.crisis.states import State
+from node.exchange import acknowledging, crises
+from node.exchange.consult import View
+from node.exchange.duties import NEVER_MS
+from node.feed.keys import HeaderHash, MemberId
+from node.policy import alarm
+from node.policy.alarm import Route, Settings, Tried
+from node.store import alarms
+from node.store.alarms import Alarm, Ringing
+from node.store.stores import Stores
+from node.v1 import alarms_pb2, tools_pb2
+
+WAKING = frozenset({State.ALERT, State.ACTIVE})  # states of a crisis that is in effect
+TITLE_CHARACTERS_MAX = 200
+EXERCISE, TEST = "EXERCISE", "TEST"
+DAY_MS = 24 * alarm.HOUR_MS
+
+Key = tuple[HeaderHash, str]  # a declaration, and a route by its name
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One try of one route, and what it is told."""
+
+    route: Route
+    ringing: Ringing  # as it is from the moment the try begins
+    object_id: bytes
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Alarms that begin, what is to be tried now, and when to look again if nothing new comes."""
+
+    begin: tuple[Alarm, ...] = ()
+    calls: tuple[Call, ...] = ()
+    waiting: int = 0  # crises for which there is no room in this hour
+    next_ms: int = NEVER_MS
+
+
+def _wakes(one: tools_pb2.CrisisView) -> bool:
+    """What is in effect, and what others are asked to co-sign."""
+    return one.state in WAKING or (one.state == State.PROPOSED and one.cosignatures_needed > 0)
+
+
+def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[Key]) -> Look:
+    """What is to be done now. Reads only."""
+    shown = crises.every(stores, seen, "", exercises=settings.exercises)
+    waking = [one for one in shown if _wakes(one) and (settings.own or one.member_id != seen.follows.me)]
+    if not waking:
+        return Look()
+    known = alarms.begun(stores.ledger)
+    tried = _tried(alarms.ringing(stores.ledger))
+    begun: list[tuple[bytes, int]] = [(one.member_id, one.began_ms) for one in known.values()]
+    begin, calls, next_ms, waiting = list[Alarm](), list[Call](), [NEVER_MS], 0
+    for crisis in sorted(waking, key=lambda one: (one.exercise, one.received_ms, one.entry)):
+        hash_, author = HeaderHash(crisis.entry), MemberId(crisis.member_id)
+        if acknowledging.is_confirmed(stores, seen, hash_):
+            continue
+        one = known.get(hash_)
+        if one is None and not alarm.may_begin(settings, author, begun, seen.now_ms):
+            waiting += 1
+            continue
+        if one is None:
+            one = Alarm(hash_, author, seen.now_ms)
+            begun.append((author, seen.now_ms))
+            begin.append(one)
+        for place, at_ms in alarm.due_ms(settings, one.began_ms, tried.get(hash_, {})):
+            route = settings.routes[place]
+            if (hash_, route.name) in under_way:
+                continue
+            if at_ms > seen.now_ms:
+                next_ms.append(at_ms)
+                continue
+            before = tried.get(hash_, {}).get(route.name)
+            ringing = Ringing(hash_, route.name, (before.tries if before else 0) + 1, seen.now_ms)
+            calls.append(Call(route, ringing, crisis.object_id, text(crisis, route)))
+    return Look(tuple(begin), tuple(calls), waiting, min(next_ms))
+
+
+def _tried(rows: Sequence[Ringing]) -> dict[HeaderHash, dict[str, Tried]]:
+    found: dict[HeaderHash, dict[str, Tried]] = {}
+    for one in rows:
+        found.setdefault(one.hash, {})[one.route] = Tried(one.tries, one.tried_ms, one.through)
+    return found
+
+
+def begin(stores: Stores, found: Look) -> None:
+    """Before anybody is called, keep that it is tried."""
+    for one in found.begin:
+        alarms.begin(stores.ledger, one)
+    for call in found.calls:
+        alarms.put(stores.ledger, call.ringing)
+    stores.commit("ledger")
+
+
+def note(stores: Stores, one: Ringing) -> None:
+    """Keep what came of it."""
+    alarms.put(stores.ledger, one)
+    stores.commit("ledger")
+
+
+def tidy(stores: Stores, now_ms: int) -> None:
+    """Forget what nobody asks for any more."""
+    if alarms.drop_before(stores.ledger, now_ms - alarm.LIFE_MS):
+        stores.commit("ledger")
+
+
+# ---- What is said
+
+
+def text(crisis: tools_pb2.CrisisView, route: Route) -> bytes:
+    """What a route is told of a crisis: nothing personal, and nothing of what it holds but its title."""
+    title = personal.redact(crisis.crisis.title)[:TITLE_CHARACTERS_MAX]
+    mark = f"{EXERCISE} " if crisis.exercise else ""
+    return _text(
+        route,
+        f"{mark}{crisis.reference}: {title} (by {crisis.member_name}, {crisis.crisis.framework.name})",
+        reference=crisis.reference,
+        title=f"{mark}{title}",
+        member=crisis.member_name,
+        framework=crisis.crisis.framework.name,
+        ends_ms=crisis.ends_ms,
+        exercise=crisis.exercise,
+    )
+
+
+def trial_text(route: Route, member: str, now_ms: int) -> bytes:
+    """What a route is told where it is only tested."""
+    words = f"{TEST}: this is how {member} is woken when a crisis is declared. Nothing has happened."
+    return _text(route, words, member=member, ends_ms=now_ms, test=True)
+
+
+def _text(route: Route, words: str, **said: str | int | bool) -> bytes:
+    empty = {
+        "reference": "",
+        "title": "",
+        "member": "",
+        "framework": "",
+        "ends_ms": 0,
+        "exercise": False,
+        "test": False,
+    }
+    return json.dumps({"text": words, **empty, **said, "route": route.name}).encode() + b"\n"
+
+
+# ---- What is shown
+
+
+def routes(stores: Stores, settings: Settings, now_ms: int) -> list[alarms_pb2.RouteView]:
+    """Each route of the settings, and how it did."""
+    rows = alarms.ringing(stores.ledger)
+    return [
+        _route(place, route, [one for one in rows if one.route == route.name], now_ms)
+        for place, route in enumerate(settings.routes)
+    ]
+
+
+def _route(place: int, route: Route, rows: Sequence[Ringing], now_ms: int) -> alarms_pb2.RouteView:
+    late = [one for one in rows if 0 <= now_ms - one.tried_ms < DAY_MS]
+    last = rows[-1] if rows else None
+    return alarms_pb2.RouteView(
+        number=place + 1,
+        name=route.name,
+        kind=route.kind,
+        target=route.target,
+        after_ms=route.after_ms,
+        used_ms=last.tried_ms if last else 0,
+        through=bool(last and last.through),
+        answer=last.answer if last else "",
+        tries=sum(one.tries for one in late),
+        failures=sum(one.tries - one.through for one in late),
+    )
+
+
+def warnings(stores: Stores, settings: Settings, now_ms: int) -> Iterator[str]:
+    """Which routes did not come through when they were last used."""
+    for one in routes(stores, settings, now_ms):
+        if one.used_ms and not one.through and one.answer:
+            yield f"route {one.number} ({one.name}) did not come through: {one.answer}"

@@ -1,0 +1,55 @@
+"""Deliveries: what others said of a crisis and is here, each until all members were told so.
+
+A row is written with the entry that causes it, and goes with the entry that tells it: after a crash at any
+moment the rows fit what was signed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.store import driver
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An entry about a crisis, and when it could be read here."""
+
+    hash: HeaderHash
+    member_id: MemberId  # its author
+    object_id: ObjectId
+    exercise: bool
+    came_ms: int
+    expires_ms: int
+
+
+_DELIVERY = "hash, member_id, object_id, exercise, came_ms, expires_ms"
+
+
+def put(ledger: sa.Connection, one: Delivery) -> None:
+    """It is to be told; again is the same."""
+    driver.execute(
+        ledger,
+        f"INSERT OR IGNORE INTO delivery ({_DELIVERY}) VALUES (?, ?, ?, ?, ?, ?)",
+        (one.hash, one.member_id, one.object_id, one.exercise, one.came_ms, one.expires_ms),
+    )
+
+
+def every(ledger: sa.Connection, limit: int) -> list[Delivery]:
+    """What is to be told, crisis by crisis, and of each the first that came first."""
+    rows = driver.rows(
+        ledger, f"SELECT {_DELIVERY} FROM delivery ORDER BY object_id, exercise, came_ms, hash LIMIT ?", (limit,)
+    )
+    return [Delivery(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows]
+
+
+def told(ledger: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
+    """All members were told of these."""
+    driver.execute_many(ledger, "DELETE FROM delivery WHERE hash = ?", [(one,) for one in hashes])
+
+
+def drop_before(ledger: sa.Connection, came_ms: int) -> int:
+    """What came before that is told no more; how much that was."""
+    return driver.execute(ledger, "DELETE FROM delivery WHERE came_ms < ?", (came_ms,)).rowcount

@@ -1,0 +1,191 @@
+"""Whom a crisis wakes, by which way and when: as far as nobody has acknowledged it, over every restart."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.exchange import acknowledging, alarms, consult
+from node.exchange.acknowledging import About
+from node.exchange.alarms import Key, Look
+from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
+from node.feed.keys import ObjectId
+from node.policy import alarm, parameters
+from node.policy.alarm import BACK_OFF_MS, HOUR_MS, Route, Settings
+from node.policy.deliveries import Stage
+from node.store import alarms as stored
+from node.store.alarms import TEST, Ringing
+from node.v1 import record_pb2
+from tests.exchange.conftest import node_in
+from tests.exchange.test_forks import declaration, end_of, restarted
+from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+from tests.simulator.members import BASE_MS, Federation, federation
+
+AFTER_MS = 5 * 60_000
+SETTINGS = Settings((Route("desk", ("desk",)), Route("officer", ("officer",), after_ms=AFTER_MS)))
+NOW_MS = BASE_MS + 1
+
+
+@pytest.fixture(name="world")
+def _world() -> Federation:
+    return federation(25, parameters.TEMPLATE.encode())
+
+
+def look(node: Exchange, now_ms: int, settings: Settings = SETTINGS, under_way: frozenset[Key] = frozenset()) -> Look:
+    while node.project():
+        pass
+    seen = consult.view(node.trust, node.follows, now_ms)
+    return alarms.look(node.stores, seen, settings, under_way)
+
+
+def ring(
+    node: Exchange, now_ms: int, *, through: bool = True, settings: Settings = SETTINGS
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """One turn: what is due is tried; the routes, and what they were told."""
+    found = look(node, now_ms, settings)
+    alarms.begin(node.stores, found)
+    for call in found.calls:
+        alarms.note(node.stores, replace(call.ringing, through=through, answer="it said"))
+    return [(call.route.name, json.loads(call.text)) for call in found.calls]
+
+
+def names(node: Exchange, now_ms: int, *, through: bool = True, settings: Settings = SETTINGS) -> list[str]:
+    return [name for name, _ in ring(node, now_ms, through=through, settings=settings)]
+
+
+def drill(number: int) -> Draft:
+    one = declaration(number)
+    record = record_pb2.Record.FromString(one.record)
+    record.exercise = True
+    return replace(one, exercise=True, record=record.SerializeToString())
+
+
+def test_route_after_route_is_tried_once_until_somebody_here_acknowledges_it(node: Exchange, author: Exchange) -> None:
+    (letter,) = said(author, declaration(1))
+    take(node, [letter])
+    assert names(node, NOW_MS) == ["desk"]
+    assert names(node, NOW_MS + AFTER_MS - 1) == []
+    assert look(node, NOW_MS).next_ms == NOW_MS + AFTER_MS
+    about = About(ObjectId((1).to_bytes(16)), False, (hash_of(node, letter),), ENDS_MS)
+    seen = consult.view(node.trust, node.follows, NOW_MS)
+    delivered, confirmed = (
+        acknowledging.draft(about, stage, NOW_MS, 1, seen) for stage in (Stage.DELIVERED, Stage.SEEN)
+    )
+    said(node, delivered)
+    assert [call.route.name for call in look(node, NOW_MS + AFTER_MS).calls] == ["officer"], "no person has seen it"
+    said(node, confirmed)
+    assert names(node, NOW_MS + AFTER_MS) == []
+    assert acknowledging.routes_tried(node.stores, hash_of(node, letter)) == 1
+
+
+def test_another_member_that_has_seen_it_stops_nothing_and_another_node_of_ours_does(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    (letter,) = said(author, declaration(1))
+    about = About(ObjectId((1).to_bytes(16)), False, (hash_of(node, letter),), ENDS_MS)
+    for number, expected in ((2, ["desk"]), (0, [])):
+        reader = node_in(tmp_path / f"r{number}", world, 0)
+        other = node_in(tmp_path / f"o{number}", world, number)
+        for one in (reader, other):
+            take(one, [letter])
+        seen = consult.view(other.trust, other.follows, NOW_MS)
+        take(reader, said(other, acknowledging.draft(about, Stage.SEEN, NOW_MS, 0, seen)))
+        assert names(reader, NOW_MS) == expected
+
+
+def test_a_restart_neither_repeats_nor_forgets(node: Exchange, author: Exchange) -> None:
+    take(node, said(author, declaration(1)))
+    assert names(node, NOW_MS) == ["desk"]
+    restarted(node)
+    assert names(node, NOW_MS + 1) == []
+    assert names(node, NOW_MS + AFTER_MS) == ["officer"]
+    restarted(node)
+    assert names(node, NOW_MS + HOUR_MS) == []
+
+
+def test_one_that_was_under_way_when_the_node_stopped_is_tried_again(node: Exchange, author: Exchange) -> None:
+    take(node, said(author, declaration(1)))
+    found = look(node, NOW_MS)
+    alarms.begin(node.stores, found)
+    ((hash_, name),) = ((call.ringing.hash, call.route.name) for call in found.calls)
+    assert look(node, NOW_MS + BACK_OFF_MS, under_way=frozenset({(hash_, name)})).calls == (), "it still is"
+    restarted(node)
+    assert names(node, NOW_MS + BACK_OFF_MS - 1) == []
+    assert names(node, NOW_MS + BACK_OFF_MS) == ["desk"]
+
+
+def test_one_that_does_not_come_through_is_tried_again_and_then_the_next_one_does_not_wait(
+    node: Exchange, author: Exchange
+) -> None:
+    take(node, said(author, declaration(1)))
+    settings = replace(SETTINGS, routes=(SETTINGS.routes[0], replace(SETTINGS.routes[1], after_ms=HOUR_MS)))
+    times = range(NOW_MS, NOW_MS + HOUR_MS // 10, BACK_OFF_MS)
+    tried = [name for now_ms in times for name in names(node, now_ms, through=False, settings=settings)]
+    assert tried[: alarm.TRIES_MAX + 1] == ["desk"] * alarm.TRIES_MAX + ["officer"]
+    now_ms = times[-1]
+    (desk, _) = alarms.routes(node.stores, SETTINGS, now_ms)
+    assert (desk.tries, desk.failures, desk.answer) == (alarm.TRIES_MAX, alarm.TRIES_MAX, "it said")
+    warned = list(alarms.warnings(node.stores, SETTINGS, now_ms))
+    assert warned[0] == "route 1 (desk) did not come through: it said"
+
+
+def test_what_is_over_or_not_in_effect_wakes_nobody(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    platform = node_in(tmp_path / "platform", world, 12)  # it may not declare
+    take(node, [*said(author, declaration(1), end_of(1), declaration(2)), *said(platform, declaration(3))])
+    assert [told["title"] for _, told in ring(node, NOW_MS)] == ["crisis 2"]
+    assert look(node, ENDS_MS + 1).calls == ()
+
+
+def test_our_own_and_drills_wake_somebody_only_where_that_is_set(node: Exchange, author: Exchange) -> None:
+    take(node, said(author, drill(1)))
+    said(node, declaration(2))
+    assert names(node, NOW_MS) == []
+    ((_, told),) = ring(node, NOW_MS, settings=replace(SETTINGS, exercises=True))
+    assert told["text"].startswith("EXERCISE ")
+    assert told["title"].startswith("EXERCISE ")
+    assert told["exercise"] is True
+    assert names(node, NOW_MS, settings=replace(SETTINGS, own=True)) == ["desk"]
+
+
+def test_what_is_beyond_an_hours_bound_waits_and_is_not_forgotten(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    settings = replace(SETTINGS, routes=SETTINGS.routes[:1], per_hour=4)
+    take(node, said(author, *map(declaration, range(1, 5))))
+    other = node_in(tmp_path / "other", world, 2)
+    assert len(ring(node, NOW_MS, settings=settings)) == 2
+    assert look(node, NOW_MS, settings).waiting == 2
+    take(node, said(other, declaration(9)))
+    assert [told["title"] for _, told in ring(node, NOW_MS, settings=settings)] == ["crisis 9"]
+    assert len(ring(node, NOW_MS + HOUR_MS, settings=settings)) == 2
+
+
+def test_what_is_told_has_nothing_personal_and_nothing_beyond_its_title(node: Exchange, author: Exchange) -> None:
+    one = declaration(1)
+    record = record_pb2.Record.FromString(one.record)
+    record.crisis.title, record.crisis.summary = "Call +49 345 22400 or ask @witness", "a summary"
+    record.crisis.framework.name = "eu-ocrf"
+    take(node, said(author, replace(one, record=record.SerializeToString())))
+    ((_, told),) = ring(node, NOW_MS)
+    assert set(told) == {"text", "reference", "title", "member", "framework", "ends_ms", "exercise", "test", "route"}
+    assert told["member"] == "Member 1"
+    assert told["framework"] == "eu-ocrf"
+    assert told["ends_ms"] == ENDS_MS
+    assert not any(part in json.dumps(told) for part in ("22400", "@witness", "summary"))
+
+
+def test_it_is_remembered_for_ninety_days_who_was_woken(node: Exchange, author: Exchange) -> None:
+    take(node, said(author, declaration(1)))
+    ring(node, NOW_MS)
+    alarms.note(node.stores, Ringing(TEST, "desk", 1, NOW_MS, through=True))
+    alarms.tidy(node.stores, NOW_MS + alarm.LIFE_MS)
+    assert len(stored.ringing(node.stores.ledger)) == 2
+    alarms.tidy(node.stores, NOW_MS + alarm.LIFE_MS + 1)
+    assert stored.begun(node.stores.ledger) == {}
+    assert stored.ringing(node.stores.ledger) == []
