@@ -360,9 +360,10 @@ class Exchange(Outgoing):
 
     def _keep_erased(self, hashes: Sequence[HeaderHash]) -> None:
         """What was erased here before, and came again from a peer or out of a copy, goes again."""
-        again = {hash_: reason for hash_ in hashes if (reason := self.erasures.whole.get(hash_))}
+        whole, parts = self.erasures.whole, self.erasures.parts
+        again = {hash_: reason for hash_ in hashes if (reason := whole.get(hash_))}
         if again:
             erase.drop_whole(self.stores, again)
         for hash_ in hashes:
-            if gone := self.erasures.parts.get(hash_):
+            if gone := parts.get(hash_):
                 erase.drop_part(self.stores, hash_, gone, self.trust, self.reader, self.author.randomness)
