@@ -1,8 +1,10 @@
 """Everything one node holds, and the few things that can be done to it. Owned by one writer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+
+import sqlalchemy as sa
 
 from node.errors import Malformed, Refused
 from node.exchange import (
@@ -52,7 +54,8 @@ from node.store.restrictions import Replacement
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
 
-COMPACTED_BYTES_MAX = 64 << 20  # written anew in half a second, while the writer waits
+COMPACTED_BYTES_MAX = 4 << 20  # of ciphertext; written anew in 50 ms at most, while what is urgent waits
+SEALED = ("keys", "ledger")  # the files that have what is not plaintext
 
 
 class Exchange(Outgoing):
@@ -302,12 +305,12 @@ class Exchange(Outgoing):
     def finish_erasing(self, found: Sequence[Erasure]) -> None:
         """Let go what has left the index."""
         erase.drop_whole(self.stores, {one.entry: one.reason for one in found if not one.positions})
+        parts: dict[HeaderHash, int] = {}
         for one in found:
             self.forget_served(one.entry)
             if one.positions:
-                gone = int.from_bytes(one.positions, "little")
-                erase.drop_part(self.stores, one.entry, gone, self.trust, self.reader, self.author.randomness)
-
+                parts[one.entry] = parts.get(one.entry, 0) | int.from_bytes(one.positions, "little")
+        self._drop_parts(parts)
         if self.acts is not None:
             tallies.erased(self.acts, found)
 
@@ -321,13 +324,16 @@ class Exchange(Outgoing):
         if duties.drop_before(self.stores.ledger, before_ms):
             self.stores.commit("ledger")
 
-    def compact(self) -> bool:
+    def compact(self, names: Sequence[str] = SEALED) -> bool:
         """So that no page of keys or ledger shows what was erased; whether nothing stood in the way.
 
         A large ledger is not written anew: what a page of it may still show has no key any more.
         """
-        small = stores.size_bytes(self.stores.ledger) <= COMPACTED_BYTES_MAX
-        return stores.compact(self.stores.keys) and stores.compact(self.stores.ledger, whole=small)
+        done = [self._compact(getattr(self.stores, name), is_secret=name == "keys") for name in names]
+        return all(done)
+
+    def _compact(self, file: sa.Connection, *, is_secret: bool) -> bool:
+        return stores.compact(file, whole=is_secret or stores.size_bytes(file) <= COMPACTED_BYTES_MAX)
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""
@@ -364,6 +370,8 @@ class Exchange(Outgoing):
         again = {hash_: reason for hash_ in hashes if (reason := whole.get(hash_))}
         if again:
             erase.drop_whole(self.stores, again)
-        for hash_ in hashes:
-            if gone := parts.get(hash_):
-                erase.drop_part(self.stores, hash_, gone, self.trust, self.reader, self.author.randomness)
+        self._drop_parts({hash_: gone for hash_ in hashes if (gone := parts.get(hash_))})
+
+    def _drop_parts(self, parts: Mapping[HeaderHash, int]) -> None:
+        if parts:
+            erase.drop_parts(self.stores, parts, self.trust, self.reader, self.author.randomness)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ import structlog
 from node.errors import Unavailable
 from node.exchange import consult, due
 from node.exchange.due import Due, Mass
+from node.exchange.exchange import SEALED, Exchange
 from node.feed.header import BULK
 from node.feed.marks import Marks
 from node.runtime.link import Clock
@@ -28,6 +29,7 @@ SEALED_EVERY_S = 300.0  # what only others can read is looked through
 COMPACT_EVERY_S = 600.0  # a file of a gigabyte is written anew in ten seconds
 EXPIRED_AT_A_TIME = 1024
 ERASED_AT_A_TIME = 16  # between two of them the writer does what is urgent
+SEALED_AT_A_TIME = 4  # of these, what is left of
 
 _log = structlog.get_logger()
 
@@ -162,7 +164,8 @@ class Sweeping:
             await self._writer.run(lambda exchange: exchange.begin_erasing(part), BULK)  # noqa: B023 - awaited
             await self._projecting.drop([one.entry for one in part if not one.positions])
             await self._projecting.thin([(one.entry, one.positions) for one in part if one.positions])
-            await self._writer.run(lambda exchange: exchange.finish_erasing(part), BULK)  # noqa: B023 - awaited
+            for piece in _pieces(part):
+                await self._writer.run(lambda exchange: exchange.finish_erasing(piece), BULK)  # noqa: B023 - awaited
             self.erased.update(one.reason.name.lower() for one in part)
         if found:
             parts = sum(bool(one.positions) for one in found)
@@ -170,5 +173,14 @@ class Sweeping:
 
     async def _compact(self) -> bool:
         """Write the files anew where pages may still show what was in them; whether all of it was possible."""
-        sealed = await self._writer.run(lambda exchange: exchange.compact(), BULK)
-        return await self._projecting.compact() and sealed
+        sealed = [await self._writer.run(partial(Exchange.compact, names=[name]), BULK) for name in SEALED]
+        return await self._projecting.compact() and all(sealed)
+
+
+def _pieces(part: Sequence[Erasure]) -> Iterator[Sequence[Erasure]]:
+    """What is let go at once: sealing what is left of a record takes the writer longer than dropping all of it."""
+    whole, parts = ([one for one in part if bool(one.positions) is is_part] for is_part in (False, True))
+    if whole:
+        yield whole
+    for start in range(0, len(parts), SEALED_AT_A_TIME):
+        yield parts[start : start + SEALED_AT_A_TIME]
