@@ -116,6 +116,22 @@ def places(bits: int) -> list[int]:
     return statements.positions(bits.to_bytes(-(-bits.bit_length() // 8), "little"))
 
 
+def is_unfinished(stores: Stores, erasures: Erasures) -> bool:
+    """Whether anything that the journal says is gone is still here, after a crash or out of an old copy."""
+    if any(payloads.state(stores.ledger, hash_) not in (None, State.ERASED) for hash_ in erasures.whole):
+        return True
+    return any(
+        payloads.state(stores.ledger, hash_) in (State.PRESENT, State.REMAINDER)
+        and (payloads.box(stores.keys, hash_) is not None or _missing(stores, hash_, gone))
+        for hash_, gone in erasures.parts.items()
+    )
+
+
+def _missing(stores: Stores, hash_: HeaderHash, gone: int) -> int:
+    left = remainders.find(stores.ledger, hash_)
+    return gone & ~(left.positions if left else 0)
+
+
 def apply(stores: Stores, erasures: Erasures, keep: Keep, reader: Reader, randomness: Randomness) -> None:
     """At the start: go through with what the journal says and the stores do not show, after a crash or a restore."""
     whole = [
@@ -134,11 +150,10 @@ def apply_part(
     stores: Stores, hash_: HeaderHash, gone: int, trust: Trust, reader: Reader, randomness: Randomness
 ) -> None:
     """Take out of a record that is here what the journal says is gone."""
-    row, left = ledger.entry(stores.ledger, hash_), remainders.find(stores.ledger, hash_)
+    row = ledger.entry(stores.ledger, hash_)
     if row is None or payloads.state(stores.ledger, hash_) not in (State.PRESENT, State.REMAINDER):
         return
-    missing = gone & ~(left.positions if left else 0)
-    project.thin(stores, row, places(missing), trust, reader)
+    project.thin(stores, row, places(_missing(stores, hash_, gone)), trust, reader)
     drop_parts(stores, {hash_: gone}, trust, reader, randomness)
 
 

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-import sqlalchemy as sa
-
 from node.errors import Malformed, Refused
 from node.exchange import (
     admission,
@@ -32,6 +30,7 @@ from node.exchange.erase import Erasures
 from node.exchange.keeping import Keep
 from node.exchange.outgoing import Outgoing
 from node.exchange.publish import Author, Draft
+from node.exchange.residue import Residue
 from node.exchange.restored import Restored
 from node.exchange.signing import Signing
 from node.exchange.tallies import Tallies
@@ -45,7 +44,7 @@ from node.policy import retention
 from node.policy.following import Choice, Follows
 from node.policy.retention import Policy
 from node.protocol.effects import Asked
-from node.store import arrivals, deadlines, duties, ledger, payloads, peers, stores
+from node.store import arrivals, deadlines, duties, ledger, payloads, peers
 from node.store.arrivals import Cursor
 from node.store.erasures import Erasure
 from node.store.payloads import State
@@ -53,9 +52,6 @@ from node.store.peers import Peer
 from node.store.restrictions import Replacement
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
-
-COMPACTED_BYTES_MAX = 4 << 20  # of ciphertext; written anew in 50 ms at most, while what is urgent waits
-SEALED = ("keys", "ledger")  # the files that have what is not plaintext
 
 
 class Exchange(Outgoing):
@@ -76,6 +72,7 @@ class Exchange(Outgoing):
         self.policy = policy
         self.follows = Follows(author.reader.member_id, everything=follow_all)
         self.signing = Signing()
+        self.residue = Residue(stores)
         self.restored = Restored()
         self.acts: Tallies | None = None  # where an audit log is kept
         self._signed_unstored = False
@@ -93,6 +90,8 @@ class Exchange(Outgoing):
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
         project.mend(self.stores, self.trust, self.reader)
         self.aside.start()
+        if erase.is_unfinished(self.stores, self.erasures):
+            self.residue.note()
         erase.apply(self.stores, self.erasures, self.keep, self.reader, self.author.randomness)
         self._remember_policy()
         while self.project():
@@ -218,6 +217,8 @@ class Exchange(Outgoing):
         if row is None or payloads.state(self.stores.ledger, hash_) != State.MISSING:
             return True
         header = entry.decode(row.body, row.signature, self.trust.federation_id).header
+        if header.expires_ms <= now_ms:
+            return True  # it was under way when its time was over
         if not disclose.is_chunk_of(header, chunk):
             raise Malformed("payload-root", "the chunk is not part of the payload the header names")
         payloads.put_chunks(self.stores.ledger, hash_, chunk.number, [chunk.data])
@@ -301,6 +302,7 @@ class Exchange(Outgoing):
     def begin_erasing(self, found: Sequence[Erasure]) -> None:
         """Make durable that these are erased, before anything of them goes."""
         self.erasures.append(found)
+        self.residue.note()
 
     def finish_erasing(self, found: Sequence[Erasure]) -> None:
         """Let go what has left the index."""
@@ -323,17 +325,6 @@ class Exchange(Outgoing):
         """Nobody waits any more for answers to what came before that."""
         if duties.drop_before(self.stores.ledger, before_ms):
             self.stores.commit("ledger")
-
-    def compact(self, names: Sequence[str] = SEALED) -> bool:
-        """So that no page of keys or ledger shows what was erased; whether nothing stood in the way.
-
-        A large ledger is not written anew: what a page of it may still show has no key any more.
-        """
-        done = [self._compact(getattr(self.stores, name), is_secret=name == "keys") for name in names]
-        return all(done)
-
-    def _compact(self, file: sa.Connection, *, is_secret: bool) -> bool:
-        return stores.compact(file, whole=is_secret or stores.size_bytes(file) <= COMPACTED_BYTES_MAX)
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""
@@ -368,9 +359,12 @@ class Exchange(Outgoing):
         """What was erased here before, and came again from a peer or out of a copy, goes again."""
         whole, parts = self.erasures.whole, self.erasures.parts
         again = {hash_: reason for hash_ in hashes if (reason := whole.get(hash_))}
+        thinner = {hash_: gone for hash_ in hashes if (gone := parts.get(hash_))}
+        if again or thinner:
+            self.residue.note()
         if again:
             erase.drop_whole(self.stores, again)
-        self._drop_parts({hash_: gone for hash_ in hashes if (gone := parts.get(hash_))})
+        self._drop_parts(thinner)
 
     def _drop_parts(self, parts: Mapping[HeaderHash, int]) -> None:
         if parts:

@@ -13,7 +13,8 @@ import structlog
 from node.errors import Unavailable
 from node.exchange import consult, due
 from node.exchange.due import Due, Mass
-from node.exchange.exchange import SEALED, Exchange
+from node.exchange.exchange import Exchange
+from node.exchange.residue import SEALED
 from node.feed.header import BULK
 from node.feed.marks import Marks
 from node.runtime.link import Clock
@@ -54,7 +55,6 @@ class Sweeping:
         self._clock, self._may_erase = clock, may_erase
         self._looked = _Looked()
         self.masses: tuple[Mass, ...] = ()  # as last looked for
-        self._has_residue = False
         self._turn = asyncio.Lock()
         self.news = News()  # that something was erased
         self._compacted_s = self._sealed_s = float("-inf")
@@ -86,10 +86,9 @@ class Sweeping:
         if self._may_erase():
             self.swept_ms = self._clock.now_ms()
         now_s = self._clock.monotonic_s()
-        if self._has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
+        if self._writer.has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
             self._compacted_s = now_s
-            self._has_residue = not (await self._compact())
-            _log.info("compacted", whole=not self._has_residue)
+            _log.info("compacted", whole=await self._compact())
 
     async def _expired(self) -> Sequence[Erasure]:
         """What is over, by its end, by our own policy, or because this member left."""
@@ -160,7 +159,6 @@ class Sweeping:
     async def _erase(self, found: Sequence[Erasure]) -> None:
         for start in range(0, len(found), ERASED_AT_A_TIME):
             part = found[start : start + ERASED_AT_A_TIME]
-            self._has_residue = True
             await self._writer.run(lambda exchange: exchange.begin_erasing(part), BULK)  # noqa: B023 - awaited
             await self._projecting.drop([one.entry for one in part if not one.positions])
             await self._projecting.thin([(one.entry, one.positions) for one in part if one.positions])
@@ -173,8 +171,16 @@ class Sweeping:
 
     async def _compact(self) -> bool:
         """Write the files anew where pages may still show what was in them; whether all of it was possible."""
-        sealed = [await self._writer.run(partial(Exchange.compact, names=[name]), BULK) for name in SEALED]
-        return await self._projecting.compact() and all(sealed)
+        async with self._turn:  # what is erased meanwhile leaves its own behind
+            sealed = [await self._writer.run(partial(_write_anew, name=name), BULK) for name in SEALED]
+            is_whole = await self._projecting.compact() and all(sealed)
+            if is_whole:
+                await self._writer.run(lambda exchange: exchange.residue.forget(), BULK)
+        return is_whole
+
+
+def _write_anew(exchange: Exchange, name: str) -> bool:
+    return exchange.residue.compact([name])
 
 
 def _pieces(part: Sequence[Erasure]) -> Iterator[Sequence[Erasure]]:

@@ -67,7 +67,7 @@ def sweep(node: Exchange, now_ms: int) -> tuple[Erasure, ...]:
     found = look(node, now_ms).erasures
     node.begin_erasing(found)
     erase.apply(node.stores, node.erasures, node.keep, node.reader, node.author.randomness)
-    assert node.compact()
+    assert node.residue.compact()
     assert all(stores.compact(file) for file in (node.stores.digests, node.stores.index))
     return found
 
