@@ -1,6 +1,6 @@
 """One call of ``ingest.admit``: heads as they move, rows to write. Nothing here commits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node import limits
 from node.exchange import forks, owing, verification
@@ -179,7 +179,7 @@ class Admission:
             payloads.spare(self.stores.ledger, HeaderHash(statement.entry))
 
     def _add_payload(self, verified: Verified) -> None:
-        header = verified.header
+        header, verified = verified.header, self._without_what_is_over(verified)
         boxed, list_id = bool(verified.box), list_of(header)
         state = state_of(header, boxed=boxed, readable=verified.readable, is_held=bool(verified.payload))
         if list_id is not None and not self.follows.fetches(verified.member_id, list_id):
@@ -249,9 +249,13 @@ class Admission:
         row = ledger.entry(self.stores.ledger, hash_) if hash_ else None
         return entry.decode(row.body, row.signature, self.trust.federation_id) if row else None
 
+    def _without_what_is_over(self, verified: Verified) -> Verified:
+        """Who comes late with old payloads brings none back: past its end nothing is kept but the header."""
+        return replace(verified, box=b"", payload=b"") if verified.header.expires_ms <= self.now_ms else verified
+
     def _supplement(self, verified: Verified) -> None:
         """The box or the payload of an entry that is stored already."""
-        header = verified.header
+        header, verified = verified.header, self._without_what_is_over(verified)
         if not header.has_payload or payloads.state(self.stores.ledger, header.hash) != State.MISSING:
             return
         if verified.payload:

@@ -6,6 +6,7 @@ crash the journal says what was begun, and the start goes through with it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from node.content import hashes, items
@@ -58,45 +59,77 @@ def drop_whole(stores: Stores, found: Mapping[HeaderHash, Reason]) -> None:
     stores.commit("ledger")
 
 
-def drop_part(
-    stores: Stores, hash_: HeaderHash, gone: int, trust: Trust, reader: Reader, randomness: Randomness
-) -> None:
-    """Seal what is left of a record under a fresh key of our own, then let the original go.
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What is left of a record, sealed anew; nothing where no more of it goes than went before."""
 
-    The new box lies under a name of its own until the ledger has what it opens: there is no moment
-    at which a crash leaves neither.
+    former: Remainder | None
+    made: Remainder | None = None
+    box: bytes = b""
+    ciphertext: bytes = b""
+
+
+def drop_parts(
+    stores: Stores, parts: Mapping[HeaderHash, int], trust: Trust, reader: Reader, randomness: Randomness
+) -> None:
+    """Seal what is left of records under fresh keys of our own, then let the originals go.
+
+    A new box lies under a name of its own until the ledger has what it opens: there is no moment
+    at which a crash leaves neither. Each commit waits for the disk longer than a record takes to seal, so
+    three do for all of them.
     """
-    row, before = ledger.entry(stores.ledger, hash_), remainders.find(stores.ledger, hash_)
+    sealed = ((hash_, _left(stores, hash_, gone, trust, reader, randomness)) for hash_, gone in sorted(parts.items()))
+    left = {hash_: one for hash_, one in sealed if one}
+    payloads.put_boxes(stores.keys, [(one.made.box, one.box) for one in left.values() if one.made])
+    stores.commit("keys")
+    for hash_, one in left.items():
+        if one.made:
+            payloads.replace_chunks(stores.ledger, hash_, payload.chunks(one.ciphertext))
+            remainders.put(stores.ledger, hash_, one.made)
+    stores.commit("ledger")
+    former = [one.former.box for one in left.values() if one.former and one.made]
+    payloads.drop_boxes(stores.keys, [*left, *former])
+    stores.commit("keys")
+
+
+def _left(
+    stores: Stores, hash_: HeaderHash, gone: int, trust: Trust, reader: Reader, randomness: Randomness
+) -> _Left | None:
+    row, former = ledger.entry(stores.ledger, hash_), remainders.find(stores.ledger, hash_)
     opened = records.open_record(stores, row, trust, reader) if row else None
     kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
     if opened is None or kind is None:
-        return
+        return None
     gone &= (1 << items.count(kind, opened.record.items)) - 1
-    if opened.gone | gone != opened.gone:
-        made = Remainder(opened.gone | gone, HeaderHash(randomness(NAME_BYTES)))
-        items.blank(kind, opened.record.items, places(made.positions))
-        _reseal(stores, hash_, made, opened.record.SerializeToString(deterministic=True), trust, randomness)
-    left = remainders.find(stores.ledger, hash_)
-    former = [before.box] if before and left and before.box != left.box else []
-    payloads.drop_boxes(stores.keys, [hash_, *former])
-    stores.commit("keys")
-
-
-def _reseal(
-    stores: Stores, hash_: HeaderHash, made: Remainder, plaintext: bytes, trust: Trust, randomness: Randomness
-) -> None:
+    if opened.gone | gone == opened.gone:
+        return _Left(former)
+    made = Remainder(opened.gone | gone, HeaderHash(randomness(NAME_BYTES)))
+    items.blank(kind, opened.record.items, places(made.positions))
+    plaintext = opened.record.SerializeToString(deterministic=True)
     key = randomness(payload.KEY_BYTES)
     ciphertext = payload.seal(key, payload.remainder_context(trust.federation_id, hash_), plaintext)
-    payloads.put_boxes(stores.keys, [(made.box, boxes.clear(key).encoded)])
-    stores.commit("keys")
-    payloads.replace_chunks(stores.ledger, hash_, payload.chunks(ciphertext))
-    remainders.put(stores.ledger, hash_, made)
-    stores.commit("ledger")
+    return _Left(former, made, boxes.clear(key).encoded, ciphertext)
 
 
 def places(bits: int) -> list[int]:
     """The places that are set, rising."""
     return statements.positions(bits.to_bytes(-(-bits.bit_length() // 8), "little"))
+
+
+def is_unfinished(stores: Stores, erasures: Erasures) -> bool:
+    """Whether anything that the journal says is gone is still here, after a crash or out of an old copy."""
+    if any(payloads.state(stores.ledger, hash_) not in (None, State.ERASED) for hash_ in erasures.whole):
+        return True
+    return any(
+        payloads.state(stores.ledger, hash_) in (State.PRESENT, State.REMAINDER)
+        and (payloads.box(stores.keys, hash_) is not None or _missing(stores, hash_, gone))
+        for hash_, gone in erasures.parts.items()
+    )
+
+
+def _missing(stores: Stores, hash_: HeaderHash, gone: int) -> int:
+    left = remainders.find(stores.ledger, hash_)
+    return gone & ~(left.positions if left else 0)
 
 
 def apply(stores: Stores, erasures: Erasures, keep: Keep, reader: Reader, randomness: Randomness) -> None:
@@ -117,12 +150,11 @@ def apply_part(
     stores: Stores, hash_: HeaderHash, gone: int, trust: Trust, reader: Reader, randomness: Randomness
 ) -> None:
     """Take out of a record that is here what the journal says is gone."""
-    row, left = ledger.entry(stores.ledger, hash_), remainders.find(stores.ledger, hash_)
+    row = ledger.entry(stores.ledger, hash_)
     if row is None or payloads.state(stores.ledger, hash_) not in (State.PRESENT, State.REMAINDER):
         return
-    missing = gone & ~(left.positions if left else 0)
-    project.thin(stores, row, places(missing), trust, reader)
-    drop_part(stores, hash_, gone, trust, reader, randomness)
+    project.thin(stores, row, places(_missing(stores, hash_, gone)), trust, reader)
+    drop_parts(stores, {hash_: gone}, trust, reader, randomness)
 
 
 def leave_index(stores: Stores, hash_: HeaderHash, keep: Keep, reader: Reader) -> None:

@@ -1,6 +1,6 @@
 """Everything one node holds, and the few things that can be done to it. Owned by one writer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -31,6 +31,7 @@ from node.exchange.erase import Erasures
 from node.exchange.keeping import Keep
 from node.exchange.outgoing import Outgoing
 from node.exchange.publish import Author, Draft
+from node.exchange.residue import Residue
 from node.exchange.restored import Restored
 from node.exchange.signing import Signing
 from node.exchange.tallies import Tallies
@@ -45,7 +46,7 @@ from node.policy.following import Choice, Follows
 from node.policy.ignoring import Ignored, Ignores
 from node.policy.retention import Policy
 from node.protocol.effects import Asked
-from node.store import arrivals, deadlines, deliveries, duties, ledger, payloads, peers, stores
+from node.store import arrivals, deadlines, deliveries, duties, ledger, payloads, peers
 from node.store.arrivals import Cursor
 from node.store.erasures import Erasure
 from node.store.payloads import State
@@ -53,8 +54,6 @@ from node.store.peers import Peer
 from node.store.restrictions import Replacement
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
-
-COMPACTED_BYTES_MAX = 64 << 20  # written anew in half a second, while the writer waits
 
 
 class Exchange(Outgoing):
@@ -76,6 +75,7 @@ class Exchange(Outgoing):
         self.follows = Follows(author.reader.member_id, everything=follow_all)
         self.ignores = Ignores()
         self.signing = Signing()
+        self.residue = Residue(stores)
         self.restored = Restored()
         self.acts: Tallies | None = None  # where an audit log is kept
         self._signed_unstored = False
@@ -94,6 +94,8 @@ class Exchange(Outgoing):
         self.ignores = ignoring.load(self.stores)
         project.mend(self.stores, self.trust, self.reader)
         self.aside.start()
+        if erase.is_unfinished(self.stores, self.erasures):
+            self.residue.note()
         erase.apply(self.stores, self.erasures, self.keep, self.reader, self.author.randomness)
         self._remember_policy()
         while self.project():
@@ -219,6 +221,8 @@ class Exchange(Outgoing):
         if row is None or payloads.state(self.stores.ledger, hash_) != State.MISSING:
             return True
         header = entry.decode(row.body, row.signature, self.trust.federation_id).header
+        if header.expires_ms <= now_ms:
+            return True  # it was under way when its time was over
         if not disclose.is_chunk_of(header, chunk):
             raise Malformed("payload-root", "the chunk is not part of the payload the header names")
         payloads.put_chunks(self.stores.ledger, hash_, chunk.number, [chunk.data])
@@ -311,16 +315,17 @@ class Exchange(Outgoing):
     def begin_erasing(self, found: Sequence[Erasure]) -> None:
         """Make durable that these are erased, before anything of them goes."""
         self.erasures.append(found)
+        self.residue.note()
 
     def finish_erasing(self, found: Sequence[Erasure]) -> None:
         """Let go what has left the index."""
         erase.drop_whole(self.stores, {one.entry: one.reason for one in found if not one.positions})
+        parts: dict[HeaderHash, int] = {}
         for one in found:
             self.forget_served(one.entry)
             if one.positions:
-                gone = int.from_bytes(one.positions, "little")
-                erase.drop_part(self.stores, one.entry, gone, self.trust, self.reader, self.author.randomness)
-
+                parts[one.entry] = parts.get(one.entry, 0) | int.from_bytes(one.positions, "little")
+        self._drop_parts(parts)
         if self.acts is not None:
             tallies.erased(self.acts, found)
 
@@ -334,14 +339,6 @@ class Exchange(Outgoing):
         dropped = duties.drop_before(self.stores.ledger, owed_ms)
         if deliveries.drop_before(self.stores.ledger, told_ms) or dropped:
             self.stores.commit("ledger")
-
-    def compact(self) -> bool:
-        """So that no page of keys or ledger shows what was erased; whether nothing stood in the way.
-
-        A large ledger is not written anew: what a page of it may still show has no key any more.
-        """
-        small = stores.size_bytes(self.stores.ledger) <= COMPACTED_BYTES_MAX
-        return stores.compact(self.stores.keys) and stores.compact(self.stores.ledger, whole=small)
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""
@@ -374,9 +371,15 @@ class Exchange(Outgoing):
 
     def _keep_erased(self, hashes: Sequence[HeaderHash]) -> None:
         """What was erased here before, and came again from a peer or out of a copy, goes again."""
-        again = {hash_: reason for hash_ in hashes if (reason := self.erasures.whole.get(hash_))}
+        whole, parts = self.erasures.whole, self.erasures.parts
+        again = {hash_: reason for hash_ in hashes if (reason := whole.get(hash_))}
+        thinner = {hash_: gone for hash_ in hashes if (gone := parts.get(hash_))}
+        if again or thinner:
+            self.residue.note()
         if again:
             erase.drop_whole(self.stores, again)
-        for hash_ in hashes:
-            if gone := self.erasures.parts.get(hash_):
-                erase.drop_part(self.stores, hash_, gone, self.trust, self.reader, self.author.randomness)
+        self._drop_parts(thinner)
+
+    def _drop_parts(self, parts: Mapping[HeaderHash, int]) -> None:
+        if parts:
+            erase.drop_parts(self.stores, parts, self.trust, self.reader, self.author.randomness)

@@ -332,9 +332,8 @@ def thin(stores: Stores, row: Row, positions: Collection[int], trust: Trust, rea
     kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
     if opened is None or kind is None or number is None:
         return
-    keys, size = items.keys(kind, opened.record.items), kind.key_bytes
-    for place in sorted(positions):
-        digests.drop_one(stores.digests, kind.number, keys[place * size : (place + 1) * size], number, place)
+    keys = items.keys(kind, opened.record.items)
+    digests.drop_places(stores.digests, kind.number, kind.key_bytes, number, keys, sorted(positions))
     stores.commit("digests")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,8 @@ import structlog
 from node.errors import Unavailable
 from node.exchange import consult, due
 from node.exchange.due import Due, Mass
+from node.exchange.exchange import Exchange
+from node.exchange.residue import SEALED
 from node.feed.header import BULK
 from node.feed.marks import Marks
 from node.policy.ignoring import Ignored
@@ -29,6 +31,7 @@ SEALED_EVERY_S = 300.0  # what only others can read is looked through
 COMPACT_EVERY_S = 600.0  # a file of a gigabyte is written anew in ten seconds
 EXPIRED_AT_A_TIME = 1024
 ERASED_AT_A_TIME = 16  # between two of them the writer does what is urgent
+SEALED_AT_A_TIME = 4  # of these, what is left of
 
 _log = structlog.get_logger()
 
@@ -53,7 +56,6 @@ class Sweeping:
         self._clock, self._may_erase = clock, may_erase
         self._looked = _Looked()
         self.masses: tuple[Mass, ...] = ()  # as last looked for
-        self._has_residue = False
         self._turn = asyncio.Lock()
         self.news = News()  # that something was erased
         self._compacted_s = self._sealed_s = float("-inf")
@@ -86,10 +88,9 @@ class Sweeping:
             await self.end_ignoring(self._writer.ignores.over(self._clock.now_ms()))
             self.swept_ms = self._clock.now_ms()
         now_s = self._clock.monotonic_s()
-        if self._has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
+        if self._writer.has_residue and now_s >= self._compacted_s + COMPACT_EVERY_S:
             self._compacted_s = now_s
-            self._has_residue = not (await self._compact())
-            _log.info("compacted", whole=not self._has_residue)
+            _log.info("compacted", whole=await self._compact())
 
     async def _expired(self) -> Sequence[Erasure]:
         """What is over, by its end, by our own policy, or because this member left."""
@@ -160,11 +161,11 @@ class Sweeping:
     async def _erase(self, found: Sequence[Erasure]) -> None:
         for start in range(0, len(found), ERASED_AT_A_TIME):
             part = found[start : start + ERASED_AT_A_TIME]
-            self._has_residue = True
             await self._writer.run(lambda exchange: exchange.begin_erasing(part), BULK)  # noqa: B023 - awaited
             await self._projecting.drop([one.entry for one in part if not one.positions])
             await self._projecting.thin([(one.entry, one.positions) for one in part if one.positions])
-            await self._writer.run(lambda exchange: exchange.finish_erasing(part), BULK)  # noqa: B023 - awaited
+            for piece in _pieces(part):
+                await self._writer.run(lambda exchange: exchange.finish_erasing(piece), BULK)  # noqa: B023 - awaited
             self.erased.update(one.reason.name.lower() for one in part)
         if found:
             parts = sum(bool(one.positions) for one in found)
@@ -178,5 +179,22 @@ class Sweeping:
 
     async def _compact(self) -> bool:
         """Write the files anew where pages may still show what was in them; whether all of it was possible."""
-        sealed = await self._writer.run(lambda exchange: exchange.compact(), BULK)
-        return await self._projecting.compact() and sealed
+        async with self._turn:  # what is erased meanwhile leaves its own behind
+            sealed = [await self._writer.run(partial(_write_anew, name=name), BULK) for name in SEALED]
+            is_whole = await self._projecting.compact() and all(sealed)
+            if is_whole:
+                await self._writer.run(lambda exchange: exchange.residue.forget(), BULK)
+        return is_whole
+
+
+def _write_anew(exchange: Exchange, name: str) -> bool:
+    return exchange.residue.compact([name])
+
+
+def _pieces(part: Sequence[Erasure]) -> Iterator[Sequence[Erasure]]:
+    """What is let go at once: sealing what is left of a record takes the writer longer than dropping all of it."""
+    whole, parts = ([one for one in part if bool(one.positions) is is_part] for is_part in (False, True))
+    if whole:
+        yield whole
+    for start in range(0, len(parts), SEALED_AT_A_TIME):
+        yield parts[start : start + SEALED_AT_A_TIME]

@@ -114,6 +114,11 @@ class Writer:
         return self._exchange.keep
 
     @property
+    def has_residue(self) -> bool:
+        """Whether files may still show what was erased, as of now."""
+        return self._exchange.residue.is_there
+
+    @property
     def feed_id(self) -> FeedId:
         """The feed of this node; never changes."""
         return self._exchange.author.feed_id

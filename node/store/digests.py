@@ -1,5 +1,6 @@
 """Digests: the values of items by kind and value, each with the places of records where it stands."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -44,22 +45,29 @@ def note_written(digests: sa.Connection, number: int, *, whole: bool) -> None:
 
 
 def drop(digests: sa.Connection, kind: int, key_bytes: int, number: int, packed: bytes) -> None:
-    """Forget all values of one record."""
+    """Forget these values of one record, wherever in it they stand.
+
+    Each is looked up by kind and value, which are compared one by one: as parts of a row that is IN others SQLite
+    goes through all values of the kind.
+    """
     driver.execute(
         digests,
         "WITH RECURSIVE place(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < ?1)"
-        " DELETE FROM digest WHERE (kind, value, record, position) IN"
-        " (SELECT ?2, substr(?3, i * ?4 + 1, ?4), ?5, i FROM place)",
+        " DELETE FROM digest WHERE kind = ?2 AND record = ?5"
+        " AND value IN (SELECT substr(?3, i * ?4 + 1, ?4) FROM place)",
         (len(packed) // key_bytes, kind, packed, key_bytes, number),
     )
 
 
-def drop_one(digests: sa.Connection, kind: int, value: bytes, number: int, position: int) -> None:
-    """Forget one value of a record."""
+def drop_places(
+    digests: sa.Connection, kind: int, key_bytes: int, number: int, packed: bytes, places: Sequence[int]
+) -> None:
+    """Forget the values at these places of one record, all of whose values lie end to end. One statement, as `put`."""
     driver.execute(
         digests,
-        "DELETE FROM digest WHERE kind = ? AND value = ? AND record = ? AND position = ?",
-        (kind, value, number, position),
+        "DELETE FROM digest WHERE kind = ?1 AND record = ?4 AND (value, position) IN"
+        " (SELECT substr(?2, place.value * ?3 + 1, ?3), place.value FROM json_each(?5) AS place)",
+        (kind, packed, key_bytes, number, json.dumps(list(places))),
     )
 
 

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from tests.bench import comparison, declarations, lists, lookups, newcomer, results
+import structlog
+
+from tests.bench import comparison, declarations, erasing, expiring, lists, lookups, newcomer, results, withdrawing
 from tests.bench.results import Measure, Stopwatch
 
-NAMES = ("declare", "list", "change", "memory", "newcomer", "lookup", "sync")
+NAMES = ("declare", "list", "change", "memory", "newcomer", "lookup", "withdraw", "expire", "erase", "sync")
 LARGE = 10_000_000
 SECONDS_MAX = 1200  # what hangs ends by then, daemons and all
 SECONDS_MAX_LARGE = 3600
@@ -28,6 +30,8 @@ def main() -> int:
     signal.alarm(SECONDS_MAX_LARGE if arguments.large else SECONDS_MAX)
     wanted, quick = arguments.only or NAMES, arguments.quick
     count, digest_count, seconds = (20, 50_000, 0.5) if quick else (200, 1_000_000, 3.0)
+    # Nodes in this process would write their log between the lines of the table.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     watch, load = Stopwatch(), os.getloadavg()
     measures: list[Measure] = []
     if "declare" in wanted:
@@ -43,6 +47,16 @@ def main() -> int:
     if "lookup" in wanted:
         _say(f"one daemon: {digest_count:,} SHA-256, looked up over TLS")
         measures += _in_folder(lambda folder: lookups.measure(folder, digest_count, seconds))
+    if "withdraw" in wanted:
+        _say(f"five daemons: {count} items withdrawn, one after the other")
+        measures += _in_folder(lambda folder: withdrawing.measure(folder, count, 50_000))
+    if "expire" in wanted:
+        _say(f"one daemon: {digest_count:,} SHA-256 are over at once, beside look-ups")
+        measures += _in_folder(lambda folder: expiring.measure(folder, digest_count, seconds))
+    if "erase" in wanted:
+        size = 100_000 if quick else 2_000_000
+        _say(f"one node: a quarter of {size:,} SHA-256, drawn at random, is erased beside declarations")
+        measures += _in_folder(lambda folder: erasing.measure(folder, size))
     if "sync" in wanted:
         measures += comparison.measure()
     if arguments.large:

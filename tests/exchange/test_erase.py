@@ -29,7 +29,7 @@ from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.test_bad_input import exchange_in
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
 from tests.exchange.test_standing import items_of, standing_values
-from tests.simulator.disk import Crash, empty_disk
+from tests.simulator.disk import Crash, Disk, empty_disk
 from tests.simulator.members import BASE_MS, Federation, federation
 from tests.simulator.node import Node
 
@@ -67,7 +67,7 @@ def sweep(node: Exchange, now_ms: int) -> tuple[Erasure, ...]:
     found = look(node, now_ms).erasures
     node.begin_erasing(found)
     erase.apply(node.stores, node.erasures, node.keep, node.reader, node.author.randomness)
-    assert node.compact()
+    assert node.residue.compact()
     assert all(stores.compact(file) for file in (node.stores.digests, node.stores.index))
     return found
 
@@ -290,15 +290,8 @@ def _reopened(folder: Path, world: Federation, journal: FileErasures) -> Exchang
     return again
 
 
-@pytest.mark.parametrize("kept", [False, True])
-@pytest.mark.parametrize("commits", range(9))
-def test_a_crash_at_any_commit_leaves_what_the_next_start_goes_through_with(
-    author: Exchange, commits: int, kept: bool
-) -> None:
-    """The whole of one record and a part of another, on a disk that dies at one commit."""
+def on_a_disk_that_dies(letters: Sequence[header_pb2.SignedEntry]) -> tuple[Node, Disk]:
     world = federation(25)
-    letters = said(author, items_of(range(10)), items_of(range(20, 30)))
-    first, second = (hash_of(author, one) for one in letters)
     disk = empty_disk()
     disk.load(world.image)
     ledger.write_meta(disk.ledger, "store_id", bytes(16))
@@ -308,6 +301,18 @@ def test_a_crash_at_any_commit_leaves_what_the_next_start_goes_through_with(
     take(node.exchange, letters)
     while node.exchange.project():
         pass
+    return node, disk
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("commits", range(9))
+def test_a_crash_at_any_commit_leaves_what_the_next_start_goes_through_with(
+    author: Exchange, commits: int, kept: bool
+) -> None:
+    """The whole of one record and a part of another, on a disk that dies at one commit."""
+    letters = said(author, items_of(range(10)), items_of(range(20, 30)))
+    first, second = (hash_of(author, one) for one in letters)
+    node, disk = on_a_disk_that_dies(letters)
     found = [Erasure(first, BASE_MS, Reason.EXPIRY), Erasure(second, BASE_MS, Reason.REQUEST, b"\x01")]
     disk.power.commits_left, disk.power.kept = commits, kept
     try:
@@ -327,6 +332,30 @@ def test_a_crash_at_any_commit_leaves_what_the_next_start_goes_through_with(
         assert payloads.box(disk.keys, first) is None
         assert payloads.box(disk.keys, second) is None
         assert payloads.state(disk.ledger, second) is State.REMAINDER
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("commits", range(4))
+def test_parts_of_several_records_go_together_and_a_crash_at_any_commit_leaves_the_rest_of_each_readable(
+    author: Exchange, commits: int, kept: bool
+) -> None:
+    letters = said(author, items_of(range(10)), items_of(range(20, 30)), items_of(range(40, 50)))
+    hashes_ = [hash_of(author, one) for one in letters]
+    node, disk = on_a_disk_that_dies(letters)
+    found = [Erasure(hash_, BASE_MS, Reason.WITHDRAWAL, b"\x03") for hash_ in hashes_]
+    node.exchange.begin_erasing(found)
+    disk.power.commits_left, disk.power.kept = commits, kept
+    try:
+        node.exchange.finish_erasing(found)
+        assert commits == 3, "three commits, however many records"
+    except Crash:
+        pass
+    disk.rollback()
+    disk.power.commits_left = -1
+    node.start(0.0, prepared=False)
+    assert standing_values(node.exchange) == {*range(2, 10), *range(22, 30), *range(42, 50)}
+    assert all(payloads.box(disk.keys, hash_) is None for hash_ in hashes_)
+    assert all(payloads.state(disk.ledger, hash_) is State.REMAINDER for hash_ in hashes_)
 
 
 def test_a_list_that_is_let_go_and_followed_again_comes_without_what_was_erased(

@@ -70,7 +70,7 @@ def remove(node: Exchange, vault: Vault) -> int:
     found = hold.remaining(node.stores, [one for each in vault.holds for one in each.covers], BASE_MS)
     node.begin_erasing(found)
     erase.apply(node.stores, node.erasures, node.keep, node.reader, node.author.randomness)
-    assert node.compact()
+    assert node.residue.compact()
     assert all(stores.compact(file) for file in (node.stores.digests, node.stores.index))
     return len(found)
 

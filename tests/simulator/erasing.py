@@ -171,7 +171,7 @@ class Erasing:
         """L3, and no byte of what is erased can be read in any file of a node that erased it."""
         for node in self.random.sample(nodes, 2):
             gone = [one for one in self.taken if payloads.state(node.disk.ledger, one.hash) is State.ERASED]
-            node.exchange.compact()
+            node.exchange.residue.compact()
             for file in (node.disk.index, node.disk.digests):
                 stores.compact(file)
             for name, data in node.disk.image().items():
