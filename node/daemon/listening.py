@@ -1,8 +1,9 @@
 """What a node answers: services on two listeners and the administrator's socket."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from node.custody import charters, folder, policies
+from node.custody import charters, custodian, folder, policies
 from node.rpc import server
 from node.rpc.admin import AdminServicer
 from node.rpc.audit import AuditServicer
@@ -69,8 +70,9 @@ def _services(parts: Parts) -> tuple[object, ...]:
     forks = ForksServicer(parts.writer, parts.reading, parts.clock)
     signing = SigningServicer(parts.peering.embargo, parts.writer, parts.clock)
     holds = HoldsServicer(parts.holding, parts.clock)
-    here = Here(parts.config.data_folder, policies.write, policies.source)
-    kept = PoliciesServicer(parts.writer, parts.projecting, parts.reading, parts.clock, here)
+    require = partial(custodian.require_for, parts.config.folder)
+    here = Here(parts.config.data_folder, policies.write, policies.source, require)
+    kept = PoliciesServicer(parts.writer, parts.projecting, parts.reading, parts.holding, parts.clock, here)
     profiles = ProfilesServicer(parts.profiling, parts.writer, parts.clock)
     audit = AuditServicer(parts.auditing, parts.saying, parts.keys.node_id)
     return (

@@ -42,7 +42,9 @@ class Place:
 # ---- One record
 
 
-def explain(stores: Stores, keep: Keep, address: Address, said: Erasure | None) -> policy_pb2.ExplainKeepingResponse:
+def explain(
+    stores: Stores, keep: Keep, address: Address, said: Erasure | None, now_ms: int
+) -> policy_pb2.ExplainKeepingResponse:
     """When it goes, or went. ``said``: what the erasure journal has about it."""
     answer = policy_pb2.ExplainKeepingResponse(entry=address.entry, position=address.position)
     row = ledger.entry(stores.ledger, address.entry)
@@ -59,6 +61,10 @@ def explain(stores: Stores, keep: Keep, address: Address, said: Erasure | None) 
         class_, decision = keeping.decide(stores, keep, found[1])
         answer.state = "kept"
         _goes(keep.policy, answer, class_, decision)
+        required = keeping.required(stores, keep, found[1], now_ms)
+        if required is not None:
+            answer.minimum_ms = required.end_ms
+            answer.minimum = policies.minimum_words(keep.policy.rules[required.rule - 1])
     elif state is State.SEALED:
         _goes(keep.policy, answer, Class.SEALED, keeping.of_sealed(keep, header, row.received_ms))
     return answer
@@ -107,7 +113,10 @@ def tally(stores: Stores, keep: Keep, now_ms: int, place: Place) -> tuple[Counte
         for _, record in page:
             class_, decision = keeping.decide(stores, keep, record)
             weight = record.items - gone.get(record.hash, 0).bit_count() if class_ in OF_ITEMS else 1
-            counts[class_, _when(decision.due_ms - now_ms)] += weight
+            when = _when(decision.due_ms - now_ms)
+            counts[class_, when] += weight
+            if when == "now" and keeping.required(stores, keep, record, now_ms):
+                counts[class_, "held"] += weight
         return counts, Place(page[-1][0] if len(page) == RECORDS_PER_PAGE else -1)
     sealed, after = keeping.sealed_page(stores, keep, place.sealed)
     for _, decision in sealed:
@@ -127,7 +136,7 @@ def counts_of(found: Counter[tuple[str, str]]) -> Sequence[policy_pb2.ClassCount
     for class_ in Class:
         if class_ in seen:
             row = policy_pb2.ClassCount(
-                **{when: found[class_, when] for when in ("now", "within_week", "within_month", "later")}
+                **{when: found[class_, when] for when in ("now", "within_week", "within_month", "later", "held")}
             )
             setattr(row, "class", class_)
             rows.append(row)
@@ -151,6 +160,7 @@ def view(policy: Policy, source: str, *, deciding: bool) -> policy_pb2.PolicyVie
                 keep=policies.keep_words(rule),
                 clock=policies.clock_words(rule),
                 ground=rule.ground,
+                minimum=policies.minimum_words(rule),
             )
             for rule in policy.rules
         ],

@@ -6,7 +6,7 @@ from node.feed.statements import Receipt, Withdraw
 from node.policy import cooling, receipts
 from node.policy.receipts import Ground
 from node.store import duties, ledger
-from node.store.duties import Duty
+from node.store.duties import Duty, Said
 from node.store.stores import Stores
 
 
@@ -22,5 +22,11 @@ def note(stores: Stores, verified: Verified, own: MemberId, now_ms: int) -> None
     elif isinstance(statement, Receipt) and verified.member_id == own:
         row = ledger.entry(stores.ledger, statement.entry)
         if row is not None:
-            whole = bool(statement.erased_ms) or statement.ground == Ground.HELD_NOTHING
-            duties.answer(stores.ledger, row.feed_id, statement.first_seq, row.hash, whole=whole)
+            duties.answer(stores.ledger, row.feed_id, statement.first_seq, row.hash, _said(statement))
+
+
+def _said(statement: Receipt) -> Said | None:
+    """What is answered by it; None: all there is to say."""
+    if statement.erased_ms or statement.ground == Ground.HELD_NOTHING:
+        return None
+    return Said.KEPT if statement.ground in receipts.HOLDS else Said.RESTRICTED

@@ -32,7 +32,8 @@ leaving     what is our own is taken back first, then the root's word is told
 
 sweeping    what is over, or was taken back, is erased
 duties      what others are owed an answer for is said
-holding     what is under legal hold goes into the vault
+preserving  what the law has kept of it goes into the vault first
+holding     what people put under legal hold, and the end of every hold
 auditing    acts into the audit log, and the ANCHOR by which peers witness it
 mirroring   the erasure journal has a copy elsewhere
 """

@@ -16,6 +16,7 @@ from node.exchange.due import Due, Mass
 from node.feed.header import BULK
 from node.feed.marks import Marks
 from node.runtime.link import Clock
+from node.runtime.preserving import Preserving
 from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
 from node.runtime.writer import News, Writer
@@ -46,10 +47,16 @@ class Sweeping:
     """The one that erases while the node runs. ``may_erase`` is false while the clock is not trusted."""
 
     def __init__(
-        self, writer: Writer, projecting: Projecting, reading: Reading, clock: Clock, may_erase: Callable[[], bool]
+        self,
+        writer: Writer,
+        projecting: Projecting,
+        reading: Reading,
+        preserving: Preserving,
+        clock: Clock,
+        may_erase: Callable[[], bool],
     ) -> None:
         self._writer, self._projecting, self._reading = writer, projecting, reading
-        self._clock, self._may_erase = clock, may_erase
+        self._preserving, self._clock, self._may_erase = preserving, clock, may_erase
         self._looked = _Looked()
         self.masses: tuple[Mass, ...] = ()  # as last looked for
         self._has_residue = False
@@ -149,8 +156,12 @@ class Sweeping:
                 await self._projecting.news.newer(seen)
 
     async def erase(self, found: Sequence[Erasure]) -> None:
-        """Erase these, one caller at a time; they are gone when it returns."""
+        """Erase these, one caller at a time; they are gone when it returns, and what the law has kept is held.
+
+        Raises Unavailable, with nothing of it erased, where that cannot be held.
+        """
         async with self._turn:
+            await self._preserving.preserve(found)
             await self._erase(found)
         if found:
             self.news.tell()

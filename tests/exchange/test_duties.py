@@ -309,6 +309,26 @@ def test_what_is_under_hold_here_is_answered_with_its_ground_and_as_gone_when_th
     assert (gone.entry, gone.erased_ms > 0) == (held, True)
 
 
+def test_what_goes_under_hold_when_it_is_erased_is_answered_as_restricted_then_as_held_then_as_gone(
+    node: Exchange, author: Exchange, answering: Answering
+) -> None:
+    """As where the law has it kept: the hold is made when its cooling time is over, and not before."""
+    (letter,) = said(author, items_of(range(10)))
+    about = hash_of(node, letter)
+    take(node, [letter, *said(author, drafts.withdrawal(about, 0, MISTAKE))])
+    until_ms = BASE_MS + 9 * DAY_MS
+    holds = {about: Kept(-1, Ground.KEPT_BY_LAW, until_ms)}
+    (first,) = answer(node, answering, SOON_MS)[0]
+    assert (first.ground, first.erased_ms) == (Ground.NONE, 0)
+    (second,) = answer(node, answering, BASE_MS + 2 * DAY_MS, holds)[0]
+    assert (second.ground, second.until_ms, second.erased_ms) == (Ground.KEPT_BY_LAW, until_ms, 0)
+    assert answer(node, answering, BASE_MS + 3 * DAY_MS, holds)[0] == [], "said once"
+    (third,) = answer(node, answering, until_ms)[0]
+    assert third.erased_ms > 0
+    take(author, receipts_of(node))
+    assert len(states(status(author, until_ms))) == 1
+
+
 def test_a_list_that_was_taken_back_is_answered_with_the_hold_on_a_record_of_it(
     node: Exchange, author: Exchange, answering: Answering
 ) -> None:
