@@ -234,7 +234,9 @@ def _show(found: "withdrawals_pb2.GetWithdrawalResponse") -> None:
         ("member", "state", "restricted", "erased", "ground"),
         [
             (
-                printing.plain(answer.member_name) + (" (no member then, or now)" if answer.beside else ""),
+                printing.plain(answer.member_name)
+                + (f", {len(answer.nodes)} nodes" if len(answer.nodes) > 1 else "")
+                + (" (no member then, or now)" if answer.beside else ""),
                 _state(answer, one.created_ms),
                 _after(answer.restricted_ms, one.created_ms),
                 _after(answer.erased_ms, one.created_ms),

@@ -1,4 +1,4 @@
-"""Duties: every withdrawal of another member is answered, when it restricts and when all of it is erased.
+"""Duties: each node answers every withdrawal of another member, when it restricts and when all of it is erased.
 
 What is owed stands in the ledger: it is written with the withdrawal and struck out with the receipt, each
 in one transaction with the entry itself. So a receipt is said once, whatever dies in between.

@@ -1,7 +1,7 @@
 """Owing: what a statement obliges to as it comes in, and what it has answered. In one transaction with it."""
 
-from node.exchange.verified import Verified
-from node.feed.keys import MemberId
+from node.exchange.trust import Trust
+from node.exchange.verified import Reader, Verified
 from node.feed.statements import Receipt, Withdraw
 from node.policy import cooling, receipts
 from node.policy.receipts import Ground
@@ -10,8 +10,9 @@ from node.store.duties import Duty, Said
 from node.store.stores import Stores
 
 
-def note(stores: Stores, verified: Verified, own: MemberId, now_ms: int) -> None:
-    """A statement comes in: what it obliges to, or what it has answered. The caller commits."""
+def note(stores: Stores, verified: Verified, reader: Reader, trust: Trust, now_ms: int) -> None:
+    """A statement comes in: what it obliges to, or what this node has answered by it. The caller commits."""
+    own = reader.member_id
     statement = verified.read.statement if verified.read and verified.read.understood else None
     if isinstance(statement, Withdraw) and verified.member_id != own:
         header = verified.header
@@ -19,10 +20,16 @@ def note(stores: Stores, verified: Verified, own: MemberId, now_ms: int) -> None
             target, pressing = statement.entry or header.object_id, statement.reason in cooling.PRESSING
             about = (verified.member_id, target, statement.positions, pressing)
             duties.put(stores.ledger, Duty(header.hash, header.feed_id, header.seq, *about, now_ms))
-    elif isinstance(statement, Receipt) and verified.member_id == own:
+    elif isinstance(statement, Receipt) and verified.member_id == own and _is_by_this(verified, reader, trust):
         row = ledger.entry(stores.ledger, statement.entry)
         if row is not None:
             duties.answer(stores.ledger, row.feed_id, statement.first_seq, row.hash, _said(statement))
+
+
+def _is_by_this(verified: Verified, reader: Reader, trust: Trust) -> bool:
+    """Whether this node said it, or did in a feed that it had before: what another one erased may be here still."""
+    feed = trust.feeds.get(verified.header.feed_id)
+    return not reader.node_id or (feed is not None and feed.certificate.node_id == reader.node_id)
 
 
 def _said(statement: Receipt) -> Said | None:
