@@ -45,17 +45,23 @@ def create(config: Config, path: Path, words: str, cost: Cost = MODERATE) -> byt
 
     Raises ConfigError where the node has a custodian: what it holds is sealed to that one.
     """
+    require_none(config)
+    public = config.folder / PUBLIC
+    key = X25519PrivateKey.generate()
+    passphrase.seal_file(path, "custodian", key.private_bytes_raw(), words, cost)
+    made = key.public_key().public_bytes_raw()
+    files.create_public(public, _TEXT.format(public=made.hex()).encode())
+    return made
+
+
+def require_none(config: Config) -> None:
+    """Raise ConfigError where the node has a custodian."""
     public = config.folder / PUBLIC
     if public.exists():
         raise ConfigError(
             f"{public} is there already: this node has a custodian",
             next_step="Move it away to have another one from now on; what is held stays sealed to the one before.",
         )
-    key = X25519PrivateKey.generate()
-    passphrase.seal_file(path, "custodian", key.private_bytes_raw(), words, cost)
-    made = key.public_key().public_bytes_raw()
-    files.create_public(public, _TEXT.format(public=made.hex()).encode())
-    return made
 
 
 def read_public(config: Config) -> bytes:

@@ -284,6 +284,7 @@ _OTHERS: Mapping[str, Row | Unnoted] = {
     ),
     "Audit/ListAnchors": _GOVERNANCE,
     "Audit/Witness": Unnoted("an anchor says how far the log is, so it is no line of it"),
+    "Audit/NoteAct": Unnoted("it is the line"),
 }
 
 TABLE: Mapping[str, Row | Unnoted] = {

@@ -251,10 +251,10 @@ def test_a_copy_takes_the_journals_place_and_what_was_erased_since_the_restore_s
     other = tmp_path / "other"
     other.write_bytes(copy.read_bytes()[:10])
     with pytest.raises(Refused, match="ends before the backup"):
-        journals.adopt(new.config, other)
-    assert journals.adopt(new.config, copy) == 2
+        journals.adopt(new.config, other, LATER_MS)
+    assert journals.adopt(new.config, copy, LATER_MS) == 2
     with opened(new) as exchange:
         assert sorted(exchange.erasures.whole) == names
         assert exchange.restored == Restored()
     with pytest.raises(Refused, match="nothing waits"):
-        journals.declare_lost(new.config)
+        journals.declare_lost(new.config, LATER_MS)
