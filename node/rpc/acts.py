@@ -48,6 +48,7 @@ class Row:
     why: Callable[[Any], Why] = lambda _: NO_REASON  # said in the request itself
     demand: str = ""  # what [audit] justify calls it
     personal: Callable[[Any], bool] = lambda _: False  # of a tallied request: then it has a line of its own
+    allowed: Callable[[Any, Any], tuple[str, bytes]] = lambda _asked, _answer: ("", b"")  # why, and in which entry
 
 
 def _crisis(_asked: Any, answer: Any) -> Named:
@@ -70,9 +71,9 @@ def _hold(_asked: Any, answer: Any) -> Named:
     return [(f"hold:{answer.hold.id.hex()}", None)]
 
 
-def _allowed(asked: Any, _answer: Any) -> Counts:
-    """Whether somebody said that what looks personal in it is not."""
-    return {"personal_allowed": 1} if asked.allow_personal else {}
+def _declared(asked: Any, answer: Any) -> tuple[str, bytes]:
+    """Why what looks personal in it is nobody's private data, where that was said, and in which entry it stands."""
+    return ("", b"") if answer.repeated_call else (asked.allow_personal, answer.crisis.entry)
 
 
 def _listed(asked: Any, _answer: Any) -> Named:
@@ -111,9 +112,8 @@ def _removed(_asked: Any, answer: Any) -> Counts:
     return {"removed": answer.removed}
 
 
-def _published(asked: Any, answer: Any) -> Counts:
-    counts = _allowed(asked.list, answer)
-    return {**counts, "added": answer.added, "removed": answer.removed, "unchanged": answer.unchanged}
+def _published(_asked: Any, answer: Any) -> Counts:
+    return {"added": answer.added, "removed": answer.removed, "unchanged": answer.unchanged}
 
 
 _OPERATING = Unnoted("figures of the node itself, of nobody's content")
@@ -127,8 +127,14 @@ _ADMINISTRATION, _DISCLOSURE, _ALTERATION, _CONSULTATION = (
 )
 
 _TOOLS: Mapping[str, Row | Unnoted] = {
-    "Declare": Row(_DISCLOSURE, "crisis declare", _crisis, _allowed, to="all members"),
-    "EndCrisis": Row(_ALTERATION, "crisis end", _crisis, _allowed, to="all members"),
+    "Declare": Row(_DISCLOSURE, "crisis declare", _crisis, to="all members", allowed=_declared),
+    "EndCrisis": Row(
+        _ALTERATION,
+        "crisis end",
+        _crisis,
+        to="all members",
+        allowed=lambda asked, answer: (asked.allow_personal, answer.entry),
+    ),
     "ListCrises": Row(
         _CONSULTATION,
         "crisis show",
@@ -143,6 +149,7 @@ _TOOLS: Mapping[str, Row | Unnoted] = {
         _published,
         to="its audience",
         happened=lambda asked, _: not asked.list.dry_run,
+        allowed=lambda asked, answer: (asked.list.allow_personal, answer.entry),
     ),
     "RemoveItems": Row(_ALTERATION, "list remove", _list, _removed, to="its audience"),
     "WithdrawList": Row(_ALTERATION, "list withdraw", _list, to="its audience"),

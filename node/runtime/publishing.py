@@ -51,9 +51,9 @@ class Publishing:
                 raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.", field="crisis")
             handling = record_pb2.Handling(tlp=border.GREEN)
             draft = drafts.crisis_end(found, request.text, handling, seen.now_ms, request.allow_personal)
-            await saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
+            hash_ = await saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
             ended = await self._crisis(saying.view(), found.object_id)
-            return tools_pb2.EndCrisisResponse(crisis=ended)
+            return tools_pb2.EndCrisisResponse(crisis=ended, entry=hash_)
 
     async def withdraw_crisis(
         self, request: withdrawals_pb2.WithdrawCrisisRequest
