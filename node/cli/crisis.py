@@ -19,6 +19,7 @@ LEVELS = ("low", "moderate", "high")  # by number, from 1
 MARKS = ("clear", "green")  # of TLP, by number, from 1: what all members may read
 
 OVER = frozenset(("ended", "expired"))
+DECLARED = "it is declared"
 
 
 def _places(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -181,21 +182,14 @@ def _require_new(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, y
 
 
 def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool) -> None:
-    """Have the title's first word typed: no habit and no slip does that."""
-    if not asking.is_terminal():
-        raise click.UsageError("There is no terminal to confirm the declaration on. Give --yes to declare.")
+    asking.require_terminal(DECLARED)
     members = calling.ask(place, roster.members)
     click.echo(
         f"DECLARE to all members ({len(members)}), ends {printing.moment(letter.ends_ms)}. "
         f"{'An EXERCISE.' if exercise else 'Not an exercise.'}"
     )
     word = letter.title.split()[0].strip(",.:;!?") or letter.title.split()[0]
-    for _ in range(asking.TRIES):
-        typed = str(click.prompt("Type the title's first word to confirm", default="", show_default=False))
-        if typed.strip().casefold() == word.casefold():
-            return
-        click.echo(f"Not confirmed: the title's first word is {word}.", err=True)
-    raise Refused("it was not confirmed, so nothing was declared", next_step=f"Type {word} when you mean it.")
+    asking.confirm_word("the title's first word", [word], DECLARED, "declared")
 
 
 # ---- Looking
