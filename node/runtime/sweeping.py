@@ -83,7 +83,11 @@ class Sweeping:
             await self.erase(found)
         if self._may_erase():
             taken_back = await self._withdrawn()
-            await self.erase(taken_back.erasures)
+            try:
+                await self.erase(taken_back.erasures)
+            except Unavailable:
+                self._looked = _Looked()  # looked for again, though nothing new is said
+                raise
             if done := taken_back.carried_out:
                 now_ms = self._clock.now_ms()
                 await self._writer.run(lambda exchange: exchange.carry_out(done, now_ms), BULK)

@@ -313,14 +313,22 @@ async def test_without_a_custodian_nothing_goes_that_the_law_has_kept(
     hash_ = taken(node, author)
     withdraw(node, author, hash_, 0, MISTAKE)
 
-    def nobody() -> bytes:
-        raise Refused("this node has no custodian, so nothing can be held")
+    there: list[bytes] = []
 
-    async with machine(node, folder, nobody) as running:
+    def maybe() -> bytes:
+        if not there:
+            raise Refused("this node has no custodian, so nothing can be held")
+        return there[0]
+
+    async with machine(node, folder, maybe) as running:
         with pytest.raises(Unavailable, match="no custodian"):
             await running.sweep(BASE_MS + DAY_MS)
         assert payloads.state(node.stores.ledger, hash_) is State.PRESENT
         assert not node.erasures.whole
+        there.append(CUSTODIAN)
+        await running.sweep(BASE_MS + DAY_MS + 1)
+        assert node.erasures.whole[hash_] is Reason.WITHDRAWAL, "as soon as it can be held"
+        assert len(running.held) == 1
 
 
 # ---- A stop in between
