@@ -1,12 +1,13 @@
 """What is asked on a terminal, and where it comes from without one. Nothing is ever asked of a script."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from node.cli import printing
 from node.errors import ConfigError, Refused
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -79,6 +80,29 @@ def confirm(question: str, *, yes: bool) -> None:
     if not is_terminal():
         raise click.UsageError(f"There is no terminal to ask on: {question} Give --yes if so.")
     click.confirm(question, abort=True)
+
+
+def require_terminal(consequence: str) -> None:
+    """Raise UsageError where nobody can confirm that this is to be."""
+    if not is_terminal():
+        raise click.UsageError(f"There is no terminal to confirm on that {consequence}. Give --yes if so.")
+
+
+def confirm_word(what: str, wanted: Sequence[str], consequence: str, undone: str) -> None:
+    """Have one of these typed, the last of which is shown where it was not: no habit and no slip does that.
+
+    ``what`` they are, and ``consequence``: what is confirmed. Raises Refused where it was not: nothing was ``undone``.
+    """
+    require_terminal(consequence)
+    for _ in range(TRIES):
+        typed = str(click.prompt(f"Type {what} to confirm", default="", show_default=False)).strip()
+        if typed.casefold() in {one.casefold() for one in wanted}:
+            return
+        click.echo(f"Not confirmed: {what} is {printing.plain(wanted[-1])}.", err=True)
+    raise Refused(
+        f"it was not confirmed, so nothing was {undone}",
+        next_step=f"Type {printing.plain(wanted[-1])} when you mean it.",
+    )
 
 
 def confirm_fingerprint(name: str, fingerprint: str) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, ceremony, clock, options, printing
+from node.cli import asking, ceremony, clock, noting, options, printing
 from node.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def backup(file: Path, folder: Path, as_json: bool) -> None:
     from node import config as configs
     from node.custody import backups
 
-    made = backups.write(configs.load(options.config_file(folder)), file, clock.now_ms())
+    config = configs.load(options.config_file(folder))
+    noting.note(config, "backup")
+    made = backups.write(config, file, clock.now_ms())
     if as_json:
         printing.print_json(msgspec.to_builtins(made))
         return

@@ -152,6 +152,7 @@ def template(framework: str | None, folder: Path) -> None:
 
 
 COMMANDS = (declare, alert, promote, template)
+DECLARED = "it is declared"
 
 
 # ---- What is said
@@ -378,8 +379,7 @@ def _require_new(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, y
 
 def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_alert: bool) -> None:
     """Have the place or the title's first word typed: no habit and no slip does that."""
-    if not asking.is_terminal():
-        raise click.UsageError("There is no terminal to confirm the declaration on. Give --yes to declare.")
+    asking.require_terminal(DECLARED)
     members = calling.ask(place, roster.members)
     click.echo(
         f"{'WARN' if is_alert else 'DECLARE'} to all members ({len(members)}), ends {printing.moment(letter.ends_ms)}. "
@@ -389,9 +389,4 @@ def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_al
     what, word = "the title's first word", first.strip(",.:;!?") or first
     if letter.event.place_name:
         what, word = "the place", letter.event.place_name
-    for _ in range(asking.TRIES):
-        typed = str(click.prompt(f"Type {what} to confirm", default="", show_default=False))
-        if typed.strip().casefold() == word.casefold():
-            return
-        click.echo(f"Not confirmed: {what} is {word}.", err=True)
-    raise Refused("it was not confirmed, so nothing was declared", next_step=f"Type {word} when you mean it.")
+    asking.confirm_word(what, [word], DECLARED, "declared")

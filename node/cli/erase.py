@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, options, printing
+from node.cli import asking, clock, options, printing
 
 if TYPE_CHECKING:
     from node.custody.proof import Proof
@@ -71,11 +71,11 @@ def journal(copy: Path | None, lost: bool, folder: Path, yes: bool) -> None:
         raise click.UsageError("Give the copy of the journal, or --lost where there is none.")
     config = configs.load(options.config_file(folder))
     if copy:
-        more = journals.adopt(config, copy)
+        more = journals.adopt(config, copy, clock.now_ms())
         click.echo(f"{more:,} erasures since the backup; all else comes back after the next start.")
         return
     asking.confirm("Give up all that is older than the restore, for good?", yes=yes)
-    journals.declare_lost(config)
+    journals.declare_lost(config, clock.now_ms())
     click.echo("What is older than the restore counts as erased.")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.cli import asking, calling, clock, options, printing, records, times
+from node.cli import asking, calling, clock, noting, options, printing, records, times
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -187,6 +187,8 @@ def custodian(file: Path, folder: Path, passphrase_file: str | None) -> None:
 
     settings = configs.load(options.config_file(folder))
     words = asking.passphrase("Custodian's passphrase", passphrase_file, new=True)
+    custodians.require_none(settings)
+    noting.note(settings, "hold custodian")
     made = custodians.create(settings, file, words)
     click.echo(
         f"Wrote {file} (0600) and {settings.folder / custodians.PUBLIC}: holds are sealed to "
@@ -220,6 +222,7 @@ def open_(name: str, key: Path, folder: Path, passphrase_file: str | None, as_js
     wanted = names.resolve(name, "hold", {id_: (names.reference("h", id_, rising),) for id_ in rising})
     meant = next(one for one in every if one.id == wanted)
     secret = passphrase.open_file(key, "custodian", asking.passphrase("Custodian's passphrase", passphrase_file))
+    noting.note(config, "hold open", f"hold:{meant.id.hex()}")
     found = list(custodians.open_hold(config, meant, secret))
     if as_json:
         printing.print_json([_plain(one) for one in found])

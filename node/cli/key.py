@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, ceremony, clock, options, printing
+from node.cli import asking, ceremony, clock, noting, options, printing
 from node.cli.ceremony import Signing
 from node.errors import ConfigError, Refused
 
@@ -168,7 +168,7 @@ def tls(finish: bool, signing: Signing) -> None:
             click.echo("Nothing was changed.")
             return
         asking.confirm("Show the new issuer from now on?", yes=signing.yes)
-        ceremonies.finish_tls(signing.config)
+        ceremonies.finish_tls(signing.config, clock.now_ms())
         click.echo("Done. Next: start the node.")
         return
     ceremony.perform(
@@ -242,6 +242,7 @@ def card(file: Path, root_key: Path | None, folder: Path, passphrase_file: str |
 
     config = configs.load(options.config_file(folder))
     path = root_key or config.folder / "root.key"
+    noting.note(config, "key card")
     cards.write(config, ceremony.unlocking(path, passphrase_file, yes=yes), file)
     click.echo(f"Wrote {file} (public).")
 

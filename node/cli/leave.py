@@ -70,7 +70,7 @@ def _leave(place: Place, found: "Outlook", signing: Signing, *, withdraw: bool) 
         click.echo("Nothing was changed.")
         return False
     if not signing.yes:
-        _confirm(found.name)
+        asking.confirm_word("this member's name", [found.name], f"{found.name} leaves", "changed")
     if withdraw:
         _take_back(place)
     if signing.export:
@@ -95,17 +95,6 @@ def _consequences(found: "Outlook", now: "GetDepartureResponse | None", *, withd
         "What we endorsed stands until it lapses. It cannot be undone: coming back is another member.",
         *(f"WITHOUT US: {line}." for line in found.too_few),
     ]
-
-
-def _confirm(name: str) -> None:
-    """Have its name typed: no habit and no slip does that."""
-    if not asking.is_terminal():
-        raise click.UsageError(f"There is no terminal to confirm on that {name} leaves. Give --yes if so.")
-    for _ in range(asking.TRIES):
-        typed = str(click.prompt("Type this member's name to confirm", default="", show_default=False)).strip()
-        if typed.casefold() == name.casefold():
-            return
-    raise Refused("it was not confirmed, so nothing was changed", next_step=f"Type {name} when you mean it.")
 
 
 # ---- What is ours

@@ -38,16 +38,24 @@ def policy() -> None:
 
 @policy.command(
     epilog=options.examples("tocsin policy check new.toml", "tocsin policy check new.toml --json")
-    + options.exit_codes("0 it holds, 1 it holds and something is to be looked at, 2 it does not hold.")
+    + options.exit_codes("0 it holds, 1 it holds and something is to be looked at, 3 it does not hold.")
 )
 @_new_policy
+@options.own_folder
 @options.as_json
 @click.pass_context
-def check(ctx: click.Context, file: Path, as_json: bool) -> None:
-    """Read a policy file and say what is wrong with it, or not as it was meant. Asks no node."""
+def check(ctx: click.Context, file: Path, folder: Path, as_json: bool) -> None:
+    """Read a policy file and say what is wrong with it, or not as it was meant. Asks no node.
+
+    Where a rule has a legal minimum, the node's folder must have a custodian.
+    """
     from node.policy import policies
 
     found = _read(file)
+    if found.has_minimum:
+        from node.custody import custodian
+
+        custodian.require_for(options.config_file(folder).parent, found)
     warnings = policies.warnings(found)
     if as_json:
         printing.print_json(
@@ -110,6 +118,9 @@ def _print_rules(found: "policy_pb2.PolicyView") -> None:
         numbers=("rule",),
         wrapped=("class", "where", "ground"),
     )
+    for one in found.rules:
+        if one.minimum:
+            click.echo(f"Rule {one.number} has a legal minimum: held until {printing.plain(one.minimum)}")
 
 
 @policy.command(
@@ -144,8 +155,20 @@ def explain(item: str, folder: Path, as_json: bool) -> None:
                 "opinion",
                 f"{found.opinion}, {found.agreeing} for it, {found.objecting} against it" if found.opinion else "",
             ),
+            *_held(found),
         ]
     )
+
+
+def _held(found: "policy_pb2.ExplainKeepingResponse") -> list[tuple[str, str]]:
+    """What the law would have done with it, and what is done."""
+    rows = []
+    if found.minimum_ms:
+        words = f"if it is erased now, it is held until {printing.moment(found.minimum_ms)}"
+        rows.append(("minimum", f"{words}: {printing.plain(found.minimum)}"))
+    if found.hold:
+        rows.append(("hold", f"{found.hold}, until {printing.moment(found.hold_ms)}; `tocsin hold list` says why"))
+    return rows
 
 
 def _sentence(found: "policy_pb2.ExplainKeepingResponse") -> str:
@@ -193,6 +216,8 @@ def _print_counts(found: "policy_pb2.PreviewPolicyResponse") -> None:
     rows = [(getattr(one, "class"), *(f"{getattr(one, name):,}" for name in columns)) for one in found.counts]
     printing.print_table(("class", *headings), rows, numbers=headings, without="There is nothing here yet.")
     click.echo(f"{found.now:,} go now." if found.now else "Nothing goes now.")
+    if found.held:
+        click.echo(f"The law has {found.held:,} of them kept: they go all the same, and a sealed copy is held.")
 
 
 @policy.command(

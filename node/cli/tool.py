@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import clock, options
+from node.cli import clock, noting, options
 from node.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def issue(
     pem = tools.issue(
         settings.data_folder, name, scopes, now, life, federation_id=federation_id, address=address, is_person=person
     )
+    noting.note(settings, "tool issue", f"{'person' if person else 'tool'}/{name}", *sorted(set(scopes)))
     files.create_secret(path, pem)
     click.echo(f"{path} (0600): {', '.join(sorted(set(scopes)))}, {days} days, until {clock.readable(now + life)}")
     if federation_id is None:

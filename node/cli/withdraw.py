@@ -126,19 +126,11 @@ async def _find(node: "Client", what: str) -> Target:
 
 
 def _confirm(target: Target, reason: str) -> None:
-    """Have its name typed: no habit and no slip does that."""
-    if not asking.is_terminal():
-        raise click.UsageError(f"There is no terminal to confirm on that {target.name} goes. Give --yes if so.")
+    consequence = f"{target.name} goes"
+    asking.require_terminal(consequence)
     much = f", {items.counted(target.items, 'item')}" if target.kind == "list" else ""
     click.echo(f"WITHDRAW {printing.plain(target.name)}{much}, from all members, for good: {reason}.")
-    for _ in range(asking.TRIES):
-        prompt = f"Type the {target.kind}'s name to confirm"
-        typed = str(click.prompt(prompt, default="", show_default=False)).strip().lower()
-        if typed in target.typed:
-            return
-    raise Refused(
-        "it was not confirmed, so nothing was withdrawn", next_step=f"Type {target.typed[-1]} when you mean it."
-    )
+    asking.confirm_word(f"the {target.kind}'s name", target.typed, consequence, "withdrawn")
 
 
 async def _take_back(node: "Client", target: Target, reason: int) -> "tuple[withdrawals_pb2.WithdrawalView, int]":
@@ -234,7 +226,9 @@ def _show(found: "withdrawals_pb2.GetWithdrawalResponse") -> None:
         ("member", "state", "restricted", "erased", "ground"),
         [
             (
-                printing.plain(answer.member_name) + (" (no member then, or now)" if answer.beside else ""),
+                printing.plain(answer.member_name)
+                + (f", {len(answer.nodes)} nodes" if len(answer.nodes) > 1 else "")
+                + (" (no member then, or now)" if answer.beside else ""),
                 _state(answer, one.created_ms),
                 _after(answer.restricted_ms, one.created_ms),
                 _after(answer.erased_ms, one.created_ms),

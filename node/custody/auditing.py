@@ -28,6 +28,23 @@ def note(data: Path, federation_id: FederationId, act: Act) -> None:
         log.append([act], act.at_ms)
 
 
+def note_keys(config: Config, federation_id: FederationId, now_ms: int, act: str, *what: str) -> None:
+    """Note what was done to a folder's keys, or decided about it. For whoever holds the folder.
+
+    A log that was changed takes no line, and keeps nobody from ending a stolen key.
+    """
+    made = Act(now_ms, Operation.ADMINISTRATION, act, audit.ADMINISTRATOR, what)
+    with suppress(ConfigError):
+        note(config.data_folder, federation_id, made)
+
+
+def note_alone(config: Config, federation_id: FederationId, now_ms: int, act: str, what: Sequence[str]) -> None:
+    """Note one of FOLDER_ACTS where no daemon runs; raises ConfigError where one does, or the log was changed."""
+    with renewal.held(config.data_folder):
+        made = Act(now_ms, audit.FOLDER_ACTS[act], act, audit.ADMINISTRATOR, tuple(what))
+        note(config.data_folder, federation_id, made)
+
+
 def resume(data: Path, federation_id: FederationId, now_ms: int, words: str, *, since_start: bool = False) -> None:
     """Note that the log goes on from a copy: from here on, or maybe since the node's last start."""
     with closing(open_log(data, federation_id)) as log:

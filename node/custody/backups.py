@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from node.config import FILE_NAME, Config
-from node.custody import files, folder, looking, policies
+from node.custody import custodian, files, folder, looking, policies
 from node.errors import ConfigError, Refused
 from node.exchange import consult
 from node.exchange.trust import Trust
@@ -76,7 +76,7 @@ def write(config: Config, path: Path, now_ms: int) -> Manifest:
             snapshot.write(config.data_folder / LEDGER, Path(place) / LEDGER)
         # Behind the ledger: what is erased in that has been in this journal before.
         kept = [config.data_folder / name for name in IN_DATA if name != LEDGER]
-        kept.append(config.folder / FILE_NAME)
+        kept += [config.folder / FILE_NAME, config.folder / custodian.PUBLIC]
         kept += sorted(config.folder.glob(f"*{CARD_SUFFIX}"))
         found = [Path(place) / LEDGER, *(_copy(path, Path(place)) for path in kept if path.exists())]
         found += _copy_audit(config.data_folder / segments.FOLDER, Path(place))
@@ -191,7 +191,11 @@ def _manifest(tar: tarfile.TarFile, path: Path) -> Manifest:
 
 def _unpack(tar: tarfile.TarFile, file: File, into: Path, path: Path) -> None:
     # Only plain names of files that a backup has: what a tar says of places and links is not followed.
-    named = file.name in (FILE_NAME, *IN_DATA) or file.name.endswith(CARD_SUFFIX) or _SEGMENT.fullmatch(file.name)
+    named = (
+        file.name in (FILE_NAME, custodian.PUBLIC, *IN_DATA)
+        or file.name.endswith(CARD_SUFFIX)
+        or _SEGMENT.fullmatch(file.name)
+    )
     if not named or Path(file.name).name != file.name or file.name.startswith("."):
         raise Refused(f"{path} has a file {file.name!r}, which no backup has", next_step="Ask where it comes from.")
     content = tar.extractfile(file.name) if file.name in tar.getnames() else None

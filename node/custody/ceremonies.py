@@ -12,14 +12,14 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import folder, identities, issuer, joining, looking, renewal, reopening
+from node.custody import auditing, folder, identities, issuer, joining, looking, renewal, reopening
 from node.custody.folder import NodeKeys
 from node.custody.identities import Act
 from node.custody.spares import Spare
 from node.errors import Refused
 from node.exchange import rooted, succession
 from node.exchange.trust import Log, Trust
-from node.feed import entry, identity, keys
+from node.feed import entry, identity, keys, kinds
 from node.feed.chain import Head
 from node.feed.entry import Entry
 from node.feed.identity import Identity
@@ -91,6 +91,13 @@ def _is_in_force(config: Config, made: Sequence[Entry]) -> bool:
 
 
 def _enforce(config: Config, made: Sequence[Entry], fresh: NodeKeys | None, now_ms: int) -> None:
+    _keep(config, made, fresh, now_ms)
+    said = ", ".join(kinds.name(one.header.kind) for one in made)
+    what = (f"entry:{one.header.hash.hex()}" for one in made)
+    auditing.note_keys(config, joining.read_charter(config).federation_id, now_ms, f"root signs {said}", *what)
+
+
+def _keep(config: Config, made: Sequence[Entry], fresh: NodeKeys | None, now_ms: int) -> None:
     if fresh is not None:
         reopening.open_by_root(config, fresh, made, now_ms)
         return
@@ -206,13 +213,15 @@ def _retire(feed_id: FeedId, bound: Head | None) -> Act:
     return Kind.RETIRE, statement.SerializeToString(deterministic=True)
 
 
-def finish_tls(config: Config) -> None:
+def finish_tls(config: Config, now_ms: int) -> None:
     """Show the next TLS issuer from now on. Raises Refused where there is none."""
     with renewal.held(config.data_folder):
         node = folder.read_keys(config.data_folder)
         if node.next_issuer is None:
             raise Refused("no next TLS issuer waits here", next_step="Begin with `tocsin key rotate tls`.")
         renewal.replace_issuer(config.data_folder, node)
+        federation_id = joining.read_charter(config).federation_id
+        auditing.note_keys(config, federation_id, now_ms, "key rotate tls --finish")
 
 
 def _node(config: Config) -> NodeKeys:

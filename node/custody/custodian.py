@@ -15,6 +15,7 @@ from node.errors import ConfigError, Refused
 from node.exchange import hold
 from node.exchange.hold import Held
 from node.feed.box import Hpke
+from node.policy.retention import Policy
 from node.store import ledger, vault
 from node.store.vault import Hold
 
@@ -44,17 +45,23 @@ def create(config: Config, path: Path, words: str, cost: Cost = MODERATE) -> byt
 
     Raises ConfigError where the node has a custodian: what it holds is sealed to that one.
     """
+    require_none(config)
+    public = config.folder / PUBLIC
+    key = X25519PrivateKey.generate()
+    passphrase.seal_file(path, "custodian", key.private_bytes_raw(), words, cost)
+    made = key.public_key().public_bytes_raw()
+    files.create_public(public, _TEXT.format(public=made.hex()).encode())
+    return made
+
+
+def require_none(config: Config) -> None:
+    """Raise ConfigError where the node has a custodian."""
     public = config.folder / PUBLIC
     if public.exists():
         raise ConfigError(
             f"{public} is there already: this node has a custodian",
             next_step="Move it away to have another one from now on; what is held stays sealed to the one before.",
         )
-    key = X25519PrivateKey.generate()
-    passphrase.seal_file(path, "custodian", key.private_bytes_raw(), words, cost)
-    made = key.public_key().public_bytes_raw()
-    files.create_public(public, _TEXT.format(public=made.hex()).encode())
-    return made
 
 
 def read_public(config: Config) -> bytes:
@@ -70,6 +77,17 @@ def read_public(config: Config) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} names no custodian: {error}", next_step="Put its copy back.") from error
     return bytes.fromhex(found.custodian)
+
+
+def require_for(folder: Path, policy: Policy) -> None:
+    """Raise ConfigError where the law has something kept by this policy, and nobody could be sealed to."""
+    rule = next((one for one in policy.rules if one.minimum), None)
+    if rule is not None and not (folder / PUBLIC).exists():
+        raise ConfigError(
+            f"rule {rule.number} of {policy.name} has a legal minimum, and {folder / PUBLIC} is not there: "
+            "what the law has kept could not be held",
+            next_step="Have the custodian make a key: `tocsin hold custodian custodian.key`.",
+        )
 
 
 def open_hold(config: Config, one: Hold, private_key: bytes) -> Iterator[Opened]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from node.config import Config
-from node.custody import folder, host, member, renewal, soundness
+from node.custody import custodian, folder, host, member, policies, renewal, soundness
 from node.errors import ConfigError
 from node.exchange import signing
 from node.feed import keys
@@ -57,6 +57,7 @@ def _examine(config: Config, now: datetime, *, runs: bool, deep: bool) -> list[F
         lambda: _clock(config, now),
         lambda: _issuers(config, now),
         lambda: [] if runs else _ports(config),
+        lambda: _policy(config),
         lambda: _holds(config, now),
         lambda: soundness.examine(config, deep=deep),
         lambda: [_backup(config), _log(config)],
@@ -241,6 +242,15 @@ def _try(address: str) -> None:
 
 
 # ---- What an operator has to know
+
+
+def _policy(config: Config) -> Iterator[Finding]:
+    """Whether the node's own policy keeps it from starting."""
+    try:
+        if (config.data_folder / policies.FILE).exists():
+            custodian.require_for(config.folder, policies.read(config.data_folder / policies.FILE))
+    except ConfigError as error:
+        yield finding.fault("policy", error.reason, error.next_step)
 
 
 def _holds(config: Config, now: datetime) -> Iterator[Finding]:

@@ -66,7 +66,7 @@ def open_exchange(config: Config, node: NodeKeys, charter: Charter) -> Exchange:
     author = Author(
         feed_id=keys.feed_id(charter.federation_id, node.member_id, bytes(node.feed_key.verify_key)),
         key=node.feed_key,
-        reader=Reader(node.member_id, (node.kem_key, *node.former_kem_keys), box.Hpke()),
+        reader=Reader(node.member_id, (node.kem_key, *node.former_kem_keys), box.Hpke(), node_id=node.node_id),
         randomness=secrets.token_bytes,  # noqa: TID251 - custody has real randomness
         journal=journal,
         former=node.former_feeds,

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from node.config import Config
-from node.custody import files, joining, renewal
+from node.custody import auditing, files, joining, renewal
 from node.errors import ConfigError, Refused
 from node.exchange import restored
 from node.exchange.restored import Journal, Restored
@@ -17,7 +17,7 @@ from node.store.erasures import FILE
 from node.store.stores import Stores
 
 
-def adopt(config: Config, copy: Path) -> int:
+def adopt(config: Config, copy: Path, now_ms: int) -> int:
     """Let the copy take the journal's place, while the node is stopped; how many lines it has more.
 
     What the node erased since it was restored is behind it. Raises Refused for a copy that is older than the
@@ -25,15 +25,18 @@ def adopt(config: Config, copy: Path) -> int:
     """
     with renewal.held(config.data_folder):
         known = _pending(config).journal_size
-        more = replace(config.data_folder, copy, joining.read_charter(config).federation_id, known)
+        federation_id = joining.read_charter(config).federation_id
+        more = replace(config.data_folder, copy, federation_id, known)
         _answer(config, Journal.FOUND)
+        auditing.note_keys(config, federation_id, now_ms, "erase journal --from")
     return more
 
 
-def declare_lost(config: Config) -> None:
+def declare_lost(config: Config, now_ms: int) -> None:
     """Nobody has the copy: what is older than the restore counts as erased, for good."""
     with renewal.held(config.data_folder):
         _answer(config, Journal.LOST)
+        auditing.note_keys(config, joining.read_charter(config).federation_id, now_ms, "erase journal --lost")
 
 
 def replace(data_folder: Path, copy: Path, federation_id: FederationId, known: int) -> int:

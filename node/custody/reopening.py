@@ -113,6 +113,7 @@ def reopen(config: Config, spare: Spare, now_ms: int) -> None:
             # Whoever is told that a copy of its feed runs has run on an old copy since it started.
             federation_id = joining.read_charter(config).federation_id
             auditing.resume(config.data_folder, federation_id, now_ms, "feed opened anew", since_start=True)
+            auditing.note_keys(config, federation_id, now_ms, "reopen", f"spare:{spare.public.hex()}")
 
 
 def _is_through(config: Config, spare: Spare) -> bool:

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from nacl.signing import SigningKey
 
 from node.config import Config
-from node.custody import ceremonies, files, folder, identities, joining, looking, renewal, reopening
+from node.custody import auditing, ceremonies, files, folder, identities, joining, looking, renewal, reopening
 from node.custody.ceremonies import Ceremony
 from node.custody.identities import Act
 from node.errors import Malformed, Refused
@@ -64,6 +64,9 @@ def write(config: Config, ceremony: Ceremony, path: Path, now_ms: int) -> None:
         created_ms=now_ms,
     )
     files.create_public(path, letter.SerializeToString(deterministic=True))
+    asked = ", ".join(kinds.name(kind) for kind, _ in ceremony.acts)
+    with renewal.held(config.data_folder):
+        auditing.note_keys(config, charter.federation_id, now_ms, f"ask the root to sign {asked}")
 
 
 def letters_of(opened: Stores, log: Log) -> list[header_pb2.SignedEntry]:

@@ -86,7 +86,10 @@ def restore(
         with renewal.held(data):
             card = _open(config, node, now, spare, unlock)
             words = f"restored from a backup of {clock(manifest.made_ms)}"
-            auditing.resume(data, joining.read_charter(config).federation_id, int(now.timestamp() * 1000), words)
+            federation_id, now_ms = joining.read_charter(config).federation_id, int(now.timestamp() * 1000)
+            auditing.resume(data, federation_id, now_ms, words)
+            by = f"spare:{spare.public.hex()}" if spare else "root"
+            auditing.note_keys(config, federation_id, now_ms, "restore", by)
     return Restored(manifest, place / card.name if card else None)
 
 

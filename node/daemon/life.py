@@ -11,7 +11,7 @@ import structlog
 
 from node import systemd
 from node.config import Config
-from node.custody import charters, folder, joining, policies, renewal
+from node.custody import charters, custodian, folder, joining, policies, renewal
 from node.daemon import listening
 from node.daemon.clock import RealClock
 from node.daemon.parts import Parts
@@ -187,6 +187,11 @@ async def serve(config: Config) -> None:
                 f"{config.folder} has not finished joining {charter.name}",
                 next_step="Run `tocsin join` again with the charter file; nothing is signed twice.",
             )
+        try:
+            custodian.require_for(config.folder, exchange.policy)
+        except ConfigError:
+            joining.close_exchange(exchange)
+            raise
         daemon = Daemon(config, keys, exchange, list(cards))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

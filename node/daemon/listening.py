@@ -1,6 +1,7 @@
 """What a node answers: services on two listeners and the administrator's socket."""
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from node.config import DAY_MS
@@ -80,8 +81,9 @@ def _services(parts: Parts) -> tuple[object, ...]:
     forks = ForksServicer(parts.writer, parts.reading, parts.clock)
     signing = SigningServicer(parts.peering.embargo, parts.writer, parts.clock)
     holds = HoldsServicer(parts.holding, parts.clock)
-    here = Here(parts.config.data_folder, policies.write, policies.source)
-    kept = PoliciesServicer(parts.writer, parts.projecting, parts.reading, parts.clock, here)
+    require = partial(custodian.require_for, parts.config.folder)
+    here = Here(parts.config.data_folder, policies.write, policies.source, require)
+    kept = PoliciesServicer(parts.writer, parts.projecting, parts.reading, parts.holding, parts.clock, here)
     profiles = ProfilesServicer(parts.profiling, parts.writer, parts.clock)
     audit = AuditServicer(parts.auditing, parts.saying, parts.keys.node_id)
     return (

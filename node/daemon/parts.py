@@ -32,6 +32,7 @@ from node.runtime.holding import Holding
 from node.runtime.ignoring import Ignoring
 from node.runtime.listing import Listing
 from node.runtime.peering import Peering
+from node.runtime.preserving import Preserving
 from node.runtime.profiling import Profiling
 from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
@@ -114,25 +115,26 @@ class Parts:
         self.following = Following(self.saying)
         self.amending = Amending(self.saying)
         self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
-        self.sweeping = Sweeping(self.writer, self.projecting, self.reading, self.clock, self.peering.embargo.may_erase)
-        self.holding = self._hold()
+        self._hold()
         self.ignoring = Ignoring(self.saying, self.sweeping, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.duties = Duties(self.saying, self.holding)
         log = auditing.open_log(self.config.data_folder, self.exchange.trust.federation_id)
         self.auditing = Auditing(log, self.saying, self.config.audit_life_ms, self.peering.embargo.may_erase)
         self.alarming = Alarming(self.config.alarm, self.saying, self.auditing, files.read_secret)
 
-    def _hold(self) -> Holding:
-        return Holding(
-            Vault(self.config.data_folder, files.replace_secret),
+    def _hold(self) -> None:
+        """What erases, and what is kept of it."""
+        vault, may_erase = Vault(self.config.data_folder, files.replace_secret), self.peering.embargo.may_erase
+        preserving = Preserving(
+            vault,
             lambda: custodian.read_public(self.config),
             self.writer,
             self.reading,
-            self.sweeping,
             self.clock,
             secrets.token_bytes,  # noqa: TID251 - the daemon's own
-            self.peering.embargo.may_erase,
         )
+        self.sweeping = Sweeping(self.writer, self.projecting, self.reading, preserving, self.clock, may_erase)
+        self.holding = Holding(vault, preserving, self.writer, self.reading, self.sweeping, self.clock, may_erase)
 
     def _look(self) -> Looking:
         program = self.me.program

@@ -159,7 +159,7 @@ class Admission:
             self._add_payload(verified)
         else:
             self._spare_withdrawn(verified)
-            owing.note(self.stores, verified, self.reader.member_id, self.now_ms)
+            owing.note(self.stores, verified, self.reader, self.trust, self.now_ms)
             self._arrive(verified)
 
     def _note_halt(self, header: Header) -> None:

@@ -35,6 +35,16 @@ class Operation(StrEnum):
     ADMINISTRATION = "administration"
 
 
+# What is done on a node's folder, whether the node runs or not.
+FOLDER_ACTS = {
+    "backup": Operation.DISCLOSURE,
+    "hold custodian": Operation.ADMINISTRATION,
+    "hold open": Operation.CONSULTATION,
+    "key card": Operation.ADMINISTRATION,
+    "tool issue": Operation.ADMINISTRATION,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
     """The caller's justification: a code of its organisation, and a few words."""

@@ -1,4 +1,4 @@
-"""Duties: every withdrawal of another member is answered, when it restricts and when all of it is erased.
+"""Duties: each node answers every withdrawal of another member, when it restricts and when all of it is erased.
 
 What is owed stands in the ledger: it is written with the withdrawal and struck out with the receipt, each
 in one transaction with the entry itself. So a receipt is said once, whatever dies in between.
@@ -21,7 +21,7 @@ from node.feed.marks import Standing
 from node.policy import cooling, receipts
 from node.policy.receipts import Ground
 from node.store import duties, index, ledger, restrictions
-from node.store.duties import Duty, Target
+from node.store.duties import Duty, Said, Target
 from node.store.stores import Stores
 from node.v1 import header_pb2
 
@@ -141,7 +141,7 @@ def _weighed(
             continue
         target = targets.get(one.hash)
         if one.hash in kept:
-            found.append((one, Say.NOTHING if one.said else Say.KEPT))
+            found.append((one, Say.NOTHING if one.said == Said.KEPT else Say.KEPT))
             continue
         what = _of_entry(one, target, seen) if target else _of_object(stores, one, seen)
         if what is Say.ERASED and stands is Standing.CONTESTED:

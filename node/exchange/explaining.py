@@ -65,6 +65,10 @@ def explain(
         if address.position is not None:
             tally = opinions.about(stores, seen, found[1]).at(address.position)
             answer.opinion, answer.agreeing, answer.objecting = tally.state, tally.agreeing, tally.objecting
+        required = keeping.required(stores, keep, found[1], seen.now_ms)
+        if required is not None:
+            answer.minimum_ms = required.end_ms
+            answer.minimum = policies.minimum_words(keep.policy.rules[required.rule - 1])
     elif state is State.SEALED:
         _goes(keep.policy, answer, Class.SEALED, keeping.of_sealed(keep, header, row.received_ms))
     return answer
@@ -113,7 +117,10 @@ def tally(stores: Stores, keep: Keep, now_ms: int, place: Place) -> tuple[Counte
         for _, record in page:
             class_, decision = keeping.decide(stores, keep, record)
             weight = record.items - gone.get(record.hash, 0).bit_count() if class_ in OF_ITEMS else 1
-            counts[class_, _when(decision.due_ms - now_ms)] += weight
+            when = _when(decision.due_ms - now_ms)
+            counts[class_, when] += weight
+            if when == "now" and keeping.required(stores, keep, record, now_ms):
+                counts[class_, "held"] += weight
         return counts, Place(page[-1][0] if len(page) == RECORDS_PER_PAGE else -1)
     sealed, after = keeping.sealed_page(stores, keep, place.sealed)
     for _, decision in sealed:
@@ -133,7 +140,7 @@ def counts_of(found: Counter[tuple[str, str]]) -> Sequence[policy_pb2.ClassCount
     for class_ in Class:
         if class_ in seen:
             row = policy_pb2.ClassCount(
-                **{when: found[class_, when] for when in ("now", "within_week", "within_month", "later")}
+                **{when: found[class_, when] for when in ("now", "within_week", "within_month", "later", "held")}
             )
             setattr(row, "class", class_)
             rows.append(row)
@@ -157,6 +164,7 @@ def view(policy: Policy, source: str, *, deciding: bool) -> policy_pb2.PolicyVie
                 keep=policies.keep_words(rule),
                 clock=policies.clock_words(rule),
                 ground=rule.ground,
+                minimum=policies.minimum_words(rule),
             )
             for rule in policy.rules
         ],

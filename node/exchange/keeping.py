@@ -20,7 +20,7 @@ from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.policy import retention
 from node.policy.opinions import Verdict
-from node.policy.retention import Class, Crisis, Decision, Facts, Policy, Review
+from node.policy.retention import Class, Crisis, Decision, Facts, Policy, Required, Review
 from node.store import deadlines, index, payloads
 from node.store.deadlines import Deadline
 from node.store.index import Record
@@ -152,6 +152,15 @@ def decide(stores: Stores, keep: Keep, record: Record) -> tuple[Class, Decision]
     """What a policy, in force or not, says of a record."""
     found = facts(stores, keep, record, record_pb2.Record.FromString(record.content))
     return found.class_, retention.decide(keep.policy, found)
+
+
+def required(stores: Stores, keep: Keep, record: Record, erased_ms: int) -> Required | None:
+    """Until when the law has a record held if it is erased then."""
+    if not keep.policy.has_minimum:
+        return None
+    return retention.required(
+        keep.policy, facts(stores, keep, record, record_pb2.Record.FromString(record.content)), erased_ms
+    )
 
 
 def facts(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Record) -> Facts:

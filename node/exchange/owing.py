@@ -14,12 +14,13 @@ from node.policy import deliveries as telling
 from node.policy.receipts import Ground
 from node.store import deliveries, duties, ledger
 from node.store.deliveries import Delivery
-from node.store.duties import Duty
+from node.store.duties import Duty, Said
 from node.store.stores import Stores
 
 
-def note(stores: Stores, verified: Verified, own: MemberId, now_ms: int) -> None:
-    """A statement comes in: what it obliges to, or what it has answered. The caller commits."""
+def note(stores: Stores, verified: Verified, reader: Reader, trust: Trust, now_ms: int) -> None:
+    """A statement comes in: what it obliges to, or what this node has answered by it. The caller commits."""
+    own = reader.member_id
     statement = verified.read.statement if verified.read and verified.read.understood else None
     if isinstance(statement, Withdraw) and verified.member_id != own:
         header = verified.header
@@ -27,11 +28,23 @@ def note(stores: Stores, verified: Verified, own: MemberId, now_ms: int) -> None
             target, pressing = statement.entry or header.object_id, statement.reason in cooling.PRESSING
             about = (verified.member_id, target, statement.positions, pressing)
             duties.put(stores.ledger, Duty(header.hash, header.feed_id, header.seq, *about, now_ms))
-    elif isinstance(statement, Receipt) and verified.member_id == own:
+    elif isinstance(statement, Receipt) and verified.member_id == own and _is_by_this(verified, reader, trust):
         row = ledger.entry(stores.ledger, statement.entry)
         if row is not None:
-            whole = bool(statement.erased_ms) or statement.ground == Ground.HELD_NOTHING
-            duties.answer(stores.ledger, row.feed_id, statement.first_seq, row.hash, whole=whole)
+            duties.answer(stores.ledger, row.feed_id, statement.first_seq, row.hash, _said(statement))
+
+
+def _is_by_this(verified: Verified, reader: Reader, trust: Trust) -> bool:
+    """Whether this node said it, or did in a feed that it had before: what another one erased may be here still."""
+    feed = trust.feeds.get(verified.header.feed_id)
+    return not reader.node_id or (feed is not None and feed.certificate.node_id == reader.node_id)
+
+
+def _said(statement: Receipt) -> Said | None:
+    """What is answered by it; None: all there is to say."""
+    if statement.erased_ms or statement.ground == Ground.HELD_NOTHING:
+        return None
+    return Said.KEPT if statement.ground in receipts.HOLDS else Said.RESTRICTED
 
 
 ABOUT_CRISES = frozenset({Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT})

@@ -143,7 +143,7 @@ def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows,
     if not opened.header.understood:
         return None  # of a later version, which knows what the rest depends on: not effective here
     if not border.is_marked(opened.record):
-        _put(stores, record_of(_without_content(opened), 0, kind=index.UNMARKED), keep, shown=True)
+        _put(stores, row_of(_without_content(opened), 0, kind=index.UNMARKED), keep, shown=True)
         return None
     if opened.record.kind == Kind.ITEMS:
         return _begin_items(stores, arrival, opened, keep) if _is_followed(opened, follows) else None
@@ -152,7 +152,7 @@ def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows,
             return None
         restrictions.replace(stores.index, _replacements(opened))
     if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
-        row = record_of(opened, 0)
+        row = row_of(opened, 0)
         number = _put(stores, row, keep, shown=True)
         if row.kind == Kind.OPINION:
             opinions.note(stores, number, row, opened.record.opinion)
@@ -175,7 +175,7 @@ def _without_content(opened: Opened) -> Opened:
 
 def _put_halt(stores: Stores, opened: Opened) -> None:
     """What is sealed shows only here that it halts its object: however large it is, and whatever its header has."""
-    row = record_of(opened, 0)
+    row = row_of(opened, 0)
     whole = opened.record.ByteSize() <= SHOWN_BYTES_MAX
     index.put_record(stores.index, row if whole else replace(row, content=b""), shown=True)
 
@@ -204,7 +204,7 @@ def _begin_items(stores: Stores, arrival: Arrival, opened: Opened, keep: Keep) -
     if opened.record.ByteSize() > SHOWN_BYTES_MAX:
         return None
     # A kind of later versions is carried and counted nowhere.
-    number = _put(stores, record_of(opened, count), keep, shown=kind is None)
+    number = _put(stores, row_of(opened, count), keep, shown=kind is None)
     return Heavy(arrival, number, kind, keys, opened.gone, _replacements(opened)) if kind else None
 
 
@@ -362,8 +362,8 @@ def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
     stores.commit("index")
 
 
-def record_of(opened: Opened, count: int, *, kind: int | None = None) -> index.Record:
-    """A record as the index has it."""
+def row_of(opened: Opened, count: int, *, kind: int | None = None) -> index.Record:
+    """A record as the index has it; ``count``: its items."""
     header, record = opened.header, opened.record
     return index.Record(
         hash=header.hash,

@@ -150,7 +150,7 @@ def beside(stores: Stores, asked: Sequence[Item], keep: Keep, reader: Reader, af
         if opened is None:
             continue
         kind = None if border.is_marked(opened.record) else index.UNMARKED
-        record = project.record_of(opened, 0, kind=kind)
+        record = project.row_of(opened, 0, kind=kind)
         for position, written in enumerate(_written(opened.record.items)):
             found += [Found(record, name, position, is_shown=False) for name, value in wanted if written == value]
         for name, text in _said(opened.record):

@@ -11,6 +11,7 @@ from node.feed.header import Header
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
 from node.store.erasures import Erasure
+from node.store.vault import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +121,15 @@ def erased(tallies: Tallies, found: Sequence[Erasure]) -> None:
         counts = {"items": int.from_bytes(one.positions, "little").bit_count()} if one.positions else {"payloads": 1}
         key = Key(Operation.ERASURE, "erase", why=Why(one.reason.name.lower()))
         tallies.add(key, one.erased_ms, counts, [(one.entry.hex(), None)])
+
+
+def held(tallies: Tallies, made: Hold) -> None:
+    """The law had this held as it was erased."""
+    key = Key(Operation.ALTERATION, "hold add", to=made.authority, why=Why(made.ground, made.reference))
+    tallies.add(key, made.made_ms, {"records": len(made.covers)}, [(f"hold:{made.id.hex()}", None)])
+
+
+def hold_ended(tallies: Tallies, ended: Hold) -> None:
+    """A hold came to its end by itself, and what it held is destroyed."""
+    key = Key(Operation.ERASURE, "hold end", why=Why(ended.ground, ended.note))
+    tallies.add(key, ended.over_ms, {"records": len(ended.covers)}, [(f"hold:{ended.id.hex()}", None)])

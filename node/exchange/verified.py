@@ -25,6 +25,7 @@ class Reader:
     private_keys: tuple[bytes, ...]
     wrapping: Wrapping
     verifies: Verifies = entry.is_signed_by
+    node_id: bytes = b""  # which of its member's nodes this is; empty: it has but one
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ meanwhile.
 """
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,8 +15,9 @@ from node.errors import Refused
 from node.exchange import consult, drafts, standing
 from node.exchange.addressees import Addressees
 from node.exchange.consult import View
+from node.exchange.trust import Trust
 from node.feed import entry, keys
-from node.feed.keys import FeedId, HeaderHash
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.policy import receipts
@@ -33,6 +35,7 @@ STATEMENTS_MAX = 4096
 ACTS_MAX = 256
 ONE_COMMAND_MS = 60_000  # what one command says comes in parts
 ERASED, NOTHING, KEPT, RESTRICTED, SILENT = "erased", "nothing", "kept", "restricted", "silent"
+WORST_FIRST = (SILENT, KEPT, RESTRICTED, ERASED, NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,21 +173,53 @@ def _answers(stores: Stores, act: Act, seen: View, members: Addressees) -> list[
     """What each member said of all that was taken back, and who said nothing; by name."""
     seqs = sorted(one.seq for one in act.said)
     heard = stored.about(stores.index, act.feed_id, seqs[0], seqs[-1])
-    found = {}
     placed = (_placed(stores, one, act.feed_id) for one in heard)
-    for member_id, said in groupby((one for one in placed if one), key=lambda one: one.member_id):
-        counting = [one for one in said if standing.standing_of(stores, one, seen.trust) is not Standing.SUPERSEDED]
-        found[member_id] = _answer(seqs, counting)
+    said: dict[MemberId, list[Receipt]] = {
+        member_id: [one for one in part if standing.standing_of(stores, one, seen.trust) is not Standing.SUPERSEDED]
+        for member_id, part in groupby((one for one in placed if one), key=lambda one: one.member_id)
+    }
     expected = members.expected(act.last.created_ms, seen.follows.me)
-    silent = withdrawals_pb2.AnswerView(state=SILENT)
     views = []
-    for member_id in sorted({*expected, *found} - {seen.follows.me}):
-        view = withdrawals_pb2.AnswerView()
-        view.CopyFrom(found.get(member_id, silent))
+    for member_id in sorted({*expected, *said} - {seen.follows.me}):
+        view = _worst(_by_node(seqs, said.get(member_id, []), member_id, seen.trust))
         view.member_id, view.member_name = member_id, seen.trust.name_of(member_id)
         view.beside = member_id not in expected
         views.append(view)
     return sorted(views, key=lambda one: (one.member_name, one.member_id))
+
+
+def _by_node(
+    seqs: Sequence[int], said: Sequence[Receipt], member_id: MemberId, trust: Trust
+) -> list[withdrawals_pb2.NodeAnswerView]:
+    """What each node said: those that live, and those that ended and said something."""
+    ended = {bound.feed_id for bound in trust.marks.ends}
+    feeds: dict[bytes, set[FeedId]] = defaultdict(set)
+    for feed_id in trust.feeds_of(member_id):
+        feeds[trust.feeds[feed_id].certificate.node_id].add(feed_id)
+    views = []
+    for node_id, own in sorted(feeds.items()):
+        view = _answer(seqs, [one for one in said if one.feed_id in own])
+        view.node_id, view.live = node_id, not own <= ended
+        if view.live or view.state != SILENT:
+            views.append(view)
+    return views
+
+
+def _worst(nodes: Sequence[withdrawals_pb2.NodeAnswerView]) -> withdrawals_pb2.AnswerView:
+    """What is said of a member: no better than the worst of its live nodes; where none lives, of all that spoke."""
+    counting = [one for one in nodes if one.live] or nodes
+    if not counting:
+        return withdrawals_pb2.AnswerView(state=SILENT)
+    worst = min(counting, key=lambda one: (WORST_FIRST.index(one.state), -one.until_ms, one.node_id))
+    is_silent = worst.state == SILENT
+    return withdrawals_pb2.AnswerView(
+        state=worst.state,
+        restricted_ms=0 if is_silent else max(one.restricted_ms for one in counting),
+        erased_ms=max(one.erased_ms for one in counting) if worst.state == ERASED else 0,
+        ground=worst.ground,
+        until_ms=worst.until_ms,
+        nodes=nodes,
+    )
 
 
 def _placed(stores: Stores, one: Receipt, feed_id: FeedId) -> Receipt | None:
@@ -197,8 +232,8 @@ def _placed(stores: Stores, one: Receipt, feed_id: FeedId) -> Receipt | None:
     return stored.placed(one, row.feed_id, row.seq)
 
 
-def _answer(seqs: Sequence[int], said: Sequence[Receipt]) -> withdrawals_pb2.AnswerView:
-    """One member's receipts, its feeds one after the other, each in order."""
+def _answer(seqs: Sequence[int], said: Sequence[Receipt]) -> withdrawals_pb2.NodeAnswerView:
+    """One node's receipts, its feeds one after the other, each in order."""
     restricts, gone = set[int](), set[int]()
     erases = [one for one in said if one.erased_ms or one.ground == Ground.HELD_NOTHING]
     for one in said:
@@ -207,17 +242,23 @@ def _answer(seqs: Sequence[int], said: Sequence[Receipt]) -> withdrawals_pb2.Ans
         gone.update(_covered(seqs, one))
     covering = [one for one in said if _covered(seqs, one)]
     if not covering or len(restricts) < len(seqs):
-        return withdrawals_pb2.AnswerView(state=SILENT)
-    last = covering[-1]
-    state = KEPT if last.ground in receipts.HOLDS else RESTRICTED
+        return withdrawals_pb2.NodeAnswerView(state=SILENT)
+    restricted_ms = max(one.restricted_ms for one in covering)
     if len(gone) == len(seqs):
-        state = ERASED if any(one.erased_ms for one in erases) else NOTHING
-    return withdrawals_pb2.AnswerView(
-        state=state,
-        restricted_ms=max(one.restricted_ms for one in covering),
-        erased_ms=max((one.erased_ms for one in erases), default=0) if state == ERASED else 0,
-        ground=last.ground if state in (KEPT, NOTHING) else 0,
-        until_ms=last.until_ms if state == KEPT else 0,
+        erased_ms = max(one.erased_ms for one in erases)
+        return withdrawals_pb2.NodeAnswerView(
+            state=ERASED if erased_ms else NOTHING,
+            restricted_ms=restricted_ms,
+            erased_ms=erased_ms,
+            ground=covering[-1].ground if not erased_ms else 0,
+        )
+    holds = [one for one in covering if one.ground in receipts.HOLDS and not gone.issuperset(_covered(seqs, one))]
+    held = max(holds, key=lambda one: one.until_ms, default=None)
+    return withdrawals_pb2.NodeAnswerView(
+        state=KEPT if held else RESTRICTED,
+        restricted_ms=restricted_ms,
+        ground=held.ground if held else 0,
+        until_ms=held.until_ms if held else 0,
     )
 
 

@@ -13,11 +13,13 @@ from node.feed.identity import Role
 from node.policy.retention import (
     OF_ITEMS,
     After,
+    Begins,
     Class,
     Crisis,
     Decision,
     Facts,
     Keep,
+    Minimum,
     Policy,
     Review,
     Rule,
@@ -45,6 +47,15 @@ _RULE_LINE = re.compile(r"\s*(\{|rules\s*=\s*\[\s*\{|\[\[\s*rules\s*\]\])")
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
+class _Minimum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A legal minimum as it is written."""
+
+    keep: str
+    ground: str
+    authority: str
+    after: Begins = Begins.RECEIVED
+
+
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"classes": "class"}):
     """A rule as it is written."""
 
@@ -59,6 +70,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"cl
     after: After = After.RECEIVED
     grace: str = ""
     longest: str = ""
+    minimum: _Minimum | None = None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,13 +125,11 @@ def _rule(number: int, line: int, raw: dict[str, Any], path: Path | str) -> Rule
 
 
 def _settled(number: int, line: int, read: _Line) -> Rule:
-    if not read.ground.isprintable() or not 0 < len(read.ground.strip()) <= GROUND_CHARACTERS_MAX:
-        raise ValueError(f"ground: needs 1 to {GROUND_CHARACTERS_MAX} characters: why it is kept so long")
     named = read.keep in set(Keep)
     rule = Rule(
         number=number,
         line=line,
-        ground=read.ground.strip(),
+        ground=_words("ground", read.ground, "why it is kept so long"),
         classes=_names("class", read.classes, [one.value for one in Class]),
         roles=_names("role", read.role, list(ROLES.values())),
         frameworks=_names("framework", read.framework),
@@ -130,6 +140,7 @@ def _settled(number: int, line: int, read: _Line) -> Rule:
         after=read.after,
         grace_ms=_time("grace", read.grace) if read.grace else None,
         longest_ms=_time("longest", read.longest) if read.longest else None,
+        minimum=_minimum(read.minimum) if read.minimum else None,
     )
     if rule.longest_ms is None and (rule.keep is Keep.AS_ITEM or (rule.after is After.CRISIS_END and not named)):
         raise ValueError("longest: is needed here: the clock may never start")
@@ -137,7 +148,24 @@ def _settled(number: int, line: int, read: _Line) -> Rule:
         raise ValueError(f'keep: "{Keep.AS_ITEM}" is for the class opinion alone')
     if named and read.after is not After.RECEIVED:
         raise ValueError(f'after: means nothing beside keep = "{read.keep}"')
+    if rule.minimum and (rule.exercise or Class.SEALED in rule.classes):
+        what = "a drill is under no duty" if rule.exercise else "what is not readable here cannot be held"
+        raise ValueError(f"minimum: {what}")
     return rule
+
+
+def _minimum(read: _Minimum) -> Minimum:
+    keep_ms = _time("minimum.keep", read.keep)
+    if not keep_ms:
+        raise ValueError("minimum.keep: nothing is kept for no time")
+    ground = _words("minimum.ground", read.ground, "which law has it kept")
+    return Minimum(keep_ms, ground, _words("minimum.authority", read.authority, "for whom it is kept"), read.after)
+
+
+def _words(key: str, written: str, what: str) -> str:
+    if not written.isprintable() or not 0 < len(written.strip()) <= GROUND_CHARACTERS_MAX:
+        raise ValueError(f"{key}: needs 1 to {GROUND_CHARACTERS_MAX} characters: {what}")
+    return written.strip()
 
 
 def _names(key: str, written: str | list[str], known: Sequence[str] = ()) -> frozenset[str]:
@@ -241,6 +269,14 @@ def clock_words(rule: Rule) -> str:
     found += [f"crisis end + {time_words(rule.grace_ms)}"] if rule.grace_ms is not None else []
     found += [f"longest {time_words(rule.longest_ms)}"] if rule.longest_ms is not None else []
     return ", ".join(found)
+
+
+def minimum_words(rule: Rule) -> str:
+    """What the law has kept by it, for how long and for whom; empty for nothing."""
+    if rule.minimum is None:
+        return ""
+    begins = "receiving" if rule.minimum.after is Begins.RECEIVED else "erasing"
+    return f"{begins} + {time_words(rule.minimum.keep_ms)}, for {rule.minimum.authority}: {rule.minimum.ground}"
 
 
 def decision_words(policy: Policy, decision: Decision) -> str:

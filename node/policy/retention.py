@@ -68,6 +68,13 @@ class Keep(StrEnum):
     AS_ITEM = "as the item"
 
 
+class Begins(StrEnum):
+    """When a legal minimum begins to count."""
+
+    RECEIVED = "received"
+    ERASED = "erased"  # when it leaves the exchange, whoever has it erased
+
+
 class Won(IntEnum):
     """Which bound came first; numbers stand in the erasure journal."""
 
@@ -94,6 +101,16 @@ OF_ITEMS = (Class.URL, Class.CRYPTOGRAPHIC, Class.PERCEPTUAL, Class.ITEMS)
 
 
 @dataclass(frozen=True, slots=True)
+class Minimum:
+    """How long the law has something kept, whoever has it erased: sealed and unused, so it bounds no deadline."""
+
+    keep_ms: int
+    ground: str
+    authority: str
+    after: Begins = Begins.RECEIVED
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One line. Conditions that are empty fit everything. Times in milliseconds; None: no bound of this sort."""
 
@@ -110,6 +127,7 @@ class Rule:
     after: After = After.RECEIVED
     grace_ms: int | None = None
     longest_ms: int | None = None
+    minimum: Minimum | None = None
 
     @property
     def is_catch_all(self) -> bool:
@@ -146,6 +164,11 @@ class Policy:
         """Whether something may be due before it was ever here."""
         return any(rule.after is After.CREATED for rule in self.rules)
 
+    @property
+    def has_minimum(self) -> bool:
+        """Whether the law has anything kept, by any of its rules."""
+        return any(rule.minimum for rule in self.rules)
+
 
 # Of a node that nobody gave a policy: simulated ones, and a folder before it has joined.
 AS_AUTHORED = Policy("as authored", (Rule(1, 0, "the originator's ceiling"),))
@@ -178,6 +201,15 @@ class Decision:
     won: Won
 
 
+@dataclass(frozen=True, slots=True)
+class Required:
+    """Until when something that is erased has to be held, and by which rule's minimum."""
+
+    rule: int
+    minimum: Minimum
+    end_ms: int
+
+
 def class_of(kind: int, items_kind: str = "") -> Class:
     """The class of a record by its kind, and by that of its items."""
     if kind != Kind.ITEMS:
@@ -195,6 +227,16 @@ def decide(policy: Policy, facts: Facts) -> Decision:
     rule = next(rule for rule in policy.rules if rule.fits(facts))
     due_ms, won = min(_bounds(rule, facts), key=lambda bound: bound[0])  # of equal ones the first
     return Decision(due_ms, rule.number, won)
+
+
+def required(policy: Policy, facts: Facts, erased_ms: int) -> Required | None:
+    """Until when the law has this held if it is erased then; None where it need not be. A drill is under no duty."""
+    rule = next(rule for rule in policy.rules if rule.fits(facts))
+    if rule.minimum is None or facts.exercise:
+        return None
+    begins_ms = erased_ms if rule.minimum.after is Begins.ERASED else facts.received_ms
+    end_ms = begins_ms + rule.minimum.keep_ms
+    return Required(rule.number, rule.minimum, end_ms) if end_ms > erased_ms else None
 
 
 def _bounds(rule: Rule, facts: Facts) -> Iterator[tuple[int, Won]]:

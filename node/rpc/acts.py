@@ -48,6 +48,7 @@ class Row:
     why: Callable[[Any], Why] = lambda _: NO_REASON  # said in the request itself
     demand: str = ""  # what [audit] justify calls it
     personal: Callable[[Any], bool] = lambda _: False  # of a tallied request: then it has a line of its own
+    allowed: Callable[[Any, Any], tuple[str, bytes]] = lambda _asked, _answer: ("", b"")  # why, and in which entry
 
 
 def _crisis(_asked: Any, answer: Any) -> Named:
@@ -77,9 +78,14 @@ def _ignored(_asked: Any, answer: Any) -> Named:
     return [(f"ignore:{view.id.hex()}", None), *about]
 
 
-def _allowed(asked: Any, _answer: Any) -> Counts:
-    """Whether somebody said that what looks personal in it is not."""
-    return {"personal_allowed": 1} if asked.allow_personal else {}
+def _declared(asked: Any, answer: Any) -> tuple[str, bytes]:
+    """Why what looks personal in it is nobody's private data, where that was said, and in which entry it stands."""
+    return ("", b"") if answer.repeated_call else (asked.allow_personal, answer.crisis.entry)
+
+
+def _acted(asked: Any, answer: Any) -> tuple[str, bytes]:
+    """The same, of what was said of a crisis."""
+    return asked.allow_personal, answer.entry
 
 
 def _listed(asked: Any, _answer: Any) -> Named:
@@ -118,9 +124,8 @@ def _removed(_asked: Any, answer: Any) -> Counts:
     return {"removed": answer.removed}
 
 
-def _published(asked: Any, answer: Any) -> Counts:
-    counts = _allowed(asked.list, answer)
-    return {**counts, "added": answer.added, "removed": answer.removed, "unchanged": answer.unchanged}
+def _published(_asked: Any, answer: Any) -> Counts:
+    return {"added": answer.added, "removed": answer.removed, "unchanged": answer.unchanged}
 
 
 _OPERATING = Unnoted("figures of the node itself, of nobody's content")
@@ -134,9 +139,9 @@ _ADMINISTRATION, _DISCLOSURE, _ALTERATION, _CONSULTATION = (
 )
 
 _TOOLS: Mapping[str, Row | Unnoted] = {
-    "Declare": Row(_DISCLOSURE, "crisis declare", _crisis, _allowed, to="all members"),
-    "ActOnCrisis": Row(_ALTERATION, "crisis act", _crisis, _allowed, to="all members"),
-    "SpeakOfCrisis": Row(_DISCLOSURE, "crisis word", _crisis, _allowed, to="all members"),
+    "Declare": Row(_DISCLOSURE, "crisis declare", _crisis, to="all members", allowed=_declared),
+    "ActOnCrisis": Row(_ALTERATION, "crisis act", _crisis, to="all members", allowed=_acted),
+    "SpeakOfCrisis": Row(_DISCLOSURE, "crisis word", _crisis, to="all members", allowed=_acted),
     "VerifyCrisis": Row(_CONSULTATION, "crisis verify", _crisis),
     "ListCrises": Row(
         _CONSULTATION,
@@ -152,6 +157,7 @@ _TOOLS: Mapping[str, Row | Unnoted] = {
         _published,
         to="its audience",
         happened=lambda asked, _: not asked.list.dry_run,
+        allowed=lambda asked, answer: (asked.list.allow_personal, answer.entry),
     ),
     "RemoveItems": Row(_ALTERATION, "list remove", _list, _removed, to="its audience"),
     "WithdrawList": Row(_ALTERATION, "list withdraw", _list, to="its audience"),
@@ -277,8 +283,9 @@ _OTHERS: Mapping[str, Row | Unnoted] = {
         _DISCLOSURE,
         "opine",
         lambda _, answer: [(one.target.hex(), at) for one in answer.opinions for at in one.positions or (None,)],
-        lambda asked, answer: {"verdict": asked.verdict, "said": answer.said, **_allowed(asked, answer)},
+        lambda asked, answer: {"verdict": asked.verdict, "said": answer.said},
         to="all members",
+        allowed=lambda asked, answer: (asked.allow_personal, answer.opinions[0].entry if answer.opinions else b""),
         happened=lambda _, answer: answer.said > 0,
     ),
     "Opinions/ListOpinions": Row(
@@ -335,6 +342,7 @@ _OTHERS: Mapping[str, Row | Unnoted] = {
     ),
     "Audit/ListAnchors": _GOVERNANCE,
     "Audit/Witness": Unnoted("an anchor says how far the log is, so it is no line of it"),
+    "Audit/NoteAct": Unnoted("it is the line"),
 }
 
 TABLE: Mapping[str, Row | Unnoted] = {

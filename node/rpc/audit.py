@@ -5,21 +5,26 @@ from typing import Any, TypeAlias
 
 import grpc.aio
 
-from node.exchange import anchors, witnesses
+from node import limits
+from node.errors import Refused
+from node.exchange import anchors, audit, witnesses
+from node.exchange.audit import Act
 from node.feed.keys import MemberId
-from node.rpc import membership, status
+from node.rpc import membership, noting, status
 from node.rpc.gate import Access
 from node.runtime.auditing import Auditing
 from node.runtime.saying import Saying
 from node.v1 import audit_pb2, audit_pb2_grpc
 
 PART_BYTES = 256 << 10  # of a segment in one message
+WHAT_MAX = 8  # references of one act on the folder
 
 _AUDITOR = Access(scope="audit", administrator=True)
 ACCESS = {
     "/tocsin.v1.Audit/ReadLog": _AUDITOR,
     "/tocsin.v1.Audit/ListAnchors": _AUDITOR,
     "/tocsin.v1.Audit/Witness": Access(scope="admin", administrator=True),
+    "/tocsin.v1.Audit/NoteAct": Access(administrator=True),
 }
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -67,3 +72,19 @@ class AuditServicer(audit_pb2_grpc.AuditServicer):
             journal_size=said.journal_size,
             journal_head=said.journal_head,
         )
+
+    @status.answers
+    async def NoteAct(self, request: audit_pb2.NoteActRequest, _: _Context) -> audit_pb2.NoteActResponse:  # noqa: N802
+        """What is done on this node's folder beside it; durable before the answer."""
+        operation = audit.FOLDER_ACTS.get(request.act)
+        if operation is None:
+            raise Refused(
+                f"{request.act!r} is nothing that is done on a folder",
+                next_step=f"Acts are {', '.join(audit.FOLDER_ACTS)}.",
+                field="act",
+            )
+        if len(request.what) > WHAT_MAX or any(len(one) > limits.AUDIT_WORDS_MAX for one in request.what):
+            raise Refused(f"an act is about at most {WHAT_MAX} short references", field="what")
+        act = Act(self._auditing.now_ms, operation, request.act, noting.who(), tuple(request.what))
+        await self._auditing.note(act)
+        return audit_pb2.NoteActResponse()

@@ -18,6 +18,7 @@ from node.rpc.gate import ToolCaller
 from node.rpc.wrapping import Handler
 
 WHY = "tocsin-why-bin"  # metadata: code, blank, words, in UTF-8
+ALLOWED = "allow-personal"
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 _Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
@@ -158,8 +159,17 @@ class _Call:
         why = why if why.code else key.why
         parts = [what[i : i + limits.AUDIT_REFERENCES_MAX] for i in range(0, len(what), limits.AUDIT_REFERENCES_MAX)]
         await self._log.note(
-            *(Act(now_ms, row.operation, row.act, key.who, part, counts, to=key.to, why=why) for part in parts or [()])
+            *(Act(now_ms, row.operation, row.act, key.who, part, counts, to=key.to, why=why) for part in parts or [()]),
+            *self._overridden(answer, now_ms),
         )
+
+    def _overridden(self, answer: Any, now_ms: int) -> list[Act]:
+        """That the border was passed on somebody's word: the word, whose, and for which entry."""
+        words, entry = self._row.allowed(self._first, answer)
+        if not words or not entry:
+            return []
+        why = Why(ALLOWED, words)
+        return [Act(now_ms, self._row.operation, ALLOWED, self._key.who, (entry.hex(),), to=self._key.to, why=why)]
 
     def _tally(self, answer: Any) -> None:
         if self._is_noted:

@@ -13,9 +13,9 @@ _log = structlog.get_logger()
 
 
 def allow_personal(reason: str, about: str) -> None:
-    """Note that what looks personal is shared, on whose word and why; raises Refused for who may not say so.
+    """Log that what looks personal is shared, and on whose word; raises Refused for who may not say so.
 
-    The reason is in no log: it may name somebody.
+    The words themselves stand in the audit log alone (rpc/noting.py): few read that, and it has its time.
     """
     if not reason:
         return

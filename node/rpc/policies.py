@@ -22,6 +22,7 @@ from node.feed.pae import FederationId
 from node.policy.retention import Policy
 from node.rpc import status
 from node.rpc.gate import Access
+from node.runtime.holding import Holding
 from node.runtime.link import Clock
 from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
@@ -44,19 +45,31 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """What only the folder knows. ``write``: durable and whole, or not at all."""
+    """What only the folder knows. ``write``: durable and whole, or not at all.
+
+    ``require_custodian`` raises ConfigError where a rule has a legal minimum and nobody could be sealed to.
+    """
 
     folder: Path
     write: Callable[[Path, bytes], None]
     source: Callable[[Path, Policy], str]
+    require_custodian: Callable[[Policy], None]
 
 
 class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
     """The part of the node that is about its policy."""
 
-    def __init__(self, writer: Writer, projecting: Projecting, reading: Reading, clock: Clock, here: Here) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        projecting: Projecting,
+        reading: Reading,
+        holding: Holding,
+        clock: Clock,
+        here: Here,
+    ) -> None:
         self._writer, self._projecting, self._reading = writer, projecting, reading
-        self._clock, self._here = clock, here
+        self._holding, self._clock, self._here = holding, clock, here
 
     @status.answers
     async def ShowPolicy(  # noqa: N802
@@ -74,7 +87,11 @@ class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
         address = await self._reading.run(lambda stores: references.find(stores, request.item))
         said = await asyncio.to_thread(self._said, address, keep.trust.federation_id)
         seen = consult.view(self._writer.trust, self._writer.follows, self._clock.now_ms())
-        return await self._reading.run(lambda stores: explaining.explain(stores, keep, address, said, seen))
+        answer = await self._reading.run(lambda stores: explaining.explain(stores, keep, address, said, seen))
+        under = self._holding.longest(address)
+        if under is not None:
+            answer.hold, answer.hold_ms = self._holding.reference(under), under.end_ms
+        return answer
 
     @status.answers
     async def PreviewPolicy(  # noqa: N802
@@ -86,7 +103,8 @@ class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
         return policy_pb2.PreviewPolicyResponse(
             policy=explaining.view(policy, "", deciding=False),
             counts=explaining.counts_of(found),
-            now=_now(found),
+            now=_count(found, "now"),
+            held=_count(found, "held"),
         )
 
     @status.answers
@@ -97,7 +115,8 @@ class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
         policy = _read(request.text)
         require_words("code", request.code, CODE_CHARACTERS_MAX)
         require_words("justification", request.justification, JUSTIFICATION_CHARACTERS_MAX)
-        number = _now(await self._tally(policy))
+        self._require_custodian(policy)
+        number = _count(await self._tally(policy), "now")
         if number > request.number:
             raise Refused(
                 f"{number:,} would go now, and {request.number:,} were confirmed",
@@ -117,6 +136,12 @@ class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
         """What the erasure journal has about it last."""
         rows = erasures.read(self._here.folder / erasures.FILE, federation_id)[0]
         return next((one for one in reversed(rows) if erasures.covers(one, address.entry, address.position)), None)
+
+    def _require_custodian(self, policy: Policy) -> None:
+        try:
+            self._here.require_custodian(policy)
+        except ConfigError as error:  # what was asked for cannot be, and what is in force goes on
+            raise Refused(error.reason, next_step=error.next_step, field="text") from error
 
     def _apply(self, exchange: Exchange, policy: Policy, now_ms: int) -> None:
         self._here.write(self._here.folder, policy.text)
@@ -139,8 +164,8 @@ class PoliciesServicer(policy_pb2_grpc.PoliciesServicer):
         return found
 
 
-def _now(found: Counter[tuple[str, str]]) -> int:
-    return sum(count for (_, when), count in found.items() if when == "now")
+def _count(found: Counter[tuple[str, str]], wanted: str) -> int:
+    return sum(count for (_, when), count in found.items() if when == wanted)
 
 
 def _read(text: bytes) -> Policy:

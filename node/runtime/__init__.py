@@ -37,7 +37,8 @@ sweeping    what is over, or was taken back, is erased
 duties      what others are owed an answer for is said
 alarming    somebody here is woken when a crisis is declared, way after way until one is heard
 sounding    one of these ways: a program that is run, a webhook that is called
-holding     what is under legal hold goes into the vault
+preserving  what the law has kept of it goes into the vault first
+holding     what people put under legal hold, and the end of every hold
 auditing    acts into the audit log, and the ANCHOR by which peers witness it
 mirroring   the erasure journal has a copy elsewhere
 """

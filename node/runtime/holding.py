@@ -9,11 +9,13 @@ import structlog
 
 from node.content import names
 from node.errors import Refused, Unavailable
-from node.exchange import consult, hold, references
+from node.exchange import consult, hold, references, tallies
 from node.exchange.exchange import Exchange
-from node.feed.box import Randomness
+from node.exchange.minimum import RECORDS_MAX
+from node.exchange.references import Address
 from node.feed.header import BULK
 from node.runtime.link import Clock
+from node.runtime.preserving import Preserving
 from node.runtime.reading import Reading
 from node.runtime.sweeping import Sweeping
 from node.runtime.writer import Writer
@@ -23,8 +25,6 @@ from node.store.vault import Covered, Ground, Hold, Vault
 
 LOOK_EVERY_S = 60.0
 TEXT_CHARACTERS_MAX = 200
-RECORDS_MAX = 16_384  # of one hold: a list of 66 million
-NODE = "the node"  # who ends a hold whose time is over
 
 _log = structlog.get_logger()
 
@@ -43,20 +43,19 @@ class Asked:
 
 
 class Holding:
-    """The one that moves into the vault. ``custodian`` reads the public key that is sealed to."""
+    """Holds that people ask for, and the end of all holds."""
 
     def __init__(
         self,
         vault: Vault,
-        custodian: Callable[[], bytes],
+        preserving: Preserving,
         writer: Writer,
         reading: Reading,
         sweeping: Sweeping,
         clock: Clock,
-        randomness: Randomness,
         may_erase: Callable[[], bool],
     ) -> None:
-        self._vault, self._custodian, self._randomness = vault, custodian, randomness
+        self._vault, self._preserving = vault, preserving
         self._writer, self._reading, self._sweeping = writer, reading, sweeping
         self._clock, self._may_erase = clock, may_erase
 
@@ -78,7 +77,7 @@ class Holding:
         """Destroy what was held until now; not while the clock is in doubt."""
         for one in self._vault.holds:
             if not one.is_over and one.end_ms <= self._clock.now_ms() and self._may_erase():
-                await self._end(one, NODE, "its time is over")
+                await self._end(one, vaults.NODE, "its time is over")
 
     @property
     def holds(self) -> Sequence[Hold]:
@@ -89,6 +88,17 @@ class Holding:
         """What people call it."""
         return names.reference("h", one.id, sorted({one.id, *(each.id for each in self._vault.holds)}))
 
+    def longest(self, address: Address) -> Hold | None:
+        """Of the holds that go on and cover this, the one that ends last."""
+        bit = -1 if address.position is None else 1 << address.position
+        found = [
+            one
+            for one in self._vault.holds
+            if not one.is_over
+            and any(each.entry == address.entry and (each.positions or -1) & bit for each in one.covers)
+        ]
+        return max(found, key=lambda one: one.end_ms, default=None)
+
     def named(self, typed: str) -> Hold:
         """The hold that is meant; raises Refused for none and for several."""
         called = {one.id: (self.reference(one),) for one in self._vault.holds}
@@ -97,10 +107,10 @@ class Holding:
 
     async def add(self, asked: Asked, *, dry_run: bool = False) -> Hold:
         """Hold what is named; raises Refused for what is not here, dates that cannot be, and without a custodian."""
-        ground, custodian = _check(asked, self._clock.now_ms()), self._custodian()
+        ground, custodian = _check(asked, self._clock.now_ms()), self._preserving.custodian()
         covers = await self._reading.run(lambda stores: self._covers(stores, asked.items))
         made = Hold(
-            id=self._randomness(vaults.ID_BYTES),
+            id=self._preserving.randomness(vaults.ID_BYTES),
             made_ms=self._clock.now_ms(),
             by=asked.by,
             authority=asked.authority,
@@ -114,7 +124,7 @@ class Holding:
         if dry_run:
             return made
         for one in covers:
-            await self._writer.run(partial(self._seal, made, one), BULK)
+            await self._preserving.seal(made, one)
         await self._writer.run(lambda _: self._vault.describe(made), BULK)
         await self._remove(covers)
         _log.info("held", hold=self.reference(made), records=len(covers))
@@ -140,8 +150,14 @@ class Holding:
 
     async def _end(self, one: Hold, by: str, note: str) -> Hold:
         now_ms = self._clock.now_ms()
-        ended = await self._writer.run(lambda _: self._vault.end(one, now_ms, by, note), BULK)
+        ended = await self._writer.run(partial(self._destroy, one=one, now_ms=now_ms, by=by, note=note), BULK)
         _log.info("hold over", hold=self.reference(one), by=by)
+        return ended
+
+    def _destroy(self, exchange: Exchange, one: Hold, now_ms: int, by: str, note: str) -> Hold:
+        ended = self._vault.end(one, now_ms, by, note)
+        if by == vaults.NODE and exchange.acts is not None:  # a call has a line of its own
+            tallies.hold_ended(exchange.acts, ended)
         return ended
 
     def _covers(self, stores: Stores, items: Sequence[str]) -> tuple[Covered, ...]:
@@ -154,12 +170,6 @@ class Holding:
                 field="items",
             )
         return found
-
-    def _seal(self, made: Hold, one: Covered, exchange: Exchange) -> None:
-        sealed = hold.seal(
-            exchange.stores, one, made.id, made.custodian, exchange.trust, exchange.reader, self._randomness
-        )
-        self._vault.seal(made.id, one.entry, sealed)
 
     async def _remove(self, covers: Sequence[Covered]) -> None:
         now_ms = self._clock.now_ms()

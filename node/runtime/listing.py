@@ -69,11 +69,11 @@ class Listing:
             change = await self._compare(sharing, before, staged)
             changes.check_removal(draft, before, change)
             letter = _head(sharing, before, change, {kind.name for kind in staged.counts})
-            records, slowed = 0, saying.writer.budgets.slowed
+            records, entry, slowed = 0, b"", saying.writer.budgets.slowed
             if not draft.dry_run and not (head and change.is_nothing and _is_same(head, sharing, letter)):
-                records = await self._say(sharing, letter, before, change, staged)
+                records, entry = await self._say(sharing, letter, before, change, staged)
             answer = await self._answer(sharing, change, records, is_there=not draft.dry_run or head is not None)
-            answer.slowed = saying.writer.budgets.slowed - slowed
+            answer.slowed, answer.entry = saying.writer.budgets.slowed - slowed, entry
             return answer
 
     def _sharing(self, draft: tools_pb2.ListDraft, crisis_id: bytes, head: Record | None, now_ms: int) -> Sharing:
@@ -211,21 +211,24 @@ class Listing:
         change: Change,
         staged: Staged | None,
         reason: int = drafts.OUTDATED,
-    ) -> int:
-        """What goes, then the head: a publication that was cut off is finished by the same command again."""
+    ) -> tuple[int, HeaderHash]:
+        """What goes, then the head: a publication that was cut off is finished by the same command again.
+
+        How many records were made, and the head's header hash.
+        """
         anew = changes.anew(change.anew, change.removed)
         lost = changes.groups(before.without(change.anew), change.removed, sharing.now_ms)
         written = {part.number for group in (*anew, *lost) for part in group.parts}  # their turn comes below
         touched = [before.parts[number] for number in change.removed if number not in written]
         gone = [*changes.ended(touched), *changes.withdrawals(before, change.removed, reason)]
         await self._take_back(gone)
-        await self._saying.say_visibly([drafts.list_head(sharing, letter)], BULK)
+        head = await self._saying.say_visibly([drafts.list_head(sharing, letter)], BULK)
         records = await self._say_all(self._fresh(sharing, staged)) if staged and change.added else 0
         records += await self._rewrite(anew, sharing)
         records += await self._rewrite(lost, None)
         await self._saying.caught_up(bulk=True)
         await self._saying.peering.refresh_wants()  # who has them?
-        return records
+        return records, head
 
     async def _fresh(self, sharing: Sharing, staged: Staged) -> AsyncIterator[Draft]:
         """Records of what is new, kind by kind, each rising over all of it."""

@@ -64,8 +64,8 @@ class Publishing:
                 act = declaring.leading(found, request.act, speaker, seen)
             handling = request.handling if request.HasField("handling") else None
             draft = declaring.act_draft(found, act, handling, speaker, request.allow_personal)
-            await self._saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
-            return tools_pb2.ActOnCrisisResponse(crisis=await self._again(found))
+            entry = await self._saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
+            return tools_pb2.ActOnCrisisResponse(crisis=await self._again(found), entry=entry)
 
     async def speak(self, request: tools_pb2.SpeakOfCrisisRequest) -> tools_pb2.SpeakOfCrisisResponse:
         """Say what any member says of a crisis; raises Refused."""
@@ -75,8 +75,8 @@ class Publishing:
             act = declaring.speaking(found, request.act)
             handling = request.handling if request.HasField("handling") else None
             draft = declaring.act_draft(found, act, handling, self._speaker(seen), request.allow_personal)
-            await self._saying.say_visibly([draft], draft.urgency)
-            return tools_pb2.SpeakOfCrisisResponse(crisis=await self._again(found))
+            entry = await self._saying.say_visibly([draft], draft.urgency)
+            return tools_pb2.SpeakOfCrisisResponse(crisis=await self._again(found), entry=entry)
 
     async def verify(self, request: tools_pb2.VerifyCrisisRequest, by: str) -> tools_pb2.VerifyCrisisResponse:
         """Note that the right call-back code was heard; or tell the code of our own. Raises Refused."""

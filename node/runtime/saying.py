@@ -73,9 +73,11 @@ class Saying:
         admitted = await self.peering.publish(drafts, lane, unconfirmed=unconfirmed)
         return admitted.entries[-1].header.hash
 
-    async def say_visibly(self, drafts: Sequence[Draft], lane: int, *, unconfirmed: bool = False) -> None:
-        """Say these records, and wait until the last is shown here."""
-        await self.shown(await self.say(drafts, lane, unconfirmed=unconfirmed))
+    async def say_visibly(self, drafts: Sequence[Draft], lane: int, *, unconfirmed: bool = False) -> HeaderHash:
+        """Say these records, and wait until the last is shown here. Its header hash."""
+        hash_ = await self.say(drafts, lane, unconfirmed=unconfirmed)
+        await self.shown(hash_)
+        return hash_
 
     async def shown(self, hash_: HeaderHash) -> None:
         """Wait until a record of ours is shown here."""

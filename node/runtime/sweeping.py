@@ -19,6 +19,7 @@ from node.feed.header import BULK
 from node.feed.marks import Marks
 from node.policy.ignoring import Ignored
 from node.runtime.link import Clock
+from node.runtime.preserving import Preserving
 from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
 from node.runtime.writer import News, Writer
@@ -50,10 +51,16 @@ class Sweeping:
     """The one that erases while the node runs. ``may_erase`` is false while the clock is not trusted."""
 
     def __init__(
-        self, writer: Writer, projecting: Projecting, reading: Reading, clock: Clock, may_erase: Callable[[], bool]
+        self,
+        writer: Writer,
+        projecting: Projecting,
+        reading: Reading,
+        preserving: Preserving,
+        clock: Clock,
+        may_erase: Callable[[], bool],
     ) -> None:
         self._writer, self._projecting, self._reading = writer, projecting, reading
-        self._clock, self._may_erase = clock, may_erase
+        self._preserving, self._clock, self._may_erase = preserving, clock, may_erase
         self._looked = _Looked()
         self.masses: tuple[Mass, ...] = ()  # as last looked for
         self._turn = asyncio.Lock()
@@ -79,7 +86,11 @@ class Sweeping:
             await self.erase(found)
         if self._may_erase():
             taken_back = await self._withdrawn()
-            await self.erase(taken_back.erasures)
+            try:
+                await self.erase(taken_back.erasures)
+            except Unavailable:
+                self._looked = _Looked()  # looked for again, though nothing new is said
+                raise
             if done := taken_back.carried_out:
                 now_ms = self._clock.now_ms()
                 await self._writer.run(lambda exchange: exchange.carry_out(done, now_ms), BULK)
@@ -152,8 +163,12 @@ class Sweeping:
                 await self._projecting.news.newer(seen)
 
     async def erase(self, found: Sequence[Erasure]) -> None:
-        """Erase these, one caller at a time; they are gone when it returns."""
+        """Erase these, one caller at a time; they are gone when it returns, and what the law has kept is held.
+
+        Raises Unavailable, with nothing of it erased, where that cannot be held.
+        """
         async with self._turn:
+            await self._preserving.preserve(found)
             await self._erase(found)
         if found:
             self.news.tell()

@@ -6,11 +6,20 @@ at any moment the rows fit what was signed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 import sqlalchemy as sa
 
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.store import driver
+
+
+class Said(IntEnum):
+    """What was answered so far."""
+
+    NOTHING = 0
+    RESTRICTED = 1
+    KEPT = 2  # and under which hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,7 @@ class Duty:
     pressing: bool
     came_ms: int
     erased_ms: int = 0  # 0: not yet
-    said: bool = False  # that it restricts
+    said: int = Said.NOTHING
 
 
 _DUTY = "hash, feed_id, seq, member_id, target, positions, pressing, came_ms, erased_ms, said"
@@ -65,14 +74,14 @@ def set_erased(ledger: sa.Connection, hashes: Sequence[HeaderHash], erased_ms: i
     )
 
 
-def answer(ledger: sa.Connection, feed_id: FeedId, first_seq: int, last: HeaderHash, *, whole: bool) -> None:
-    """These were answered: that they restrict, or, ``whole``, all there is to say."""
+def answer(ledger: sa.Connection, feed_id: FeedId, first_seq: int, last: HeaderHash, said: Said | None) -> None:
+    """These were answered so far; None: all there is to say."""
     span = "feed_id = ? AND (hash = ? OR seq BETWEEN ? AND (SELECT seq - 1 FROM entry WHERE hash = ?))"
     about = (feed_id, last, first_seq or 1 << 62, last)
-    if whole:
+    if said is None:
         driver.execute(ledger, f"DELETE FROM duty WHERE {span}", about)
     else:
-        driver.execute(ledger, f"UPDATE duty SET said = 1 WHERE {span}", about)
+        driver.execute(ledger, f"UPDATE duty SET said = ? WHERE {span}", (said, *about))
 
 
 def drop_before(ledger: sa.Connection, came_ms: int) -> int:

@@ -183,9 +183,7 @@ duty = sa.Table(  # withdrawals of others that are to be answered with a receipt
     sa.Column("pressing", sa.Boolean, nullable=False),
     sa.Column("came_ms", sa.Integer, nullable=False),
     sa.Column("erased_ms", sa.Integer, nullable=False, server_default="0"),  # when that was seen; 0: not yet
-    sa.Column(
-        "said", sa.Boolean, nullable=False, server_default="0"
-    ),  # that it restricts; then the row waits for the rest
+    sa.Column("said", sa.Boolean, nullable=False, server_default="0"),  # 1: that it restricts; 2: that it is held
     sa.Index("duty_place", "feed_id", "seq"),
     sqlite_with_rowid=False,
 )

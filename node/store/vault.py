@@ -19,6 +19,7 @@ from node.store import appending
 
 FOLDER = "vault"
 ID_BYTES = 16
+NODE = "the node"  # who makes a hold where the law wants it, and ends one whose time is over
 _DESCRIPTION, _SEALED = ".json", ".held"
 
 

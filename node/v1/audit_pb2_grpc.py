@@ -50,6 +50,11 @@ class AuditStub:
                 request_serializer=node_dot_v1_dot_audit__pb2.WitnessRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_audit__pb2.WitnessResponse.FromString,
                 _registered_method=True)
+        self.NoteAct = channel.unary_unary(
+                '/tocsin.v1.Audit/NoteAct',
+                request_serializer=node_dot_v1_dot_audit__pb2.NoteActRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_audit__pb2.NoteActResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServicer:
@@ -77,6 +82,13 @@ class AuditServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def NoteAct(self, request, context):
+        """On the socket alone. What a command does on the folder of a node that runs is a line of its log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_AuditServicer_to_server(servicer, server):
                     servicer.Witness,
                     request_deserializer=node_dot_v1_dot_audit__pb2.WitnessRequest.FromString,
                     response_serializer=node_dot_v1_dot_audit__pb2.WitnessResponse.SerializeToString,
+            ),
+            'NoteAct': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteAct,
+                    request_deserializer=node_dot_v1_dot_audit__pb2.NoteActRequest.FromString,
+                    response_serializer=node_dot_v1_dot_audit__pb2.NoteActResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class Audit:
             '/tocsin.v1.Audit/Witness',
             node_dot_v1_dot_audit__pb2.WitnessRequest.SerializeToString,
             node_dot_v1_dot_audit__pb2.WitnessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteAct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tocsin.v1.Audit/NoteAct',
+            node_dot_v1_dot_audit__pb2.NoteActRequest.SerializeToString,
+            node_dot_v1_dot_audit__pb2.NoteActResponse.FromString,
             options,
             channel_credentials,
             insecure,

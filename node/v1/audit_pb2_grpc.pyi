@@ -39,6 +39,8 @@ class AuditStub:
     """A member's ANCHORs, as they were received."""
     Witness: _grpc.UnaryUnaryMultiCallable[_audit_pb2.WitnessRequest, _audit_pb2.WitnessResponse]
     """Scope admin. Have the log witnessed now; else it is every hour."""
+    NoteAct: _grpc.UnaryUnaryMultiCallable[_audit_pb2.NoteActRequest, _audit_pb2.NoteActResponse]
+    """On the socket alone. What a command does on the folder of a node that runs is a line of its log."""
 
 @_typing.type_check_only
 class AuditAsyncStub(AuditStub):
@@ -51,6 +53,8 @@ class AuditAsyncStub(AuditStub):
     """A member's ANCHORs, as they were received."""
     Witness: _aio.UnaryUnaryMultiCallable[_audit_pb2.WitnessRequest, _audit_pb2.WitnessResponse]  # type: ignore[assignment]
     """Scope admin. Have the log witnessed now; else it is every hour."""
+    NoteAct: _aio.UnaryUnaryMultiCallable[_audit_pb2.NoteActRequest, _audit_pb2.NoteActResponse]  # type: ignore[assignment]
+    """On the socket alone. What a command does on the folder of a node that runs is a line of its log."""
 
 class AuditServicer(metaclass=_abc_1.ABCMeta):
     """Audit is served on the Unix socket, and to certificates with the scope audit."""
@@ -78,5 +82,13 @@ class AuditServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.WitnessResponse, _abc.Awaitable[_audit_pb2.WitnessResponse]]:
         """Scope admin. Have the log witnessed now; else it is every hour."""
+
+    @_abc_1.abstractmethod
+    def NoteAct(
+        self,
+        request: _audit_pb2.NoteActRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.NoteActResponse, _abc.Awaitable[_audit_pb2.NoteActResponse]]:
+        """On the socket alone. What a command does on the folder of a node that runs is a line of its log."""
 
 def add_AuditServicer_to_server(servicer: AuditServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14node/v1/policy.proto\x12\ttocsin.v1\"\x13\n\x11ShowPolicyRequest\";\n\x12ShowPolicyResponse\x12%\n\x06policy\x18\x01 \x01(\x0b\x32\x15.tocsin.v1.PolicyView\"\x81\x01\n\nPolicyView\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpolicy_id\x18\x02 \x01(\x0c\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\x0c\x12\"\n\x05rules\x18\x05 \x03(\x0b\x32\x13.tocsin.v1.RuleView\x12\x10\n\x08\x64\x65\x63iding\x18\x06 \x01(\x08\"z\n\x08RuleView\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0f\n\x07\x63lasses\x18\x03 \x01(\t\x12\x12\n\nconditions\x18\x04 \x01(\t\x12\x0c\n\x04keep\x18\x05 \x01(\t\x12\r\n\x05\x63lock\x18\x06 \x01(\t\x12\x0e\n\x06ground\x18\x07 \x01(\t\"%\n\x15\x45xplainKeepingRequest\x12\x0c\n\x04item\x18\x01 \x01(\t\"\xa6\x02\n\x16\x45xplainKeepingResponse\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x15\n\x08position\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05state\x18\x03 \x01(\t\x12\r\n\x05\x63lass\x18\x04 \x01(\t\x12\x0e\n\x06\x64ue_ms\x18\x05 \x01(\x03\x12\x11\n\terased_ms\x18\x06 \x01(\x03\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0c\n\x04rule\x18\x08 \x01(\r\x12\x11\n\tpolicy_id\x18\t \x01(\x0c\x12\r\n\x05words\x18\n \x01(\t\x12\x0e\n\x06ground\x18\x0b \x01(\t\x12\x12\n\nceiling_ms\x18\x0c \x01(\x03\x12\x0f\n\x07opinion\x18\r \x01(\t\x12\x10\n\x08\x61greeing\x18\x0e \x01(\r\x12\x11\n\tobjecting\x18\x0f \x01(\rB\x0b\n\t_position\"$\n\x14PreviewPolicyRequest\x12\x0c\n\x04text\x18\x01 \x01(\x0c\"r\n\x15PreviewPolicyResponse\x12%\n\x06policy\x18\x01 \x01(\x0b\x32\x15.tocsin.v1.PolicyView\x12%\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x15.tocsin.v1.ClassCount\x12\x0b\n\x03now\x18\x03 \x01(\x04\"b\n\nClassCount\x12\r\n\x05\x63lass\x18\x01 \x01(\t\x12\x0b\n\x03now\x18\x02 \x01(\x04\x12\x13\n\x0bwithin_week\x18\x03 \x01(\x04\x12\x14\n\x0cwithin_month\x18\x04 \x01(\x04\x12\r\n\x05later\x18\x05 \x01(\x04\"W\n\x12\x41pplyPolicyRequest\x12\x0c\n\x04text\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x15\n\rjustification\x18\x04 \x01(\t\"L\n\x13\x41pplyPolicyResponse\x12%\n\x06policy\x18\x01 \x01(\x0b\x32\x15.tocsin.v1.PolicyView\x12\x0e\n\x06number\x18\x02 \x01(\x04\x32\xce\x02\n\x08Policies\x12I\n\nShowPolicy\x12\x1c.tocsin.v1.ShowPolicyRequest\x1a\x1d.tocsin.v1.ShowPolicyResponse\x12U\n\x0e\x45xplainKeeping\x12 .tocsin.v1.ExplainKeepingRequest\x1a!.tocsin.v1.ExplainKeepingResponse\x12R\n\rPreviewPolicy\x12\x1f.tocsin.v1.PreviewPolicyRequest\x1a .tocsin.v1.PreviewPolicyResponse\x12L\n\x0b\x41pplyPolicy\x12\x1d.tocsin.v1.ApplyPolicyRequest\x1a\x1e.tocsin.v1.ApplyPolicyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14node/v1/policy.proto\x12\ttocsin.v1\"\x13\n\x11ShowPolicyRequest\";\n\x12ShowPolicyResponse\x12%\n\x06policy\x18\x01 \x01(\x0b\x32\x15.tocsin.v1.PolicyView\"\x81\x01\n\nPolicyView\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tpolicy_id\x18\x02 \x01(\x0c\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\x0c\x12\"\n\x05rules\x18\x05 \x03(\x0b\x32\x13.tocsin.v1.RuleView\x12\x10\n\x08\x64\x65\x63iding\x18\x06 \x01(\x08\"\x8b\x01\n\x08RuleView\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0f\n\x07\x63lasses\x18\x03 \x01(\t\x12\x12\n\nconditions\x18\x04 \x01(\t\x12\x0c\n\x04keep\x18\x05 \x01(\t\x12\r\n\x05\x63lock\x18\x06 \x01(\t\x12\x0e\n\x06ground\x18\x07 \x01(\t\x12\x0f\n\x07minimum\x18\x08 \x01(\t\"%\n\x15\x45xplainKeepingRequest\x12\x0c\n\x04item\x18\x01 \x01(\t\"\xea\x02\n\x16\x45xplainKeepingResponse\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x15\n\x08position\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05state\x18\x03 \x01(\t\x12\r\n\x05\x63lass\x18\x04 \x01(\t\x12\x0e\n\x06\x64ue_ms\x18\x05 \x01(\x03\x12\x11\n\terased_ms\x18\x06 \x01(\x03\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0c\n\x04rule\x18\x08 \x01(\r\x12\x11\n\tpolicy_id\x18\t \x01(\x0c\x12\r\n\x05words\x18\n \x01(\t\x12\x0e\n\x06ground\x18\x0b \x01(\t\x12\x12\n\nceiling_ms\x18\x0c \x01(\x03\x12\x0f\n\x07opinion\x18\r \x01(\t\x12\x10\n\x08\x61greeing\x18\x0e \x01(\r\x12\x11\n\tobjecting\x18\x0f \x01(\r\x12\x12\n\nminimum_ms\x18\x10 \x01(\x03\x12\x0f\n\x07minimum\x18\x11 \x01(\t\x12\x0f\n\x07hold_ms\x18\x12 \x01(\x03\x12\x0c\n\x04hold\x18\x13 \x01(\tB\x0b\n\t_position\"$\n\x14PreviewPolicyRequest\x12\x0c\n\x04text\x18\x01 \x01(\x0c\"\x80\x01\n\x15PreviewPolicyResponse\x12%\n\x06policy\x18\x01 \x01(\x0b\x32\x15.tocsin.v1.PolicyView\x12%\n\x06\x63ounts\x18\x02 \x03(\x0b\x32\x15.tocsin.v1.ClassCount\x12\x0b\n\x03now\x18\x03 \x01(\x04\x12\x0c\n\x04held\x18\x04 \x01(\x04\"p\n\nClassCount\x12\r\n\x05\x63lass\x18\x01 \x01(\t\x12\x0b\n\x03now\x18\x02 \x01(\x04\x12\x13\n\x0bwithin_week\x18\x03 \x01(\x04\x12\x14\n\x0cwithin_month\x18\x04 \x01(\x04\x12\r\n\x05later\x18\x05 \x01(\x04\x12\x0c\n\x04held\x18\x06 \x01(\x04\"W\n\x12\x41pplyPolicyRequest\x12\x0c\n\x04text\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x15\n\rjustification\x18\x04 \x01(\t\"L\n\x13\x41pplyPolicyResponse\x12%\n\x06policy\x18\x01 \x01(\x0b\x32\x15.tocsin.v1.PolicyView\x12\x0e\n\x06number\x18\x02 \x01(\x04\x32\xce\x02\n\x08Policies\x12I\n\nShowPolicy\x12\x1c.tocsin.v1.ShowPolicyRequest\x1a\x1d.tocsin.v1.ShowPolicyResponse\x12U\n\x0e\x45xplainKeeping\x12 .tocsin.v1.ExplainKeepingRequest\x1a!.tocsin.v1.ExplainKeepingResponse\x12R\n\rPreviewPolicy\x12\x1f.tocsin.v1.PreviewPolicyRequest\x1a .tocsin.v1.PreviewPolicyResponse\x12L\n\x0b\x41pplyPolicy\x12\x1d.tocsin.v1.ApplyPolicyRequest\x1a\x1e.tocsin.v1.ApplyPolicyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,22 +37,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SHOWPOLICYRESPONSE']._serialized_end=115
   _globals['_POLICYVIEW']._serialized_start=118
   _globals['_POLICYVIEW']._serialized_end=247
-  _globals['_RULEVIEW']._serialized_start=249
-  _globals['_RULEVIEW']._serialized_end=371
-  _globals['_EXPLAINKEEPINGREQUEST']._serialized_start=373
-  _globals['_EXPLAINKEEPINGREQUEST']._serialized_end=410
-  _globals['_EXPLAINKEEPINGRESPONSE']._serialized_start=413
-  _globals['_EXPLAINKEEPINGRESPONSE']._serialized_end=707
-  _globals['_PREVIEWPOLICYREQUEST']._serialized_start=709
-  _globals['_PREVIEWPOLICYREQUEST']._serialized_end=745
-  _globals['_PREVIEWPOLICYRESPONSE']._serialized_start=747
-  _globals['_PREVIEWPOLICYRESPONSE']._serialized_end=861
-  _globals['_CLASSCOUNT']._serialized_start=863
-  _globals['_CLASSCOUNT']._serialized_end=961
-  _globals['_APPLYPOLICYREQUEST']._serialized_start=963
-  _globals['_APPLYPOLICYREQUEST']._serialized_end=1050
-  _globals['_APPLYPOLICYRESPONSE']._serialized_start=1052
-  _globals['_APPLYPOLICYRESPONSE']._serialized_end=1128
-  _globals['_POLICIES']._serialized_start=1131
-  _globals['_POLICIES']._serialized_end=1465
+  _globals['_RULEVIEW']._serialized_start=250
+  _globals['_RULEVIEW']._serialized_end=389
+  _globals['_EXPLAINKEEPINGREQUEST']._serialized_start=391
+  _globals['_EXPLAINKEEPINGREQUEST']._serialized_end=428
+  _globals['_EXPLAINKEEPINGRESPONSE']._serialized_start=431
+  _globals['_EXPLAINKEEPINGRESPONSE']._serialized_end=793
+  _globals['_PREVIEWPOLICYREQUEST']._serialized_start=795
+  _globals['_PREVIEWPOLICYREQUEST']._serialized_end=831
+  _globals['_PREVIEWPOLICYRESPONSE']._serialized_start=834
+  _globals['_PREVIEWPOLICYRESPONSE']._serialized_end=962
+  _globals['_CLASSCOUNT']._serialized_start=964
+  _globals['_CLASSCOUNT']._serialized_end=1076
+  _globals['_APPLYPOLICYREQUEST']._serialized_start=1078
+  _globals['_APPLYPOLICYREQUEST']._serialized_end=1165
+  _globals['_APPLYPOLICYRESPONSE']._serialized_start=1167
+  _globals['_APPLYPOLICYRESPONSE']._serialized_end=1243
+  _globals['_POLICIES']._serialized_start=1246
+  _globals['_POLICIES']._serialized_end=1580
 # @@protoc_insertion_point(module_scope)

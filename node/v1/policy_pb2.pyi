@@ -104,6 +104,7 @@ class RuleView(_message.Message):
     KEEP_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
     GROUND_FIELD_NUMBER: _builtins.int
+    MINIMUM_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     line: _builtins.int
     """In the file."""
@@ -112,6 +113,8 @@ class RuleView(_message.Message):
     keep: _builtins.str
     clock: _builtins.str
     ground: _builtins.str
+    minimum: _builtins.str
+    """How long the law has it kept under hold, whoever has it erased, for whom and why; empty: it does not."""
     def __init__(
         self,
         *,
@@ -122,10 +125,11 @@ class RuleView(_message.Message):
         keep: _builtins.str = ...,
         clock: _builtins.str = ...,
         ground: _builtins.str = ...,
+        minimum: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "clock", b"clock", "conditions", b"conditions", "ground", b"ground", "keep", b"keep", "line", b"line", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "clock", b"clock", "conditions", b"conditions", "ground", b"ground", "keep", b"keep", "line", b"line", "minimum", b"minimum", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -170,6 +174,10 @@ class ExplainKeepingResponse(_message.Message):
     OPINION_FIELD_NUMBER: _builtins.int
     AGREEING_FIELD_NUMBER: _builtins.int
     OBJECTING_FIELD_NUMBER: _builtins.int
+    MINIMUM_MS_FIELD_NUMBER: _builtins.int
+    MINIMUM_FIELD_NUMBER: _builtins.int
+    HOLD_MS_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     position: _builtins.int
     """Of an item; absent: the whole record."""
@@ -193,6 +201,12 @@ class ExplainKeepingResponse(_message.Message):
     """Of an item: what other members make of it, as in Match."""
     agreeing: _builtins.int
     objecting: _builtins.int
+    minimum_ms: _builtins.int
+    """Until when the law would have it held if it were erased now, and by which minimum; 0: it would not."""
+    minimum: _builtins.str
+    hold_ms: _builtins.int
+    """Where it is under hold: until when at the longest, and what the hold is called."""
+    hold: _builtins.str
     def __init__(
         self,
         *,
@@ -210,10 +224,14 @@ class ExplainKeepingResponse(_message.Message):
         opinion: _builtins.str = ...,
         agreeing: _builtins.int = ...,
         objecting: _builtins.int = ...,
+        minimum_ms: _builtins.int = ...,
+        minimum: _builtins.str = ...,
+        hold_ms: _builtins.int = ...,
+        hold: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "agreeing", b"agreeing", "ceiling_ms", b"ceiling_ms", "class", b"class", "due_ms", b"due_ms", "entry", b"entry", "erased_ms", b"erased_ms", "ground", b"ground", "objecting", b"objecting", "opinion", b"opinion", "policy_id", b"policy_id", "position", b"position", "reason", b"reason", "rule", b"rule", "state", b"state", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "agreeing", b"agreeing", "ceiling_ms", b"ceiling_ms", "class", b"class", "due_ms", b"due_ms", "entry", b"entry", "erased_ms", b"erased_ms", "ground", b"ground", "hold", b"hold", "hold_ms", b"hold_ms", "minimum", b"minimum", "minimum_ms", b"minimum_ms", "objecting", b"objecting", "opinion", b"opinion", "policy_id", b"policy_id", "position", b"position", "reason", b"reason", "rule", b"rule", "state", b"state", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__position: _TypeAlias = _typing.Literal["position"]  # noqa: Y015
     _WhichOneofArgType__position: _TypeAlias = _typing.Literal["_position", b"_position"]  # noqa: Y015
@@ -247,8 +265,11 @@ class PreviewPolicyResponse(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
     NOW_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     now: _builtins.int
     """All that goes now: what ApplyPolicy asks to be confirmed."""
+    held: _builtins.int
+    """Of these, how many the law has held: they leave the stores, and a sealed copy stays."""
     @_builtins.property
     def policy(self) -> Global___PolicyView: ...
     @_builtins.property
@@ -261,10 +282,11 @@ class PreviewPolicyResponse(_message.Message):
         policy: Global___PolicyView | None = ...,
         counts: _abc.Iterable[Global___ClassCount] | None = ...,
         now: _builtins.int = ...,
+        held: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "now", b"now", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "held", b"held", "now", b"now", "policy", b"policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -281,11 +303,14 @@ class ClassCount(_message.Message):
     WITHIN_WEEK_FIELD_NUMBER: _builtins.int
     WITHIN_MONTH_FIELD_NUMBER: _builtins.int
     LATER_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     now: _builtins.int
     within_week: _builtins.int
     """Behind that, within 7 days, and behind that within 30."""
     within_month: _builtins.int
     later: _builtins.int
+    held: _builtins.int
+    """Of those that go now, how many the law has held."""
     def __init__(
         self,
         *,
@@ -293,10 +318,11 @@ class ClassCount(_message.Message):
         within_week: _builtins.int = ...,
         within_month: _builtins.int = ...,
         later: _builtins.int = ...,
+        held: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["class", b"class", "later", b"later", "now", b"now", "within_month", b"within_month", "within_week", b"within_week"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class", b"class", "held", b"held", "later", b"later", "now", b"now", "within_month", b"within_month", "within_week", b"within_week"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -143,16 +143,20 @@ class ActOnCrisisResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CRISIS_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    entry: _builtins.bytes
+    """Header hash of what was said."""
     @_builtins.property
     def crisis(self) -> Global___CrisisView: ...
     def __init__(
         self,
         *,
         crisis: Global___CrisisView | None = ...,
+        entry: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "entry", b"entry"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -193,16 +197,20 @@ class SpeakOfCrisisResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CRISIS_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    entry: _builtins.bytes
+    """Header hash of what was said."""
     @_builtins.property
     def crisis(self) -> Global___CrisisView: ...
     def __init__(
         self,
         *,
         crisis: Global___CrisisView | None = ...,
+        entry: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "entry", b"entry"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -675,6 +683,7 @@ class PublishListResponse(_message.Message):
     REMOVED_FIELD_NUMBER: _builtins.int
     RECORDS_WITHDRAWN_FROM_FIELD_NUMBER: _builtins.int
     SLOWED_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
     added: _builtins.int
     unchanged: _builtins.int
     """They stood in the list already."""
@@ -685,6 +694,8 @@ class PublishListResponse(_message.Message):
     """Records of which items were withdrawn."""
     slowed: _builtins.int
     """Entries beyond this member's quota: others fetch them by turns, or carry them in lane 1."""
+    entry: _builtins.bytes
+    """Header hash of the list's description, where it was said anew."""
     @_builtins.property
     def list(self) -> Global___ListView: ...
     def __init__(
@@ -697,10 +708,11 @@ class PublishListResponse(_message.Message):
         removed: _builtins.int = ...,
         records_withdrawn_from: _builtins.int = ...,
         slowed: _builtins.int = ...,
+        entry: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "list", b"list", "records", b"records", "records_withdrawn_from", b"records_withdrawn_from", "removed", b"removed", "slowed", b"slowed", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "entry", b"entry", "list", b"list", "records", b"records", "records_withdrawn_from", b"records_withdrawn_from", "removed", b"removed", "slowed", b"slowed", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -267,7 +267,7 @@ Global___WithdrawalView: _TypeAlias = WithdrawalView  # noqa: Y015
 
 @_typing.final
 class AnswerView(_message.Message):
-    """AnswerView is what one member said about a withdrawal."""
+    """AnswerView is what one member said about a withdrawal: the worst of what its live nodes did."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -279,12 +279,13 @@ class AnswerView(_message.Message):
     GROUND_FIELD_NUMBER: _builtins.int
     UNTIL_MS_FIELD_NUMBER: _builtins.int
     BESIDE_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     member_name: _builtins.str
     state: _builtins.str
-    """erased, nothing (it held nothing), kept (under a hold), restricted, or silent."""
+    """From the best to the worst: nothing (it held nothing), erased, restricted, kept (under a hold), or silent."""
     restricted_ms: _builtins.int
-    """By its own clock; 0: it has not said so of all statements."""
+    """The last of its nodes, by its own clock; 0: it has not said so of all statements."""
     erased_ms: _builtins.int
     ground: _builtins.int
     """By number, of the grounds in protos/README.md section 4."""
@@ -292,6 +293,10 @@ class AnswerView(_message.Message):
     """Of a hold: when it ends, or is looked at again."""
     beside: _builtins.bool
     """It is no member any more, or was none yet when it was said: nobody waits for it."""
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NodeAnswerView]:
+        """By node id."""
+
     def __init__(
         self,
         *,
@@ -303,14 +308,55 @@ class AnswerView(_message.Message):
         ground: _builtins.int = ...,
         until_ms: _builtins.int = ...,
         beside: _builtins.bool = ...,
+        nodes: _abc.Iterable[Global___NodeAnswerView] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "erased_ms", b"erased_ms", "ground", b"ground", "member_id", b"member_id", "member_name", b"member_name", "restricted_ms", b"restricted_ms", "state", b"state", "until_ms", b"until_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "erased_ms", b"erased_ms", "ground", b"ground", "member_id", b"member_id", "member_name", b"member_name", "nodes", b"nodes", "restricted_ms", b"restricted_ms", "state", b"state", "until_ms", b"until_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnswerView: _TypeAlias = AnswerView  # noqa: Y015
+
+@_typing.final
+class NodeAnswerView(_message.Message):
+    """NodeAnswerView is what one node of a member said, in whatever feeds it had."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RESTRICTED_MS_FIELD_NUMBER: _builtins.int
+    ERASED_MS_FIELD_NUMBER: _builtins.int
+    GROUND_FIELD_NUMBER: _builtins.int
+    UNTIL_MS_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.bytes
+    state: _builtins.str
+    restricted_ms: _builtins.int
+    erased_ms: _builtins.int
+    ground: _builtins.int
+    until_ms: _builtins.int
+    live: _builtins.bool
+    """One of its feeds goes on: nothing is said to be erased before all such nodes have said so."""
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.bytes = ...,
+        state: _builtins.str = ...,
+        restricted_ms: _builtins.int = ...,
+        erased_ms: _builtins.int = ...,
+        ground: _builtins.int = ...,
+        until_ms: _builtins.int = ...,
+        live: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased_ms", b"erased_ms", "ground", b"ground", "live", b"live", "node_id", b"node_id", "restricted_ms", b"restricted_ms", "state", b"state", "until_ms", b"until_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NodeAnswerView: _TypeAlias = NodeAnswerView  # noqa: Y015
 
 @_typing.final
 class ListMassWithdrawalsRequest(_message.Message):

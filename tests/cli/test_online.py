@@ -208,7 +208,7 @@ def test_on_a_terminal_the_titles_first_word_confirms(first: Node) -> None:
 
 def test_a_declaration_that_cannot_be_is_refused(first: Node) -> None:
     misused(first.cli(*DECLARE, "x", "--yes", check=False), "A crisis has an end")
-    misused(first.cli(*DECLARE, "x", "--for", "1h", check=False), "Give --yes to declare.")
+    misused(first.cli(*DECLARE, "x", "--for", "1h", check=False), "Give --yes if so.")
     refused(first.cli(*DECLARE, "x", "--for", "400d", "--yes", check=False), 1, "336 hours at most")
     unknown = ("crisis", "declare", "--framework", "none", "--place", "FR", "--title", "x", "--for", "1h", "--yes")
     refused(first.cli(*unknown, check=False), 1, "no framework 'none'", "Use one of eu-ocrf.")

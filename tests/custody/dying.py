@@ -50,7 +50,7 @@ def spare(folder: Path, file: Path) -> Callable[[], object]:
 
 def finish_tls(folder: Path, _: Path) -> Callable[[], object]:
     settings = config.load(folder / "node.toml")
-    return lambda: ceremonies.finish_tls(settings)
+    return lambda: ceremonies.finish_tls(settings, NOW_MS)
 
 
 ACTIONS = {"join": join, "reopen": reopen, "rotate": rotate, "spare": spare, "finish_tls": finish_tls}

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from node.custody import backups, ceremonies, folder, journals, renewal, restoring
+from node import config as configs
+from node.custody import backups, ceremonies, custodian, folder, journals, passphrase, renewal, restoring
 from node.custody.backups import Manifest
 from node.errors import ConfigError, Refused
 from node.exchange import drafts
@@ -20,7 +21,7 @@ from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
 from node.store.peers import APPROVED, Peer
 from node.v1 import record_pb2, tools_pb2
-from tests.custody.federations import NOW, Founder
+from tests.custody.federations import NOW, WORDS, Founder
 from tests.custody.folders import (
     LATER_MS,
     certified_spares,
@@ -91,6 +92,15 @@ def test_a_backup_has_no_payload_and_no_key(alone: Founder, tmp_path: Path) -> N
     assert {one.name for one in manifest.files} == names
     with tarfile.open(file) as tar:
         assert tar.getnames()[0] == "manifest.json"
+
+
+def test_whom_holds_are_sealed_to_comes_back_with_a_backup(alone: Founder, tmp_path: Path) -> None:
+    """By a policy with a legal minimum the restored node would not start without."""
+    (spare,) = certified_spares(alone)
+    custodian.create(alone.config, tmp_path / "custodian.key", WORDS, passphrase.Cost(1, 8 << 10))
+    backups.write(alone.config, tmp_path / "node.tar", LATER_MS)
+    restoring.restore(tmp_path / "node.tar", tmp_path / "new", NOW, spare=spare)
+    assert custodian.read_public(configs.load(tmp_path / "new" / "node.toml")) == custodian.read_public(alone.config)
 
 
 def test_what_only_this_node_has_is_named(alone: Founder, tmp_path: Path) -> None:
@@ -251,10 +261,10 @@ def test_a_copy_takes_the_journals_place_and_what_was_erased_since_the_restore_s
     other = tmp_path / "other"
     other.write_bytes(copy.read_bytes()[:10])
     with pytest.raises(Refused, match="ends before the backup"):
-        journals.adopt(new.config, other)
-    assert journals.adopt(new.config, copy) == 2
+        journals.adopt(new.config, other, LATER_MS)
+    assert journals.adopt(new.config, copy, LATER_MS) == 2
     with opened(new) as exchange:
         assert sorted(exchange.erasures.whole) == names
         assert exchange.restored == Restored()
     with pytest.raises(Refused, match="nothing waits"):
-        journals.declare_lost(new.config)
+        journals.declare_lost(new.config, LATER_MS)

@@ -6,12 +6,14 @@ import pytest
 from nacl.signing import SigningKey
 
 from node.custody import (
+    auditing,
     cards,
     ceremonies,
     charters,
     departing,
     folder,
     identities,
+    joining,
     keyring,
     passphrase,
     reopening,
@@ -19,13 +21,14 @@ from node.custody import (
 )
 from node.custody.ceremonies import Ceremony
 from node.errors import ConfigError, Refused
-from node.exchange import leaving
+from node.exchange import audit, extracts, leaving
 from node.exchange.publish import Draft
 from node.feed import identity, marks
 from node.feed.header import URGENT
+from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
-from node.store import ledger
+from node.store import ledger, segments
 from node.v1 import header_pb2, identity_pb2
 from tests.custody.federations import WORDS, Founder, create
 from tests.custody.folders import (
@@ -135,12 +138,12 @@ def test_a_next_tls_issuer_is_certified_before_it_is_shown(alone: Founder) -> No
     with opened(alone) as exchange:
         issuers = [one.tls_issuer for one in identities.own(exchange.trust, node.member_id).identity.nodes]
         assert issuers == [shown, node.next_issuer.der]
-    ceremonies.finish_tls(alone.config)
+    ceremonies.finish_tls(alone.config, LATER_MS)
     found = folder.read_keys(alone.data)
     assert (found.issuer.der, found.next_issuer) == (node.next_issuer.der, None)
     assert bytes(found.feed_key) == bytes(node.feed_key)
     with pytest.raises(Refused, match="no next TLS issuer"):
-        ceremonies.finish_tls(alone.config)
+        ceremonies.finish_tls(alone.config, LATER_MS)
     assert not list((alone.data / "node").glob("next-issuer*"))
 
 
@@ -348,3 +351,65 @@ def test_a_node_that_runs_takes_nothing_but_a_leave_behind_what_it_said_last(alo
         with pytest.raises(Refused, match="left already"):
             leaving.take(exchange, late, LATER_MS)
     check_signed_once(alone)
+
+
+# ---- The audit log
+
+
+def lines_of(founder: Founder) -> list[audit.Act]:
+    """What the audit log of a folder has, but for who read it."""
+    federation_id = joining.read_charter(founder.config).federation_id
+    found = auditing.read(founder.config, federation_id, "verify", LATER_MS)
+    return [one.act for one in extracts.lines(found, federation_id) if one.act.act != "audit read"]
+
+
+def test_what_the_root_signs_and_what_becomes_of_the_keys_stands_in_the_audit_log(
+    alone: Founder, tmp_path: Path
+) -> None:
+    rotate_node(alone)
+    (spare,) = certified_spares(alone)
+    ceremonies.carry_out(alone.config, ceremonies.retire(alone.config, None, None), root(alone), LATER_MS)
+    requests.write(alone.config, ceremonies.reopen(alone.config), tmp_path / "request", LATER_MS)
+    rotate_tls(alone)
+    ceremonies.finish_tls(alone.config, LATER_MS)
+    reopening.reopen(alone.config, spare, LATER_MS)
+    found = lines_of(alone)
+    assert [one.act for one in found] == [
+        "root signs node",
+        "root signs spare",
+        "root signs node, retire",
+        "ask the root to sign node",
+        "root signs node",
+        "key rotate tls --finish",
+        audit.RESUMED,
+        "reopen",
+    ]
+    assert {one.who for one in found if one.act != audit.RESUMED} == {audit.ADMINISTRATOR}
+    with opened(alone) as exchange:
+        said = [one.removeprefix("entry:") for act in found for one in act.what if one.startswith("entry:")]
+        assert len(ledger.held(exchange.stores.ledger, [HeaderHash(bytes.fromhex(one)) for one in said])) == len(said)
+
+
+def test_no_secret_is_in_the_audit_log(alone: Founder) -> None:
+    (spare,) = certified_spares(alone)
+    node = folder.read_keys(alone.data)
+    rotate_node(alone)
+    reopening.reopen(alone.config, spare, LATER_MS)
+    fresh = folder.read_keys(alone.data)
+    written = b"".join(path.read_bytes() for path in (alone.data / segments.FOLDER).iterdir())
+    for one in (node.feed_key, fresh.feed_key, spare.key):
+        assert bytes(one).hex().encode() not in written
+    assert node.kem_key.hex().encode() not in written
+    assert WORDS.encode() not in written
+    assert spare.public.hex().encode() in written, "which spare it was is no secret"
+
+
+def test_a_log_that_was_changed_keeps_nobody_from_ending_a_stolen_key(alone: Founder) -> None:
+    rotate_node(alone)
+    path = segments.path_of(alone.data / segments.FOLDER, 1)
+    changed = path.read_bytes().replace(b"root signs", b"root sings", 1)
+    path.write_bytes(changed)
+    before = feed_of(alone)
+    ceremonies.carry_out(alone.config, ceremonies.retire(alone.config, None, None), root(alone), LATER_MS)
+    assert feed_of(alone) != before
+    assert path.read_bytes() == changed, "nothing is written behind what was changed"

@@ -109,6 +109,6 @@ def test_a_tls_issuer_that_was_changed_halfway_is_changed(tmp_path: Path, dying:
     for founder in copies(dying, fresh, "finish_tls", "root.key"):
         check_whole(founder)
         if folder.read_keys(founder.data).next_issuer is not None:
-            ceremonies.finish_tls(founder.config)
+            ceremonies.finish_tls(founder.config, LATER_MS)
         assert folder.read_keys(founder.data).issuer.der == wanted
         check_whole(founder)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node.custody import policies
+from node.custody import custodian, policies
 from node.errors import ConfigError
 from node.policy import policies as rules
 from node.policy.retention import Policy
@@ -44,3 +44,15 @@ def test_who_stands_in_no_charter_and_has_no_log_yet_has_the_platforms(tmp_path:
     opened = stores.open_folder(tmp_path)
     assert policies.load(tmp_path, opened, world.charter, world.members[25].member_id).name == rules.shipped_name(0)
     opened.close()
+
+
+def test_a_policy_with_a_legal_minimum_needs_somebody_to_seal_to(tmp_path: Path) -> None:
+    rule = (
+        '{ class = "any", keep = "1 d", ground = "all", minimum = { keep = "1 y", ground = "law", authority = "BKA" } }'
+    )
+    found = rules.decode(f'name = "law"\nrules = [\n{rule}\n]\n'.encode(), "law.toml")
+    with pytest.raises(ConfigError, match=r"rule 1 of law has a legal minimum, and .*custodian.pub is not there"):
+        custodian.require_for(tmp_path, found)
+    custodian.require_for(tmp_path, rules.decode(policies.shipped(1), "authority"))
+    (tmp_path / custodian.PUBLIC).touch()
+    custodian.require_for(tmp_path, found)

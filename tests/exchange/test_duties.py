@@ -6,6 +6,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from nacl.signing import SigningKey
 
 from node.exchange import consult, crises, drafts, due, erase, restricting, withdrawals
 from node.exchange import trust as trusts
@@ -24,9 +25,11 @@ from node.store import duties, index, ledger, payloads
 from node.store.payloads import State
 from node.v1 import header_pb2, record_pb2, withdrawals_pb2
 from tests.exchange.conftest import node_in
+from tests.exchange.test_bad_input import exchange_in
+from tests.exchange.test_forks import by_root
 from tests.exchange.test_odd_order import hash_of, said, take
 from tests.exchange.test_standing import LIST, items_of, standing_values
-from tests.simulator.members import BASE_MS, FRAMEWORK, Federation, SeededWrapping
+from tests.simulator.members import BASE_MS, FRAMEWORK, Federation, SeededWrapping, seed
 
 MISTAKE, AT_RISK = 1, 6
 SOON_MS = BASE_MS + receipts.DELAY_MS + receipts.SPREAD_MS  # by then every member has answered
@@ -272,6 +275,89 @@ def test_an_answer_above_the_end_of_its_feed_counts_for_nothing(
     assert states(status(author, SOON_MS)) == {}
 
 
+def test_a_member_with_two_nodes_has_erased_what_both_erased(
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange, answering: Answering
+) -> None:
+    """Each answers for itself, in whatever order they hear of each other's answers."""
+    certificates, second = second_node(tmp_path / "second", world)
+    node.author = replace(node.author, reader=replace(node.reader, node_id=seed("node 0")[:16]))
+    (letter,) = said(author, items_of(range(200)))
+    taken = said(author, drafts.withdrawal(hash_of(node, letter), 0b1, MISTAKE))
+    opening = own_of(second, Kind.OPEN)
+    for one in (node, author):
+        take(one, [*certificates, *opening])
+    for one in (node, second):
+        take(one, [letter, *taken])
+    erase_and_say(node, answering)
+    name = node.trust.name_of(node.reader.member_id)
+    assert shown(author, node, name) == ("silent", ["erased", "silent"])
+    take(second, receipts_of(node))
+    other = Answering(second.reader.member_id)
+    (restricted,) = answer(second, other, SOON_MS)[0]
+    assert restricted.erased_ms == 0, "what the other erased is here still"
+    assert shown(author, second, name) == ("restricted", ["erased", "restricted"])
+    erase_and_say(second, other)
+    assert shown(author, second, name) == ("erased", ["erased", "erased"])
+
+
+def test_of_a_node_that_ended_nobody_waits_for_an_answer_and_its_own_stays(
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange, answering: Answering
+) -> None:
+    certificates, second = second_node(tmp_path / "second", world)
+    (letter,) = said(author, items_of(range(200)))
+    taken = said(author, drafts.withdrawal(hash_of(node, letter), 0b1, MISTAKE))
+    take(author, [*certificates, *own_of(second, Kind.OPEN)])
+    for one in (node, second):
+        take(one, [letter, *taken])
+    erase_and_say(node, answering)
+    name = node.trust.name_of(node.reader.member_id)
+    answer(second, Answering(second.reader.member_id), SOON_MS)
+    shown(author, node, name)
+    assert shown(author, second, name)[0] == "restricted"
+    head = ledger.head(second.stores.ledger, second.author.feed_id)
+    assert head is not None
+    ended = frozenset({Bound(second.author.feed_id, head.seq, head.hash)})
+    author.trust = replace(author.trust, marks=author.trust.marks.merge(Marks(ends=ended)))
+    assert shown(author, node, name) == ("erased", ["erased", "restricted"])
+
+
+def erase_and_say(node: Exchange, answering: Answering) -> None:
+    for hours in (1, 3):
+        answer(node, answering, BASE_MS + hours * HOUR_MS)
+
+
+def second_node(folder: Path, world: Federation) -> tuple[list[Letter], Exchange]:
+    """Another node of the first member, and what its root says of it."""
+    one = replace(world.members[0], feed_key=SigningKey(seed("feed 0 b")), kem=seed("kem 0 b"))
+    certified = header_pb2.Node(
+        node_id=b"2" * 16,
+        feed_key=bytes(one.feed_key.verify_key),
+        kem_key=SeededWrapping.public(one.kem),
+        tls_issuer=b"issuer",
+    )
+    certificates = by_root(world, one, (Kind.NODE, certified.SerializeToString()))
+    folder.mkdir()
+    made = exchange_in(folder, world, one)
+    made.author = replace(made.author, reader=replace(made.reader, node_id=b"2" * 16))
+    take(made, certificates)
+    opened = header_pb2.Open(member_id=one.member_id, feed_key=bytes(one.feed_key.verify_key))
+    made.publish([Draft(Kind.OPEN, headers.NORMAL, statement=opened.SerializeToString())], BASE_MS)
+    return certificates, made
+
+
+def own_of(node: Exchange, kind: Kind) -> list[Letter]:
+    rows = [row for row in ledger.statements_of(node.stores.ledger, kind) if row.feed_id == node.author.feed_id]
+    return [Letter(header=row.body, signature=row.signature) for row in rows]
+
+
+def shown(author: Exchange, answered: Exchange, name: str) -> tuple[str, list[str]]:
+    """What the author sees of a member and of its nodes, once it has heard what one of them said."""
+    author.admit(author.verify(receipts_of(answered)), BASE_MS + 3 * HOUR_MS)
+    found = status(author, BASE_MS + 3 * HOUR_MS)
+    (one,) = [one for one in found.answers if one.member_name == name]
+    return one.state, sorted(each.state for each in one.nodes)
+
+
 def test_a_hold_shows_its_ground_and_until_when(node: Exchange, author: Exchange) -> None:
     (letter,) = said(author, items_of(range(10)))
     (taken,) = said(author, drafts.object_withdrawal(LIST, MISTAKE))
@@ -307,6 +393,26 @@ def test_what_is_under_hold_here_is_answered_with_its_ground_and_as_gone_when_th
     assert answer(node, answering, until_ms, holds)[0] == []
     (gone,) = answer(node, answering, until_ms)[0]
     assert (gone.entry, gone.erased_ms > 0) == (held, True)
+
+
+def test_what_goes_under_hold_when_it_is_erased_is_answered_as_restricted_then_as_held_then_as_gone(
+    node: Exchange, author: Exchange, answering: Answering
+) -> None:
+    """As where the law has it kept: the hold is made when its cooling time is over, and not before."""
+    (letter,) = said(author, items_of(range(10)))
+    about = hash_of(node, letter)
+    take(node, [letter, *said(author, drafts.withdrawal(about, 0, MISTAKE))])
+    until_ms = BASE_MS + 9 * DAY_MS
+    holds = {about: Kept(-1, Ground.KEPT_BY_LAW, until_ms)}
+    (first,) = answer(node, answering, SOON_MS)[0]
+    assert (first.ground, first.erased_ms) == (Ground.NONE, 0)
+    (second,) = answer(node, answering, BASE_MS + 2 * DAY_MS, holds)[0]
+    assert (second.ground, second.until_ms, second.erased_ms) == (Ground.KEPT_BY_LAW, until_ms, 0)
+    assert answer(node, answering, BASE_MS + 3 * DAY_MS, holds)[0] == [], "said once"
+    (third,) = answer(node, answering, until_ms)[0]
+    assert third.erased_ms > 0
+    take(author, receipts_of(node))
+    assert len(states(status(author, until_ms))) == 1
 
 
 def test_a_list_that_was_taken_back_is_answered_with_the_hold_on_a_record_of_it(

@@ -95,6 +95,56 @@ def test_the_earliest_of_three_bounds_ends_it(line: str, facts: Facts, day: int,
     assert retention.decide(policy(line), facts) == Decision(day * DAY_MS, 1, won)
 
 
+MINIMUM = 'minimum = { keep = "30 d", ground = "TCO Art. 6", authority = "BKA" }'
+
+
+@pytest.mark.parametrize(
+    ("line", "facts", "erased_day", "end_day"),
+    [
+        (MINIMUM, URL, 105, 130),
+        (MINIMUM, URL, 129, 130),
+        (MINIMUM, URL, 130, None),
+        (MINIMUM.replace("}", ', after = "erased" }'), URL, 250, 280),
+        (MINIMUM, replace(URL, exercise=True), 105, None),
+        (MINIMUM, replace(URL, class_=Class.LIST), 105, None),
+        ('longest = "1 d"', URL, 105, None),
+    ],
+)
+def test_what_the_law_has_kept_is_held_until_its_minimum_is_over(
+    line: str, facts: Facts, erased_day: int, end_day: int | None
+) -> None:
+    found = policy(f'class = "url", keep = "1 d", {line}')
+    required = retention.required(found, facts, erased_day * DAY_MS)
+    assert (required.end_ms // DAY_MS if required else None) == end_day
+    assert required is None or (required.rule, required.minimum.authority) == (1, "BKA")
+
+
+def test_a_minimum_keeps_nothing_longer_in_use() -> None:
+    bare, with_minimum = (policy(f'class = "url", keep = "1 d"{more}') for more in ("", f", {MINIMUM}"))
+    assert retention.decide(with_minimum, URL) == retention.decide(bare, URL)
+    assert (bare.has_minimum, with_minimum.has_minimum) == (False, True)
+    assert policies.minimum_words(with_minimum.rules[0]) == "receiving + 30 d, for BKA: TCO Art. 6"
+    assert policies.minimum_words(bare.rules[0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('minimum = { keep = "30 d", ground = "law" }', "authority"),
+        (MINIMUM.replace("BKA", " "), "minimum.authority: needs 1 to 200 characters"),
+        (MINIMUM.replace("30 d", "0 d"), "minimum.keep: nothing is kept for no time"),
+        (MINIMUM.replace("30 d", "3 weeks"), "minimum.keep: '3 weeks' is no time"),
+        (MINIMUM.replace("}", ', after = "review" }'), "minimum.after"),
+        (f"exercise = true, {MINIMUM}", "minimum: a drill is under no duty"),
+    ],
+)
+def test_a_minimum_names_how_long_why_and_for_whom(line: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        policy(f'class = "url", keep = "1 d", {line}')
+    with pytest.raises(ConfigError, match="not readable here"):
+        policy(f'class = ["url", "sealed"], keep = "1 d", {MINIMUM}')
+
+
 @pytest.mark.parametrize(
     ("condition", "fits"),
     [

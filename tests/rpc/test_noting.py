@@ -76,8 +76,17 @@ class Tools(tools_pb2_grpc.ToolsServicer):
             async for request in request_iterator:
                 if request.list.name == "refused":
                     raise Refused("no")
-            return tools_pb2.PublishListResponse(list=tools_pb2.ListView(object_id=OBJECT), added=2)
+            return tools_pb2.PublishListResponse(list=tools_pb2.ListView(object_id=OBJECT), added=2, entry=b"\2" * 32)
         raise AssertionError
+
+    async def Declare(self, request: tools_pb2.DeclareRequest, _: Any) -> tools_pb2.DeclareResponse:  # noqa: N802
+        made = tools_pb2.CrisisView(object_id=OBJECT, entry=b"\1" * 32)
+        return tools_pb2.DeclareResponse(crisis=made, repeated_call=request.object_id == OBJECT)
+
+    async def ActOnCrisis(  # noqa: N802
+        self, _request: tools_pb2.ActOnCrisisRequest, _: Any
+    ) -> tools_pb2.ActOnCrisisResponse:
+        return tools_pb2.ActOnCrisisResponse(crisis=tools_pb2.CrisisView(object_id=OBJECT), entry=b"\3" * 32)
 
 
 @pytest.fixture(name="log")
@@ -136,7 +145,7 @@ def test_what_is_noted_of_a_method_can_be_read_from_its_own_letters(method: str)
     asked, answer = (message_factory.GetMessageClass(one)() for one in (found.input_type, found.output_type))
     if isinstance(row, Row):
         row.what(asked, answer), row.counts(asked, answer), row.asked(asked), row.happened(asked, answer)
-        row.personal(asked), row.why(asked)
+        row.personal(asked), row.why(asked), row.allowed(asked, answer)
 
 
 # ---- Calls
@@ -165,6 +174,27 @@ async def test_what_may_be_an_address_has_a_line_of_its_own_before_the_answer(lo
     (noted,) = log.noted
     assert (noted.who, noted.counts) == ("administrator", {"asked": 1})
     assert not log.tallied
+
+
+async def test_on_whose_word_the_border_was_passed_stands_beside_the_act_with_the_word_and_the_entry(
+    log: Log, tmp_path: Any
+) -> None:
+    async with asked(log, tmp_path) as (stub, _):
+        await stub.Declare(tools_pb2.DeclareRequest(allow_personal="a public hotline"))
+        await stub.ActOnCrisis(tools_pb2.ActOnCrisisRequest(allow_personal="the same hotline"))
+        draft = tools_pb2.ListDraft(name="a", allow_personal="an office's address")
+        await stub.PublishList(iter([tools_pb2.PublishListRequest(list=draft)]))
+        said = [one for one in log.noted if one.act == "allow-personal"]
+        assert [(one.who, one.what, one.why.text) for one in said] == [
+            ("administrator", ("01" * 32,), "a public hotline"),
+            ("administrator", ("03" * 32,), "the same hotline"),
+            ("administrator", ("02" * 32,), "an office's address"),
+        ]
+        assert {one.at_ms for one in said} == {7}
+        before = len(log.noted)
+        await stub.Declare(tools_pb2.DeclareRequest())
+        await stub.Declare(tools_pb2.DeclareRequest(object_id=OBJECT, allow_personal="said once"))
+        assert [one.act for one in log.noted[before:]] == ["crisis declare"] * 2
 
 
 async def test_nothing_is_exported_that_is_not_noted_first(log: Log, tmp_path: Any) -> None:

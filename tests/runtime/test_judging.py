@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from node import limits
+from node.custody import files
 from node.errors import Refused
 from node.exchange import opining
 from node.policy.opinions import Verdict
 from node.runtime.ignoring import Ignoring
 from node.runtime.opining import Opining
+from node.runtime.preserving import Preserving
 from node.runtime.sweeping import Sweeping
 from node.store import ignored
+from node.store.vault import Vault
 from node.v1 import ignores_pb2, opinions_pb2, tools_pb2
 from tests.runtime.lines import join
 from tests.runtime.test_listing import GUARD_S, Lists, MovedClock, lists_of, publish
@@ -33,9 +36,14 @@ async def _node(tmp_path: Path, clock: MovedClock) -> AsyncIterator[Lists]:
         yield node
 
 
-async def test_a_value_is_kept_five_years_at_most_and_goes_at_its_end(node: Lists, clock: MovedClock) -> None:
+async def test_a_value_is_kept_five_years_at_most_and_goes_at_its_end(
+    node: Lists, clock: MovedClock, tmp_path: Path
+) -> None:
     parts = node.running
-    sweeping = Sweeping(parts.writer, parts.projecting, node.saying.reading, clock, lambda: True)
+    vault = Vault(tmp_path / "node", files.replace_secret)
+    reading = node.saying.reading
+    preserving = Preserving(vault, bytes, parts.writer, reading, clock, lambda count: b"h" * count)
+    sweeping = Sweeping(parts.writer, parts.projecting, reading, preserving, clock, lambda: True)
     ignoring = Ignoring(node.saying, sweeping, lambda count: b"i" * count)
     made = await ignoring.ignore(ignores_pb2.IgnoreRequest(value=VALUE), "person/anna")
     assert made.until_ms - made.made_ms == limits.LIFE_MS_MAX
