@@ -62,6 +62,7 @@ class Admission:
         self.forks: dict[FeedId, ForkRow] = {}
         self.parted: set[tuple[FeedId, int]] = set()
         self.beside: set[HeaderHash] = set()
+        self.shared: set[FeedId] = set()  # of which one place may have two entries by now
         self.chained: dict[tuple[FeedId, int], Entry] = {}
         self.seen: set[HeaderHash] = set()
         self.halts: list[Halt] = []
@@ -76,6 +77,7 @@ class Admission:
             self._supplement(verified)
         elif self._is_elsewhere(header):
             self.keep_beside(verified)
+            self._look_below(header)
         elif place is Place.NEXT:
             self._append(verified, chained=True)
             self.chain_ahead(header.feed_id)
@@ -100,6 +102,13 @@ class Admission:
         self.trust = trusts.with_fork(self.trust, row.feed_id, row.seq, parts=parts)
         return True
 
+    def prove_held(self) -> None:
+        """Keep the proof of forks of which both entries are here, and neither came where it was compared."""
+        for feed_id in sorted(self.shared):
+            for one, other in forks.held(self.stores, self.trust, feed_id):
+                if self.prove(one, other):
+                    break
+
     def _is_stored(self, hash_: HeaderHash) -> bool:
         return hash_ in self.seen or bool(ledger.held(self.stores.ledger, [hash_]))
 
@@ -120,6 +129,12 @@ class Admission:
         head, forked = self.head(header.feed_id), self.trust.marks.forked_at(header.feed_id)
         if forked is None or (head.seq if head else 0) < forked - 1:
             self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
+
+    def _look_below(self, header: Header) -> None:
+        """What is beside may have parted from the chain above the place that was named: then that is a fork."""
+        if self.trust.marks.forked_at(header.feed_id) is None:
+            below = forks.unclear_from(self.stores, self.trust, header)
+            self.parted |= {(header.feed_id, below)} if below else set()
 
     def keep_beside(self, verified: Verified, *, proves: bool = False) -> None:
         """Of another branch what proves the fork is kept, and what is urgent, as far as there is room."""
@@ -148,6 +163,7 @@ class Admission:
         self.seen.add(header.hash)
         row = Row(header.hash, header.feed_id, header.seq, header.body, verified.entry.signature, self.now_ms)
         self.rows.append((row, header.kind, chained))
+        self.shared |= set() if chained else {header.feed_id}
         if chained:
             self.heads[header.feed_id] = chain.head_of(header)
             self.moved.add(header.feed_id)
@@ -201,7 +217,8 @@ class Admission:
     def chain_ahead(self, feed_id: FeedId) -> None:
         """Headers kept above the gap, before or in this batch, that now follow the head."""
         above: dict[tuple[int, bytes], tuple[Header, int | None]] = {}
-        waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id, self.heads[feed_id].seq)]
+        waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id, self.heads[feed_id].seq - 1)]
+        self.shared |= {feed_id} if waiting else set()
         pending = [
             (row, i)
             for i, (row, _, chained) in enumerate(self.rows)

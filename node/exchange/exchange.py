@@ -85,7 +85,7 @@ class Exchange(Outgoing):
         self.trust = ingest.load(self.stores, self.trust, self.reader.member_id)
         self.trust_after(publish.recover(self.stores, self.author, self.trust, now_ms))
         self.restored = restored.begin(self.stores, self.erasures, restored.load(self.stores), self.trust, now_ms)
-        ingest.mend(self.stores, self.trust, self.reader, now_ms)
+        self.trust = ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.trust = standing.weighed(self.stores, self.trust, trusts.begin(self.trust.charter))  # by what was mended
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
         project.mend(self.stores, self.trust, self.reader)

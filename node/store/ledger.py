@@ -5,6 +5,7 @@ Hot statements are driver SQL with tuples: measured three times faster than boun
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import sqlalchemy as sa
 
@@ -209,6 +210,26 @@ def beside_count(connection: sa.Connection, feed_id: FeedId) -> int:
     """How many entries of a feed are kept on other branches than its chain."""
     count: int = driver.scalar(connection, "SELECT count(*) FROM entry WHERE feed_id = ? AND beside", (feed_id,))
     return count
+
+
+def pass_by(connection: sa.Connection, feed_id: FeedId, seq: int) -> None:
+    """What was kept above a gap that is closed, and was not chained, is on another branch."""
+    driver.execute(
+        connection,
+        "UPDATE entry SET beside = 1 WHERE feed_id = ? AND seq <= ? AND NOT chained AND NOT beside",
+        (feed_id, seq),
+    )
+
+
+def shared_places(connection: sa.Connection, feed_id: FeedId) -> list[list[Row]]:
+    """What is held in places of a feed that have more than one entry, the lowest place first."""
+    rows = driver.rows(
+        connection,
+        f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND seq IN"
+        " (SELECT seq FROM entry WHERE feed_id = ? GROUP BY seq HAVING count(*) > 1) ORDER BY seq, hash",
+        (feed_id, feed_id),
+    )
+    return [list(found) for _, found in groupby((Row(*row) for row in rows), lambda row: row.seq)]
 
 
 def unchained_at(connection: sa.Connection, feed_id: FeedId, seq: int) -> list[tuple[Row, bool]]:

@@ -1,6 +1,7 @@
 """A member whose feed key is in other hands (F16, F19): its feed forks, junk appears in it, and its root settles it."""
 
 from collections.abc import Sequence
+from random import Random
 from typing import TYPE_CHECKING
 
 from node import limits
@@ -43,6 +44,9 @@ class Thief:
         self.branches: list[Letters] = []
         self.shown: dict[bytes, set[HeaderHash]] = {}  # by node: what is urgent and was shown once
         self.is_settled = False
+        chance = Random(f"{world.seed} deep")
+        self.is_deep = chance.random() < 0.5  # the branch that is named parts again, right above
+        self.settles_deep = chance.random() < 0.5
         self.known_at: dict[bytes, float] = {}  # by node: since when it knows that the feed has forked
         world.at(self.random.uniform(1.0, 6.0), self._fork)
         if self.random.random() < 0.75:
@@ -59,6 +63,9 @@ class Thief:
         self.world.counts[f"fault: {FAULT}"] += 1
         if len(self.branches) > 2:
             self.world.counts["a feed forked in three"] += 1
+        if self.is_deep:
+            shared = self.branches[0][:1]
+            self.branches = [shared + self._sign(image, shared), *self.branches[1:], shared + self._sign(image, shared)]
         nodes = [node for node in self.world.nodes.values() if node is not self.victim]
         self.random.shuffle(nodes)
         for number, letters in enumerate(self.branches):
@@ -67,8 +74,8 @@ class Thief:
         for node in self.random.sample(nodes, 3):
             self._show(node, self._junk())
 
-    def _sign(self, image: dict[str, bytes]) -> Letters:
-        """A branch, as a copy of the node would sign it."""
+    def _sign(self, image: dict[str, bytes], below: Sequence[header_pb2.SignedEntry] = ()) -> Letters:
+        """A branch, as a copy of the node would sign it, behind what it has of that branch already."""
         disk = empty_disk()
         disk.load(image)
         member = self.victim.member
@@ -81,8 +88,9 @@ class Thief:
             in_place=True,
         )
         copy = Exchange(disk, self.victim.exchange.trust, author, MemoryErasures(Power()))
-        copy.signing = Signing(agrees=True)  # a thief asks nobody
         now_ms, said = ms(self.world.now), Letters()
+        copy.admit(copy.verify(below), now_ms)
+        copy.signing = Signing(agrees=True)  # a thief asks nobody
         while len(said) < 1 or self.random.random() < 0.6:
             drafts = workload.draft(self.random, self.world.federation, now_ms, [])
             if sum(len(draft.record) for draft in drafts) < limits.INLINE_BYTES_MAX // 2:  # nobody else could serve it
@@ -137,12 +145,12 @@ class Thief:
             return
         federation_id, member = self.world.federation.charter.federation_id, self.victim.member
         branch = [entry.decode(one.header, one.signature, federation_id).header for one in self.branches[0]]
-        first, last = branch[0], branch[-1]
-        named = header_pb2.Settle(feed_id=self.feed_id, seq=first.seq, header_hash=first.hash)
+        places, last = branch[: 2 if self.is_deep and self.settles_deep else 1], branch[-1]
+        named = [header_pb2.Settle(feed_id=self.feed_id, seq=one.seq, header_hash=one.hash) for one in places]
         ended = header_pb2.Retire(feed_id=self.feed_id, seq=last.seq, header_hash=last.hash)
         head: Head = self.victim.exchange.trust.logs[member.member_id].head
         letters = Letters()
-        for kind, statement in ((Kind.SETTLE, named), (Kind.RETIRE, ended)):
+        for kind, statement in (*((Kind.SETTLE, one) for one in named), (Kind.RETIRE, ended)):
             fields = header_pb2.Header(
                 feed_id=head.feed_id,
                 seq=head.seq + 1,
@@ -184,11 +192,18 @@ class Thief:
             self.world.counts["a fork was everywhere in time"] += 1
         marks = {node.exchange.trust.marks.forked_at(self.feed_id) for node in nodes}
         assert len(marks) == 1, f"I6: the lowest fork is {marks}"
-        if self.is_settled:
+        if self.is_settled and self.is_deep and not self.settles_deep:
+            assert marks <= {None, self._place(1)}, f"I6: settled below, and still {marks}"
+            self.world.counts["a fork above one that was settled was proven"] += marks != {None}
+        elif self.is_settled:
             assert marks == {None}, f"I6: settled, and still {marks}"
         assert self.is_agreed(nodes), "I6: what has effect differs"
         for node in nodes:
             self.look(node)
+
+    def _place(self, number: int) -> int:
+        """Where an entry of the branch that is named stands."""
+        return header_pb2.Header.FromString(self.branches[0][number].header).seq
 
     def is_agreed(self, nodes: Sequence[Node]) -> bool:
         """Whether what has effect is alike: what is urgent above a fork is found by no comparing of heads."""

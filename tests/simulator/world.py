@@ -45,6 +45,7 @@ RARE = (
     "a feed forked in three",
     "a fork was proven",
     "a fork was settled",
+    "a fork above one that was settled was proven",
     "a fork was everywhere in time",
     "a chain gave way to the branch that was named",
     "a gap was seen",
