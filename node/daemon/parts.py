@@ -63,7 +63,7 @@ class Parts:
 
     def __post_init__(self) -> None:
         now, chance = self.clock.monotonic_s(), SystemRandom()
-        me, heads = self.me, self.exchange.aside.heads()
+        me, heads = self.me, self.exchange.heads()
         self.started_ms = self.clock.now_ms()
         self.peers_listen = self.tools_listen = ""  # once it is listened there
         circle = self.exchange.circle(self.started_ms)

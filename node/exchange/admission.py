@@ -12,7 +12,7 @@ from node.feed import chain, entry, kinds, payload
 from node.feed.chain import Head, Place
 from node.feed.entry import Entry
 from node.feed.header import SEALED_RELAY, URGENT, Header
-from node.feed.keys import FeedId, HeaderHash, ObjectId
+from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.statements import Withdraw
 from node.policy.following import Follows
@@ -100,11 +100,14 @@ class Admission:
         self.forks[row.feed_id] = row
         parts = forks.parts(one.header, other.header)
         self.trust = trusts.with_fork(self.trust, row.feed_id, row.seq, parts=parts)
+        if row.feed_id not in self.trust.feeds:  # what an identity log named at or above its fork is open again
+            self.shared |= set(self.trust.feeds_of(MemberId(bytes(row.feed_id))))
         return True
 
     def prove_held(self) -> None:
         """Keep the proof of forks of which both entries are here, and neither came where it was compared."""
-        for feed_id in sorted(self.shared):
+        logs = {feed_id for feed_id in self.shared if feed_id not in self.trust.feeds}
+        for feed_id in (*sorted(logs), *sorted(self.shared - logs)):
             for one, other in forks.held(self.stores, self.trust, feed_id):
                 if self.prove(one, other):
                     break

@@ -135,7 +135,7 @@ class Exchange(Outgoing):
         self._meet(one.entry for one in checked.entries)
         checked = restored.without_older(checked, self.restored)
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
-        self.trust_after(admitted)
+        admitted = self.trust_after(admitted)
         self.signing = self.signing.leave(self.trust, self.reader.member_id, self.author.feed_id)
         self._keep_erased([one.header.hash for one in checked.entries if one.header.has_payload])
         restored.keep_back(self.stores, self.erasures, self.restored, checked.entries, now_ms)
@@ -154,7 +154,7 @@ class Exchange(Outgoing):
             self.stores, drafts, self.author, self.trust, self.signing, now_ms, unconfirmed=unconfirmed
         )
         self._signed_unstored = False
-        self.trust_after(admitted)
+        admitted = self.trust_after(admitted)
         self.budgets.published(admitted.entries, now_ms)
         if self.acts is not None:
             for one in admitted.entries:
@@ -168,8 +168,7 @@ class Exchange(Outgoing):
 
     def take_fork(self, letter: header_pb2.ForkProof, now_ms: int) -> Admitted:
         """A proof from a peer, and what it brings; raises PeerFault."""
-        admitted = ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms)
-        self.trust_after(admitted)
+        admitted = self.trust_after(ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms))
         federation_id = self.trust.federation_id
         shown = (entry.decode(one.header, one.signature, federation_id) for one in (letter.first, letter.second))
         self._end_if_unsigned([one for one in shown if one.header.feed_id == self.author.feed_id])

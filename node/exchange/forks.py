@@ -65,9 +65,11 @@ def settle(stores: Stores, trust: Trust, feed_id: FeedId) -> Head | None:
 
 
 def set_aside(stores: Stores, trust: Trust, feed_id: FeedId) -> None:
-    """Where all is settled, nothing more is fetched of the branches beside. The caller commits."""
-    named = trust.marks.named_at(feed_id)
-    if named and trust.marks.forked_at(feed_id) is None:
+    """Where all is settled, nothing more is fetched of the branches beside; else all above. The caller commits."""
+    named, forked = trust.marks.named_at(feed_id), trust.marks.forked_at(feed_id)
+    if forked is not None:
+        payloads.want_above_again(stores.ledger, feed_id, forked)
+    elif named:
         payloads.set_aside(stores.ledger, feed_id, min(named))
 
 

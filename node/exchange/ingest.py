@@ -66,8 +66,9 @@ def _store(work: Admission, before: Trust, source: MemberId | None = None) -> Ad
     halts.add(stores.ledger, work.halts)
     ledger.put_beside(stores.ledger, sorted(work.beside))
     ledger.set_heads(stores.ledger, (work.heads[feed] for feed in sorted(work.moved)))
-    newly = {bound.feed_id for bound in work.trust.marks.settled - before.marks.settled}
+    newly = {bound.feed_id for bound in work.trust.marks.settled ^ before.marks.settled}
     _settle(work, newly | {bound.feed_id for bound in work.trust.marks.settled if bound.feed_id in work.moved})
+    newly |= {bound.feed_id for bound in work.trust.marks.settled ^ before.marks.settled}
     arrivals.add(stores.ledger, work.arrived)
     stores.commit("ledger")
     return Admitted(

@@ -363,6 +363,16 @@ def want_again(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
     )
 
 
+def want_above_again(connection: sa.Connection, feed_id: FeedId, seq: int) -> None:
+    """Which branch stands from this place on is open: what was still to be fetched of any of them is."""
+    driver.execute(
+        connection,
+        "UPDATE payload SET state = ?, reason = '' WHERE state = ? AND reason = ? AND hash IN"
+        " (SELECT hash FROM entry WHERE feed_id = ? AND seq >= ?)",
+        (State.MISSING, State.UNWANTED, SUPERSEDED, feed_id, seq),
+    )
+
+
 def is_lacking(ledger: sa.Connection, feeds: Sequence[FeedId], kind: int, now_ms: int, states: Sequence[State]) -> bool:
     """Whether a payload of this kind, of one of these feeds, that has not expired is in one of these states."""
     return bool(

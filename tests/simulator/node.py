@@ -20,7 +20,6 @@ from node.protocol.gossip import Gossip
 from node.protocol.news import Growth
 from node.protocol.session import Self
 from node.runtime import growth
-from node.store import ledger
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator.disk import Disk, MemoryErasures, MemoryJournal
 from tests.simulator.members import BASE_MS, Federation, Member, seed
@@ -86,7 +85,7 @@ class Node:
         forks = self.exchange.trust.marks.forked()
         circle = self.exchange.circle(self.ms(now))
         self.gossip = Gossip(
-            me, ledger.heads(self.disk.ledger), forks, circle, self.random, now=now, authors=self.exchange.author_of
+            me, self.exchange.heads(), forks, circle, self.random, now=now, authors=self.exchange.author_of
         )
         self.fetch = Fetch(me, self.random, circle)
         self.circle = circle
