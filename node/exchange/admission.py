@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from node import limits
-from node.exchange import forks, owing, verification
+from node.exchange import forks, governing, owing, verification
 from node.exchange import trust as trusts
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader, Verified, learn
@@ -89,6 +89,8 @@ class Admission:
                 self.keep_beside(verified)
             elif header.urgency == URGENT and self._has_room_ahead(header):
                 self._append(verified, chained=False)
+            elif self.trust.marks.is_marked(header.feed_id) and self._governs(verified):
+                self._put_beside(verified)  # what is between may never come
 
     def prove(self, one: Entry, other: Entry) -> bool:
         """Keep the proof that two entries of one place make, where it is lower than what is known; whether it is."""
@@ -140,15 +142,36 @@ class Admission:
             self.parted |= {(header.feed_id, below)} if below else set()
 
     def keep_beside(self, verified: Verified, *, proves: bool = False) -> None:
-        """Of another branch what proves the fork is kept, and what is urgent, as far as there is room."""
-        header = verified.header
-        if self._is_stored(header.hash) or not (proves or header.urgency == URGENT):
+        """Of another branch what proves the fork is kept, what is urgent, as far as there is room, and what governs."""
+        if self._is_stored(verified.header.hash):
             return
-        waiting = sum(1 for row, _, _ in self.rows if row.hash in self.beside and row.feed_id == header.feed_id)
+        if self._has_room_beside(verified, proves=proves) or self._governs(verified):
+            self._put_beside(verified)
+
+    def _put_beside(self, verified: Verified) -> None:
+        self.beside.add(verified.header.hash)
+        self._append(verified, chained=False)
+
+    def _has_room_beside(self, verified: Verified, *, proves: bool) -> bool:
         room = limits.AHEAD_PER_FEED_MAX * (2 if proves else 1)  # what floods it keeps no proof out
-        if ledger.beside_count(self.stores.ledger, header.feed_id) + waiting < room:
-            self.beside.add(header.hash)
-            self._append(verified, chained=False)
+        is_wanted = proves or verified.header.urgency == URGENT
+        return is_wanted and self._count_beside(verified.header.feed_id, governing=False) < room
+
+    def _governs(self, verified: Verified) -> bool:
+        """Whether it decides with others who is known: all have to hold it, on whichever branch they are."""
+        voice = governing.voice(self.trust, verified.member_id, verified.header, verified.read)
+        if voice is None or voice.is_heard:
+            return False
+        beside = self._count_beside(verified.header.feed_id, governing=True)
+        return voice.has_company or beside < governing.ALONE_PER_FEED_MAX
+
+    def _count_beside(self, feed_id: FeedId, *, governing: bool) -> int:
+        waiting = sum(
+            1
+            for row, kind, _ in self.rows
+            if row.hash in self.beside and row.feed_id == feed_id and (kind in ledger.GOVERNING) is governing
+        )
+        return waiting + ledger.beside_count(self.stores.ledger, feed_id, governing=governing)
 
     def head(self, feed_id: FeedId) -> Head | None:
         """The feed as it is while the batch comes in."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from node import limits
-from node.exchange import circles, disclose, membership, records, standing
+from node.exchange import circles, disclose, governing, membership, records, standing
 from node.exchange.admission import Admitted
 from node.exchange.budgets import Budgets
 from node.exchange.publish import Author
@@ -20,6 +20,7 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.known import Known
 from node.feed.quorum import Act
 from node.feed.roster import Roster
+from node.protocol import news
 from node.protocol.circle import Circle
 from node.store import ledger, payloads, relays
 from node.store.payloads import State
@@ -126,8 +127,8 @@ class Outgoing:
         single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in told]
         return [answer for answer in [*answers, single] if answer]
 
-    def tell_forks(self, feeds: Sequence[FeedId], now_ms: int) -> list[peer_pb2.Frame]:
-        """The proofs of these feeds, each with what is urgent above the fork, on whatever branch."""
+    def tell_forks(self, peer: MemberId, feeds: Sequence[FeedId], now_ms: int) -> list[peer_pb2.Frame]:
+        """The proofs of these feeds, each with what is urgent above the fork; and what governs on whatever branch."""
         frames = []
         for feed_id in feeds:
             row = ledger.fork(self.stores.ledger, feed_id)
@@ -135,6 +136,11 @@ class Outgoing:
                 frames.append(peer_pb2.Frame(fork=disclose.fork(row)))
                 urgent = disclose.above_fork(self.stores, row, self.trust.federation_id, now_ms)
                 frames.append(peer_pb2.Frame(entries=peer_pb2.Entries(entries=urgent, lane=headers.HISTORY)))
+        if self.circle(now_ms).hears_all(peer):
+            rows = governing.told(self.stores, self.trust, now_ms)
+            told = [header_pb2.SignedEntry(header=row.body, signature=row.signature) for row in rows]
+            parts = news.batches(told)
+            frames += [peer_pb2.Frame(entries=peer_pb2.Entries(entries=one, lane=headers.HISTORY)) for one in parts]
         return frames
 
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:

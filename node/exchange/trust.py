@@ -1,6 +1,7 @@
 """Trust: what all governance read so far amounts to. A value; every entry makes a new one."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from node.content import names
@@ -59,6 +60,7 @@ class Trust:
     superseded: frozenset[tuple[FeedId, Bound]] = frozenset()  # ends, and by which feeds they were told
     fallen: frozenset[HeaderHash] = frozenset()  # governance that forks and ends of its feeds keep from counting
     _rosters: list[tuple[int, Roster]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _candidates: list[frozenset[MemberId]] = field(default_factory=list, init=False, repr=False, compare=False)
     _rules: list[Rules] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -148,7 +150,18 @@ class Trust:
 
     def admits_log(self, member_id: MemberId) -> bool:
         """Whether this member's identity log is stored: members, and candidates for membership."""
-        return member_id in self.known.members or member_id in self.known.candidates
+        return member_id in self.known.members or member_id in self.candidates
+
+    @property
+    def candidates(self) -> AbstractSet[MemberId]:
+        """Whom known members have endorsed where nobody contests it: on which branch others are, nobody knows."""
+        if not self.fallen:
+            return self.known.candidates
+        if not self._candidates:
+            members = self.known.members
+            said = (one for one in self.facts.endorsements if one.author in members and self.counts(one.entry))
+            self._candidates[:] = [frozenset(one.member_id for one in said) - members]
+        return self._candidates[0]
 
 
 def begin(charter: Charter) -> Trust:

@@ -27,7 +27,7 @@ from node.v1 import peer_pb2
 
 KNOWN_PER_PEER_MAX = 8192
 HEAD_ROWS_MAX = 65536  # rows of one listing that are remembered until its last page
-FORKS_AGAIN_S = 60.0  # so often a peer is told at most what is urgent above open forks, once its heads are ours
+FORKS_AGAIN_S = 60.0  # so often a peer is told at most what no comparing of heads finds: it stands on other branches
 
 
 class Gossip:
@@ -240,19 +240,19 @@ class Gossip:
 
     def _on_digest(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash
+        is_due = now >= link.forks_told_at + FORKS_AGAIN_S
+        again: list[Effect] = [Serve(peer, peer_pb2.Want(), self._open_forks(now, peer, link))] if is_due else []
         if said.hash == self._digest_for(peer):
             link.claims, link.lacks = {}, {} if self._circle.hears_all(peer) else None
             own = self._heads.get(FeedId(self._me.member_id))
             link.of_us = own.seq if own else 0
             self.lag.agrees(peer)
             answer = [] if said.answer else [self._say_digest(peer, answer=True)]
-            is_due = bool(self._forks) and now >= link.forks_told_at + FORKS_AGAIN_S
-            forks = self._open_forks(now, peer, link) if is_due else ()
-            return [*answer, Serve(peer, peer_pb2.Want(), forks)] if forks else [*answer]
+            return [*answer, *again]
         if said.answer:
-            return []
+            return again
         frames = sync.pages(sync.rows(self._view_for(peer)), whole=True)
-        return [Send(peer, Stream.GOSSIP, frame) for frame in frames]
+        return [*(Send(peer, Stream.GOSSIP, frame) for frame in frames), *again]
 
     def _on_heads(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Heads) -> list[Effect]:
         claims = sync.claims(said.rows)

@@ -329,7 +329,7 @@ def test_a_proof_brings_the_entries_that_make_it(forked: Forked, tmp_path: Path,
     one, other = said(forked.one, declaration(2)), said(forked.other, declaration(3))
     finder, node = node_in(tmp_path / "finder", world, 2), node_in(tmp_path / "n", world, 0)
     take(finder, [*one, *other])
-    for frame in finder.tell_forks([forked.feed_id], BASE_MS):
+    for frame in finder.tell_forks(node.reader.member_id, [forked.feed_id], BASE_MS):
         if frame.HasField("fork"):
             assert node.take_fork(frame.fork, BASE_MS).forks
         else:
@@ -381,7 +381,7 @@ def test_what_is_urgent_beyond_its_authors_quota_is_contested_everywhere_all_the
     assert standings(a) == standings(b) == {f"crisis {number}": Standing.CONTESTED for number in range(2, 10)}
     for name, teller in (("by a", a), ("by b", b)):
         node = node_in(tmp_path / name, world, 3)
-        told = teller.tell_forks([forked.feed_id], BASE_MS)
+        told = teller.tell_forks(node.reader.member_id, [forked.feed_id], BASE_MS)
         for frame in told:
             if frame.HasField("fork"):
                 node.take_fork(frame.fork, BASE_MS)

@@ -181,7 +181,7 @@ class Node:
                     self.cut(self.id, peer, reason)
 
     def _tell_forks(self, now: float, peer: MemberId, forks: Sequence[FeedId]) -> None:
-        for told in self.exchange.tell_forks(forks, self.ms(now)):
+        for told in self.exchange.tell_forks(peer, forks, self.ms(now)):
             self.carry(self.id, peer, Stream.GOSSIP, told)
 
     def _keep_have(self, peer: MemberId, have: peer_pb2.Have) -> None:
