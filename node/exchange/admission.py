@@ -43,6 +43,7 @@ class Admitted:
     forks: tuple[ForkRow, ...] = ()
     parted: tuple[tuple[FeedId, int], ...] = ()  # forks found above where the branches part
     settled: tuple[tuple[FeedId, int], ...] = ()  # feeds of which a fork was settled, and where one is still open, or 0
+    wanted: bool = False  # whether payloads are wanted again that were not
     arrived: frozenset[bool] = frozenset()  # whether something urgent, or something else, became readable
 
 
@@ -217,6 +218,8 @@ class Admission:
             return
         target = ledger.entry(self.stores.ledger, HeaderHash(statement.entry))
         feed = self.trust.feeds.get(target.feed_id) if target else None
+        if self.trust.marks.is_marked(verified.header.feed_id):
+            return  # it may not stand
         if feed is not None and feed.member_id == verified.member_id:
             payloads.spare(self.stores.ledger, HeaderHash(statement.entry))
 

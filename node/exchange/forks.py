@@ -56,7 +56,7 @@ def settle(stores: Stores, trust: Trust, feed_id: FeedId) -> Head | None:
         head = Head(feed_id, wrong - 1, below or HeaderHash(b""))
     while (follower := _follower(stores, trust, head, named)) is not None:
         ledger.chain(stores.ledger, [follower.hash])
-        payloads.want_again(stores.ledger, [follower.hash])
+        payloads.want_again(stores.ledger, [follower.hash], payloads.SUPERSEDED)
         head = chain.head_of(follower)
     if head == before:
         return None

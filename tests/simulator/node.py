@@ -207,7 +207,7 @@ class Node:
         admitted = self.exchange.admit(checked, self.ms(now), peer)
         self._count(verified, checked, admitted, len(over | beyond))
         self._grown(now, growth.committed(self.exchange, admitted, checked, peer, ignored=bool(over | beyond)))
-        if any(one.header.has_payload for one in admitted.entries):
+        if admitted.wanted or admitted.settled or any(one.header.has_payload for one in admitted.entries):
             self._refresh_wants(now)
         if admitted.arrived:
             self._project()
