@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import aclosing
 from typing import TypeAlias
 
@@ -33,7 +33,7 @@ class Asking:
         self._answered = 0
         self._fault: Exception | None = None
 
-    async def requests(self) -> AsyncIterator[tools_pb2.LookUpStreamRequest]:
+    async def requests(self) -> AsyncGenerator[tools_pb2.LookUpStreamRequest, None]:
         """All batches. What they raise ends them, and waits for `finish`: gRPC would swallow it."""
         number = 0
         try:

@@ -199,7 +199,8 @@ class Client(Crises, Stubs):
         what they raise, Refused, which ends it, and Unavailable where it breaks off.
         """
         sent = Asking(kind, batches)
-        async with aclosing(self._streamed(lambda tools: tools.LookUpStream(sent.requests()))) as answers:
+        asking = self._connection.exchanged(lambda tools: tools.LookUpStream(), sent.requests())
+        async with aclosing(asking) as answers:
             async for answer in answers:
                 values = sent.answered(answer.id)
                 for match in answer.response.matches:

@@ -14,7 +14,7 @@ of the one before go on until the node ends them.
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -61,6 +61,7 @@ RETRY_POLICY = {
 Request = TypeVar("Request")
 Stub = TypeVar("Stub")
 Answer = TypeVar("Answer")
+Requests: TypeAlias = Iterable[Request] | AsyncGenerator[Request, None]
 Sending: TypeAlias = "grpc.aio.StreamUnaryCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]"
 Streaming: TypeAlias = "grpc.aio.UnaryStreamCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]"
 
@@ -210,7 +211,7 @@ class Connection:
     async def exchanged(
         self,
         begin: "Callable[[ToolsAsyncStub], grpc.aio.StreamStreamCall[Request, Answer]]",
-        requests: Iterable[Request],
+        requests: Requests[Request],
     ) -> AsyncGenerator[Answer, None]:
         """Each answer while the requests are sent; raises Unavailable where the connection ended."""
         opened = await self._ready_in_time()
@@ -253,7 +254,7 @@ class Connection:
 
 
 @asynccontextmanager
-async def _writing(call: "Sending[Request, Answer]", requests: Iterable[Request]) -> AsyncIterator[None]:
+async def _writing(call: "Sending[Request, Answer]", requests: Requests[Request]) -> AsyncIterator[None]:
     """Write the requests beside what is done with the call, and raise what they raise."""
     writing = asyncio.create_task(_write(call, requests))
 
@@ -273,17 +274,28 @@ async def _writing(call: "Sending[Request, Answer]", requests: Iterable[Request]
         writing.cancel()
 
 
-async def _write(call: "Sending[Request, Answer]", requests: Iterable[Request]) -> None:
+async def _write(call: "Sending[Request, Answer]", requests: Requests[Request]) -> None:
     try:
-        for request in requests:
-            try:
-                await call.write(request)
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                return  # it is over, and says itself why
+        async with aclosing(_each(requests)) as each:
+            async for request in each:
+                try:
+                    await call.write(request)
+                except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                    return  # it is over, and says itself why
         await call.done_writing()
     except Exception:
         call.cancel()
         raise
+
+
+async def _each(requests: "Requests[Request]") -> AsyncGenerator[Request, None]:
+    if isinstance(requests, Iterable):
+        for request in requests:
+            yield request
+        return
+    async with aclosing(requests):
+        async for request in requests:
+            yield request
 
 
 def _error_of(error: grpc.aio.AioRpcError, lost: str) -> NodeError:

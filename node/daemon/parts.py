@@ -91,7 +91,7 @@ class Parts:
         circle = self.exchange.circle(self.started_ms)
         gossip = Gossip(
             self.me,
-            self.exchange.aside.heads(),
+            self.exchange.heads(),
             self.exchange.trust.marks.forked(),
             circle,
             chance,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from node import limits
-from node.exchange import forks, owing, verification
+from node.exchange import forks, governing, owing, verification
 from node.exchange import trust as trusts
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader, Verified, learn
@@ -12,7 +12,7 @@ from node.feed import chain, entry, kinds, payload
 from node.feed.chain import Head, Place
 from node.feed.entry import Entry
 from node.feed.header import SEALED_RELAY, URGENT, Header
-from node.feed.keys import FeedId, HeaderHash, ObjectId
+from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.statements import Withdraw
 from node.policy.following import Follows
@@ -43,6 +43,7 @@ class Admitted:
     forks: tuple[ForkRow, ...] = ()
     parted: tuple[tuple[FeedId, int], ...] = ()  # forks found above where the branches part
     settled: tuple[tuple[FeedId, int], ...] = ()  # feeds of which a fork was settled, and where one is still open, or 0
+    wanted: bool = False  # whether payloads are wanted again that were not
     arrived: frozenset[bool] = frozenset()  # whether something urgent, or something else, became readable
 
 
@@ -62,6 +63,7 @@ class Admission:
         self.forks: dict[FeedId, ForkRow] = {}
         self.parted: set[tuple[FeedId, int]] = set()
         self.beside: set[HeaderHash] = set()
+        self.shared: set[FeedId] = set()  # of which one place may have two entries by now
         self.chained: dict[tuple[FeedId, int], Entry] = {}
         self.seen: set[HeaderHash] = set()
         self.halts: list[Halt] = []
@@ -76,6 +78,7 @@ class Admission:
             self._supplement(verified)
         elif self._is_elsewhere(header):
             self.keep_beside(verified)
+            self._look_below(header)
         elif place is Place.NEXT:
             self._append(verified, chained=True)
             self.chain_ahead(header.feed_id)
@@ -87,6 +90,8 @@ class Admission:
                 self.keep_beside(verified)
             elif header.urgency == URGENT and self._has_room_ahead(header):
                 self._append(verified, chained=False)
+            elif self.trust.marks.is_marked(header.feed_id) and self._governs(verified):
+                self._put_beside(verified)  # what is between may never come
 
     def prove(self, one: Entry, other: Entry) -> bool:
         """Keep the proof that two entries of one place make, where it is lower than what is known; whether it is."""
@@ -98,7 +103,17 @@ class Admission:
         self.forks[row.feed_id] = row
         parts = forks.parts(one.header, other.header)
         self.trust = trusts.with_fork(self.trust, row.feed_id, row.seq, parts=parts)
+        if row.feed_id not in self.trust.feeds:  # what an identity log named at or above its fork is open again
+            self.shared |= set(self.trust.feeds_of(MemberId(bytes(row.feed_id))))
         return True
+
+    def prove_held(self) -> None:
+        """Keep the proof of forks of which both entries are here, and neither came where it was compared."""
+        logs = {feed_id for feed_id in self.shared if feed_id not in self.trust.feeds}
+        for feed_id in (*sorted(logs), *sorted(self.shared - logs)):
+            for one, other in forks.held(self.stores, self.trust, feed_id):
+                if self.prove(one, other):
+                    break
 
     def _is_stored(self, hash_: HeaderHash) -> bool:
         return hash_ in self.seen or bool(ledger.held(self.stores.ledger, [hash_]))
@@ -121,16 +136,43 @@ class Admission:
         if forked is None or (head.seq if head else 0) < forked - 1:
             self.gaps.add(Gap(header.feed_id, header.seq - 1, HeaderHash(header.previous)))
 
+    def _look_below(self, header: Header) -> None:
+        """What is beside may have parted from the chain above the place that was named: then that is a fork."""
+        if self.trust.marks.forked_at(header.feed_id) is None:
+            below = forks.unclear_from(self.stores, self.trust, header)
+            self.parted |= {(header.feed_id, below)} if below else set()
+
     def keep_beside(self, verified: Verified, *, proves: bool = False) -> None:
-        """Of another branch what proves the fork is kept, and what is urgent, as far as there is room."""
-        header = verified.header
-        if self._is_stored(header.hash) or not (proves or header.urgency == URGENT):
+        """Of another branch what proves the fork is kept, what is urgent, as far as there is room, and what governs."""
+        if self._is_stored(verified.header.hash):
             return
-        waiting = sum(1 for row, _, _ in self.rows if row.hash in self.beside and row.feed_id == header.feed_id)
+        if self._has_room_beside(verified, proves=proves) or self._governs(verified):
+            self._put_beside(verified)
+
+    def _put_beside(self, verified: Verified) -> None:
+        self.beside.add(verified.header.hash)
+        self._append(verified, chained=False)
+
+    def _has_room_beside(self, verified: Verified, *, proves: bool) -> bool:
         room = limits.AHEAD_PER_FEED_MAX * (2 if proves else 1)  # what floods it keeps no proof out
-        if ledger.beside_count(self.stores.ledger, header.feed_id) + waiting < room:
-            self.beside.add(header.hash)
-            self._append(verified, chained=False)
+        is_wanted = proves or verified.header.urgency == URGENT
+        return is_wanted and self._count_beside(verified.header.feed_id, governing=False) < room
+
+    def _governs(self, verified: Verified) -> bool:
+        """Whether it decides with others who is known: all have to hold it, on whichever branch they are."""
+        voice = governing.voice(self.trust, verified.member_id, verified.header, verified.read)
+        if voice is None or voice.is_heard:
+            return False
+        beside = self._count_beside(verified.header.feed_id, governing=True)
+        return voice.has_company or beside < governing.ALONE_PER_FEED_MAX
+
+    def _count_beside(self, feed_id: FeedId, *, governing: bool) -> int:
+        waiting = sum(
+            1
+            for row, kind, _ in self.rows
+            if row.hash in self.beside and row.feed_id == feed_id and (kind in ledger.GOVERNING) is governing
+        )
+        return waiting + ledger.beside_count(self.stores.ledger, feed_id, governing=governing)
 
     def head(self, feed_id: FeedId) -> Head | None:
         """The feed as it is while the batch comes in."""
@@ -148,6 +190,7 @@ class Admission:
         self.seen.add(header.hash)
         row = Row(header.hash, header.feed_id, header.seq, header.body, verified.entry.signature, self.now_ms)
         self.rows.append((row, header.kind, chained))
+        self.shared |= set() if chained else {header.feed_id}
         if chained:
             self.heads[header.feed_id] = chain.head_of(header)
             self.moved.add(header.feed_id)
@@ -175,6 +218,8 @@ class Admission:
             return
         target = ledger.entry(self.stores.ledger, HeaderHash(statement.entry))
         feed = self.trust.feeds.get(target.feed_id) if target else None
+        if self.trust.marks.is_marked(verified.header.feed_id):
+            return  # it may not stand
         if feed is not None and feed.member_id == verified.member_id:
             payloads.spare(self.stores.ledger, HeaderHash(statement.entry))
 
@@ -203,7 +248,8 @@ class Admission:
     def chain_ahead(self, feed_id: FeedId) -> None:
         """Headers kept above the gap, before or in this batch, that now follow the head."""
         above: dict[tuple[int, bytes], tuple[Header, int | None]] = {}
-        waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id, self.heads[feed_id].seq)]
+        waiting = [(row, None) for row in ledger.ahead(self.stores.ledger, feed_id, self.heads[feed_id].seq - 1)]
+        self.shared |= {feed_id} if waiting else set()
         pending = [
             (row, i)
             for i, (row, _, chained) in enumerate(self.rows)

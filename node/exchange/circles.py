@@ -17,12 +17,12 @@ def of(trust: Trust, me: MemberId, now_ms: int) -> Circle:
     come: it takes all from everybody, or it would never hear of the others.
     """
     seats, known = trust.roster(now_ms).seats, trust.known
-    logs = frozenset(FeedId(bytes(member_id)) for member_id in (*known.members, *known.candidates, me))
+    logs = frozenset(FeedId(bytes(member_id)) for member_id in (*known.members, *trust.candidates, me))
     if me in seats:
-        return Circle(frozenset(seats), known.candidates, logs)
+        return Circle(frozenset(seats), trust.candidates, logs)
     if me not in known.members:
         return Circle(frozenset(), frozenset(), logs)
-    return Circle(frozenset(), known.candidates, logs.union(trust.feeds_of(me)))
+    return Circle(frozenset(), trust.candidates, logs.union(trust.feeds_of(me)))
 
 
 def taken(
@@ -34,7 +34,7 @@ def taken(
     """
     if me not in trust.known.members:
         return letters  # it cannot tell yet
-    if peer in trust.known.candidates:
+    if peer in trust.candidates:
         feeds = frozenset({FeedId(bytes(peer))})
     elif trust.left_ms(me):
         feeds = frozenset({*trust.feeds_of(me), *(FeedId(bytes(one)) for one in trust.known.members)})

@@ -19,6 +19,7 @@ from node.exchange import (
     publish,
     restored,
     signing,
+    sparing,
     standing,
     succession,
     tallies,
@@ -88,10 +89,12 @@ class Exchange(Outgoing):
         self.trust = ingest.load(self.stores, self.trust, self.reader.member_id)
         self.trust_after(publish.recover(self.stores, self.author, self.trust, now_ms))
         self.restored = restored.begin(self.stores, self.erasures, restored.load(self.stores), self.trust, now_ms)
-        ingest.mend(self.stores, self.trust, self.reader, now_ms)
+        self.trust = ingest.mend(self.stores, self.trust, self.reader, now_ms)
         self.trust = standing.weighed(self.stores, self.trust, trusts.begin(self.trust.charter))  # by what was mended
         self.follows = following.load(self.stores, self.trust, self.reader, self.follows, now_ms)
         self.ignores = ignoring.load(self.stores)
+        sparing.want_again(self.stores, self.trust, self.follows)  # a stop may have come before it was
+        self.stores.commit("ledger")
         project.mend(self.stores, self.trust, self.reader)
         self.aside.start()
         if erase.is_unfinished(self.stores, self.erasures):
@@ -141,7 +144,7 @@ class Exchange(Outgoing):
         self._meet(one.entry for one in checked.entries)
         checked = restored.without_older(checked, self.restored)
         admitted = ingest.admit(self.stores, checked, self.trust, self.reader, now_ms, self.follows, source)
-        self.trust_after(admitted)
+        admitted = self._trust_again(admitted)
         self.signing = self.signing.leave(self.trust, self.reader.member_id, self.author.feed_id)
         self._keep_erased([one.header.hash for one in checked.entries if one.header.has_payload])
         restored.keep_back(self.stores, self.erasures, self.restored, checked.entries, now_ms)
@@ -160,7 +163,7 @@ class Exchange(Outgoing):
             self.stores, drafts, self.author, self.trust, self.signing, now_ms, unconfirmed=unconfirmed
         )
         self._signed_unstored = False
-        self.trust_after(admitted)
+        admitted = self.trust_after(admitted)
         self.budgets.published(admitted.entries, now_ms)
         if self.acts is not None:
             for one in admitted.entries:
@@ -174,8 +177,7 @@ class Exchange(Outgoing):
 
     def take_fork(self, letter: header_pb2.ForkProof, now_ms: int) -> Admitted:
         """A proof from a peer, and what it brings; raises PeerFault."""
-        admitted = ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms)
-        self.trust_after(admitted)
+        admitted = self._trust_again(ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms))
         federation_id = self.trust.federation_id
         shown = (entry.decode(one.header, one.signature, federation_id) for one in (letter.first, letter.second))
         self._end_if_unsigned([one for one in shown if one.header.feed_id == self.author.feed_id])
@@ -345,6 +347,14 @@ class Exchange(Outgoing):
         return project.advance(self.stores, self.trust, self.reader, self.follows, self.policy)
 
     # ---- Inside
+
+    def _trust_again(self, admitted: Admitted) -> Admitted:
+        """With what came in; where that marks feeds, what was taken back in them may be wanted again."""
+        before, admitted = self.trust.marks, self.trust_after(admitted)
+        if self.trust.marks is before or not sparing.want_again(self.stores, self.trust, self.follows):
+            return admitted
+        self.stores.commit("ledger")
+        return replace(admitted, wanted=True)
 
     def _remember_policy(self) -> None:
         """What erased something by one of its rules can be read later, whatever policy is in force then."""

@@ -1,5 +1,8 @@
 """Forks: which proof of a feed is kept, and which branch is the chain once the root named one (section 5.5)."""
 
+from collections.abc import Iterator
+from itertools import combinations
+
 from node.exchange.trust import Trust
 from node.feed import chain, entry
 from node.feed.chain import ForkProof, Head
@@ -53,14 +56,42 @@ def settle(stores: Stores, trust: Trust, feed_id: FeedId) -> Head | None:
         head = Head(feed_id, wrong - 1, below or HeaderHash(b""))
     while (follower := _follower(stores, trust, head, named)) is not None:
         ledger.chain(stores.ledger, [follower.hash])
-        payloads.want_again(stores.ledger, [follower.hash])
+        payloads.want_again(stores.ledger, [follower.hash], payloads.SUPERSEDED)
         head = chain.head_of(follower)
-    if trust.marks.forked_at(feed_id) is None:
-        payloads.set_aside(stores.ledger, feed_id, min(named))
     if head == before:
         return None
     ledger.set_heads(stores.ledger, [head])
     return head
+
+
+def set_aside(stores: Stores, trust: Trust, feed_id: FeedId) -> None:
+    """Where all is settled, nothing more is fetched of the branches beside; else all above. The caller commits."""
+    named, forked = trust.marks.named_at(feed_id), trust.marks.forked_at(feed_id)
+    if forked is not None:
+        payloads.want_above_again(stores.ledger, feed_id, forked)
+    elif named:
+        payloads.set_aside(stores.ledger, feed_id, min(named))
+
+
+def held(stores: Stores, trust: Trust, feed_id: FeedId) -> Iterator[tuple[Entry, Entry]]:
+    """Two entries of one place, wherever more than one is here: the lowest first."""
+    for rows in ledger.shared_places(stores.ledger, feed_id):
+        found = [entry.decode(row.body, row.signature, trust.federation_id) for row in rows]
+        yield from combinations(found, 2)
+
+
+def unclear_from(stores: Stores, trust: Trust, header: Header) -> int | None:
+    """The lowest place that is held of an entry's own branch, where that leaves open which one it is."""
+    named = trust.marks.named_at(header.feed_id)
+    while header.seq > 1 and header.seq not in named:
+        previous = HeaderHash(header.previous)
+        if ledger.is_chained(stores.ledger, previous):
+            return None
+        row = ledger.entry(stores.ledger, previous)
+        if row is None:
+            return header.seq
+        header = _header(row, trust)
+    return None
 
 
 def _follower(stores: Stores, trust: Trust, head: Head, named: dict[int, HeaderHash]) -> Header | None:

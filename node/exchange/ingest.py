@@ -4,6 +4,7 @@ A missing predecessor and a date in the future are nobody's fault: they are fetc
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from node.exchange import admission, forks, verification
 from node.exchange import trust as trusts
@@ -11,7 +12,7 @@ from node.exchange.admission import Admission, Admitted
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified, learn
 from node.feed import chain, entry, kinds, statements
-from node.feed.keys import MemberId
+from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.policy.following import Follows
@@ -65,12 +66,9 @@ def _store(work: Admission, before: Trust, source: MemberId | None = None) -> Ad
     halts.add(stores.ledger, work.halts)
     ledger.put_beside(stores.ledger, sorted(work.beside))
     ledger.set_heads(stores.ledger, (work.heads[feed] for feed in sorted(work.moved)))
-    newly = {bound.feed_id for bound in work.trust.marks.settled - before.marks.settled}
-    for feed_id in sorted(newly | {bound.feed_id for bound in work.trust.marks.settled if bound.feed_id in work.moved}):
-        head = forks.settle(stores, work.trust, feed_id)
-        if head is not None:
-            work.heads[feed_id] = head
-            work.moved.add(feed_id)
+    newly = {bound.feed_id for bound in work.trust.marks.settled ^ before.marks.settled}
+    _settle(work, newly | {bound.feed_id for bound in work.trust.marks.settled if bound.feed_id in work.moved})
+    newly |= {bound.feed_id for bound in work.trust.marks.settled ^ before.marks.settled}
     arrivals.add(stores.ledger, work.arrived)
     stores.commit("ledger")
     return Admitted(
@@ -83,6 +81,21 @@ def _store(work: Admission, before: Trust, source: MemberId | None = None) -> Ad
         arrived=frozenset(urgent for urgent, _ in work.arrived),
         trust=work.trust,
     )
+
+
+def _settle(work: Admission, settled: AbstractSet[FeedId]) -> None:
+    """Make the branches that were named the chains; what is left of others may prove that a named one parts above."""
+    for feed_id in sorted(settled):
+        head = forks.settle(work.stores, work.trust, feed_id)
+        if head is not None:
+            work.heads[feed_id] = head
+            work.moved.add(feed_id)
+    work.shared |= settled
+    for feed_id in sorted(work.shared & work.heads.keys()):
+        ledger.pass_by(work.stores.ledger, feed_id, work.heads[feed_id].seq)
+    work.prove_held()
+    for feed_id in sorted(settled):
+        forks.set_aside(work.stores, work.trust, feed_id)
 
 
 def take_fork(stores: Stores, letter: header_pb2.ForkProof, trust: Trust, reader: Reader, now_ms: int) -> Admitted:
@@ -143,17 +156,21 @@ def _stored(row: Row, trust: Trust, me: MemberId | None) -> Verified | None:
     return Verified(one, author, statements.read(one.header), b"", b"", readable=False)
 
 
-def mend(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> None:
-    """At the start: chain what was kept above a gap that is closed by now or was named, settle what is whole."""
+def mend(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> Trust:
+    """At the start: chain what was kept above a gap that is closed by now or was named, settle what is whole.
+
+    What is trusted then: two entries of one place, of which an earlier version had seen no fork, prove it.
+    """
+    work = Admission(stores, trust, reader, Follows(reader.member_id), now_ms)
     for feed_id in ledger.feeds_ahead(stores.ledger):
-        work = Admission(stores, trust, reader, Follows(reader.member_id), now_ms)
+        work.shared.add(feed_id)
         if work.head(feed_id) is not None:
             work.chain_ahead(feed_id)
             ledger.set_heads(stores.ledger, [work.heads[feed_id]])
-    for feed_id in sorted({bound.feed_id for bound in trust.marks.settled}):
-        forks.settle(stores, trust, feed_id)
-    settle_whole(stores, trust, reader, now_ms)
+    _settle(work, {bound.feed_id for bound in trust.marks.settled})
+    settle_whole(stores, work.trust, reader, now_ms)
     stores.commit("ledger")
+    return work.trust
 
 
 def settle_whole(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import product
 
-from node.exchange import lifecycles, standing
+from node.exchange import halting, lifecycles, standing
 from node.exchange.trust import Trust
 from node.feed import entry as entries
+from node.feed import kinds
 from node.feed.header import Header
 from node.feed.identity import Role
 from node.feed.keys import HeaderHash, MemberId
@@ -90,6 +91,12 @@ def forgotten(stores: Stores, keep: Keep, number: int) -> None:
         deadlines.ask(stores.index, about, _GONE if about == record.hash else b"")
 
 
+def halted(stores: Stores, object_id: bytes) -> None:
+    """An object is not read on: what depends on it is decided anew."""
+    if deadlines.has_dependents(stores.index, object_id):
+        deadlines.ask(stores.index, object_id)
+
+
 def step(stores: Stores, keep: Keep) -> bool:
     """Decide the next ones anew; whether there may be more."""
     basis = keep.basis
@@ -130,6 +137,8 @@ def _touched(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Reco
         case Kind.DECLARATION:
             found = [record.object_id, *letter.crisis.linked]
         case Kind.CRISIS_ACT if lifecycles.verb_of(record) in _MOVING:
+            found = [record.object_id]
+        case kind if kinds.is_halting(kind):
             found = [record.object_id]
         case _:
             return
@@ -235,7 +244,7 @@ def known(stores: Stores, trust: Trust, object_id: bytes) -> Known:
     declared = [
         one
         for one in index.of_any_owner(stores.index, object_id, Kind.DECLARATION)  # type: ignore[arg-type]
-        if standing.standing_of(stores, one, trust) is not Standing.SUPERSEDED
+        if standing.standing_of(stores, one, trust) is not Standing.SUPERSEDED and _is_read(stores, trust, one)
     ]
     if not declared:
         return Known()
@@ -243,6 +252,11 @@ def known(stores: Stores, trust: Trust, object_id: bytes) -> Known:
     ends = [end_ms for one in declared if (end_ms := lifecycles.end_ms(stores, trust, one))]
     framework = record_pb2.Record.FromString(first.content).crisis.framework.name
     return Known(True, max(ends, default=None), framework)
+
+
+def _is_read(stores: Stores, trust: Trust, one: Record) -> bool:
+    """Not where its crisis is not read on: people see that as it was before, and so it is kept."""
+    return not halting.is_behind(halting.of_object(stores, trust, one.member_id, one.object_id), one)
 
 
 def _promoted(stores: Stores, trust: Trust, alert_id: bytes) -> Known:

@@ -164,8 +164,7 @@ def counting(stores: Stores, said: Iterable[Record], trust: Trust, halted: Seque
     return [
         one
         for one in said
-        if not halting.is_behind(halted, one)
-        and standing.standing_of(stores, one, trust) is Standing.STANDS
+        if standing.standing_of(stores, one, trust) is Standing.STANDS
         and not restricting.restriction(stores, one, trust, halted).reason
     ]
 

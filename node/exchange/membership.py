@@ -66,7 +66,7 @@ class Place:
 
 def every(trust: Trust, now_ms: int) -> list[Place]:
     """Everyone who is known or a candidate, and everyone who was: candidates first, then by name."""
-    known = trust.known.members | trust.known.candidates
+    known = trust.known.members | trust.candidates
     found = [place(trust, member_id, now_ms) for member_id in sorted(known)]
     return sorted(found, key=lambda one: (one.state != CANDIDATE, one.name, one.member_id))
 

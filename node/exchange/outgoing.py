@@ -2,9 +2,10 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from node import limits
-from node.exchange import circles, disclose, membership, records, standing
+from node.exchange import circles, disclose, governing, membership, records, standing
 from node.exchange.admission import Admitted
 from node.exchange.budgets import Budgets
 from node.exchange.publish import Author
@@ -12,11 +13,14 @@ from node.exchange.quarantine import Aside
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader, Verified
 from node.feed import header as headers
+from node.feed import identity
+from node.feed.chain import Head
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.known import Known
 from node.feed.quorum import Act
 from node.feed.roster import Roster
+from node.protocol import news
 from node.protocol.circle import Circle
 from node.store import ledger, payloads, relays
 from node.store.payloads import State
@@ -42,6 +46,7 @@ class Outgoing:
         self._trust = trust
         self.budgets = Budgets(author.reader.member_id, lambda: self.trust)
         self.aside = Aside(stores)
+        self._untold: frozenset[FeedId] = frozenset()  # stored here, and nobody takes them in any more
         self._circle: tuple[tuple[Known, Roster], Circle] | None = None
         self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
@@ -55,10 +60,34 @@ class Outgoing:
     def trust(self, learnt: Trust) -> None:
         self._trust = standing.weighed(self.stores, learnt, self._trust)
 
-    def trust_after(self, admitted: Admitted) -> None:
-        """What is trusted once something came in, whether or not it said anything by itself."""
+    def trust_after(self, admitted: Admitted) -> Admitted:
+        """What is trusted once something came in, whether or not it said anything by itself; with all heads to tell."""
+        before = self._trust
         grown = {one.header.feed_id for one in admitted.entries} | {head.feed_id for head in admitted.heads}
-        self._trust = standing.weighed(self.stores, admitted.trust, self._trust, sorted(grown))
+        self._trust = standing.weighed(self.stores, admitted.trust, before, sorted(grown))
+        is_marked = self._trust.marks is not before.marks or self._trust.fallen is not before.fallen
+        untold = self._untold
+        if is_marked or (untold and self._trust.known is not before.known):
+            self._untold = self._find_untold()
+        if not untold and not self._untold:
+            return admitted
+        told = [head for head in admitted.heads if head.feed_id not in self._untold]
+        again = [
+            head for feed_id in sorted(untold - self._untold) if (head := ledger.head(self.stores.ledger, feed_id))
+        ]
+        gone = [Head(feed_id, 0, HeaderHash(b"")) for feed_id in sorted(self._untold - untold)]
+        return replace(admitted, heads=(*told, *again, *gone))
+
+    def heads(self) -> list[Head]:
+        """All feeds, as far as peers are told of them."""
+        self._untold = self._find_untold()
+        return [head for head in self.aside.heads() if head.feed_id not in self._untold]
+
+    def _find_untold(self) -> frozenset[FeedId]:
+        """Feeds that are stored and that no node takes in which has heard what is heard here: it would ask in vain."""
+        own = {*self.own_feeds, identity.log_id(self.reader.member_id)}
+        held = (head.feed_id for head in ledger.heads(self.stores.ledger))
+        return frozenset(feed_id for feed_id in held if feed_id not in own and not self.trust.takes(feed_id))
 
     @property
     def reader(self) -> Reader:
@@ -98,8 +127,8 @@ class Outgoing:
         single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in told]
         return [answer for answer in [*answers, single] if answer]
 
-    def tell_forks(self, feeds: Sequence[FeedId], now_ms: int) -> list[peer_pb2.Frame]:
-        """The proofs of these feeds, each with what is urgent above the fork, on whatever branch."""
+    def tell_forks(self, peer: MemberId, feeds: Sequence[FeedId], now_ms: int) -> list[peer_pb2.Frame]:
+        """The proofs of these feeds, each with what is urgent above the fork; and what governs on whatever branch."""
         frames = []
         for feed_id in feeds:
             row = ledger.fork(self.stores.ledger, feed_id)
@@ -107,6 +136,11 @@ class Outgoing:
                 frames.append(peer_pb2.Frame(fork=disclose.fork(row)))
                 urgent = disclose.above_fork(self.stores, row, self.trust.federation_id, now_ms)
                 frames.append(peer_pb2.Frame(entries=peer_pb2.Entries(entries=urgent, lane=headers.HISTORY)))
+        if self.circle(now_ms).hears_all(peer):
+            rows = governing.told(self.stores, self.trust, now_ms)
+            told = [header_pb2.SignedEntry(header=row.body, signature=row.signature) for row in rows]
+            parts = news.batches(told)
+            frames += [peer_pb2.Frame(entries=peer_pb2.Entries(entries=one, lane=headers.HISTORY)) for one in parts]
         return frames
 
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:

@@ -138,7 +138,7 @@ def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows,
         _note_statement(stores, arrival.row, keep.trust, reader)
         return None
     if kinds.is_halting(opened.record.kind):
-        _put_halt(stores, opened)
+        _put_halt(stores, opened, keep)
         return None
     if not opened.header.understood:
         return None  # of a later version, which knows what the rest depends on: not effective here
@@ -173,11 +173,11 @@ def _without_content(opened: Opened) -> Opened:
     return replace(opened, record=bare)
 
 
-def _put_halt(stores: Stores, opened: Opened) -> None:
+def _put_halt(stores: Stores, opened: Opened, keep: Keep) -> None:
     """What is sealed shows only here that it halts its object: however large it is, and whatever its header has."""
     row = row_of(opened, 0)
     whole = opened.record.ByteSize() <= SHOWN_BYTES_MAX
-    index.put_record(stores.index, row if whole else replace(row, content=b""), shown=True)
+    _put(stores, row if whole else replace(row, content=b""), keep, shown=True)
 
 
 def _put(stores: Stores, row: index.Record, keep: Keep, *, shown: bool) -> int:
@@ -226,6 +226,8 @@ def _replacements(opened: Opened) -> tuple[Replacement, ...]:
 def _note_statement(stores: Stores, row: Row, trust: Trust, reader: Reader) -> None:
     header = entry.decode(row.body, row.signature, trust.federation_id).header
     feed = trust.feeds.get(header.feed_id)
+    if kinds.is_halting(header.kind):
+        keeping.halted(stores, header.object_id)
     if header.kind not in (Kind.WITHDRAW, Kind.RECEIPT) or feed is None:
         return
     read = statements.read(header)

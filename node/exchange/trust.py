@@ -1,6 +1,7 @@
 """Trust: what all governance read so far amounts to. A value; every entry makes a new one."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from node.content import names
@@ -28,6 +29,12 @@ class Log:
 
     identity: Identity
     head: Head
+    past: tuple[Identity, ...] = ()  # after each of its entries
+
+    def below(self, seq: int) -> Identity:
+        """What it says below a place."""
+        inception, before = self.identity.inception, self.past[: seq - 1]
+        return before[-1] if before else Identity(inception, inception.root_key, inception.next_root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,7 @@ class Feed:
 
     member_id: MemberId
     certificate: NodeCertificate
+    is_undone: bool = False  # let in at or above a fork of the log: nothing more of it is taken in, here or elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +57,10 @@ class Trust:
     feeds: Mapping[FeedId, Feed] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     marks: Marks = field(default_factory=Marks)
+    superseded: frozenset[tuple[FeedId, Bound]] = frozenset()  # ends, and by which feeds they were told
     fallen: frozenset[HeaderHash] = frozenset()  # governance that forks and ends of its feeds keep from counting
     _rosters: list[tuple[int, Roster]] = field(default_factory=list, init=False, repr=False, compare=False)
+    _candidates: list[frozenset[MemberId]] = field(default_factory=list, init=False, repr=False, compare=False)
     _rules: list[Rules] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -107,8 +117,22 @@ class Trust:
 
     def left_ms(self, member_id: MemberId) -> int:
         """When a member left, by its own clock; 0 if it has not. It does not come back."""
-        log = self.logs.get(member_id)
-        return log.identity.departure.left_ms if log and log.identity.departure else 0
+        said = self.believed(member_id)
+        return said.departure.left_ms if said and said.departure else 0
+
+    def believed(self, member_id: MemberId) -> Identity | None:
+        """What the log of a member says as far as all read the same: below its fork, if it has one."""
+        log, forked = self.logs.get(member_id), self.marks.forked_at(identity.log_id(member_id))
+        if log is None or forked is None:
+            return log.identity if log else None
+        return log.below(forked)
+
+    def takes(self, feed_id: FeedId) -> bool:
+        """Whether entries of a feed are stored and relayed, as everyone has it who has read the same."""
+        feed = self.feeds.get(feed_id)
+        if feed is None:
+            return self.admits_log(MemberId(bytes(feed_id)))
+        return feed.member_id in self.known.members and not feed.is_undone
 
     def present_card(self, card: Card) -> Card:
         """The card; raises Refused for one by a root key that was replaced since, as far as is known here."""
@@ -126,7 +150,18 @@ class Trust:
 
     def admits_log(self, member_id: MemberId) -> bool:
         """Whether this member's identity log is stored: members, and candidates for membership."""
-        return member_id in self.known.members or member_id in self.known.candidates
+        return member_id in self.known.members or member_id in self.candidates
+
+    @property
+    def candidates(self) -> AbstractSet[MemberId]:
+        """Whom known members have endorsed where nobody contests it: on which branch others are, nobody knows."""
+        if not self.fallen:
+            return self.known.candidates
+        if not self._candidates:
+            members = self.known.members
+            said = (one for one in self.facts.endorsements if one.author in members and self.counts(one.entry))
+            self._candidates[:] = [frozenset(one.member_id for one in said) - members]
+        return self._candidates[0]
 
 
 def begin(charter: Charter) -> Trust:
@@ -143,21 +178,27 @@ def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
         facts = facts.merge(Facts(inceptions=frozenset({log.inception})))
     if log.departure is not None and log.departure.entry == entry.header.hash:
         facts = facts.merge(Facts(departures=frozenset({_departed(log.member_id, log.departure)})))
-    logs = {**trust.logs, member_id: Log(log, chain.head_of(entry.header))}
+    past = trust.logs[member_id].past if member_id in trust.logs else ()
+    logs = {**trust.logs, member_id: Log(log, chain.head_of(entry.header), (*past, log))}
     return _with_bounds(replace(trust, logs=logs, feeds={**trust.feeds, **feeds}, facts=facts), member_id)
 
 
 def _with_bounds(trust: Trust, member_id: MemberId) -> Trust:
     """What a member's root says of feeds counts for its own only, and a spare may open one after it was named."""
-    log = trust.logs[member_id].identity
-    own = set(trust.feeds_of(member_id))
-    settled, ends = (frozenset(one for one in said if one.feed_id in own) for said in (log.settled, log.retired))
-    return replace(trust, marks=trust.marks.merge(Marks(settled=settled, ends=ends)))
+    return replace(trust, marks=trust.marks.merge(_bounds(trust, member_id)))
+
+
+def _bounds(trust: Trust, member_id: MemberId) -> Marks:
+    said, own = trust.believed(member_id), set(trust.feeds_of(member_id))
+    rows = (said.settled, said.retired) if said else ((), ())
+    settled, ends = (frozenset(one for one in found if one.feed_id in own) for found in rows)
+    return Marks(settled=settled, ends=ends)
 
 
 def with_statement(trust: Trust, author: MemberId, header: Header, read: Read | None) -> Trust:
     """One more statement of a node feed, verified. What is not understood whole has no effect."""
-    if read is None:
+    feed = trust.feeds.get(header.feed_id)
+    if read is None or (feed is not None and feed.is_undone):
         return trust
     statement = read.statement
     if isinstance(statement, statements.Open):
@@ -165,7 +206,7 @@ def with_statement(trust: Trust, author: MemberId, header: Header, read: Read | 
     if not read.understood:
         return trust
     if isinstance(statement, Bound):
-        return _with_supersede(trust, author, statement)
+        return _with_supersede(trust, author, header.feed_id, statement)
     facts = _facts(trust, author, header, statement)
     if facts is None:
         return trust
@@ -191,24 +232,48 @@ def _carry(before: Trust, trust: Trust, more: Facts) -> Trust:
 
 def with_fork(trust: Trust, feed_id: FeedId, seq: int, *, parts: bool) -> Trust:
     """A proven fork, in place of the one that was kept of the feed; whether the branches part right there."""
-    return replace(trust, marks=trust.marks.with_fork(feed_id, seq, parts=parts))
+    found, member_id = replace(trust, marks=trust.marks.with_fork(feed_id, seq, parts=parts)), MemberId(bytes(feed_id))
+    return _below_fork(found, member_id) if member_id in trust.logs else found
+
+
+def _below_fork(trust: Trust, member_id: MemberId) -> Trust:
+    """Without what the log says at or above its fork: which of the branches was read here, was read by chance."""
+    said = trust.believed(member_id)
+    spares, nodes = (set(said.spares), {one.feed_id for one in said.nodes}) if said else (set(), set())
+    own = {feed_id: feed for feed_id, feed in trust.feeds.items() if feed.member_id == member_id}
+    undone = frozenset(
+        feed_id for feed_id, feed in own.items() if feed_id not in nodes and feed.certificate.spare_key not in spares
+    )
+    feeds = {**trust.feeds, **{feed_id: replace(own[feed_id], is_undone=True) for feed_id in undone}}
+    superseded = frozenset(one for one in trust.superseded if one[0] not in undone)
+    others = Marks(
+        trust.marks.forks,
+        frozenset(one for one in trust.marks.settled if one.feed_id not in own),
+        frozenset(one for one in trust.marks.ends if one.feed_id not in own) | {bound for _, bound in superseded},
+        trust.marks.above,
+    )
+    facts = trust.facts.without(undone, member_id if said is None or said.departure is None else None)
+    who = trust.known if facts is trust.facts else known.known(trust.charter, facts)
+    found = replace(trust, feeds=feeds, facts=facts, known=who, superseded=superseded)
+    return replace(found, marks=others.merge(_bounds(found, member_id)))
 
 
 def _with_open(trust: Trust, opened: statements.Open) -> Trust:
-    log = trust.logs.get(opened.member_id)
-    made = identity.opened_by_spare(log.identity, opened, trust.federation_id) if log and opened.spare_key else None
+    said = trust.believed(opened.member_id)
+    made = identity.opened_by_spare(said, opened, trust.federation_id) if said and opened.spare_key else None
     if made is None:
         return trust
     feeds = {**trust.feeds, made.feed_id: Feed(opened.member_id, made)}
     return _with_bounds(replace(trust, feeds=feeds), opened.member_id)
 
 
-def _with_supersede(trust: Trust, author: MemberId, bound: Bound) -> Trust:
+def _with_supersede(trust: Trust, author: MemberId, by: FeedId, bound: Bound) -> Trust:
     """A feed is ended only by its own member."""
     feed = trust.feeds.get(bound.feed_id)
     if feed is None or feed.member_id != author:
         return trust
-    return replace(trust, marks=trust.marks.merge(Marks(ends=frozenset({bound}))))
+    marks = trust.marks.merge(Marks(ends=frozenset({bound})))
+    return replace(trust, marks=marks, superseded=trust.superseded | {(by, bound)})
 
 
 def _facts(trust: Trust, author: MemberId, header: Header, statement: statements.Statement) -> Facts | None:
@@ -257,7 +322,7 @@ def feed_key(
         feed = _opened_feed(trust, header, read.statement)
     if feed is None or kinds.is_identity(header.kind):
         return None
-    if feed.member_id not in trust.known.members and feed.member_id != me:
+    if feed.member_id != me and (feed.member_id not in trust.known.members or feed.is_undone):
         return None
     return feed.member_id, feed.certificate.feed_key
 
@@ -277,8 +342,8 @@ def signers(trust: Trust, one: Entry, other: Entry) -> tuple[bytes, bytes] | Non
 
 
 def _opened_feed(trust: Trust, header: Header, opened: statements.Open) -> Feed | None:
-    log = trust.logs.get(opened.member_id)
-    if log is None or keys.feed_id(trust.federation_id, opened.member_id, opened.feed_key) != header.feed_id:
+    said = trust.believed(opened.member_id)
+    if said is None or keys.feed_id(trust.federation_id, opened.member_id, opened.feed_key) != header.feed_id:
         return None
-    made = identity.opened_by_spare(log.identity, opened, trust.federation_id)
+    made = identity.opened_by_spare(said, opened, trust.federation_id)
     return Feed(opened.member_id, made) if made else None

@@ -78,6 +78,15 @@ class Facts:
         """Both; idempotent, commutative, associative. Costs as much as there is in the other."""
         return Facts(*(_join(getattr(self, name), getattr(other, name)) for name in self.__slots__))
 
+    def without(self, feeds: AbstractSet[FeedId], stayed: MemberId | None) -> "Facts":
+        """Without what these feeds said, and without that this member left; itself where it has none of that."""
+        left = frozenset(one for one in self.departures if one.member_id != stayed)
+        said = {name: getattr(self, name) for name in self.__slots__ if name not in ("inceptions", "departures")}
+        kept = {name: frozenset(one for one in found if one.feed_id not in feeds) for name, found in said.items()}
+        if len(left) == len(self.departures) and all(len(kept[name]) == len(said[name]) for name in said):
+            return self
+        return Facts(inceptions=self.inceptions, departures=left, **kept)
+
 
 def _join(one: AbstractSet[Element], other: AbstractSet[Element]) -> AbstractSet[Element]:
     return Growing.of(one).grown(other) if other else one

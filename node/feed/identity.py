@@ -65,6 +65,7 @@ class NodeCertificate:
     kem_key: bytes
     tls_issuer: bytes
     is_doubtful: bool = False  # what it says is contested: it was let in behind something that is not known here
+    spare_key: bytes = b""  # by which it was let in, if not by the root itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,4 +337,4 @@ def opened_by_spare(identity: Identity, opened: statements.Open, federation_id: 
     if not keys.verify(opened.spare_key, opened.spare_signature, Purpose.SPARE, federation_id, message):
         return None
     made = certificate(identity.member_id, opened, federation_id)
-    return replace(made, is_doubtful=opened.spare_key in identity.doubtful_spares)
+    return replace(made, is_doubtful=opened.spare_key in identity.doubtful_spares, spare_key=opened.spare_key)

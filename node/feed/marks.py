@@ -83,11 +83,11 @@ def standing(marks: Marks, feed_id: FeedId, seq: int, hash_at: HashAt) -> Standi
         if seq > end.seq or (seq == end.seq and hash_at(seq) != end.header_hash):
             return Standing.SUPERSEDED
     named = marks.named_at(feed_id)
-    contested = any(fork <= seq for fork in marks.open_forks(feed_id))
-    for fork in sorted(fork for fork in named if fork <= seq):
-        here = hash_at(fork)
-        if here is None:
-            contested = True  # of which branch it is, is not known yet
-        elif here != named[fork]:
-            return Standing.SUPERSEDED
-    return Standing.CONTESTED if contested else Standing.STANDS
+    if seq in named and hash_at(seq) != named[seq]:
+        return Standing.SUPERSEDED
+    if any(fork <= seq for fork in marks.open_forks(feed_id)):
+        return Standing.CONTESTED  # on whatever branch: which of them is held down to the named place differs
+    found = [(named[fork], hash_at(fork)) for fork in sorted(named) if fork < seq]
+    if any(here not in (None, hash_) for hash_, here in found):
+        return Standing.SUPERSEDED
+    return Standing.CONTESTED if any(here is None for _, here in found) else Standing.STANDS

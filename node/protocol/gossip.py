@@ -27,7 +27,7 @@ from node.v1 import peer_pb2
 
 KNOWN_PER_PEER_MAX = 8192
 HEAD_ROWS_MAX = 65536  # rows of one listing that are remembered until its last page
-FORKS_AGAIN_S = 60.0  # so often a peer is told at most what is urgent above open forks, once its heads are ours
+FORKS_AGAIN_S = 60.0  # so often a peer is told at most what no comparing of heads finds: it stands on other branches
 
 
 class Gossip:
@@ -240,19 +240,19 @@ class Gossip:
 
     def _on_digest(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash
+        is_due = now >= link.forks_told_at + FORKS_AGAIN_S
+        again: list[Effect] = [Serve(peer, peer_pb2.Want(), self._open_forks(now, peer, link))] if is_due else []
         if said.hash == self._digest_for(peer):
             link.claims, link.lacks = {}, {} if self._circle.hears_all(peer) else None
             own = self._heads.get(FeedId(self._me.member_id))
             link.of_us = own.seq if own else 0
             self.lag.agrees(peer)
             answer = [] if said.answer else [self._say_digest(peer, answer=True)]
-            is_due = bool(self._forks) and now >= link.forks_told_at + FORKS_AGAIN_S
-            forks = self._open_forks(now, peer, link) if is_due else ()
-            return [*answer, Serve(peer, peer_pb2.Want(), forks)] if forks else [*answer]
+            return [*answer, *again]
         if said.answer:
-            return []
+            return again
         frames = sync.pages(sync.rows(self._view_for(peer)), whole=True)
-        return [Send(peer, Stream.GOSSIP, frame) for frame in frames]
+        return [*(Send(peer, Stream.GOSSIP, frame) for frame in frames), *again]
 
     def _on_heads(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Heads) -> list[Effect]:
         claims = sync.claims(said.rows)
@@ -266,7 +266,9 @@ class Gossip:
         listed = [row for row in told if self._circle.takes(peer, row.feed_id) and row.feed_id not in self._strange]
         link.claims = dict(sync.missing(self._view, listed))
         effects = self._ask_in_turn(now, peer, link)
-        effects += self._probe(peer, sync.differing(self._view, listed))
+        differing = sync.differing(self._view, listed)[: limits.RANGES_PER_FRAME_MAX // 2]
+        below = _below((one.feed_id, one.seq) for one in differing)  # where the peer's is here, beside, it is not news
+        effects += self._probe(peer, [one.hash for one in differing], below)
         ours = sync.ahead(self._view_for(peer), told) if said.whole else []
         if said.whole and self._circle.hears_all(peer):
             theirs = {FeedId(row.feed_id): row.seq for row in listed}
@@ -355,10 +357,7 @@ class Gossip:
                 probes.append(previous)  # another entry than ours stands there: it proves a fork
             else:
                 link.claims[feed_id] = max(link.claims.get(feed_id, 0), seq)
-        ranges = [
-            peer_pb2.Range(feed_id=feed_id, first=max(seq - limits.ENTRIES_PER_FRAME_MAX, 1), last=seq - 1)
-            for feed_id, seq in growth.parted[: limits.RANGES_PER_FRAME_MAX // 2]
-        ]
+        ranges = _below(growth.parted[: limits.RANGES_PER_FRAME_MAX // 2])
         effects = self._ask_in_turn(now, growth.source, link) if growth.gaps else []
         return [*effects, *self._probe(growth.source, probes, ranges)]
 
@@ -382,3 +381,12 @@ class Gossip:
         if link.resync_at == float("inf"):
             link.resync_at = now + link.resync_after_s
             link.resync_after_s = min(link.resync_after_s * 2, limits.SYNC_EVERY_S)
+
+
+def _below(places: Iterable[tuple[FeedId, int]]) -> list[peer_pb2.Range]:
+    """What lies below places in which branches differ."""
+    return [
+        peer_pb2.Range(feed_id=feed_id, first=max(seq - limits.ENTRIES_PER_FRAME_MAX, 1), last=seq - 1)
+        for feed_id, seq in places
+        if seq > 1
+    ]

@@ -117,15 +117,15 @@ def ahead(view: View, said: Iterable[peer_pb2.Row]) -> list[peer_pb2.Row]:
     return found
 
 
-def differing(view: View, said: Iterable[peer_pb2.Row]) -> list[HeaderHash]:
-    """Heads of the peer at our height with another hash: ask for them, they prove a fork."""
+def differing(view: View, said: Iterable[peer_pb2.Row]) -> list[Head]:
+    """Heads of the peer at our height with another hash: ask for them and what lies below, they prove a fork."""
     found = []
     for one in said:
         held = view.heads.get(FeedId(one.feed_id))
         if FeedId(one.feed_id) in view.forks or one.forked or not one.hash:
             continue
         if held and one.seq == held.seq and one.hash != held.hash:
-            found.append(HeaderHash(one.hash))
+            found.append(Head(FeedId(one.feed_id), one.seq, HeaderHash(one.hash)))
     return sorted(found)
 
 

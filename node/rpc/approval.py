@@ -352,7 +352,8 @@ class Approval:
         retired = {bound.feed_id for bound in log.identity.retired} if log else set()
         if log and log.identity.departure:
             retired.discard(log.identity.departure.feed_id)
-        found = [feed.certificate for feed in trust.feeds.values() if feed.member_id == member_id]
+        feeds = [feed for feed in trust.feeds.values() if feed.member_id == member_id]
+        found = [feed.certificate for feed in feeds if not feed.is_undone]
         return [one.tls_issuer for one in found if one.feed_id not in retired]
 
     def _name(self, member_id: MemberId) -> str:

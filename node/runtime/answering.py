@@ -48,7 +48,7 @@ class Answering:
 
     async def _forks(self, peer: MemberId, forks: Sequence[FeedId]) -> None:
         now_ms = self._clock.now_ms()
-        for frame in await self._writer.run(partial(Exchange.tell_forks, feeds=forks, now_ms=now_ms)) if forks else ():
+        for frame in await self._writer.run(partial(Exchange.tell_forks, peer=peer, feeds=forks, now_ms=now_ms)):
             self._put(peer, frame)
 
     def _put(self, peer: MemberId, frame: peer_pb2.Frame) -> None:

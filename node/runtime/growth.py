@@ -43,7 +43,7 @@ def committed(
 def proven(admitted: Admitted, source: MemberId) -> Growth:
     """A proof that was news; what it proves goes with it."""
     forks = [(row.feed_id, row.seq, disclose.fork(row)) for row in admitted.forks]
-    return Growth(heads=admitted.heads, forks=forks, source=source)
+    return Growth(heads=admitted.heads, forks=forks, settled=admitted.settled, source=source)
 
 
 def _fresh(exchange: Exchange, entries: Iterable[Verified]) -> list[Fresh]:

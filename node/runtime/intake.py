@@ -103,7 +103,8 @@ class Intake:
             self._writer.arrived(admitted.arrived)
         self._copies.note_stored(admitted, peer)
         await self._around.grown(news)
-        if any(one.header.has_payload and not one.payload for one in admitted.entries):
+        waiting = any(one.header.has_payload and not one.payload for one in admitted.entries)
+        if waiting or admitted.wanted or admitted.settled:
             await self._around.refresh_wants()
         if found.fault is not None:
             self._around.convict(peer, found.fault)

@@ -5,6 +5,7 @@ Hot statements are driver SQL with tuples: measured three times faster than boun
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import sqlalchemy as sa
 
@@ -35,6 +36,8 @@ class ForkRow:
     second: tuple[bytes, bytes]
 
 
+GOVERNING = (34, 42, 44)  # ENDORSE, AMEND and SUPERSEDE: who is known, and where feeds end, on whatever branch
+_GOVERNING = f"kind IN {GOVERNING} AND kind < 64"
 _ROW = "hash, feed_id, seq, body, signature, received_ms"
 
 
@@ -205,10 +208,50 @@ def is_beside(connection: sa.Connection, hash_: HeaderHash) -> bool:
     return bool(driver.scalar(connection, "SELECT beside FROM entry WHERE hash = ?", (hash_,)))
 
 
-def beside_count(connection: sa.Connection, feed_id: FeedId) -> int:
-    """How many entries of a feed are kept on other branches than its chain."""
-    count: int = driver.scalar(connection, "SELECT count(*) FROM entry WHERE feed_id = ? AND beside", (feed_id,))
+def beside_count(connection: sa.Connection, feed_id: FeedId, *, governing: bool = False) -> int:
+    """How many entries of a feed are kept on other branches than its chain: of those that govern, or of all others."""
+    count: int = driver.scalar(
+        connection,
+        f"SELECT count(*) FROM entry WHERE feed_id = ? AND beside AND ({_GOVERNING}) = ?",
+        (feed_id, governing),
+    )
     return count
+
+
+def governing_beside(connection: sa.Connection) -> list[Row]:
+    """Governance on other branches than the chains."""
+    rows = driver.rows(connection, f"SELECT {_ROW} FROM entry WHERE {_GOVERNING} AND beside")
+    return [Row(*row) for row in rows]
+
+
+def governing_above(connection: sa.Connection, feed_id: FeedId, seq: int) -> list[Row]:
+    """Governance of a feed from a place on, that is not on another branch."""
+    rows = driver.rows(
+        connection,
+        f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND seq >= ? AND {_GOVERNING} AND NOT beside",
+        (feed_id, seq),
+    )
+    return [Row(*row) for row in rows]
+
+
+def pass_by(connection: sa.Connection, feed_id: FeedId, seq: int) -> None:
+    """What was kept above a gap that is closed, and was not chained, is on another branch."""
+    driver.execute(
+        connection,
+        "UPDATE entry SET beside = 1 WHERE feed_id = ? AND seq <= ? AND NOT chained AND NOT beside",
+        (feed_id, seq),
+    )
+
+
+def shared_places(connection: sa.Connection, feed_id: FeedId) -> list[list[Row]]:
+    """What is held in places of a feed that have more than one entry, the lowest place first."""
+    rows = driver.rows(
+        connection,
+        f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND seq IN"
+        " (SELECT seq FROM entry WHERE feed_id = ? GROUP BY seq HAVING count(*) > 1) ORDER BY seq, hash",
+        (feed_id, feed_id),
+    )
+    return [list(found) for _, found in groupby((Row(*row) for row in rows), lambda row: row.seq)]
 
 
 def unchained_at(connection: sa.Connection, feed_id: FeedId, seq: int) -> list[tuple[Row, bool]]:

@@ -12,6 +12,8 @@ from node.store import driver
 from node.store.arrivals import Cursor
 
 NEVER_HELD = "never held"  # beside the reasons why something was erased
+WITHDRAWN, REPLACED = "withdrawn", "replaced"  # why a payload is not wanted: its author said so
+SUPERSEDED = "superseded"  # or its branch of a fork is not the one that stands
 
 
 class State(IntEnum):
@@ -269,9 +271,19 @@ def spare(connection: sa.Connection, hash_: HeaderHash, list_id: ObjectId | None
     """A record of a list, of this one if it is named, that has not come is not wanted any more."""
     driver.execute(
         connection,
-        "UPDATE payload SET state = ? WHERE hash = ? AND state = ? AND list_id = coalesce(?, list_id)",
-        (State.UNWANTED, hash_, State.MISSING, list_id),
+        "UPDATE payload SET state = ?, reason = ? WHERE hash = ? AND state = ? AND list_id = coalesce(?, list_id)",
+        (State.UNWANTED, REPLACED if list_id else WITHDRAWN, hash_, State.MISSING, list_id),
     )
+
+
+def spared(connection: sa.Connection) -> list[tuple[HeaderHash, ObjectId]]:
+    """Records of lists, and of which, that are not fetched because their author said so."""
+    rows = driver.rows(
+        connection,
+        "SELECT hash, list_id FROM payload WHERE state = ? AND reason IN (?, ?) AND list_id IS NOT NULL ORDER BY rowid",
+        (State.UNWANTED, WITHDRAWN, REPLACED),
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def unconfirmed(connection: sa.Connection, feeds: Sequence[FeedId], now_ms: int, limit: int) -> list[HeaderHash]:
@@ -341,9 +353,6 @@ def drop_chunks(ledger: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
         driver.execute_many(ledger, "DELETE FROM chunk WHERE hash = ?", [(hash_,) for hash_ in hashes])
 
 
-SUPERSEDED = "superseded"  # why a payload is not wanted: its branch of a fork is not the one that stands
-
-
 def set_aside(connection: sa.Connection, feed_id: FeedId, seq: int) -> None:
     """Of what is kept on other branches from this place on nothing more is fetched."""
     driver.execute(
@@ -354,12 +363,23 @@ def set_aside(connection: sa.Connection, feed_id: FeedId, seq: int) -> None:
     )
 
 
-def want_again(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
-    """Their branch stands after all: what was still to be fetched of them is."""
+def want_again(connection: sa.Connection, hashes: Sequence[HeaderHash], *reasons: str) -> None:
+    """What kept them from being fetched, one of these reasons, is none any more."""
     driver.execute_many(
         connection,
-        "UPDATE payload SET state = ?, reason = '' WHERE hash = ? AND state = ? AND reason = ?",
-        [(State.MISSING, hash_, State.UNWANTED, SUPERSEDED) for hash_ in hashes],
+        "UPDATE payload SET state = ?, reason = '' WHERE hash = ? AND state = ?"
+        f" AND reason IN ({','.join('?' * len(reasons))})",
+        [(State.MISSING, hash_, State.UNWANTED, *reasons) for hash_ in hashes],
+    )
+
+
+def want_above_again(connection: sa.Connection, feed_id: FeedId, seq: int) -> None:
+    """Which branch stands from this place on is open: what was still to be fetched of any of them is."""
+    driver.execute(
+        connection,
+        "UPDATE payload SET state = ?, reason = '' WHERE state = ? AND reason = ? AND hash IN"
+        " (SELECT hash FROM entry WHERE feed_id = ? AND seq >= ?)",
+        (State.MISSING, State.UNWANTED, SUPERSEDED, feed_id, seq),
     )
 
 

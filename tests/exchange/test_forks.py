@@ -311,12 +311,17 @@ def test_the_lowest_proof_remains_in_whatever_order_they_come(
         assert node.trust.marks.forked() == {forked.feed_id: 3}
         restarted(node)
         assert node.trust.marks.forked() == {forked.feed_id: 3}
-    last = node_in(tmp_path / "last", world, 0)
-    for proof in proofs:
-        last.take_fork(proof, BASE_MS)
-    named = hash_of(last, proofs[1].first)
-    take(last, by_root(world, forked.member, settle(forked.feed_id, 3, named)))
-    assert last.trust.marks.forked() == {}, "the higher one, which no restart would remember, is open again"
+    settled = by_root(world, forked.member, settle(forked.feed_id, 3, hash_of(high, proofs[1].first)))
+    for name, before, after in (("before", proofs, []), ("after", proofs[1:], proofs[:1])):
+        last = node_in(tmp_path / name, world, 0)
+        for proof in before:
+            last.take_fork(proof, BASE_MS)
+        take(last, settled)
+        for proof in after:
+            last.take_fork(proof, BASE_MS)
+        assert last.trust.marks.forked() == {forked.feed_id: 5}, "the higher one, which nobody settled, is open"
+        restarted(last)
+        assert last.trust.marks.forked() == {forked.feed_id: 5}
 
 
 def test_a_proof_brings_the_entries_that_make_it(forked: Forked, tmp_path: Path, world: Federation) -> None:
@@ -324,7 +329,7 @@ def test_a_proof_brings_the_entries_that_make_it(forked: Forked, tmp_path: Path,
     one, other = said(forked.one, declaration(2)), said(forked.other, declaration(3))
     finder, node = node_in(tmp_path / "finder", world, 2), node_in(tmp_path / "n", world, 0)
     take(finder, [*one, *other])
-    for frame in finder.tell_forks([forked.feed_id], BASE_MS):
+    for frame in finder.tell_forks(node.reader.member_id, [forked.feed_id], BASE_MS):
         if frame.HasField("fork"):
             assert node.take_fork(frame.fork, BASE_MS).forks
         else:
@@ -376,7 +381,7 @@ def test_what_is_urgent_beyond_its_authors_quota_is_contested_everywhere_all_the
     assert standings(a) == standings(b) == {f"crisis {number}": Standing.CONTESTED for number in range(2, 10)}
     for name, teller in (("by a", a), ("by b", b)):
         node = node_in(tmp_path / name, world, 3)
-        told = teller.tell_forks([forked.feed_id], BASE_MS)
+        told = teller.tell_forks(node.reader.member_id, [forked.feed_id], BASE_MS)
         for frame in told:
             if frame.HasField("fork"):
                 node.take_fork(frame.fork, BASE_MS)

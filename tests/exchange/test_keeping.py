@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
-from node.exchange import due, erase, keeping, project
+from node.exchange import consult, crises, due, erase, keeping, project
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
-from node.feed.header import BULK, NORMAL
+from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.policy import policies, retention
@@ -195,6 +195,44 @@ def test_a_crisis_that_nobody_declared_or_that_goes_on_longer_counts_by_what_is_
     assert due_ms(node, hash_) == ENDS_MS + 31 * DAY_MS
     take(node, said(author, end_draft()))
     assert due_ms(node, hash_) == BASE_MS + 30 * DAY_MS
+
+
+def halt_draft(kind: int) -> Draft:
+    """Something critical about the crisis, of a later version."""
+    if kind < 64:
+        return Draft(kind, NORMAL, statement=b"later", object_id=CRISIS)
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=kind, object_id=CRISIS)
+    return Draft(kind, NORMAL, record=record.SerializeToString(), object_id=CRISIS, expires_ms=CEILING_MS)
+
+
+@pytest.mark.parametrize("kind", [62, 202])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (1, 3, 0, 4, 2)])
+def test_what_is_behind_a_halt_neither_ends_a_crisis_nor_keeps_it_longer_than_people_see_it(
+    node: Exchange, author: Exchange, kind: int, order: tuple[int, ...]
+) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    drafts_ = crisis_draft(), items_draft(), halt_draft(kind), end_draft(), crisis_draft(ENDS_MS + 9 * DAY_MS)
+    letters = said(author, *drafts_)
+    take(node, [without(one, "payload") for one in letters])
+    for number in order:
+        take(node, [letters[number]])
+    found = deadlines.every(node.stores.index)
+    assert found[hash_of(node, letters[1])].due_ms == ENDS_MS + 30 * DAY_MS, "30 d after its declared end"
+    seen = consult.view(node.trust, node.follows, BASE_MS + 1)
+    (shown,) = crises.every(node.stores, seen, "", exercises=True)
+    assert shown.ends_ms == ENDS_MS
+    assert rebuilt(node) == found
+
+
+def test_a_halt_that_comes_after_an_end_kept_above_a_gap_is_heeded(node: Exchange, author: Exchange) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    first, items, halt, end = said(
+        author, crisis_draft(), items_draft(), halt_draft(62), replace(end_draft(), urgency=URGENT)
+    )
+    take(node, [first, items, end])
+    assert due_ms(node, hash_of(node, items)) == BASE_MS + 30 * DAY_MS
+    take(node, [halt])
+    assert due_ms(node, hash_of(node, items)) == ENDS_MS + 30 * DAY_MS
 
 
 def test_nobody_ends_a_crisis_of_another_early(

@@ -77,6 +77,15 @@ def test_where_branches_part_is_asked_of_whoever_showed_another_one() -> None:
     assert [(one.first, one.last) for one in effect.frame.want.ranges] == [(44, 299)]
 
 
+def test_below_a_head_that_differs_is_asked_for_as_well_for_it_may_be_held_beside() -> None:
+    gossip = ready([_head(HELD, 300)], {})
+    row = peer_pb2.Row(feed_id=HELD, seq=300, hash=b"o" * 32, floor=1)
+    effects = gossip.frame(0, PEER, peer_pb2.Frame(heads=peer_pb2.Heads(rows=[row], last=True)))
+    (want,) = [one.frame.want for one in effects if isinstance(one, Send) and one.frame.HasField("want")]
+    assert list(want.entries) == [b"o" * 32]
+    assert [(one.first, one.last) for one in want.ranges] == [(44, 299)]
+
+
 def ready(heads: list[Head], forks: dict[FeedId, int]) -> Gossip:
     gossip = Gossip(_self(ME), heads, forks, MEMBERS, Random(1), now=0)
     gossip.link_up(0, PEER, 0)

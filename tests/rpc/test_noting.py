@@ -8,10 +8,12 @@ import grpc.aio
 import pytest
 from google.protobuf import message_factory, symbol_database
 
+from node.client.client import Client
 from node.config import JUSTIFIED
 from node.errors import Refused, Unavailable
 from node.exchange.audit import Act, Operation, Why
 from node.exchange.tallies import Key
+from node.feed.pae import FederationId
 from node.rpc import acts, server, status
 from node.rpc.acts import Row, Unnoted
 from node.rpc.gate import Access, Admits, Gate, ToolCaller
@@ -95,9 +97,11 @@ def _log() -> Log:
 
 
 @asynccontextmanager
-async def asked(log: Log, tmp_path: Any, *demanded: str) -> AsyncIterator[tuple[Any, Tools]]:
+async def asked(
+    log: Log, tmp_path: Any, *demanded: str, methods: Sequence[str] = tuple(dir(Tools))
+) -> AsyncIterator[tuple[Any, Tools]]:
     """A real listener with the gate and the noting behind it, and who calls it over the socket."""
-    access = {f"/tocsin.v1.Tools/{one}": Access(administrator=True) for one in dir(Tools) if one[0].isupper()}
+    access = {f"/tocsin.v1.Tools/{one}": Access(administrator=True) for one in methods if one[0].isupper()}
     gate = Gate(admits=Admits(administrator=True), access=access, now=lambda: None)  # type: ignore[arg-type,return-value]
     made, tools = grpc.aio.server(interceptors=(gate, Noting(log, demanded))), Tools()  # type: ignore[abstract]
     tools_pb2_grpc.add_ToolsServicer_to_server(tools, made)
@@ -239,3 +243,25 @@ async def test_what_was_refused_or_only_tried_is_not_noted_as_done(log: Log, tmp
     (noted,) = log.noted
     assert (noted.act, noted.what, noted.to) == ("list publish", (f"list:{OBJECT.hex()}",), "its audience")
     assert noted.counts["added"] == 2
+
+
+# ---- Refused while its caller writes
+
+
+@pytest.mark.parametrize("demanded", [(), ("lookup",)])
+async def test_a_stream_of_look_ups_that_is_refused_says_why_however_much_of_it_was_written(
+    log: Log, tmp_path: Any, demanded: tuple[str, ...]
+) -> None:
+    """By the gate before it begins, or by the noting in the middle of it; and so is one that is asked once."""
+    words = "justification" if demanded else "may not call"
+    methods = dir(Tools) if demanded else ()
+    batches = [[f"https://a.example/@{number}/{'x' * 200}" for number in range(500)] for _ in range(9)]
+    async with (
+        asked(log, tmp_path, *demanded, methods=methods),
+        Client.on_socket(tmp_path / "s", FederationId(bytes(32))) as client,
+    ):
+        for _ in range(20):
+            with pytest.raises(Refused, match=words):
+                await anext(client.look_up_stream("url", batches))
+        with pytest.raises(Refused, match=words):
+            await client.look_up("url", batches[0])

@@ -6,7 +6,7 @@ from nacl.signing import SigningKey
 
 from node import limits
 from node.errors import Malformed
-from node.exchange import project, verification, watch
+from node.exchange import governing, project, verification, watch
 from node.feed import entry
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, MemberId
@@ -119,6 +119,8 @@ def bounded(node: Node) -> None:
     for feed_id in sorted({head.feed_id for head in ledger.heads(node.disk.ledger)}):
         assert len(ledger.ahead(node.disk.ledger, feed_id)) <= limits.AHEAD_PER_FEED_MAX, "I18: too much above a gap"
         assert ledger.beside_count(node.disk.ledger, feed_id) <= 2 * limits.AHEAD_PER_FEED_MAX, "I18: too much beside"
+        governing_count = ledger.beside_count(node.disk.ledger, feed_id, governing=True)
+        assert governing_count <= 2 * governing.ALONE_PER_FEED_MAX, "I18: too much governance beside"
     for link in node.gossip._peers.values():
         assert len(link.knows) <= KNOWN_PER_PEER_MAX, "I18: too many remembered of one peer"
         assert not link.listed, "I18: a listing is kept for ever"

@@ -20,7 +20,6 @@ from node.protocol.gossip import Gossip
 from node.protocol.news import Growth
 from node.protocol.session import Self
 from node.runtime import growth
-from node.store import ledger
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator.disk import Disk, MemoryErasures, MemoryJournal
 from tests.simulator.members import BASE_MS, Federation, Member, seed
@@ -86,7 +85,7 @@ class Node:
         forks = self.exchange.trust.marks.forked()
         circle = self.exchange.circle(self.ms(now))
         self.gossip = Gossip(
-            me, ledger.heads(self.disk.ledger), forks, circle, self.random, now=now, authors=self.exchange.author_of
+            me, self.exchange.heads(), forks, circle, self.random, now=now, authors=self.exchange.author_of
         )
         self.fetch = Fetch(me, self.random, circle)
         self.circle = circle
@@ -182,7 +181,7 @@ class Node:
                     self.cut(self.id, peer, reason)
 
     def _tell_forks(self, now: float, peer: MemberId, forks: Sequence[FeedId]) -> None:
-        for told in self.exchange.tell_forks(forks, self.ms(now)):
+        for told in self.exchange.tell_forks(peer, forks, self.ms(now)):
             self.carry(self.id, peer, Stream.GOSSIP, told)
 
     def _keep_have(self, peer: MemberId, have: peer_pb2.Have) -> None:
@@ -208,7 +207,7 @@ class Node:
         admitted = self.exchange.admit(checked, self.ms(now), peer)
         self._count(verified, checked, admitted, len(over | beyond))
         self._grown(now, growth.committed(self.exchange, admitted, checked, peer, ignored=bool(over | beyond)))
-        if any(one.header.has_payload for one in admitted.entries):
+        if admitted.wanted or admitted.settled or any(one.header.has_payload for one in admitted.entries):
             self._refresh_wants(now)
         if admitted.arrived:
             self._project()

@@ -1,24 +1,29 @@
 """A member whose feed key is in other hands (F16, F19): its feed forks, junk appears in it, and its root settles it."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+from random import Random
 from typing import TYPE_CHECKING
 
 from node import limits
 from node.exchange import standing
 from node.exchange.exchange import Exchange
-from node.exchange.publish import Author
+from node.exchange.publish import Author, Draft
 from node.exchange.signing import Signing
 from node.feed import chain, entry
 from node.feed.chain import Head
-from node.feed.header import URGENT
-from node.feed.keys import HeaderHash
+from node.feed.header import NORMAL, URGENT
+from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.protocol.effects import Stream
 from node.store import driver, index, ledger
 from node.v1 import header_pb2, peer_pb2
-from tests.simulator import workload
+from tests.simulator import members, workload
+from tests.simulator.amendments import AUTHORITIES
 from tests.simulator.disk import MemoryErasures, MemoryJournal, Power, empty_disk
+from tests.simulator.members import Member
 from tests.simulator.node import Node, ms
 
 if TYPE_CHECKING:
@@ -43,6 +48,12 @@ class Thief:
         self.branches: list[Letters] = []
         self.shown: dict[bytes, set[HeaderHash]] = {}  # by node: what is urgent and was shown once
         self.is_settled = False
+        chance = Random(f"{world.seed} deep")
+        self.is_deep = chance.random() < 0.5  # the branch that is named parts again, right above
+        self.settles_deep = chance.random() < 0.5
+        self.stranger: Member | None = None  # whom the thief endorses on one branch, and two others beside it
+        if victim.member.number < AUTHORITIES and chance.random() < 0.7:
+            self._plan_stranger(chance)
         self.known_at: dict[bytes, float] = {}  # by node: since when it knows that the feed has forked
         world.at(self.random.uniform(1.0, 6.0), self._fork)
         if self.random.random() < 0.75:
@@ -50,15 +61,38 @@ class Thief:
 
     # ---- What is done
 
+    def _plan_stranger(self, chance: Random) -> None:
+        self.stranger, self.endorsing = members.member(1010), chance.randrange(2)
+        honest = [node for node in self.world.nodes.values() if node.member.number < AUTHORITIES]
+        for node in chance.sample([node for node in honest if node is not self.victim], 2):
+            self.world.at(chance.uniform(0.5, 18.0), partial(self.world.let_say, node, lambda: [self._endorsement()]))
+        for when in (9.0, 16.0, 23.0):
+            self.world.at(when, partial(self._show_stranger, chance))
+
+    def _endorsement(self) -> Draft:
+        assert self.stranger is not None
+        said = header_pb2.Endorse(member_id=self.stranger.member_id, role=self.stranger.inception.role)
+        return Draft(Kind.ENDORSE, NORMAL, said.SerializeToString(deterministic=True))
+
+    def _show_stranger(self, chance: Random) -> None:
+        """Who takes it for a member stores all of it, who takes it for a candidate its log."""
+        assert self.stranger is not None
+        for node in chance.sample([*self.world.nodes.values()], SEEN_BY):
+            self._show(node, members.own_letters(self.world.federation.charter, self.stranger))
+
     def _fork(self) -> None:
         if not self.victim.is_up:
             self.world.at(self.world.now + 1.0, self._fork)
             return
         image = self.victim.disk.image()
-        self.branches = [self._sign(image) for _ in range(self.random.choice((2, 2, 3)))]
+        self.branches = [self._sign(image, number=number) for number in range(self.random.choice((2, 2, 3)))]
         self.world.counts[f"fault: {FAULT}"] += 1
         if len(self.branches) > 2:
             self.world.counts["a feed forked in three"] += 1
+        if self.is_deep:
+            shared = self.branches[0][:1]
+            one, other = (shared + self._sign(image, shared, number) for number in (0, len(self.branches)))
+            self.branches = [one, *self.branches[1:], other]
         nodes = [node for node in self.world.nodes.values() if node is not self.victim]
         self.random.shuffle(nodes)
         for number, letters in enumerate(self.branches):
@@ -67,8 +101,8 @@ class Thief:
         for node in self.random.sample(nodes, 3):
             self._show(node, self._junk())
 
-    def _sign(self, image: dict[str, bytes]) -> Letters:
-        """A branch, as a copy of the node would sign it."""
+    def _sign(self, image: dict[str, bytes], below: Sequence[header_pb2.SignedEntry] = (), number: int = 0) -> Letters:
+        """A branch, as a copy of the node would sign it, behind what it has of that branch already."""
         disk = empty_disk()
         disk.load(image)
         member = self.victim.member
@@ -81,8 +115,9 @@ class Thief:
             in_place=True,
         )
         copy = Exchange(disk, self.victim.exchange.trust, author, MemoryErasures(Power()))
-        copy.signing = Signing(agrees=True)  # a thief asks nobody
         now_ms, said = ms(self.world.now), Letters()
+        copy.admit(copy.verify(below), now_ms)
+        copy.signing = Signing(agrees=True)  # a thief asks nobody
         while len(said) < 1 or self.random.random() < 0.6:
             drafts = workload.draft(self.random, self.world.federation, now_ms, [])
             if sum(len(draft.record) for draft in drafts) < limits.INLINE_BYTES_MAX // 2:  # nobody else could serve it
@@ -91,6 +126,8 @@ class Thief:
             signed = self.random.choice(self.world.amendments).drafts(self.world, first=False)
             said += [copy.letter(one) for one in copy.publish(signed, now_ms).entries]
             self.world.counts["a thief signed an amendment"] += 1
+        if self.stranger and number == self.endorsing:
+            said += [copy.letter(one) for one in copy.publish([self._endorsement()], now_ms).entries]
         disk.close()
         return said
 
@@ -137,12 +174,12 @@ class Thief:
             return
         federation_id, member = self.world.federation.charter.federation_id, self.victim.member
         branch = [entry.decode(one.header, one.signature, federation_id).header for one in self.branches[0]]
-        first, last = branch[0], branch[-1]
-        named = header_pb2.Settle(feed_id=self.feed_id, seq=first.seq, header_hash=first.hash)
+        places, last = branch[: 2 if self.is_deep and self.settles_deep else 1], branch[-1]
+        named = [header_pb2.Settle(feed_id=self.feed_id, seq=one.seq, header_hash=one.hash) for one in places]
         ended = header_pb2.Retire(feed_id=self.feed_id, seq=last.seq, header_hash=last.hash)
         head: Head = self.victim.exchange.trust.logs[member.member_id].head
         letters = Letters()
-        for kind, statement in ((Kind.SETTLE, named), (Kind.RETIRE, ended)):
+        for kind, statement in (*((Kind.SETTLE, one) for one in named), (Kind.RETIRE, ended)):
             fields = header_pb2.Header(
                 feed_id=head.feed_id,
                 seq=head.seq + 1,
@@ -184,15 +221,27 @@ class Thief:
             self.world.counts["a fork was everywhere in time"] += 1
         marks = {node.exchange.trust.marks.forked_at(self.feed_id) for node in nodes}
         assert len(marks) == 1, f"I6: the lowest fork is {marks}"
-        if self.is_settled:
+        if self.is_settled and self.is_deep and not self.settles_deep:
+            assert marks <= {None, self._place(1)}, f"I6: settled below, and still {marks}"
+            self.world.counts["a fork above one that was settled was proven"] += marks != {None}
+        elif self.is_settled:
             assert marks == {None}, f"I6: settled, and still {marks}"
         assert self.is_agreed(nodes), "I6: what has effect differs"
         for node in nodes:
             self.look(node)
+        trust = nodes[0].exchange.trust
+        unseated = trust.known.members - trust.roster(ms(self.world.now)).seats.keys()
+        assert all(_known(node) == _known(nodes[0]) for node in nodes), "I4: who is known differs"
+        if self.stranger and self.stranger.member_id in unseated:
+            self.world.counts["a contested endorsement made somebody known"] += 1
+
+    def _place(self, number: int) -> int:
+        """Where an entry of the branch that is named stands."""
+        return header_pb2.Header.FromString(self.branches[0][number].header).seq
 
     def is_agreed(self, nodes: Sequence[Node]) -> bool:
         """Whether what has effect is alike: what is urgent above a fork is found by no comparing of heads."""
-        first, *others = [self._effect(node) for node in nodes]
+        first, *others = [(self._effect(node), *_known(node)) for node in nodes]
         return all(other == first for other in others)
 
     def _urgent(self, node: Node) -> dict[HeaderHash, Standing]:
@@ -208,3 +257,9 @@ class Thief:
         whole = {(row.hash, Standing.STANDS) for row in stands}
         urgent = self._urgent(node).items()
         return whole | {(hash_, found) for hash_, found in urgent if found is not Standing.SUPERSEDED}
+
+
+def _known(node: Node) -> tuple[AbstractSet[MemberId], AbstractSet[MemberId]]:
+    """Whose entries are stored, and whose log alone is."""
+    trust = node.exchange.trust
+    return trust.known.members, frozenset(trust.candidates)

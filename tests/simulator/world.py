@@ -45,6 +45,7 @@ RARE = (
     "a feed forked in three",
     "a fork was proven",
     "a fork was settled",
+    "a fork above one that was settled was proven",
     "a fork was everywhere in time",
     "a chain gave way to the branch that was named",
     "a gap was seen",
@@ -67,6 +68,7 @@ RARE = (
     "an amendment took effect",
     "two amendments of one number were complete",
     "a thief signed an amendment",
+    "a contested endorsement made somebody known",
     *copies.RARE,
     *erasing.RARE,
 )
@@ -213,7 +215,7 @@ class World(Network):
         authors = [self.nodes[one.member_id] for one in self.random.sample(self.federation.members[:-1], AUTHORS)]
         self.authors = authors
         for i in range(ENTRIES_MIN):
-            self.at(self.random.uniform(0.1, SAYING_S), lambda i=i: self._say(authors[i % AUTHORS]))  # type: ignore[misc]
+            self.at(self.random.uniform(0.1, SAYING_S), lambda i=i: self.let_say(authors[i % AUTHORS]))  # type: ignore[misc]
         self.amendments = amendments.plan(self, SAYING_S)
         self.checks.is_amended = bool(self.amendments)
         if "churn" in self.faults:
@@ -252,7 +254,7 @@ class World(Network):
         for member_id, drafts in planned.sayings:
             node = self.nodes[member_id]
             when = self.random.uniform(1, SAYING_S)
-            self.at(when, lambda node=node, drafts=drafts: self._say(node, lambda: drafts(node, ms(self.now))))  # type: ignore[misc]
+            self.at(when, lambda node=node, drafts=drafts: self.let_say(node, lambda: drafts(node, ms(self.now))))  # type: ignore[misc]
         self.at(self.random.uniform(1, SAYING_S), lambda: self._leave(self.nodes[planned.leaver]))
 
     def _leave(self, node: Node) -> None:
@@ -262,9 +264,9 @@ class World(Network):
         if not node.is_up or not node.exchange.trust.left_ms(node.id):
             self.at(self.now + 1.0, lambda: self._leave(node))
 
-    def _say(self, author: Node, drafts: Callable[[], Sequence[Draft]] | None = None) -> None:
+    def let_say(self, author: Node, drafts: Callable[[], Sequence[Draft]] | None = None) -> None:
         if not author.is_up:
-            self.at(self.now + 2.0, lambda: self._say(author, drafts))
+            self.at(self.now + 2.0, lambda: self.let_say(author, drafts))
             return
         said = drafts() if drafts else workload.draft(self.random, self.federation, ms(self.now), self.published)
         self.counts["fault: churn"] += drafts is not None
@@ -275,12 +277,12 @@ class World(Network):
             self.counts[f"refused to sign: {state.value}"] += 1
             is_over = state is State.STALE and drafts is None  # somebody else says something instead
             other = self.random.choice(self.authors) if is_over else author
-            self.at(self.now + 1.0, lambda: self._say(other, drafts))
+            self.at(self.now + 1.0, lambda: self.let_say(other, drafts))
             return
         if lived:
             self.entries += len(said)
         else:
-            self.at(self.now + 3.0, lambda: self._say(author, drafts))
+            self.at(self.now + 3.0, lambda: self.let_say(author, drafts))
 
     def _arm(self, node: Node) -> None:
         """Let the machine die at one of its next commits; one that is off is left alone."""

@@ -171,6 +171,22 @@ def _marks() -> Iterator[Vector]:
             mine,
             "contested",
         ),
+        (
+            "second-fork-other",
+            "Where one is open, also on a branch that was not named: not all hold that down to the named place.",
+            {"forks": [fork, above], "settled": [names_theirs]},
+            6,
+            mine,
+            "contested",
+        ),
+        (
+            "second-fork-place",
+            "In the named place itself it is plain.",
+            {"forks": [{"feed_id": feed, "seq": 4}, fork], "settled": [names_theirs]},
+            5,
+            mine,
+            "superseded",
+        ),
         ("settled-unproven", "Settled before a proof came.", {"settled": [names_theirs]}, 6, mine, "superseded"),
         (
             "settled-below",
