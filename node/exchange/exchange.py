@@ -86,6 +86,7 @@ class Exchange(Outgoing):
     def start(self, now_ms: int) -> None:
         """Before anyone is let in: read the governance, mend what the last stop left half done."""
         self.stores.rollback()
+        self.residue.mend()
         self.trust = ingest.load(self.stores, self.trust, self.reader.member_id)
         self.trust_after(publish.recover(self.stores, self.author, self.trust, now_ms))
         self.restored = restored.begin(self.stores, self.erasures, restored.load(self.stores), self.trust, now_ms)

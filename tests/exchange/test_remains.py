@@ -7,7 +7,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import sqlalchemy as sa
 
+from node.exchange import residue
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.exchange.residue import Residue
@@ -15,7 +17,7 @@ from node.feed import entry, pae, payload
 from node.feed.header import NORMAL, Header
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId, Purpose
-from node.store import payloads
+from node.store import payloads, stores
 from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
 from node.v1 import record_pb2
@@ -130,6 +132,31 @@ def test_that_files_are_to_be_written_anew_is_remembered_over_a_stop(node: Excha
     assert Residue(node.stores).is_there
     node.residue.forget()
     assert not Residue(node.stores).is_there
+
+
+def test_a_large_ledger_is_written_anew_at_the_next_start(
+    node: Exchange, author: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (letter,) = said(author, digests_draft())
+    take_at(node, BASE_MS, letter)
+    monkeypatch.setattr(residue, "COMPACTED_BYTES_MAX", 0)
+    written: list[str] = []
+    compact = stores.compact
+
+    def noted(file: sa.Connection, *, whole: bool = True) -> bool:
+        if whole:
+            written.extend(name for name in ("ledger", "keys") if getattr(node.stores, name) is file)
+        return compact(file, whole=whole)
+
+    monkeypatch.setattr(stores, "compact", noted)
+    node.begin_erasing([Erasure(hash_of(node, letter), BASE_MS, Reason.REQUEST)])
+    assert node.residue.compact()
+    node.residue.forget()
+    assert (written, node.residue.is_there) == (["keys"], False)
+    node.start(BASE_MS)
+    assert written == ["keys", "ledger"]
+    node.start(BASE_MS)
+    assert written == ["keys", "ledger"], "once is enough"
 
 
 @pytest.mark.parametrize("positions", [b"", b"\x03"], ids=["whole", "part"])
