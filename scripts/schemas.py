@@ -81,6 +81,7 @@ def written() -> Schema:
 
 def _commands(letters: "Letters") -> dict[str, Schema]:
     crisis = letters.of(tools_pb2.CrisisView)
+    reached = letters.spread(tools_pb2.ListAcknowledgementsResponse, {}, without={"crisis"})
     match = letters.spread(tools_pb2.Match, {"value": TEXT, "kind": TEXT}, without={"index"})
     member = letters.spread(admin_pb2.MemberView, {"role": ROLE, "endorser_roles": _many(ROLE)})
     voices = _many(letters.spread(membership_pb2.Voice, {"author_role": ROLE, "role": ROLE}))
@@ -226,11 +227,13 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
         ),
         "crisis declare": crisis,
         "crisis list": _many(crisis),
-        "crisis show": letters.spread(tools_pb2.CrisisView, {"contacts": _many(letters.of(record_pb2.Contact))}),
+        "crisis show": letters.spread(
+            tools_pb2.CrisisView, {"contacts": _many(letters.of(record_pb2.Contact)), "reached": reached}
+        ),
         **{f"crisis {name}": crisis for name in ACTS},
         "crisis alert": crisis,
         "crisis promote": crisis,
-        "crisis watch": crisis,
+        "crisis watch": letters.spread(tools_pb2.CrisisView, {"reached": reached}),
         "crisis verify": letters.of(tools_pb2.VerifyCrisisResponse),
         "framework list": _many(letters.of(charter_pb2.FrameworkView)),
         "framework show": letters.of(charter_pb2.FrameworkView),

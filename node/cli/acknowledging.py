@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, options, printing
-from node.content import personal
+from node.cli import calling, crises, options, printing
 
 if TYPE_CHECKING:
     from node.v1 import tools_pb2
@@ -72,20 +71,20 @@ def receipts(reference: str, folder: Path, as_json: bool) -> None:
 def summary(found: "tools_pb2.ListAcknowledgementsResponse") -> str:
     """How far it came, in one line."""
     late = [one.delivered.after_ms for one in found.members if one.HasField("delivered") and not one.beside]
-    within = f" in {_span(max(late))}" if late else ""
+    within = f" in {span(max(late))}" if late else ""
     acted = f", acted on {found.acted}" if found.acted else ""
     return f"delivered {found.delivered}/{found.expected}{within}; seen {found.seen}{acted}"
 
 
 def _row(one: "tools_pb2.AcknowledgementView") -> tuple[str, ...]:
     stages = [
-        _span(getattr(one, name).after_ms) if one.HasField(name) else "-" for name in ("delivered", "seen", "acted")
+        span(getattr(one, name).after_ms) if one.HasField(name) else "-" for name in ("delivered", "seen", "acted")
     ]
     note = "no answer" if one.state == "silent" else "no member then, or none now" if one.beside else ""
     return (one.member_name, *stages, str(one.route or "-"), note)
 
 
-def _span(after_ms: int) -> str:
+def span(after_ms: int) -> str:
     """How long after the declaration; below zero where the clocks differ."""
     sign, seconds = ("-" if after_ms < 0 else ""), abs(after_ms) / 1000
     if seconds < 120:
@@ -94,8 +93,7 @@ def _span(after_ms: int) -> str:
 
 
 def _title(crisis: "tools_pb2.CrisisView") -> str:
-    mark = "EXERCISE " if crisis.exercise else ""
-    return f"{crisis.reference}  {printing.shortened(mark + personal.mask(crisis.crisis.title))}"
+    return click.style(f"{crisis.reference}  {crises.title(crisis)}", fg=crises.colour(crisis) or None)
 
 
 COMMANDS = (acknowledge, receipts)

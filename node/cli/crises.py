@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 LEVELS = ("low", "moderate", "high")  # by number, from 1
 ANSWERS = ("yes", "no", "unknown")  # by number, from 1
 STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
+EXERCISE, IMMINENT = "EXERCISE", "IMMINENT THREAT TO LIFE"
+DRILL_COLOUR = "cyan"
+TITLE_CHARACTERS_MAX = 80
+NAMES_MAX = 3
 OVER = frozenset(("ended", "expired", "under review", "closed", "rejected", "withdrawn"))
 
 _WHY = frozenset(("proposed", "rejected"))  # states that do not explain themselves
@@ -44,18 +48,33 @@ def line(found: "tools_pb2.CrisisView") -> str:
 
 def title(found: "tools_pb2.CrisisView") -> str:
     """What others say may name a machine that is somebody's; programs get it as it is."""
-    return printing.shortened(f"{'EXERCISE ' if found.exercise else ''}{personal.mask(found.crisis.title)}")
+    marks = f"{EXERCISE + ' ' if found.exercise else ''}{IMMINENT + ' ' if found.pointers else ''}"
+    return printing.shortened(f"{marks}{personal.mask(found.crisis.title)}", TITLE_CHARACTERS_MAX + len(marks))
 
 
 def state(found: "tools_pb2.CrisisView") -> str:
-    """Why it stands as it does only where that is not plain."""
+    """Why it stands as it does only where that is not plain; and what stands against it."""
     why = f": {printing.plain(found.reason)}" if found.state in _WHY and found.reason else ""
-    return f"{found.state}{', contested' if found.contested else ''}{why}"
+    contested = ", contested" if found.contested else ""
+    return f"{found.state}{contested}{why}{', NOT VERIFIED' if found.unverified else ''}{disputed(found)}"
+
+
+def disputed(found: "tools_pb2.CrisisView") -> str:
+    """By whom, behind what else is said."""
+    names = [printing.plain(one.member_name) for one in found.disputes]
+    if len(names) > NAMES_MAX:
+        names[NAMES_MAX:] = [f"{len(names) - NAMES_MAX} more"]
+    return f", disputed by {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}" if names else ""
 
 
 def colour(found: "tools_pb2.CrisisView") -> str:
     """Of its state on a terminal; a drill is never red."""
-    return "cyan" if found.exercise else _COLOURS.get(found.state, "")
+    return DRILL_COLOUR if found.exercise else _COLOURS.get(found.state, "")
+
+
+def show(found: "tools_pb2.CrisisView") -> None:
+    """Its line, in its colour."""
+    click.echo(click.style(line(found), fg=colour(found) or None))
 
 
 def word(words: Sequence[str], number: int) -> str:

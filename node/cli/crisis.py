@@ -16,6 +16,7 @@ from node.cli import (
     options,
     participating,
     printing,
+    situation,
     watching,
 )
 from node.content import personal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     epilog=options.examples(
         'tocsin crisis declare --framework eu-ocrf --title "Shooting, livestream" --place DE-ST --for 48h',
         "tocsin crisis declare --from-alert a-9d2k --edit",
+        'tocsin crisis alert --title "Threat to a school" --place DE --for 6h --told DE --channel PERCI',
         "tocsin crisis list",
         "tocsin crisis cosign c-4k7q --code 518204",
         "tocsin crisis join c-4k7q --will review --will report",
@@ -50,13 +52,16 @@ crisis.add_command(watching.watch)
 @options.folder
 @options.as_json
 def list_(exercises: bool, folder: Path, as_json: bool) -> None:
-    """List the crises and alerts of all members, the newest first."""
+    """List the crises and alerts of all members, the newest first.
+
+    NOT VERIFIED: nobody here has called its owner. Who disputes it advises, and changes nothing.
+    """
     found = calling.ask(calling.find(folder), lambda node: node.crises(exercises=exercises))
     if as_json:
         printing.print_json([printing.fields_of(one) for one in found])
         return
     printing.print_table(
-        ("reference", "title", "by", "state", "ends"),
+        ("reference", "title", "by", "state", "ends", "said last"),
         [
             (
                 one.reference,
@@ -64,10 +69,12 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
                 one.member_name,
                 crises.state(one),
                 printing.moment(one.ends_ms),
+                printing.shortened(situation.said(one.last)) if one.HasField("last") else "",
             )
             for one in found
         ],
-        wrapped=("title", "by", "state"),
+        wrapped=("title", "by", "state", "said last"),
+        colours=[crises.colour(one) for one in found],
         without="No crisis is or was declared."
         if exercises
         else "No crisis is or was declared; --exercises has drills.",
@@ -81,34 +88,37 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
 def show(reference: str, folder: Path, as_json: bool) -> None:
     """Show one crisis, by its reference, id or title: where it stands, who does what, and whom to call.
 
-    What was said of it follows, oldest first, with what has no effect and why.
+    Each member has a line: whether it takes part, how long after the declaration it had it and a person there saw
+    it, by its own clock, and how many ways to wake somebody it had tried by then. What was said of it follows, oldest
+    first, with what has no effect and why.
     """
     place = calling.find(folder)
     found = crises.named(place, reference)
     owner = calling.ask(place, lambda node: contacts.profiles(node, found.member_id.hex())).profiles[0]
+    reached = calling.ask(place, lambda node: node.acknowledgements(entry=found.entry))
     if as_json:
-        printing.print_json({**printing.fields_of(found), "contacts": printing.fields_of(owner)["contacts"]})
+        more = {"contacts": printing.fields_of(owner)["contacts"], "reached": situation.reached(reached)}
+        printing.print_json({**printing.fields_of(found), **more})
         return
-    click.echo(crises.line(found))
-    printing.print_fields(_fields(found, contacts.out_of_hours(owner)))
-    rows = participating.rows(found)
+    for one in situation.first(found):
+        click.echo(click.style(one, fg=crises.colour(found) or None, bold=True))
+    crises.show(found)
+    printing.print_fields(_fields(found, contacts.out_of_hours(owner), acknowledging.summary(reached)))
+    rows = situation.members(found, reached)
     if rows:
         click.echo()
-        printing.print_table(("member", "takes part", "will"), rows, wrapped=("member", "will"))
+        printing.print_table(situation.MEMBERS, rows, numbers=situation.NUMBERS, wrapped=("member", "will"))
     if found.acts:
         click.echo()
         printing.print_table(("said", "by", "what", ""), [_act(one) for one in found.acts], wrapped=("what", ""))
 
 
-def _fields(found: "tools_pb2.CrisisView", call: str) -> list[tuple[str, str]]:
+def _fields(found: "tools_pb2.CrisisView", call: str, reached: str) -> list[tuple[str, str]]:
     said = found.crisis
     return [
         ("warning", found.notice),
-        ("why", found.reason),
-        *(("contested", one) for one in found.contested if one not in found.reason),
-        ("by", found.member_name),
-        ("led by", found.lead_name if found.lead_id != found.member_id else ""),
-        ("verified", _verified(found)),
+        *situation.facts(found),
+        ("reached", reached),
         ("call", call),
         ("lead", contacts.reached(said.lead)),
         ("summary", personal.mask(said.summary)),
@@ -124,9 +134,6 @@ def _fields(found: "tools_pb2.CrisisView", call: str) -> list[tuple[str, str]]:
         ("asks for", ", ".join(said.measures)),
         ("keywords", ", ".join(said.keywords)),
         ("legal basis", said.legal_basis),
-        ("co-signed", _cosigned(found)),
-        ("refused", ", ".join(found.refused_by)),
-        ("proposed end", printing.moment(found.proposed_ends_ms) if found.proposed_ends_ms else ""),
         ("linked", ", ".join(found.linked)),
         ("declared", printing.moment(found.declared_ms)),
         ("received", printing.moment(found.received_ms)),
@@ -138,23 +145,5 @@ def _criteria(found: "tools_pb2.CrisisView") -> Sequence[str]:
     return [f"{one.name}: {crises.word(crises.ANSWERS, one.answer)}" for one in found.crisis.criteria]
 
 
-def _verified(found: "tools_pb2.CrisisView") -> str:
-    if found.verified_ms:
-        return f"by {found.verified_by}, {printing.moment(found.verified_ms)}"
-    graves = found.crisis.harm == len(crises.LEVELS) and found.state not in crises.OVER
-    return (
-        "NOT: call its owner and give the code to `tocsin crisis verify`"
-        if graves and found.cosignatures_needed
-        else ""
-    )
-
-
-def _cosigned(found: "tools_pb2.CrisisView") -> str:
-    names = ", ".join(found.cosigned_by)
-    if not found.cosignatures_needed:
-        return names
-    return f"{len(found.cosigned_by)} of {found.cosignatures_needed}{f': {names}' if names else ''}"
-
-
 def _act(one: "tools_pb2.CrisisActView") -> tuple[str, str, str, str]:
-    return printing.moment(one.created_ms), one.member_name, participating.act_words(one.act), one.obstacle
+    return printing.moment(one.created_ms), one.member_name, situation.act(one.act), one.obstacle

@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.cli import asking, calling, clock, countries, crises, options, printing, roster, rules, times, watching
+from node.cli import (
+    asking,
+    calling,
+    countries,
+    crises,
+    filling,
+    options,
+    printing,
+    roster,
+    rules,
+    times,
+    watching,
+)
 from node.cli.calling import Place
 from node.errors import Refused
 
 if TYPE_CHECKING:
     from node.client import Client
-    from node.crisis.forms import Form
-    from node.crisis.frameworks import Framework
     from node.v1 import record_pb2, tools_pb2
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -109,23 +119,31 @@ def declare(from_alert: str | None, **said: Any) -> None:
     give --yes. One of our own with the same title that is not over is not declared a second time unless you say so.
     Then deliveries are shown until you leave with Ctrl-C: the declaration is out either way.
     """
-    _say(said, from_alert, is_alert=False)
+    _say(said, from_alert, is_alert=False, pointer=None)
 
 
 @click.command(
     epilog=options.examples(
         'tocsin crisis alert --title "Reports of a shooting" --place DE-ST --for 6h',
+        'tocsin crisis alert --title "Threat to a school" --place DE --for 6h --told DE --channel PERCI',
         "tocsin crisis alert --file reports.toml --yes",
     )
 )
+@click.option("--told", multiple=True, metavar="COUNTRY", help="Of a threat to life: whose authority was told.")
+@click.option("--channel", help="Where that notice is, as PERCI, SIENA or telephone.")
+@click.option("--number", default="", help="Its number there.")
 @_content
-def alert(**said: Any) -> None:
+def alert(told: tuple[str, ...], channel: str | None, number: str, **said: Any) -> None:
     """Warn all members of what may become a crisis; most alerts never do.
 
     An alert asks for less and lasts for less: 72 hours at most. `tocsin crisis declare --from-alert` makes a
     declaration of it, at any member that may declare.
+
+    With --told and --channel it says that authorities were told of an imminent threat to life (TCO Regulation, Article
+    14(5)), and is shown before all else. Content, accounts and persons stand in that notice, and not here.
     """
-    _say(said, None, is_alert=True)
+    pointer = filling.pointer(told, channel, number) if told or channel or number else None
+    _say(said, None, is_alert=True, pointer=pointer)
 
 
 @click.command(
@@ -135,7 +153,7 @@ def alert(**said: Any) -> None:
 @_content
 def promote(alert_reference: str, **said: Any) -> None:
     """Make a declaration of an alert: the same as `declare --from-alert`."""
-    _say(said, alert_reference, is_alert=False)
+    _say(said, alert_reference, is_alert=False, pointer=None)
 
 
 @click.command(epilog=options.examples("tocsin crisis template eu-ocrf > halle.toml"))
@@ -146,7 +164,11 @@ def template(framework: str | None, folder: Path) -> None:
     from node.crisis import forms
     from node.v1 import record_pb2
 
-    found = _framework(calling.find(folder), framework) if framework else None
+    found = filling.framework(calling.find(folder), framework) if framework else None
+    if framework and found is None:
+        raise Refused(
+            f"no framework {framework!r} is in force", next_step="`tocsin framework list` has those that are."
+        )
     crisis = record_pb2.Crisis(framework=record_pb2.Reference(name=framework or ""))
     click.echo(forms.write(crisis, found), nl=False)
 
@@ -158,175 +180,53 @@ DECLARED = "it is declared"
 # ---- What is said
 
 
-def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool) -> None:
-    folder, as_json, yes, edit = (said.pop(name) for name in ("folder", "as_json", "yes", "edit"))
-    place = calling.find(folder)
+def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointer: "record_pb2.Pointer | None") -> None:
+    edit, file = said["edit"], said["file"]
+    place = calling.find(said["folder"])
     rules.in_force(place)  # of the federation that was meant
     begun = crises.named(place, from_alert) if from_alert else None
-    form, ends_ms = _form(said, begun)
-    if edit:
-        form, ends_ms = _edited(place, form, ends_ms), 0
-    letter, tlp = _letter(place, form, ends_ms, begun, is_alert=is_alert)
+    form, ends_ms = filling.form(said, begun)
+    text = filling.text(place, form, ends_ms) if edit else ""
+    if file is not None and not edit:
+        filling.require_complete(place, file, form, ends_ms, is_alert=is_alert)
     exercise = said["exercise"] or (begun.exercise if begun else False)
+    while True:
+        if edit:
+            form, text = filling.edited(place, text, is_alert=is_alert)
+            ends_ms = 0
+        letter, tlp = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
+        if pointer is not None:
+            letter.pointer.CopyFrom(pointer)
+        try:
+            made = _declared(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
+            break
+        except Refused as error:
+            if not edit:
+                raise filling.words(file, error) from error
+            text = filling.again(text, error)
+    _tell(place, made, as_json=said["as_json"])
+
+
+def _declared(
+    place: Place, letter: "record_pb2.Crisis", tlp: int, said: dict[str, Any], *, exercise: bool, is_alert: bool
+) -> "tools_pb2.CrisisView":
+    """Once it is confirmed; raises Refused."""
     if not said["again"]:
-        _require_new(place, letter, exercise=exercise, yes=yes, is_alert=is_alert)
-    if not yes:
+        _require_new(place, letter, exercise=exercise, yes=said["yes"], is_alert=is_alert)
+    if not said["yes"]:
         _confirm(place, letter, exercise=exercise, is_alert=is_alert)
-    made = _declare(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
+    return _declare(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
+
+
+def _tell(place: Place, made: "tools_pb2.CrisisView", *, as_json: bool) -> None:
     if as_json:
         printing.print_json(printing.fields_of(made))
         return
-    click.echo(crises.line(made))
-    if made.cosignatures_needed:
-        click.echo(f"call-back code {_code(place, made.reference)}, for whoever calls to make sure")
+    crises.show(made)
+    if not made.alert or made.pointers:
+        click.echo(f"call-back code {_code(place, made.object_id.hex())}, for whoever calls to make sure")
     click.echo(f"`tocsin crisis end {made.reference}` ends it before its time.")
     watching.follow(place, made)
-
-
-def _form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "tuple[Form, int]":
-    """What the file and the options say, the options first; and the end that was typed, or 0."""
-    import msgspec
-
-    from node.crisis import forms
-    from node.custody import files
-
-    file: Path | None = said["file"]
-    if file is not None:
-        text = files.read_public(file, forms.FILE_BYTES_MAX).decode("utf-8", "replace")
-        form = forms.read(text, str(file), is_json=file.suffix == ".json")
-    elif begun is not None:
-        form = forms.read(forms.write(begun.crisis), "the alert")
-        form = msgspec.structs.replace(form, ends=None, lasts="")  # an alert ends sooner than what it becomes
-    else:
-        form = forms.Form()
-    kept = {name: said[name] for name in forms.OPTIONS if said.get(name)}
-    for name in ("places", "measures", "keywords", "languages"):
-        if name in kept:
-            kept[name] = list(kept[name])
-    form = msgspec.structs.replace(form, **kept)
-    return forms.with_answers(form, said["criteria"], said["lead"] or ""), (
-        times.end_ms(said["life_ms"], said["until_ms"], clock.now_ms()) or 0
-    )
-
-
-def _letter(
-    place: Place, form: "Form", ends_ms: int, begun: "tools_pb2.CrisisView | None", *, is_alert: bool
-) -> "tuple[record_pb2.Crisis, int]":
-    from node.crisis import forms
-
-    deputies = [member_id(place, name) for name in form.deputies]
-    letter = forms.letter(form, clock.now_ms(), deputies)
-    letter.ends_ms = ends_ms or letter.ends_ms
-    if begun is not None:
-        letter.linked.append(begun.object_id)
-    missing = [
-        name
-        for name, is_there in (
-            ("--framework", bool(letter.framework.name) or is_alert),
-            ("--title", bool(letter.title.split())),
-            ("--place", bool(letter.event.places)),
-        )
-        if not is_there
-    ]
-    if missing:
-        raise click.UsageError(f"{' and '.join(missing)} missing: give it, or --file, or --edit.")
-    for code in letter.event.places:
-        if fault := countries.fault(code):
-            raise click.UsageError(f"{code}: {fault}")
-    if not letter.ends_ms:
-        raise click.UsageError("A crisis has an end: --for 48h, or --until 2026-11-25T03:10.")
-    return letter, options.MARKS.index(form.tlp) + 1
-
-
-def member_id(place: Place, name: str) -> bytes:
-    """The member of this name."""
-    from node.v1 import membership_pb2
-
-    async def look(node: "Client") -> bytes:
-        found = await node.membership.GetMember(membership_pb2.GetMemberRequest(member=name))
-        return found.standing.member.member_id
-
-    return calling.ask(place, look)
-
-
-def _framework(place: Place, name: str) -> "Framework | None":
-    from node.crisis import frameworks
-    from node.v1 import charter_pb2
-
-    async def look(node: "Client") -> bytes:
-        asked = charter_pb2.ListFrameworksRequest(name=name, text=True)
-        found = (await node.charters.ListFrameworks(asked)).frameworks
-        return next((one.text for one in found if one.state == "in force"), b"")
-
-    return frameworks.read(calling.ask(place, look))
-
-
-def _edited(place: Place, form: "Form", ends_ms: int) -> "Form":
-    """What somebody made of it in an editor."""
-    from node.crisis import forms
-
-    framework = _framework(place, form.framework) if form.framework else None
-    letter = forms.letter(form, clock.now_ms())
-    letter.ends_ms = ends_ms or letter.ends_ms
-    return _edit(place, forms.write(letter, framework, tlp=options.MARKS.index(form.tlp) + 1, deputies=form.deputies))
-
-
-def _edit(place: Place, text: str) -> "Form":
-    """The form that was saved; what is wrong stands above its line when the editor opens again."""
-    from node.content import forms as marking
-    from node.crisis import forms
-
-    if not asking.is_terminal():
-        raise click.UsageError("There is no terminal to edit on: --file takes what `tocsin crisis template` printed.")
-    while True:
-        saved = click.edit(text, extension=".toml")
-        if saved is None:
-            raise Refused("it was not saved, so nothing was said", next_step="Save it in the editor.")
-        try:
-            found = forms.read(marking.unmarked(saved), "the declaration")
-            _require_complete(place, found)
-        except Refused as error:
-            click.echo(f"tocsin: {printing.plain(error.reason)}", err=True)
-            if not click.confirm("Edit it again?", default=True, err=True):
-                raise
-            text = marking.marked(saved, error)
-        else:
-            return found
-
-
-def _require_complete(place: Place, form: "Form") -> None:
-    """Raise Refused where its framework asks for more."""
-    from node.crisis import forms, frameworks
-
-    asked = _framework(place, form.framework) if form.framework else None
-    lacking = frameworks.shortcomings(asked, forms.letter(form, clock.now_ms())) if asked else []
-    if lacking:
-        raise Refused(f"{form.framework} asks for more: {'; '.join(lacking)}", next_step="Fill it in.")
-
-
-def text_of(place: Place, found: "tools_pb2.CrisisView") -> str:
-    """What a crisis says now, as a file that can be edited."""
-    from node.crisis import forms
-
-    names = [one.name for one in calling.ask(place, roster.members) if one.member_id in found.crisis.deputies]
-    return forms.write(found.crisis, _framework(place, found.crisis.framework.name), deputies=names)
-
-
-def updated(place: Place, found: "tools_pb2.CrisisView", file: Path | None) -> "tuple[record_pb2.Crisis, int]":
-    """What a crisis is to say from now on, by a file or by an editor; and its mark."""
-    from node.crisis import forms
-    from node.custody import files
-
-    if file is None:
-        form = _edit(place, text_of(place, found))
-    else:
-        text = files.read_public(file, forms.FILE_BYTES_MAX).decode("utf-8", "replace")
-        form = forms.read(text, str(file), is_json=file.suffix == ".json")
-    letter, tlp = _letter(place, form, 0, None, is_alert=found.alert)
-    letter.linked.extend(found.crisis.linked)
-    if letter.framework.name == found.crisis.framework.name:
-        letter.framework.CopyFrom(found.crisis.framework)  # of the version that it was declared under
-    return letter, tlp
 
 
 def _declare(
@@ -381,8 +281,10 @@ def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_al
     """Have the place or the title's first word typed: no habit and no slip does that."""
     asking.require_terminal(DECLARED)
     members = calling.ask(place, roster.members)
+    threat = f" of an {crises.IMMINENT}" if letter.HasField("pointer") else ""
+    verb = f"WARN{threat}" if is_alert else "DECLARE"
     click.echo(
-        f"{'WARN' if is_alert else 'DECLARE'} to all members ({len(members)}), ends {printing.moment(letter.ends_ms)}. "
+        f"{verb} to all members ({len(members)}), ends {printing.moment(letter.ends_ms)}. "
         f"{'An EXERCISE.' if exercise else 'Not an exercise.'}"
     )
     first = letter.title.split()[0]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, calling, clock, crises, declaring, options, printing, times
+from node.cli import asking, calling, clock, crises, declaring, filling, options, printing, times, watching
 from node.errors import Refused
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ def _act(
     as_json: bool,
     yes: bool,
     code: str = "",
+    watch: bool = False,
     **asked: Any,
 ) -> None:
-    """Say it once it is confirmed, and show what became of the crisis."""
+    """Say it once it is confirmed, and show what became of the crisis; ``watch``: and whom it reaches."""
     place = calling.find(folder)
     found = crises.named(place, reference)
     asking.confirm(question.format(f"{found.reference}, {crises.title(found)},"), yes=yes)
@@ -35,10 +36,13 @@ def _act(
     if as_json:
         printing.print_json(printing.fields_of(made))
         return
-    click.echo(crises.line(made))
+    crises.show(made)
     waited = made.proposed_ends_ms or made.cosignatures_needed
     if waited and made.state in ("active", "de-escalating"):
         click.echo(f"It stays as it was until co-signed: {len(made.cosigned_by)} of {made.cosignatures_needed}.")
+    if watch:
+        ours = [one.entry for one in made.acts if one.member_id == place.member_id]
+        watching.follow(place, made, ours[-1] if ours else b"")
 
 
 # ---- Co-signing
@@ -60,7 +64,8 @@ def cosign(
     """Co-sign what is proposed now, so that it becomes active.
 
     Call its owner first, at a number that you know or that `tocsin crisis show` has: whoever declares in somebody
-    else's name cannot be where that telephone rings. A co-signature is for exactly this proposal.
+    else's name cannot be where that telephone rings. A co-signature is for exactly this proposal. On a terminal it is
+    shown whom it reaches, until Ctrl-C.
     """
     from node.v1 import record_pb2
 
@@ -70,7 +75,7 @@ def cosign(
         )
     act = record_pb2.CrisisAct(cosign=record_pb2.Cosign())
     question = "Co-sign {} for all members?"
-    _act(folder, reference, act, question, as_json=as_json, yes=yes, code=code, unconfirmed=unconfirmed)
+    _act(folder, reference, act, question, as_json=as_json, yes=yes, code=code, watch=True, unconfirmed=unconfirmed)
 
 
 @click.command(epilog=options.examples('tocsin crisis refuse c-4k7q --text "Not cross-border"'))
@@ -158,9 +163,9 @@ def update(
     place = calling.find(folder)
     found = crises.named(place, reference)
     if text:
-        click.echo(declaring.text_of(place, found), nl=False)
+        click.echo(filling.text_of(place, found), nl=False)
         return
-    letter, tlp = declaring.updated(place, found, file)
+    letter, tlp = filling.updated(place, found, file)
     act = record_pb2.CrisisAct(update=letter)
     _act(
         folder,
@@ -225,7 +230,7 @@ def hand_over(reference: str, member: str, folder: Path, as_json: bool, yes: boo
     """Give the lead of a crisis to another member; from then on only that one and its deputies change it."""
     from node.v1 import record_pb2
 
-    to = declaring.member_id(calling.find(folder), member)
+    to = filling.member_id(calling.find(folder), member)
     act = record_pb2.CrisisAct(hand_over=record_pb2.HandOver(member_id=to))
     _act(folder, reference, act, f"Hand over {{}} to {printing.plain(member)}?", as_json=as_json, yes=yes)
 

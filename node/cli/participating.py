@@ -5,14 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, clock, countries, crises, options, printing
-from node.content import personal
+from node.cli import asking, calling, clock, crises, filling, options, printing, times
 
 if TYPE_CHECKING:
-    from node.v1 import record_pb2, tools_pb2
+    from node.v1 import record_pb2
 
 CLOCKS = ("running", "paused", "done")  # of a removal order, by number, from 1
-HOUR_MS = 3_600_000
 
 
 def _say(folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, allow_personal: str = "") -> None:
@@ -22,7 +20,7 @@ def _say(folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: 
     if as_json:
         printing.print_json(printing.fields_of(made))
         return
-    click.echo(crises.line(made))
+    crises.show(made)
 
 
 # ---- Taking part
@@ -47,14 +45,6 @@ join = _taking_part("join", 1, "Say that this member takes part. Its lists are f
 observe = _taking_part("observe", 2, "Say that this member watches and does nothing yet. Its lists are followed.")
 decline = _taking_part("decline", 3, "Say that this member takes no part. Taking part is voluntary.")
 leave = _taking_part("leave", 4, "Say that this member takes part no more. What was followed by joining is let go.")
-
-
-def rows(found: "tools_pb2.CrisisView") -> list[tuple[str, str, str]]:
-    """Members that said whether they take part; the others are counted as nothing."""
-    said = [one for one in found.participation if one.stance]
-    silent = len(found.participation) - len(said)
-    table = [(one.member_name, crises.word(crises.STANCES, one.stance), ", ".join(one.measures)) for one in said]
-    return [*table, (f"{silent} more", "no answer", "")] if table and silent else table
 
 
 # ---- Seeing and doubting
@@ -138,23 +128,15 @@ def point(
     """
     from node.v1 import record_pb2
 
-    for one in places:
-        if fault := countries.fault(one):
-            raise click.UsageError(f"{one}: {fault}")
+    said = filling.pointer(places, channel, number)
     asking.confirm("Point all members to an imminent threat to life?", yes=yes)
-    now_ms = clock.now_ms()
-    said = record_pb2.Pointer(places=places, channel=channel, reference=number, told_ms=now_ms, time_zone=_zone())
     _say(folder, reference, record_pb2.CrisisAct(pointer=said), as_json=as_json)
-
-
-def _zone() -> str:
-    zone = clock.now().astimezone().strftime("%z")
-    return f"{zone[:3]}:{zone[3:]}"
 
 
 @click.command(
     epilog=options.examples(
         "tocsin crisis order c-4k7q 2026-DE-77 --channel PERCI",
+        "tocsin crisis order c-4k7q 2026-DE-78 --channel PERCI --hours 72 --at 2026-11-25T03:10",
         'tocsin crisis order c-4k7q 2026-DE-77 --state paused --text "The URL leads nowhere"',
         "tocsin crisis order c-4k7q 2026-DE-77 --state done",
     )
@@ -162,7 +144,8 @@ def _zone() -> str:
 @crises.argument
 @click.argument("number")
 @click.option("--channel", default="", help="By which it came, as PERCI.")
-@click.option("--hours", type=click.Choice(("1", "72")), default="1", show_default=True, help="Removal, or scrutiny.")
+@click.option("--hours", type=click.Choice(("1", "72")), help="Removal, or scrutiny.  [default: 1]")
+@times.moment("--at", "at_ms", "When that was, as 2026-11-25T03:10 (local time).  [default: now]")
 @click.option(
     "--state", type=click.Choice(CLOCKS), default="running", show_default=True, help="Of its clock, from now on."
 )
@@ -174,7 +157,8 @@ def order(
     reference: str,
     number: str,
     channel: str,
-    hours: str,
+    hours: str | None,
+    at_ms: int | None,
     state: str,
     text: str,
     allow_personal: str,
@@ -183,59 +167,25 @@ def order(
 ) -> None:
     """Refer to a removal order that this member received elsewhere, and say how its clock runs.
 
-    It is no order, and nothing of it is here but its number.
+    It is no order, and nothing of it is here but its number. Its clock runs from when it was first said to; while it
+    is paused it stands still, and goes on when it is said to run again. `crisis show` has what is left of it.
     """
     from node.v1 import record_pb2
 
     now_ms = clock.now_ms()
+    if at_ms is not None and at_ms > now_ms:
+        raise click.UsageError("--at is still to come: say it when it is so.")
+    runs, since_ms = state == "running", at_ms or now_ms
     said = record_pb2.Order(
         reference=number,
         channel=channel,
-        received_ms=now_ms if state == "running" else 0,
-        hours=int(hours),
+        received_ms=since_ms if runs else 0,
+        hours=int(hours or 1) if runs else 0,
         state=CLOCKS.index(state) + 1,
-        at_ms=now_ms,
+        at_ms=since_ms,
         ground=text,
     )
     _say(folder, reference, record_pb2.CrisisAct(order=said), as_json=as_json, allow_personal=allow_personal)
 
 
 COMMANDS = (join, observe, decline, leave, comment, dispute, report, link, point, order)
-
-
-# ---- In words
-
-
-def act_words(act: "record_pb2.CrisisAct") -> str:
-    """What somebody said, on one line."""
-    verb = act.WhichOneof("act") or "something that this version does not know"
-    words = verb.replace("_", " ").replace("de e", "de-e")
-    match verb:
-        case "cosign":
-            return "co-signed" + (", after a call" if act.cosign.code_verified else "")
-        case "refuse":
-            return f"refused: {personal.mask(act.refuse.ground)}"
-        case "extend":
-            return f"extend to {printing.moment(act.extend.ends_ms)} {personal.mask(act.extend.ground)}".strip()
-        case "participation":
-            stance = crises.word(crises.STANCES, act.participation.stance)
-            return f"{stance}: {', '.join(act.participation.measures)}".removesuffix(": ")
-        case "situation":
-            counts = ", ".join(f"{name} {count:,}" for name, count in sorted(act.situation.counts.items()))
-            return f"reports: {personal.mask(act.situation.text)}{f' ({counts})' if counts else ''}"
-        case "pointer":
-            told = ", ".join(act.pointer.places)
-            return f"IMMINENT THREAT: {told} told by {act.pointer.channel} {act.pointer.reference}".strip()
-        case "order":
-            return _order_words(act.order)
-        case "de_escalate" | "end" | "review" | "close" | "withdraw" | "comment" | "dispute":
-            text = personal.mask(getattr(act, verb).text)
-            return f"{words}: {text}" if text else words
-    return words
-
-
-def _order_words(order: "record_pb2.Order") -> str:
-    state = crises.word(CLOCKS, order.state)
-    due = f", due {printing.moment(order.received_ms + order.hours * HOUR_MS)}" if order.received_ms else ""
-    why = f": {personal.mask(order.ground)}" if order.ground else ""
-    return f"removal order {order.reference} by {order.channel or 'its own channel'}, clock {state}{due}{why}"

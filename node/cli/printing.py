@@ -61,10 +61,11 @@ def print_table(
     numbers: Sequence[str] = (),
     wrapped: Sequence[str] = (),
     without: str = "",
+    colours: Sequence[str] = (),
 ) -> None:
     """A table. Columns of ``numbers`` stand to the right; those ``wrapped`` give way on a narrow terminal.
 
-    Where there is no row, a terminal is told ``without`` instead.
+    Where there is no row, a terminal is told ``without`` instead. ``colours``: of each row on a terminal, or "".
     """
     from rich.console import Console
     from rich.table import Table
@@ -83,8 +84,8 @@ def print_table(
         table.add_column(
             heading, justify="right" if heading in numbers else "left", no_wrap=not gives_way, min_width=least
         )
-    for row in cells:
-        table.add_row(*row)
+    for row, colour in zip(cells, colours or [""] * len(cells), strict=True):
+        table.add_row(*row, style=colour)
     # What is to be copied is never cut: where it does not fit, the terminal breaks the line.
     least = sum(column.min_width or 0 for column in table.columns) + GAP * (len(headings) - 1)
     width = max(Console().width, least) if sys.stdout.isatty() else COLUMNS_MAX

@@ -51,7 +51,7 @@ def edit(folder: Path) -> None:
 
     Saving counts as a check of all contacts: call them before. The editor is VISUAL or EDITOR.
     """
-    from node.content import forms
+    from node.content import forms, marking
 
     if not asking.is_terminal():
         raise click.UsageError("There is no terminal to edit on: `tocsin profile set FILE` takes a file.")
@@ -60,11 +60,11 @@ def edit(folder: Path) -> None:
     text = before
     while True:
         saved = click.edit(text, extension=".toml")
-        if saved is None or forms.unmarked(saved) == before:
+        if saved is None or marking.unmarked(saved) == before:
             click.echo("Nothing was changed, and nothing said.")
             return
         try:
-            _show_said(_set(place, forms.read(forms.unmarked(saved), "the profile")))
+            _show_said(_set(place, forms.read(marking.unmarked(saved), "the profile")))
         except Refused as error:
             click.echo(f"tocsin: {printing.plain(error.reason)}", err=True)
             if not click.confirm("Edit it again?", default=True, err=True):

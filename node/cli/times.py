@@ -34,6 +34,11 @@ def within(option: str, name: str, help_: str) -> Callable[[Command], Command]:
     return click.option(option, name, callback=_duration, metavar="TIME", help=help_)
 
 
+def moment(option: str, name: str, help_: str) -> Callable[[Command], Command]:
+    """An option for a time, as ``name: int | None``."""
+    return click.option(option, name, callback=_moment, metavar="TIME", help=help_)
+
+
 def since(command: Command) -> Command:
     """The option --since, as ``since_ms: int | None``: a time, or so long ago."""
     return click.option(

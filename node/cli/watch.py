@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import amending, calling, masses, options, printing, records
+from node.cli import amending, calling, crises, masses, options, printing, records, situation
 from node.content import personal
 from node.feed import kinds as kind_names
 from node.feed.kinds import Kind
@@ -15,6 +15,7 @@ from node.policy.opinions import Verdict
 
 if TYPE_CHECKING:
     from node.client import Client, Received
+    from node.v1 import record_pb2, tools_pb2
 
 ALARM_EVERY_S = 5.0
 WATCH = "watch"  # its name as a subscriber; it never acknowledges, so it has no place of its own
@@ -169,8 +170,9 @@ async def _show_all(node: "Client", kinds: Sequence[int], *, from_now: bool) -> 
             case Received(kind=Kind.RECEIPT | Kind.ACKNOWLEDGEMENT) if not kinds:
                 pass  # every member sends one: `tocsin withdraw status` and `tocsin crisis receipts` count them
             case Received():
-                urgent = event.kind == Kind.DECLARATION and not event.exercise
-                click.echo(click.style(await _line(node, event, lists), bold=urgent))
+                line = await _line(node, event, lists)
+                colour = crises.DRILL_COLOUR if event.exercise else None
+                click.echo(click.style(line, bold=_is_urgent(event), fg=colour))
             case CaughtUp() if not caught_up:  # it comes again behind every batch
                 caught_up = True
                 click.echo("Watching. Ctrl-C leaves.", err=True)
@@ -181,9 +183,18 @@ async def _show_all(node: "Client", kinds: Sequence[int], *, from_now: bool) -> 
                 click.echo("The node has another store: everything is shown again.", err=True)
 
 
+def _is_urgent(event: "Received") -> bool:
+    """What somebody should look at who has looked away: never a drill."""
+    record = event.record
+    threat = record and (record.crisis.HasField("pointer") or record.crisis_act.HasField("pointer"))
+    return not event.exercise and (event.kind == Kind.DECLARATION or bool(threat))
+
+
 async def _line(node: "Client", event: "Received", lists: dict[bytes, str]) -> str:
     kind = "CRISIS" if event.kind == Kind.CRISIS_ACT else kind_names.name(event.kind).upper().replace("_", " ")
-    what = [kind, *await _what(node, event, lists), f"by {printing.plain(event.member_name)}"]
+    what = [kind, *await _what(node, event, lists)]
+    if event.kind != Kind.CRISIS_ACT or len(what) == 1:  # else its author stands before what it says
+        what.append(f"by {printing.plain(event.member_name)}")
     if event.record and event.record.HasField("crisis"):
         what[-1] += f", ends {printing.moment(event.record.crisis.ends_ms)}"
     return f"{printing.moment(event.received_ms)}  {'EXERCISE ' if event.exercise else ''}{' '.join(what)}"
@@ -199,10 +210,10 @@ async def _what(node: "Client", event: "Received", lists: dict[bytes, str]) -> l
         return await amending.signed(node, event.member_id, event.created_ms)
     match record.WhichOneof("content") if record else None, record:
         case "crisis", found if found:
-            return [await _reference(node, event.object_id), printing.shortened(personal.mask(found.crisis.title))]
+            return await _declared(node, event, found)
         case "crisis_act", found if found:
-            act = found.crisis_act.WhichOneof("act") or "act"
-            return [act.replace("_", " "), await _reference(node, event.object_id)]
+            words = f"{event.member_name}: {situation.act(found.crisis_act)}"
+            return [await _reference(node, event.object_id), printing.plain(words)]
         case "list", found if found:
             owner = names.slug(event.member_name) or keys.readable(event.member_id, 5).lower()
             return [printing.plain(f"{owner}/{found.list.name}")]
@@ -217,6 +228,19 @@ async def _what(node: "Client", event: "Received", lists: dict[bytes, str]) -> l
             return [Verdict(verdict).words] if verdict in set(Verdict) else []
         case _:
             return []
+
+
+async def _declared(node: "Client", event: "Received", found: "record_pb2.Record") -> list[str]:
+    """Which crisis, what decides whether somebody gets up, and whether it may be believed."""
+    from node.crisis import wording
+
+    view = await _crisis(node, event.object_id, event.member_id)
+    title = printing.shortened(personal.mask(found.crisis.title))
+    marks = [crises.IMMINENT] if found.crisis.HasField("pointer") else []
+    about = printing.plain(wording.crisis(found.crisis, situation.manner()))
+    doubts = f"NOT VERIFIED ({printing.plain(view.unverified)})" if view and view.unverified else ""
+    reference = view.reference if view else _by_itself(event.object_id)
+    return [*marks, reference, title, *filter(None, [f"({about})" if about else "", doubts])]
 
 
 async def _list_name(node: "Client", event: "Received", lists: dict[bytes, str]) -> str:
@@ -237,11 +261,21 @@ async def _list_name(node: "Client", event: "Received", lists: dict[bytes, str])
 
 async def _reference(node: "Client", object_id: bytes) -> str:
     """As the node says it, which knows all the others; by itself where the node does not show it yet."""
+    found = await _crisis(node, object_id)
+    return found.reference if found else _by_itself(object_id)
+
+
+def _by_itself(object_id: bytes) -> str:
     from node.content import names
+
+    return names.reference("c", object_id, [object_id])
+
+
+async def _crisis(node: "Client", object_id: bytes, member_id: bytes = b"") -> "tools_pb2.CrisisView | None":
     from node.errors import Refused
 
     try:
-        (found,) = await node.crises(object_id.hex(), exercises=True)
+        found = await node.crises(object_id.hex(), exercises=True)
     except Refused:
-        return names.reference("c", object_id, [object_id])
-    return found.reference
+        return None
+    return next((one for one in found if one.member_id == member_id), found[0])

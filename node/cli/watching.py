@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import calling, clock, crises, options, participating, printing
+from node.cli import acknowledging, calling, clock, crises, options, printing, situation
 from node.cli.calling import Place
 from node.errors import Unavailable
 
@@ -20,7 +21,21 @@ if TYPE_CHECKING:
     from node.v1 import tools_pb2
 
 LOOK_EVERY_S = 1.0  # the clocks go on where nothing is said
+ANSWER_S = 5.0  # so long a node may take before it is said that it does not answer
 NEWEST = 8  # acts that are shown
+ACT = "  - "
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A crisis as it is, and whom it, or what is watched of it, has reached."""
+
+    view: "tools_pb2.CrisisView"
+    reached: "tools_pb2.ListAcknowledgementsResponse"
+
+    def fields(self) -> dict[str, Any]:
+        """For programs."""
+        return {**printing.fields_of(self.view), "reached": situation.reached(self.reached)}
 
 
 @click.command(epilog=options.examples("tocsin crisis watch c-4k7q", "tocsin crisis watch c-4k7q > crisis.log"))
@@ -28,27 +43,28 @@ NEWEST = 8  # acts that are shown
 @options.folder
 @options.as_json
 def watch(reference: str, folder: Path, as_json: bool) -> None:
-    """Watch one crisis: its state, its clock, who takes part, and what is said, until Ctrl-C.
+    """Watch one crisis: its state and clocks, whom it has reached, who takes part, what is said, until Ctrl-C.
 
     On a terminal the picture is renewed in place; elsewhere every change is a line, with --json a document a line.
+    Goes on when the node restarts.
     """
     place = calling.find(folder)
     found = crises.named(place, reference)
-    _run(place, found, as_json=as_json)
+    _run(place, found, b"", as_json=as_json)
 
 
-def follow(place: Place, found: "tools_pb2.CrisisView") -> None:
-    """The same after a declaration, on a terminal only: a script goes on."""
+def follow(place: Place, found: "tools_pb2.CrisisView", entry: bytes = b"") -> None:
+    """The same after something was said, on a terminal only: a script goes on. ``entry``: whose deliveries to show."""
     if sys.stdout.isatty() and sys.stdin.isatty():
         click.echo("[Ctrl-C leaves; what was said is out either way]", err=True)
-        _run(place, found, as_json=False)
+        _run(place, found, entry, as_json=False)
 
 
-def _run(place: Place, found: "tools_pb2.CrisisView", *, as_json: bool) -> None:
+def _run(place: Place, found: "tools_pb2.CrisisView", entry: bytes, *, as_json: bool) -> None:
     live = sys.stdout.isatty() and not as_json
 
     async def work(node: "Client") -> None:
-        await (_live(node, found) if live else _lines(node, found, as_json=as_json))
+        await (_live(node, found, entry) if live else _lines(node, found, entry, as_json=as_json))
 
     try:
         calling.ask(place, work)
@@ -56,13 +72,16 @@ def _run(place: Place, found: "tools_pb2.CrisisView", *, as_json: bool) -> None:
         click.echo()
 
 
-async def _views(node: "Client", found: "tools_pb2.CrisisView") -> "AsyncIterator[tools_pb2.CrisisView | None]":
+async def _looks(node: "Client", found: "tools_pb2.CrisisView", entry: bytes) -> "AsyncIterator[Look | None]":
     """The crisis as it is, again and again; None while the node does not answer."""
     while True:
         try:
-            views = await node.crises(found.object_id.hex(), exercises=True)
-            yield next((one for one in views if one.member_id == found.member_id), None)
-        except Unavailable:
+            async with asyncio.timeout(ANSWER_S):
+                views = await node.crises(found.object_id.hex(), exercises=True)
+                view = next((one for one in views if one.member_id == found.member_id), None)
+                reached = await node.acknowledgements(entry=entry or found.entry)
+            yield Look(view, reached) if view else None
+        except (Unavailable, TimeoutError):
             yield None
         await asyncio.sleep(LOOK_EVERY_S)
 
@@ -70,75 +89,97 @@ async def _views(node: "Client", found: "tools_pb2.CrisisView") -> "AsyncIterato
 # ---- Lines
 
 
-async def _lines(node: "Client", found: "tools_pb2.CrisisView", *, as_json: bool) -> None:
-    said, last = set[bytes](), ""
-    async for view in _views(node, found):
-        if view is None:
+async def _lines(node: "Client", found: "tools_pb2.CrisisView", entry: bytes, *, as_json: bool) -> None:
+    told, last = set[bytes](), list[str]()
+    is_answered = True
+    async for look in _looks(node, found, entry):
+        if look is None:
+            if is_answered:
+                click.echo("The node does not answer; waiting until it does.", err=True)
+            is_answered = False
             continue
-        state = crises.line(view)
-        new = [one for one in view.acts if one.entry not in said]
-        said |= {one.entry for one in new}
-        if as_json and (new or state != last):
-            printing.print_json_line(printing.fields_of(view))
+        is_answered = True
+        new = [one for one in look.view.acts if one.entry not in told]
+        told |= {one.entry for one in new}
+        lines = _standing(look)
+        if as_json and (new or lines != last):
+            printing.print_json_line(look.fields())
         elif not as_json:
             for one in new:
-                click.echo(f"{printing.moment(one.created_ms)}  {_words(one)}")
-            if state != last:
-                click.echo(f"{clock.readable(clock.now())}  {state}")
-        last = state
+                click.echo(f"{printing.moment(one.created_ms)}  {situation.said(one)}")
+            for line in lines:
+                if line not in last:
+                    click.echo(f"{clock.readable(clock.now())}  {line}")
+        last = lines
 
 
-def _words(one: "tools_pb2.CrisisActView") -> str:
-    why = f" ({one.obstacle})" if one.obstacle else ""
-    return printing.plain(f"{one.member_name}: {participating.act_words(one.act)}{why}")
+def _standing(look: Look) -> list[str]:
+    """What is told again where it changes: not the clocks."""
+    view = look.view
+    return [
+        *situation.first(view),
+        crises.line(view),
+        acknowledging.summary(look.reached),
+        *(f"co-signed {one}" for one in filter(None, [situation.cosigned(view)])),
+        *(f"list {printing.plain(situation.list_(one))}" for one in view.lists),
+    ]
 
 
 # ---- A terminal
 
 
-async def _live(node: "Client", found: "tools_pb2.CrisisView") -> None:
+async def _live(node: "Client", found: "tools_pb2.CrisisView", entry: bytes) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    view = found
+    look: Look | None = None
+    shown = list[tuple[str, str]]()
     with Live(console=Console(highlight=False), auto_refresh=False) as live:
-        async for now in _views(node, found):
-            view = now or view
-            live.update(_picture(view, is_answered=now is not None), refresh=True)
+        async for now in _looks(node, found, entry):
+            look = now or look
+            lines = _picture(look, found, is_answered=now is not None)
+            if lines != shown:  # else the screen would flicker every second
+                live.update(_drawn(lines), refresh=True)
+            shown = lines
 
 
-def _picture(view: "tools_pb2.CrisisView", *, is_answered: bool) -> "RenderableType":
+def _drawn(lines: list[tuple[str, str]]) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
-    style = crises.colour(view)
-    parts = [Text(printing.plain(crises.line(view)), style=f"bold {style}".strip())]
-    parts += [Text(f"  {name:<12}{printing.plain(value)}") for name, value in _facts(view) if value]
+    def drawn(text: str, style: str) -> Text:
+        is_act = text.startswith(ACT)  # of what was said, one line each: the newest are what matters
+        return Text(text, style=style, overflow="ellipsis" if is_act else "fold", no_wrap=is_act)
+
+    return Group(*(drawn(*line) for line in lines))
+
+
+def _picture(look: Look | None, found: "tools_pb2.CrisisView", *, is_answered: bool) -> list[tuple[str, str]]:
+    """Lines and their styles."""
+    view = look.view if look else found
+    colour = crises.colour(view)
+    lines = [(one, f"bold {colour}".strip()) for one in (*situation.first(view), printing.plain(crises.line(view)))]
+    facts = [*_clocks(view), *situation.facts(view), *(_reached(look) if look else [])]
+    lines += [(f"  {name:<14}{printing.plain(value)}", "") for name, value in facts if value]
     newest = list(view.acts)[-NEWEST:]
     if newest:
-        parts += [Text()]
-        parts += [Text(f"  {printing.moment(one.created_ms)}  {_words(one)}", overflow="ellipsis") for one in newest]
+        lines.append(("", ""))
+        lines += [(f"{ACT}{printing.moment(one.created_ms)}  {situation.said(one)}", "") for one in newest]
     if not is_answered:
-        parts.append(Text("  The node does not answer; waiting until it does.", style="yellow"))
-    return Group(*parts)
+        lines.append(("  The node does not answer; waiting until it does.", "yellow"))
+    return lines
 
 
-def _facts(view: "tools_pb2.CrisisView") -> list[tuple[str, str]]:
+def _clocks(view: "tools_pb2.CrisisView") -> list[tuple[str, str]]:
     left_ms = view.ends_ms - clock.now_ms()
-    stances = [one.stance for one in view.participation]
-    said = [f"{stances.count(number)} {name}" for number, name in enumerate(crises.STANCES, 1) if stances.count(number)]
-    needed = f" of {view.cosignatures_needed}" if view.cosignatures_needed else ""
+    is_over = left_ms <= 0 or view.state in crises.OVER
+    return [("left", "" if is_over else situation.duration(left_ms))]
+
+
+def _reached(look: Look) -> list[tuple[str, str]]:
     return [
-        ("by", view.lead_name),
-        ("why", view.reason),
-        ("left", _duration(left_ms) if left_ms > 0 and view.state not in crises.OVER else ""),
-        ("co-signed", f"{len(view.cosigned_by)}{needed}" if view.cosigned_by or needed else ""),
-        ("takes part", ", ".join([*said, f"{stances.count(0)} no answer"]) if said else ""),
-        ("linked", ", ".join(view.linked)),
+        ("reached", acknowledging.summary(look.reached)),
+        ("silent", situation.silent(look.reached)),
+        ("takes part", situation.taking_part(look.view)),
+        ("linked", ", ".join(look.view.linked)),
     ]
-
-
-def _duration(time_ms: int) -> str:
-    minutes, seconds = divmod(time_ms // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"

@@ -1,21 +1,17 @@
 """The file by which a member writes its profile: read, written with what each key means, and marked with errors."""
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from node import limits
-from node.content import profiles
+from node.content import marking, profiles
 from node.content.profiles import OFFICE_HOURS, OUT_OF_HOURS, Contact, Profile
 from node.errors import Refused
 
 FILE_BYTES_MAX = 64 << 10
-MARK = "# >>> "  # before what is wrong with the line below
-
-_PLACE = re.compile(r"(\w+)\[(\d+)\](?:\.(\w+))?")
 
 
 class _Contact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,37 +94,7 @@ def _quoted(text: str) -> str:
 
 def marked(text: str, error: Refused) -> str:
     """The text with what is wrong above the line that it is about, or at the top."""
-    lines = unmarked(text).splitlines()
-    place = _line(lines, error.field)
-    notes = [f"{MARK}{line}" for line in (error.reason, error.next_step) if line]
-    return "\n".join([*lines[:place], *notes, *lines[place:]]) + "\n"
-
-
-def unmarked(text: str) -> str:
-    """The text without such marks."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(MARK))
-
-
-def _line(lines: Sequence[str], field: str) -> int:
-    """Where a field stands; where it is not written, its table; 0 where that is not either."""
-    found = _PLACE.fullmatch(field)
-    if found is None or found[1] not in profiles.ROUTES.values():
-        name = found[1] if found else field
-        return next((i for i, line in enumerate(lines) if name and _begins(line, name)), 0)
-    tables = [i for i, line in enumerate(lines) if line.strip().startswith(f"[[{found[1]}]]")]
-    if int(found[2]) >= len(tables):
-        return 0
-    start = tables[int(found[2])]
-    for i in range(start + 1, len(lines)):
-        if lines[i].strip().startswith("["):
-            break
-        if found[3] and _begins(lines[i], found[3]):
-            return i
-    return start
-
-
-def _begins(line: str, name: str) -> bool:
-    return re.match(rf"\s*(\[\[)?{re.escape(name)}\b", line) is not None
+    return marking.marked(text, [(error.field, (error.reason, error.next_step))])
 
 
 _TEXT = """\

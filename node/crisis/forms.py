@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from node.crisis import frameworks
 from node.crisis.frameworks import ANSWERS, LEVELS, Framework
 from node.errors import Refused
 from node.v1 import record_pb2
@@ -17,6 +18,8 @@ MARKS = ("clear", "green")  # of TLP, by number, from 1: what all members may re
 CONFIDENCES = ("low", "moderate", "high")  # by number, from 1
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_LINE = re.compile(r"line \d+")
+_SOME_CRITERION = "criteria[...]"
 
 Level = Literal["", "low", "moderate", "high"]
 Answer = Literal["", "yes", "no", "unknown"]
@@ -90,12 +93,14 @@ def read(text: str, where: str, *, is_json: bool = False) -> Form:
         form = msgspec.json.decode(text, type=Form) if is_json else msgspec.toml.decode(text, type=Form)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$")
-        field = place.rstrip("`").removeprefix(".")
+        field = _named(place.rstrip("`").removeprefix("."), text, is_json=is_json)
         step = "`tocsin crisis template` shows every key."
-        raise Refused(f"{where}: {field or 'the file'}: {reason}", next_step=step, field=_key(field)) from error
+        raise Refused(f"{where}: {field or 'the file'}: {reason}", next_step=step, field=field) from error
     except msgspec.DecodeError as error:
         kind = "JSON" if is_json else "TOML"
-        raise Refused(f"{where} is not {kind}: {error}", next_step="Mend the line that is named.") from error
+        line = _LINE.search(str(error))
+        step = "Mend the line that is named."
+        raise Refused(f"{where} is not {kind}: {error}", next_step=step, field=line[0] if line else "") from error
     for key, time in (("began", form.began), ("ends", form.ends)):
         if time is not None and time.tzinfo is None:
             raise Refused(
@@ -110,9 +115,17 @@ def read(text: str, where: str, *, is_json: bool = False) -> Form:
     return form
 
 
-def _key(place: str) -> str:
-    """The key of the file that a place in it begins with."""
-    return re.split(r"[.\[]", place)[0]
+def _named(place: str, text: str, *, is_json: bool) -> str:
+    """The place with the criterion's name, which the reader leaves out."""
+    if not place.startswith(_SOME_CRITERION):
+        return place
+    raw = msgspec.json.decode(text) if is_json else msgspec.toml.decode(text)
+    for name, one in raw["criteria"].items():
+        try:
+            msgspec.convert(one, _Criterion)
+        except msgspec.ValidationError:
+            return f"criteria.{name}{place.removeprefix(_SOME_CRITERION)}"
+    return "criteria"
 
 
 def letter(form: Form, now_ms: int, deputies: Sequence[bytes] = ()) -> record_pb2.Crisis:
@@ -165,6 +178,28 @@ def _duration_ms(text: str) -> int:
 
 def _number(words: Sequence[str], word: str) -> int:
     return words.index(word) + 1 if word else 0
+
+
+def faults(form: Form, framework: Framework | None, now_ms: int, *, is_alert: bool = False) -> list[tuple[str, str]]:
+    """What keeps it from being declared, as far as the file alone says that: keys, and what is wrong with each."""
+    found = [] if form.title.strip() else [("title", "title is missing: what happened, in a few words")]
+    if not form.framework and not is_alert:
+        found.append(("framework", "framework is missing: `tocsin framework list` has them"))
+    if not form.places:
+        found.append(("places", "places are missing: where it happened, as DE or DE-ST"))
+    if not (form.lasts or form.ends):
+        found.append(("lasts", "lasts is missing: for how long, as 48h"))
+    if form.ends and _ms(form.ends) <= now_ms:
+        found.append(("ends", "ends is over already"))
+    if framework is None or is_alert:
+        return found
+    asked = [one.name for one in framework.criteria]
+    found += [
+        (f"criteria.{name}", f"{framework.name} asks nothing that is called {name}")
+        for name in form.criteria
+        if name not in asked
+    ]
+    return [*found, *frameworks.lacking(framework, letter(form, now_ms))]
 
 
 # ---- Written

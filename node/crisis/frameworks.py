@@ -200,21 +200,31 @@ def shipped_text(hash_: bytes) -> bytes | None:
 
 def shortcomings(framework: Framework, crisis: record_pb2.Crisis) -> list[str]:
     """What is missing of what the framework asks for, a sentence each; none: it may be declared."""
-    found = [f"{name} is missing" for name in framework.required if not _is_filled(crisis, name)]
+    return [words for _, words in lacking(framework, crisis)]
+
+
+def lacking(framework: Framework, crisis: record_pb2.Crisis) -> list[tuple[str, str]]:
+    """The same, each with its key in the file by which a crisis is declared."""
+    found = [
+        (name.removeprefix("event."), f"{name} is missing")
+        for name in framework.required
+        if not _is_filled(crisis, name)
+    ]
     answers = {one.name: one.answer for one in crisis.criteria}
     for number, criterion in enumerate(framework.criteria, 1):
-        answer = answers.get(criterion.name, 0)
+        answer, named = answers.get(criterion.name, 0), f"criterion {number} ({criterion.name})"
         if criterion.must != "open" and answer not in range(1, len(ANSWERS) + 1):
-            found.append(f"criterion {number} ({criterion.name}) is missing")
+            found.append((f"criteria.{criterion.name}", f"{named} is missing"))
         elif criterion.must == "yes" and answer != YES:
-            found.append(f"criterion {number} ({criterion.name}) has to be yes, it is {ANSWERS[answer - 1]}")
+            words = f"{named} has to be yes, it is {ANSWERS[answer - 1]}"
+            found.append((f"criteria.{criterion.name}", words))
     if framework.matrix:
         level = framework.matrix.level(crisis.harm, crisis.virality)
         if not level:
-            found.append("harm and virality are missing")
+            found.append(("harm", "harm and virality are missing"))
         elif level not in framework.matrix.declared_at:
             asked = " or ".join(framework.matrix.declared_at)
-            found.append(f"harm and virality make {level}, it is declared at {asked}")
+            found.append(("harm", f"harm and virality make {level}, it is declared at {asked}"))
     return found
 
 

@@ -20,7 +20,7 @@ from node.exchange import heard
 from node.rpc import server
 from node.rpc.gate import Gate
 from node.rpc.server import Listener
-from node.runtime import dialing, succession
+from node.runtime import dialing, reporting, succession
 from node.runtime.mirroring import Mirroring
 from node.store import erasures
 
@@ -73,6 +73,7 @@ class Daemon(Parts):
                     self.profiling.run(self.approval.follow),
                     self.duties.run(),
                     self.alarming.run(),
+                    reporting.report(self.saying),
                     self.sweeping.run(),
                     self.holding.run(),
                     self._mirror(),

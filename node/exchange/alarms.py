@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.content import personal
+from node.crisis import wording
 from node.crisis.states import State
 from node.exchange import acknowledging, crises
 from node.exchange.consult import View
@@ -54,6 +55,11 @@ def _wakes(one: tools_pb2.CrisisView) -> bool:
     return one.state in WAKING or (one.state == State.PROPOSED and one.cosignatures_needed > 0)
 
 
+def _urgency(one: tools_pb2.CrisisView) -> tuple[bool, bool, int, bytes]:
+    """A threat to life before all else, and no drill before anything that is real."""
+    return one.exercise, not one.pointers, one.received_ms, one.entry
+
+
 def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[Key]) -> Look:
     """What is to be done now. Reads only."""
     shown = crises.every(stores, seen, "", exercises=settings.exercises)
@@ -64,7 +70,7 @@ def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[K
     tried = _tried(alarms.ringing(stores.ledger))
     begun: list[tuple[bytes, int]] = [(one.member_id, one.began_ms) for one in known.values()]
     begin, calls, next_ms, waiting = list[Alarm](), list[Call](), [NEVER_MS], 0
-    for crisis in sorted(waking, key=lambda one: (one.exercise, one.received_ms, one.entry)):
+    for crisis in sorted(waking, key=_urgency):
         hash_, author = HeaderHash(crisis.entry), MemberId(crisis.member_id)
         if acknowledging.is_confirmed(stores, seen, hash_):
             continue
@@ -124,6 +130,8 @@ def text(crisis: tools_pb2.CrisisView, route: Route) -> bytes:
     """What a route is told of a crisis: nothing personal, and nothing of what it holds but its title."""
     title = personal.redact(crisis.crisis.title)[:TITLE_CHARACTERS_MAX]
     mark = f"{EXERCISE} " if crisis.exercise else ""
+    if crisis.pointers:
+        mark += f"{wording.IMMINENT} "
     return _text(
         route,
         f"{mark}{crisis.reference}: {title} (by {crisis.member_name}, {crisis.crisis.framework.name})",

@@ -9,7 +9,7 @@ from node.crisis import frameworks
 from node.crisis.frameworks import Framework
 from node.crisis.lifecycle import Reading
 from node.crisis.states import IN_EFFECT, OVER, State
-from node.exchange import consult, documents, halting, lifecycles, standing, verifying
+from node.exchange import belongings, consult, documents, doubts, halting, lifecycles, standing, verifying
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
@@ -51,19 +51,20 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     """
     halts = halting.every(stores, seen.trust)
     said = _by_object(index.of_kinds(stores.index, [Kind.CRISIS_ACT]))
+    heads = index.of_kinds(stores.index, list(lifecycles.HEADS))
     found = [
         read(stores, one, said.get(one.object_id, ()), seen, halts.get((one.member_id, one.object_id), ()))
-        for one in _heads(index.of_kinds(stores.index, list(lifecycles.HEADS)), halts)
+        for one in _heads(heads, halts)
         if exercises or named or not one.exercise
     ]
-    rising = index.object_ids(stores.index)
-    views = [view(stores, one, seen, rising) for one in found]
+    rising, declared = index.object_ids(stores.index), doubts.by_owner(heads)
+    views = [view(stores, one, seen, rising, declared) for one in found]
     _link(views)
     if named:
         views = consult.meant(named, "crisis", [(one, (one.reference, one.crisis.title)) for one in views])
         by_entry = {one.record.hash: one for one in found}
         for one in views:
-            _detail(one, by_entry[HeaderHash(one.entry)], seen)
+            _detail(stores, one, by_entry[HeaderHash(one.entry)], seen)
     return consult.bounded(sorted(views, key=lambda one: (-one.declared_ms, one.entry)))
 
 
@@ -84,8 +85,9 @@ def shown(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) 
     found = one(stores, seen, member_id, object_id)
     if found is None:
         return None
-    made = view(stores, found, seen, index.neighbours(stores.index, object_id))
-    _detail(made, found, seen)
+    declared = doubts.by_owner(index.of_kinds(stores.index, [Kind.DECLARATION]))
+    made = view(stores, found, seen, index.neighbours(stores.index, object_id), declared)
+    _detail(stores, made, found, seen)
     return made
 
 
@@ -197,8 +199,21 @@ def _cosigner(record: Record, seen: View) -> Seat | None:
 # ---- As tools see them
 
 
-def view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) -> tools_pb2.CrisisView:
-    """One crisis, without what each member said."""
+def view(
+    stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes], declared: Mapping[bytes, Sequence[Record]]
+) -> tools_pb2.CrisisView:
+    """One crisis, without what each member said. ``declared``: all declarations, by owner."""
+    made = _view(stores, found, seen, rising)
+    made.disputes.extend(doubts.disputes(stores, found.record, found.counting, seen))
+    made.pointers.extend(belongings.pointers_of(found.record, found.content, found.counting, seen))
+    made.unverified = doubts.unverified(made, declared, seen)
+    if found.counting:
+        last = max(found.counting, key=lambda one: (one.created_ms, one.hash))
+        made.last.CopyFrom(_act_view(last, found, seen, is_counting=True))
+    return made
+
+
+def _view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) -> tools_pb2.CrisisView:
     record, reading = found.record, found.reading
     contested = _contested(found, seen)
     if reading.state in (*IN_EFFECT, State.ALERT) and (
@@ -277,11 +292,13 @@ def _link(views: Sequence[tools_pb2.CrisisView]) -> None:
         one.linked.extend(by_id[id_].reference if id_ in by_id else id_ for id_ in sorted(both[one.object_id.hex()]))
 
 
-def _detail(made: tools_pb2.CrisisView, found: Crisis, seen: View) -> None:
-    """Add what each member said of it."""
+def _detail(stores: Stores, made: tools_pb2.CrisisView, found: Crisis, seen: View) -> None:
+    """Add what each member said of it, and what belongs to it."""
     counting = {one.hash for one in found.counting}
     made.acts.extend(_act_view(one, found, seen, is_counting=one.hash in counting) for one in found.said)
     made.participation.extend(_participation(found, seen))
+    made.orders.extend(belongings.orders_of(found.counting, seen))
+    made.lists.extend(belongings.lists_of(stores, found.record, seen))
 
 
 def _act_view(act: Record, found: Crisis, seen: View, *, is_counting: bool) -> tools_pb2.CrisisActView:
@@ -306,7 +323,7 @@ def _act_obstacle(act: Record, found: Crisis, seen: View) -> str:
         return "no effect: its author does not lead this crisis, or not in this state of it"
     if verb in lifecycles.ANSWERING:
         return effect.obstacle(Right.COSIGN, act.member_id, seen.roster, seen.rules, _place(act))
-    return ""
+    return doubts.obstacle(act, seen) if verb == doubts.DISPUTE else ""
 
 
 def _participation(found: Crisis, seen: View) -> list[tools_pb2.ParticipationView]:

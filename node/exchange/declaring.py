@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from node.content import names
 from node.crisis import frameworks
+from node.crisis.orders import HOURS, Clock
 from node.crisis.states import OVER, TRANSITIONS
 from node.errors import Refused
 from node.exchange import crises, documents, lifecycles
@@ -67,6 +68,8 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
     under = documents.under(seen.trust, seen.rules, crisis.framework) if crisis.framework.name else documents.Under()
     _require_framework(under, crisis, by.seat, is_alert=request.alert)
     check_content(crisis)
+    if crisis.HasField("pointer"):
+        _check_pointer(crisis.pointer, is_alert=request.alert)
     _check_times(crisis, _longest_ms(under, seen, is_alert=request.alert), seen.now_ms)
     record = record_pb2.Record(
         kind=kind,
@@ -146,6 +149,32 @@ def check_content(crisis: record_pb2.Crisis) -> None:
     for field in ("measures", "keywords", "languages", "linked", "deputies"):
         if len(getattr(crisis, field)) > WORDS_MAX:
             raise Refused(f"more than {WORDS_MAX} {field}", next_step="Name the most important ones.", field=field)
+
+
+def _check_pointer(pointer: record_pb2.Pointer, *, is_alert: bool = True) -> None:
+    """Raises Refused for what points nowhere."""
+    if not is_alert:
+        raise Refused(
+            "a declaration points to no threat to life",
+            next_step="Warn of it by an alert of its own, or `tocsin crisis point` of this crisis.",
+            field="pointer",
+        )
+    if not 0 < len(pointer.places) <= WORDS_MAX or not pointer.channel.strip():
+        raise Refused(
+            f"it says not whose authority was told, of {WORDS_MAX} at most, or by which channel",
+            next_step="Tell the authority first, as by PERCI; then --told DE --channel PERCI.",
+            field="pointer",
+        )
+
+
+def _check_order(order: record_pb2.Order) -> None:
+    """Raises Refused for what no clock can be read from."""
+    if not order.reference.strip() or order.state not in set(Clock) or order.hours not in (0, *HOURS):
+        raise Refused(
+            "an order has its number, a state of its clock, and 1 or 72 hours",
+            next_step="`tocsin crisis order CRISIS NUMBER --state running|paused|done`",
+            field="order",
+        )
 
 
 def _longest_ms(under: documents.Under, seen: View, *, is_alert: bool) -> int:
@@ -259,6 +288,10 @@ def speaking(found: Crisis, said: record_pb2.CrisisAct) -> record_pb2.CrisisAct:
         raise Refused(f"it is {found.reading.state}", next_step="Nothing has to be done.", field="crisis")
     if verb == "participation" and not 1 <= act.participation.stance <= len(STANCES):
         raise Refused("no such stance", next_step=f"Use one of {', '.join(STANCES)}.", field="stance")
+    if verb == "pointer":
+        _check_pointer(act.pointer)
+    if verb == "order":
+        _check_order(act.order)
     act.entry = found.record.hash
     return act
 

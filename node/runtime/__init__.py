@@ -36,6 +36,7 @@ leaving     what is our own is taken back first, then the root's word is told
 sweeping    what is over, or was taken back, is erased
 duties      what others are owed an answer for is said
 alarming    somebody here is woken when a crisis is declared, way after way until one is heard
+reporting   what is said of crises goes into the log, in words
 sounding    one of these ways: a program that is run, a webhook that is called
 preserving  what the law has kept of it goes into the vault first
 holding     what people put under legal hold, and the end of every hold

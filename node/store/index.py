@@ -157,6 +157,17 @@ def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
     return [Record(*row) for row in rows]
 
 
+def newer(index: sa.Connection, number: int, kinds: Sequence[int]) -> dict[int, Record]:
+    """Records of these kinds behind a number, by number, rising."""
+    rows = driver.rows(
+        index,
+        f"SELECT record, {RECORD} FROM record WHERE shown AND record > ? AND kind IN ({','.join('?' * len(kinds))})"
+        " ORDER BY record",
+        (number, *kinds),
+    )
+    return {row[0]: Record(*row[1:]) for row in rows}
+
+
 def hashes_of_kind(index: sa.Connection, kind: int) -> list[HeaderHash]:
     """Which records of this kind there are, rising."""
     rows = driver.rows(index, "SELECT hash FROM record WHERE shown AND kind = ? ORDER BY hash", (kind,))
@@ -255,6 +266,17 @@ def counts(index: sa.Connection, kind: int, now_ms: int) -> dict[tuple[MemberId,
         (kind, now_ms),
     )
     return {(row[0], row[1]): Count(*row[2:]) for row in rows}
+
+
+def count(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId, now_ms: int) -> Count:
+    """What there is now of one object, by the index alone: who has it besides is not known."""
+    ((records, items, updated_ms),) = driver.rows(
+        index,
+        "SELECT count(*), total(items), max(created_ms) FROM record"
+        " WHERE shown AND kind = ? AND member_id = ? AND object_id = ? AND expires_ms > ?",
+        (kind, member_id, object_id, now_ms),
+    )
+    return Count(records, int(items), updated_ms or 0)
 
 
 def items_by_member(index: sa.Connection) -> dict[MemberId, int]:

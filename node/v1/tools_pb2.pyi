@@ -340,6 +340,12 @@ class CrisisView(_message.Message):
     VERIFIED_BY_FIELD_NUMBER: _builtins.int
     PARTICIPATION_FIELD_NUMBER: _builtins.int
     ACTS_FIELD_NUMBER: _builtins.int
+    DISPUTES_FIELD_NUMBER: _builtins.int
+    UNVERIFIED_FIELD_NUMBER: _builtins.int
+    POINTERS_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    LISTS_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -372,6 +378,10 @@ class CrisisView(_message.Message):
     verified_ms: _builtins.int
     """When somebody here heard from its owner itself that it is its word; 0: nobody has."""
     verified_by: _builtins.str
+    unverified: _builtins.str
+    """Why somebody here should call its owner before believing it, in words; empty where somebody did, where it is our
+    own or over, and where nothing asks for it.
+    """
     @_builtins.property
     def crisis(self) -> _record_pb2.Crisis: ...
     @_builtins.property
@@ -394,6 +404,26 @@ class CrisisView(_message.Message):
 
     @_builtins.property
     def acts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CrisisActView]: ...
+    @_builtins.property
+    def disputes(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisputeView]:
+        """Members whose word counts and whose last word is against it, by name. It is advice: nothing follows from it."""
+
+    @_builtins.property
+    def pointers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PointerView]:
+        """That authorities were told of an imminent threat to life, the newest last: by its owner, and by others."""
+
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderView]:
+        """Of the one crisis that was asked for: clocks of removal orders, what is due first before all others, at most 64; and
+        the lists that belong to it, the one that changed last before all others, at most 64.
+        """
+
+    @_builtins.property
+    def lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___CrisisListView]: ...
+    @_builtins.property
+    def last(self) -> Global___CrisisActView:
+        """What was said of it last, by its author's clock."""
+
     def __init__(
         self,
         *,
@@ -425,14 +455,180 @@ class CrisisView(_message.Message):
         verified_by: _builtins.str = ...,
         participation: _abc.Iterable[Global___ParticipationView] | None = ...,
         acts: _abc.Iterable[Global___CrisisActView] | None = ...,
+        disputes: _abc.Iterable[Global___DisputeView] | None = ...,
+        unverified: _builtins.str = ...,
+        pointers: _abc.Iterable[Global___PointerView] | None = ...,
+        orders: _abc.Iterable[Global___OrderView] | None = ...,
+        lists: _abc.Iterable[Global___CrisisListView] | None = ...,
+        last: Global___CrisisActView | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "last", b"last"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "participation", b"participation", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "disputes", b"disputes", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "last", b"last", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "lists", b"lists", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "orders", b"orders", "participation", b"participation", "pointers", b"pointers", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "unverified", b"unverified", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CrisisView: _TypeAlias = CrisisView  # noqa: Y015
+
+@_typing.final
+class DisputeView(_message.Message):
+    """DisputeView is why one member holds that a crisis should not be one: by a dispute, or by an opinion about it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_NAME_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SAID_MS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.bytes
+    member_name: _builtins.str
+    what: _builtins.str
+    """dispute, or the opinion's verdict in words."""
+    text: _builtins.str
+    said_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.bytes = ...,
+        member_name: _builtins.str = ...,
+        what: _builtins.str = ...,
+        text: _builtins.str = ...,
+        said_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "member_name", b"member_name", "said_ms", b"said_ms", "text", b"text", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisputeView: _TypeAlias = DisputeView  # noqa: Y015
+
+@_typing.final
+class PointerView(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_NAME_FIELD_NUMBER: _builtins.int
+    POINTER_FIELD_NUMBER: _builtins.int
+    SAID_MS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.bytes
+    member_name: _builtins.str
+    said_ms: _builtins.int
+    @_builtins.property
+    def pointer(self) -> _record_pb2.Pointer: ...
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.bytes = ...,
+        member_name: _builtins.str = ...,
+        pointer: _record_pb2.Pointer | None = ...,
+        said_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pointer", b"pointer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "member_name", b"member_name", "pointer", b"pointer", "said_ms", b"said_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PointerView: _TypeAlias = PointerView  # noqa: Y015
+
+@_typing.final
+class OrderView(_message.Message):
+    """OrderView is how the clock of one removal order stands, by all that its member said of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    MEMBER_NAME_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    HOURS_FIELD_NUMBER: _builtins.int
+    RECEIVED_MS_FIELD_NUMBER: _builtins.int
+    LEFT_MS_FIELD_NUMBER: _builtins.int
+    DUE_MS_FIELD_NUMBER: _builtins.int
+    SINCE_MS_FIELD_NUMBER: _builtins.int
+    GROUND_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.bytes
+    member_name: _builtins.str
+    reference: _builtins.str
+    channel: _builtins.str
+    state: _builtins.str
+    """running, paused or done."""
+    hours: _builtins.int
+    received_ms: _builtins.int
+    left_ms: _builtins.int
+    """Pauses are taken out. Below 0: it is late, or was when it was done."""
+    due_ms: _builtins.int
+    """0: it does not run."""
+    since_ms: _builtins.int
+    """From when on it is in this state."""
+    ground: _builtins.str
+    """Of a pause, why."""
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.bytes = ...,
+        member_name: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        state: _builtins.str = ...,
+        hours: _builtins.int = ...,
+        received_ms: _builtins.int = ...,
+        left_ms: _builtins.int = ...,
+        due_ms: _builtins.int = ...,
+        since_ms: _builtins.int = ...,
+        ground: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "due_ms", b"due_ms", "ground", b"ground", "hours", b"hours", "left_ms", b"left_ms", "member_id", b"member_id", "member_name", b"member_name", "received_ms", b"received_ms", "reference", b"reference", "since_ms", b"since_ms", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderView: _TypeAlias = OrderView  # noqa: Y015
+
+@_typing.final
+class CrisisListView(_message.Message):
+    """CrisisListView is a list that belongs to a crisis, and how much of it is here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    RECORDS_FIELD_NUMBER: _builtins.int
+    FOLLOWING_FIELD_NUMBER: _builtins.int
+    UPDATED_MS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.bytes
+    object_id: _builtins.bytes
+    name: _builtins.str
+    """owner/name"""
+    items: _builtins.int
+    records: _builtins.int
+    following: _builtins.str
+    """own, followed, previewed or offered."""
+    updated_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.bytes = ...,
+        object_id: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+        items: _builtins.int = ...,
+        records: _builtins.int = ...,
+        following: _builtins.str = ...,
+        updated_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["following", b"following", "items", b"items", "member_id", b"member_id", "name", b"name", "object_id", b"object_id", "records", b"records", "updated_ms", b"updated_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CrisisListView: _TypeAlias = CrisisListView  # noqa: Y015
 
 @_typing.final
 class ParticipationView(_message.Message):

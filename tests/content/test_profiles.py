@@ -3,7 +3,7 @@
 import pytest
 
 from node import limits
-from node.content import forms, profiles
+from node.content import forms, marking, profiles
 from node.content.profiles import OFFICE_HOURS, OUT_OF_HOURS, Contact, Endpoint, Profile
 from node.errors import Refused
 from node.v1 import record_pb2
@@ -138,9 +138,9 @@ def test_errors_stand_above_the_line_that_they_are_about_and_leave_no_trace() ->
         forms.read(text, "x.toml")
     marked = forms.marked(text, raised.value)
     lines = marked.splitlines()
-    place = next(i for i, line in enumerate(lines) if line.startswith(forms.MARK))
+    place = next(i for i, line in enumerate(lines) if line.startswith(marking.MARK))
     assert lines[place + 2] == 'telephone = "12"'
     assert "country's code" in lines[place]
-    assert forms.unmarked(marked) == text
-    assert forms.unmarked(forms.marked(marked, raised.value)) == text
-    assert forms.marked(text, Refused("of nothing")).startswith(f"{forms.MARK}of nothing\n")
+    assert marking.unmarked(marked) == text
+    assert marking.unmarked(forms.marked(marked, raised.value)) == text
+    assert forms.marked(text, Refused("of nothing")).startswith(f"{marking.MARK}of nothing\n")

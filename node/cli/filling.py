@@ -1,0 +1,248 @@
+"""What a crisis is to say: filled in by options, by a file, or in an editor that opens again on what is wrong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node.cli import asking, calling, clock, countries, options, printing, roster, times
+from node.cli.calling import Place
+from node.errors import Refused
+
+if TYPE_CHECKING:
+    from node.client import Client
+    from node.content.marking import Notes
+    from node.crisis.forms import Form
+    from node.crisis.frameworks import Framework
+    from node.v1 import record_pb2, tools_pb2
+
+EDITED = "the declaration"  # what it is called while it is no file
+_KEYS = {"ends_ms": "lasts", "handling": "tlp", "criteria": "framework"}  # of the file, for fields of the letter
+
+
+# ---- Options and files
+
+
+def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "tuple[Form, int]":
+    """What the file and the options say, the options first; and the end that was typed, or 0."""
+    import msgspec
+
+    from node.crisis import forms
+
+    file: Path | None = said["file"]
+    if file is not None:
+        found = read(file)
+    elif begun is not None:
+        found = forms.read(forms.write(begun.crisis), "the alert")
+        found = msgspec.structs.replace(found, ends=None, lasts="")  # an alert ends sooner than what it becomes
+    else:
+        found = forms.Form()
+    kept = {name: said[name] for name in forms.OPTIONS if said.get(name)}
+    for name in ("places", "measures", "keywords", "languages"):
+        if name in kept:
+            kept[name] = list(kept[name])
+    found = msgspec.structs.replace(found, **kept)
+    return forms.with_answers(found, said["criteria"], said["lead"] or ""), (
+        times.end_ms(said["life_ms"], said["until_ms"], clock.now_ms()) or 0
+    )
+
+
+def read(file: Path) -> "Form":
+    """What a file says, TOML or JSON; raises Refused, naming the file and the key."""
+    from node.crisis import forms
+    from node.custody import files
+
+    text = files.read_public(file, forms.FILE_BYTES_MAX).decode("utf-8", "replace")
+    return forms.read(text, str(file), is_json=file.suffix == ".json")
+
+
+def require_complete(place: Place, file: Path, form: "Form", ends_ms: int, *, is_alert: bool) -> None:
+    """Raise Refused where something is missing in a file, or is wrong, naming it and each key."""
+    found = _faults(place, form, ends_ms, is_alert=is_alert)
+    if found:
+        fields = "; ".join(f"{field}: {words}" for field, words in found)
+        step = "`tocsin crisis declare --file FILE --edit` opens it with a mark at each."
+        raise Refused(f"{file}: {fields}", next_step=step, field=found[0][0])
+
+
+def _faults(place: Place, form: "Form", ends_ms: int, *, is_alert: bool) -> list[tuple[str, str]]:
+    import msgspec
+
+    from node.crisis import forms
+
+    known = framework(place, form.framework) if form.framework else None
+    if ends_ms:
+        form = msgspec.structs.replace(form, ends=clock.date(ends_ms))
+    found = forms.faults(form, known, clock.now_ms(), is_alert=is_alert)
+    found += [("places", f"{code}: {fault}") for code in form.places if (fault := countries.fault(code))]
+    if form.framework and known is None:
+        found.append(("framework", f"no framework {form.framework} is in force: `tocsin framework list`"))
+    return found
+
+
+def letter(
+    place: Place, form: "Form", ends_ms: int, begun: "tools_pb2.CrisisView | None", *, is_alert: bool
+) -> "tuple[record_pb2.Crisis, int]":
+    """The crisis that this says, and its mark; raises a usage error where something is missing."""
+    from node.crisis import forms
+
+    deputies = [member_id(place, name) for name in form.deputies]
+    found = forms.letter(form, clock.now_ms(), deputies)
+    found.ends_ms = ends_ms or found.ends_ms
+    if begun is not None:
+        found.linked.append(begun.object_id)
+    missing = [
+        name
+        for name, is_there in (
+            ("--framework", bool(found.framework.name) or is_alert),
+            ("--title", bool(found.title.split())),
+            ("--place", bool(found.event.places)),
+        )
+        if not is_there
+    ]
+    if missing:
+        raise click.UsageError(f"{' and '.join(missing)} missing: give it, or --file, or --edit.")
+    for code in found.event.places:
+        if fault := countries.fault(code):
+            raise click.UsageError(f"{code}: {fault}")
+    if not found.ends_ms:
+        raise click.UsageError("A crisis has an end: --for 48h, or --until 2026-11-25T03:10.")
+    return found, options.MARKS.index(form.tlp) + 1
+
+
+def member_id(place: Place, name: str) -> bytes:
+    """The member of this name."""
+    from node.v1 import membership_pb2
+
+    async def look(node: "Client") -> bytes:
+        found = await node.membership.GetMember(membership_pb2.GetMemberRequest(member=name))
+        return found.standing.member.member_id
+
+    return calling.ask(place, look)
+
+
+def framework(place: Place, name: str) -> "Framework | None":
+    """The framework of this name that is in force; None where there is none, or its document is not here."""
+    from node.crisis import frameworks
+    from node.v1 import charter_pb2
+
+    async def look(node: "Client") -> bytes:
+        asked = charter_pb2.ListFrameworksRequest(name=name, text=True)
+        found = (await node.charters.ListFrameworks(asked)).frameworks
+        return next((one.text for one in found if one.state == "in force"), b"")
+
+    try:
+        return frameworks.read(calling.ask(place, look))
+    except Refused:  # there is none of this name at all
+        return None
+
+
+# ---- In an editor
+
+
+def text(place: Place, form: "Form", ends_ms: int) -> str:
+    """What an editor opens with: what was said so far, and every question of the framework."""
+    from node.crisis import forms
+
+    known = framework(place, form.framework) if form.framework else None
+    found = forms.letter(form, clock.now_ms())
+    found.ends_ms = ends_ms or found.ends_ms
+    return forms.write(found, known, tlp=options.MARKS.index(form.tlp) + 1, deputies=form.deputies)
+
+
+def edited(place: Place, text: str, *, is_alert: bool) -> "tuple[Form, str]":
+    """The form that was saved and its text; what is wrong stands above its line when the editor opens again."""
+    from node.content import marking
+    from node.crisis import forms
+
+    if not asking.is_terminal():
+        raise click.UsageError("There is no terminal to edit on: --file takes what `tocsin crisis template` printed.")
+    while True:
+        saved = click.edit(text, extension=".toml")
+        if saved is None:
+            raise Refused("it was not saved, so nothing was said", next_step="Save it in the editor.")
+        saved = marking.unmarked(saved)
+        try:
+            found = forms.read(saved, EDITED)
+            faults = _faults(place, found, 0, is_alert=is_alert)
+        except Refused as error:
+            text = again(saved, error)
+            continue
+        if not faults:
+            return found, saved
+        for field, words in faults:
+            click.echo(f"tocsin: {printing.plain(f'{field}: {words}')}", err=True)
+        if not click.confirm("Edit it again?", default=True, err=True):
+            raise Refused(f"{EDITED}: {faults[0][1]}", next_step="Nothing was said.", field=faults[0][0])
+        text = marking.marked(saved, [(field, (words,)) for field, words in faults])
+
+
+def again(saved: str, error: Refused) -> str:
+    """The text with what is wrong at its line, if somebody wants to mend it; raises the error where nobody does."""
+    from node.content import marking
+
+    click.echo(f"tocsin: {printing.plain(error.reason)}", err=True)
+    if not click.confirm("Edit it again?", default=True, err=True):
+        raise error
+    notes: Notes = [(_key(error.field, saved), (error.reason, error.next_step))]
+    return marking.marked(saved, notes)
+
+
+def _key(field: str, saved: str) -> str:
+    """Where a field of the letter stands in the file."""
+    bare = field.removeprefix("crisis.").removeprefix("event.")
+    found = _KEYS.get(bare, bare)
+    return "ends" if found == "lasts" and not _has(saved, "lasts") else found
+
+
+def _has(saved: str, key: str) -> bool:
+    return any(line.split("=")[0].strip() == key for line in saved.splitlines())
+
+
+def text_of(place: Place, found: "tools_pb2.CrisisView") -> str:
+    """What a crisis says now, as a file that can be edited."""
+    from node.crisis import forms
+
+    names = [one.name for one in calling.ask(place, roster.members) if one.member_id in found.crisis.deputies]
+    under = found.crisis.framework.name
+    return forms.write(found.crisis, framework(place, under) if under else None, deputies=names)
+
+
+def updated(place: Place, found: "tools_pb2.CrisisView", file: Path | None) -> "tuple[record_pb2.Crisis, int]":
+    """What a crisis is to say from now on, by a file or by an editor; and its mark."""
+    form = edited(place, text_of(place, found), is_alert=found.alert)[0] if file is None else read(file)
+    made, tlp = letter(place, form, 0, None, is_alert=found.alert)
+    made.linked.extend(found.crisis.linked)
+    if found.crisis.HasField("pointer"):
+        made.pointer.CopyFrom(found.crisis.pointer)
+    if made.framework.name == found.crisis.framework.name:
+        made.framework.CopyFrom(found.crisis.framework)  # of the version that it was declared under
+    return made, tlp
+
+
+def words(file: Path | None, error: Refused) -> Refused:
+    """The same with the file's name, where what is wrong stands in one."""
+    if file is None or not error.field or str(file) in error.reason:
+        return error
+    key = _key(error.field, "lasts =")
+    return Refused(f"{file}: {key}: {error.reason}", next_step=error.next_step, field=key)
+
+
+def pointer(places: Sequence[str], channel: str | None, number: str) -> "record_pb2.Pointer":
+    """That authorities were told of a threat to life, now."""
+    from node.v1 import record_pb2
+
+    for one in places:
+        if fault := countries.fault(one):
+            raise click.UsageError(f"{one}: {fault}")
+    if not places or not channel:
+        raise click.UsageError("Whose authority was told, and by which channel? --told DE --channel PERCI.")
+    zone = clock.now().astimezone().strftime("%z")
+    return record_pb2.Pointer(
+        places=places,
+        channel=channel,
+        reference=number,
+        told_ms=clock.now_ms(),
+        time_zone=f"{zone[:3]}:{zone[3:]}",
+    )

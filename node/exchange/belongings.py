@@ -1,0 +1,115 @@
+"""What belongs to a crisis: clocks of removal orders, lists, and that authorities were told of a threat to life."""
+
+from collections.abc import Iterable
+
+from node.crisis import orders
+from node.crisis.orders import Clock, Said
+from node.exchange import consult, lifecycles
+from node.exchange.consult import View
+from node.feed.keys import MemberId, ObjectId
+from node.feed.kinds import Kind
+from node.policy.following import State
+from node.store import index
+from node.store.index import Count, Record
+from node.store.stores import Stores
+from node.v1 import record_pb2, tools_pb2
+
+SHOWN_MAX = 64
+TEXT_CHARACTERS_MAX = 1000
+
+
+# ---- Removal orders
+
+
+def orders_of(counting: Iterable[Record], seen: View) -> list[tools_pb2.OrderView]:
+    """The clock of each order that a member spoke of: what is due first, then what stands still, then what is done."""
+    said: dict[tuple[MemberId, str], list[tuple[Record, record_pb2.Order]]] = {}
+    for one in counting:
+        letter = lifecycles.act_of(one)
+        if letter.WhichOneof("act") == "order" and letter.order.state in set(Clock):
+            said.setdefault((one.member_id, letter.order.reference), []).append((one, letter.order))
+    views = [_order(*key, acts, seen) for key, acts in sorted(said.items())]
+    rank = {Clock.RUNNING.word: 0, Clock.PAUSED.word: 1, Clock.DONE.word: 2}
+    views.sort(key=lambda one: (rank[one.state], one.due_ms, one.left_ms, one.member_name, one.reference))
+    return views[:SHOWN_MAX]
+
+
+def _order(
+    member_id: MemberId, reference: str, acts: list[tuple[Record, record_pb2.Order]], seen: View
+) -> tools_pb2.OrderView:
+    found = orders.read(
+        (
+            Said(one.hash, one.created_ms, Clock(letter.state), letter.at_ms, letter.received_ms, letter.hours)
+            for one, letter in acts
+        ),
+        seen.now_ms,
+    )
+    assert found is not None  # noqa: S101 - something was said
+    newest = [letter for _, letter in sorted(acts, key=lambda pair: (-pair[0].created_ms, pair[0].hash))]
+    return tools_pb2.OrderView(
+        member_id=member_id,
+        member_name=seen.trust.name_of(member_id),
+        reference=reference,
+        channel=next((one.channel for one in newest if one.channel), ""),
+        state=found.clock.word,
+        hours=found.hours,
+        received_ms=found.received_ms,
+        left_ms=found.left_ms,
+        due_ms=found.due_ms,
+        since_ms=found.since_ms,
+        ground=next((one.ground for one in newest if one.state == found.clock), "")[:TEXT_CHARACTERS_MAX],
+    )
+
+
+# ---- Threats to life
+
+
+def pointers_of(
+    record: Record, content: record_pb2.Crisis, counting: Iterable[Record], seen: View
+) -> list[tools_pb2.PointerView]:
+    """That authorities were told, by members that have a seat, the oldest first."""
+    said = [(record, content.pointer)] if record.kind == Kind.ALERT and content.HasField("pointer") else []
+    said += [(one, lifecycles.act_of(one).pointer) for one in counting if lifecycles.verb_of(one) == "pointer"]
+    return [
+        tools_pb2.PointerView(
+            member_id=one.member_id,
+            member_name=seen.trust.name_of(one.member_id),
+            pointer=letter,
+            said_ms=one.created_ms,
+        )
+        for one, letter in said
+        if (seat := seen.roster.seat_of(one.member_id, one.feed_id, one.seq)) is not None and not seat.suspended
+    ][-SHOWN_MAX:]
+
+
+# ---- Lists
+
+
+def lists_of(stores: Stores, record: Record, seen: View) -> list[tools_pb2.CrisisListView]:
+    """Lists that say they belong to it, the one that changed last before all others."""
+    found = [
+        (one, letter)
+        for one in index.of_kinds(stores.index, [Kind.LIST])
+        if one.exercise == record.exercise
+        and (letter := record_pb2.Record.FromString(one.content)).crisis_id == record.object_id
+    ]
+    newest = {(one.member_id, one.object_id): (one, letter) for one, letter in found}  # oldest first
+    views = [
+        _list(one, letter, index.count(stores.index, Kind.ITEMS, *key, seen.now_ms), seen)
+        for key, (one, letter) in newest.items()
+    ]
+    return sorted(views, key=lambda one: (-one.updated_ms, one.name))[:SHOWN_MAX]
+
+
+def _list(one: Record, letter: record_pb2.Record, count: Count, seen: View) -> tools_pb2.CrisisListView:
+    state = seen.follows.state(one.member_id, ObjectId(one.object_id))
+    followed = State.OFFERED if state is State.DROPPED else state
+    return tools_pb2.CrisisListView(
+        member_id=one.member_id,
+        object_id=one.object_id,
+        name=consult.list_name(seen.trust, one.member_id, letter.list.name),
+        items=count.items,
+        records=count.records,
+        following="own" if one.member_id == seen.follows.me else followed,
+        updated_ms=max(count.updated_ms, one.created_ms),
+    )

@@ -1,0 +1,57 @@
+"""The file by which a crisis is declared: what is wrong stands at its key, with the criterion's name."""
+
+import json
+
+import pytest
+
+from node.crisis import forms, frameworks
+from node.errors import Refused
+from node.v1 import record_pb2
+
+OCRF = next(one.framework for one in frameworks.shipped() if one.framework.name == "eu-ocrf")
+NOW_MS = 1_800_000_000_000
+BEGUN = record_pb2.Crisis(title="Shooting", event=record_pb2.Event(places=["DE-ST"], place_name="Halle"))
+BEGUN.framework.name = "eu-ocrf"
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_an_error_names_the_file_and_the_field_also_of_a_criterion(*, is_json: bool) -> None:
+    text = forms.write(BEGUN, OCRF).replace(
+        '[criteria.cross-border]\nanswer = ""', '[criteria.cross-border]\nanswer = "perhaps"'
+    )
+    if is_json:
+        answers = {"harm": {"answer": "yes"}, "cross-border": {"answer": "perhaps"}}
+        text = json.dumps({"title": "x", "criteria": answers})
+    with pytest.raises(Refused) as refused:
+        forms.read(text, "halle.toml", is_json=is_json)
+    assert refused.value.reason == "halle.toml: criteria.cross-border.answer: Invalid enum value 'perhaps'"
+    assert refused.value.field == "criteria.cross-border.answer"
+
+
+def test_what_is_no_toml_is_named_by_its_line() -> None:
+    with pytest.raises(Refused) as refused:
+        forms.read('title = "x"\nharm = high\n', "halle.toml")
+    assert refused.value.field == "line 2"
+
+
+def test_what_the_framework_asks_for_is_missing_at_its_key() -> None:
+    form = forms.read(forms.write(BEGUN, OCRF), "the file")
+    found = dict(forms.faults(form, OCRF, NOW_MS))
+    assert set(found) == {"kind", "harm", "virality", "lead", *(f"criteria.{one.name}" for one in OCRF.criteria)}
+    assert found["criteria.cross-border"] == "criterion 6 (cross-border) is missing"
+    assert dict(forms.faults(form, OCRF, NOW_MS, is_alert=True)) == {}
+    empty = forms.read(forms.write(record_pb2.Crisis()).replace('lasts = "48h"', ""), "the file")
+    assert [key for key, _ in forms.faults(empty, None, NOW_MS)] == ["title", "framework", "places", "lasts"]
+
+
+def test_a_criterion_that_the_framework_does_not_know_is_named() -> None:
+    form = forms.with_answers(forms.read(forms.write(BEGUN, OCRF), "the file"), {"crossborder": "yes"}, "")
+    assert "asks nothing" in dict(forms.faults(form, OCRF, NOW_MS))["criteria.crossborder"]
+
+
+def test_a_file_that_was_filled_in_says_what_was_meant() -> None:
+    text = forms.write(BEGUN, OCRF).replace('answer = ""', 'answer = "yes"').replace('harm = ""', 'harm = "high"')
+    text = text.replace('virality = ""', 'virality = "high"').replace('kind = ""', 'kind = "shooting"')
+    form = forms.read(text.replace('function = ""', 'function = "Situation centre"'), "the file")
+    assert forms.faults(form, OCRF, NOW_MS) == []
+    assert forms.letter(form, NOW_MS).ends_ms == NOW_MS + 48 * 3_600_000
