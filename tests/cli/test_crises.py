@@ -1,0 +1,204 @@
+"""A duty officer at a terminal: an editor that opens again on what is missing, and a crisis that is watched."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from node.crisis.frameworks import Criterion
+from tests.cli.terminal import Terminal
+from tests.federation import Node, federation
+from tests.test_crises import GRAVE, OCRF, TEXT, introduced, sees
+
+NAMES = [one.name for one in OCRF.framework.criteria]
+EDITOR = """\
+#!/bin/sh
+if grep -q "# >>> it may last" "$1"; then
+    cp "$1" "$0.refused"
+    sed -i 's/^lasts = .*/lasts = "48h"/' "$1"
+elif grep -q "# >>>" "$1"; then
+    cp "$1" "$0.marked"
+    sed -i 's/^answer = ""/answer = "yes"/; s/^harm = .*/harm = "high"/; s/^virality = .*/virality = "high"/' "$1"
+else
+    cp "$1" "$0.first"
+    sed -i 's/^kind = .*/kind = "shooting"/; s/^function = .*/function = "Situation centre"/' "$1"
+    sed -i 's/^lasts = .*/lasts = "999h"/' "$1"
+fi
+"""
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
+    """Two authorities under the framework as it is shipped, criteria and all."""
+    with federation(tmp_path_factory.mktemp("c"), 2, text=TEXT) as running:
+        introduced(running)
+        yield running
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "editor"
+    path.write_text(EDITOR)
+    path.chmod(0o755)
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", str(path))
+    return path
+
+
+def above(path: Path, line: str) -> list[str]:
+    """The marks right above a line of a file that the editor was given."""
+    lines = path.read_text().splitlines()
+    place = lines.index(line)
+    found = []
+    while lines[place - 1].startswith("# >>> "):
+        place -= 1
+        found.append(lines[place].removeprefix("# >>> "))
+    return found[::-1]
+
+
+def test_the_editor_asks_the_frameworks_questions_and_opens_again_on_each_that_is_missing_and_on_what_the_node_refuses(
+    nodes: Sequence[Node], editor: Path
+) -> None:
+    first, second = nodes
+    said = ("--framework", "eu-ocrf", "--title", "Shooting, livestream", "--place", "DE-ST", "--town", "Halle")
+    with Terminal("crisis", "declare", *said, "--edit", "--folder", str(first.folder)) as terminal:
+        terminal.expect(r"criteria\.cross-border: criterion 6 \(cross-border\) is missing")
+        terminal.expect("Edit it again")
+        terminal.type("")
+        terminal.expect(r"DECLARE to all members \(2\), ends [^.]*\. Not an exercise\.")
+        terminal.expect("Type the place to confirm")
+        terminal.type("halle")
+        terminal.expect("it may last 168 hours at most")
+        terminal.expect("Edit it again")
+        terminal.type("")
+        terminal.expect("Type the place to confirm")
+        terminal.type("halle")
+        reference = terminal.expect(r"(c-\w+)  Shooting, livestream  proposed: co-signatures: 0 of 1, ends")[1]
+        code = terminal.expect(r"call-back code (\d{3} \d{3})")[1]
+        terminal.expect("Ctrl-C leaves; what was said is out either way")
+        terminal.expect(r"delivered 1/1 in \d+\.\d s; seen 0")
+        terminal.expect(r"co-signed +0 of 1")
+        second.cli("crisis", "acknowledge", reference)
+        second.cli("crisis", "cosign", reference, "--code", code, "--yes")
+        terminal.expect("seen 1")
+        terminal.expect("Ministry B: co-signed, after a call")
+    opened = editor.with_name("editor.first").read_text()
+    assert all(f"[criteria.{name}]" in opened and one.wording in opened for name, one in _questions())
+    marked = editor.with_name("editor.marked")
+    for number, name in enumerate(NAMES, 1):
+        assert above(marked, f"[criteria.{name}]") == [f"criterion {number} ({name}) is missing"]
+    assert above(marked, 'harm = ""') == ["harm is missing"]
+    assert "it may last 168 hours at most" in above(editor.with_name("editor.refused"), 'lasts = "999h"')
+    found = first.json("crisis", "show", reference)
+    assert [one["answer"] for one in found["crisis"]["criteria"]] == [1] * len(NAMES)
+    assert (found["crisis"]["event"]["place_name"], found["state"]) == ("Halle", "active")
+
+
+def _questions() -> list[tuple[str, Criterion]]:
+    return [(one.name, one) for one in OCRF.framework.criteria]
+
+
+def test_a_file_is_refused_at_each_key_with_its_name_and_declared_as_toml_and_as_json(
+    nodes: Sequence[Node], tmp_path: Path
+) -> None:
+    first, _ = nodes
+    toml, as_json = tmp_path / "halle.toml", tmp_path / "halle.json"
+    toml.write_text(first.cli("crisis", "template", "eu-ocrf").stdout)
+    done = first.cli("crisis", "declare", "--file", str(toml), "--yes", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{toml}: title: title is missing" in done.stderr
+    assert "criteria.cross-border: criterion 6 (cross-border) is missing" in done.stderr
+    said = {
+        "title": "Shooting",
+        "framework": "eu-ocrf",
+        "kind": "shooting",
+        "places": ["DE-ST"],
+        "harm": "high",
+        "virality": "high",
+        "lasts": "999h",
+        "lead": {"function": "Situation centre"},
+        "criteria": {name: {"answer": "yes"} for name in NAMES},
+    }
+    as_json.write_text(json.dumps(said))
+    refused = first.cli("crisis", "declare", "--file", str(as_json), "--yes", check=False)
+    assert f"{as_json}: lasts: it may last 168 hours at most" in refused.stderr
+    made = first.cli("crisis", "declare", "--file", str(as_json), "--for", "2h", "--yes", "--again", "--json")
+    reference = json.loads(made.stdout)["reference"]
+    toml.write_text(first.cli("crisis", "update", reference, "--text").stdout.replace('"Shooting"', '"Shooting 2"'))
+    again = first.cli("crisis", "declare", "--file", str(toml), "--yes", "--json")
+    assert json.loads(again.stdout)["crisis"]["criteria"] == json.loads(made.stdout)["crisis"]["criteria"]
+    assert "no framework 'none'" in first.cli("crisis", "template", "none", check=False).stderr
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_a_crisis_is_watched_over_a_restart_and_only_what_changes_is_drawn(
+    nodes: Sequence[Node], monkeypatch: pytest.MonkeyPatch, *, colour: bool
+) -> None:
+    first, second = nodes
+    monkeypatch.setenv("TERM", "xterm-256color")
+    drill = ("--framework", "eu-ocrf", "--title", f"Drill {colour}", "--place", "FR", "--for", "12h", "--exercise")
+    made = first.cli("crisis", "declare", *drill, *GRAVE, "--yes", "--json")
+    reference = json.loads(made.stdout)["reference"]
+    sees(nodes, reference, state="proposed")
+    with Terminal("crisis", "watch", reference, "--folder", str(second.folder), colour=colour) as terminal:
+        terminal.expect(r"NOT VERIFIED: it says that harm is high")
+        terminal.expect(rf"{reference}  EXERCISE Drill {colour}  proposed")
+        terminal.expect(r"takes part +2 no answer")
+        drawn = terminal.shown.count("EXERCISE Drill")
+        first.cli("crisis", "comment", reference, "a first word")
+        terminal.expect("Ministry A: says: a first word")
+        assert terminal.shown.count("EXERCISE Drill") - drawn <= 4, "it is drawn again only where something changed"
+        second.stop()
+        terminal.expect("The node does not answer; waiting until it does")
+        second.start()
+        first.cli("crisis", "comment", reference, "a second word")
+        terminal.expect("Ministry A: says: a second word")
+    cyan = re.findall(r"\x1b\[(?:1;)?36m[^\x1b]*EXERCISE", terminal.shown)
+    assert bool(cyan) == colour
+    assert not re.search(r"\x1b\[[\d;]*3[13]m[^\x1b]*EXERCISE", terminal.shown), "a drill is never red"
+
+
+def test_without_a_terminal_every_change_is_a_line_and_a_threat_to_life_is_first(nodes: Sequence[Node]) -> None:
+    first, second = nodes
+    warned = ("--title", "Threat to a school", "--place", "DE", "--for", "6h")
+    told = ("--told", "DE", "--channel", "PERCI", "--number", "2026-118", "--yes", "--json")
+    reference = json.loads(first.cli("crisis", "alert", *warned, *told).stdout)["reference"]
+    sees(nodes, reference, state="alert")
+    with second.command("crisis", "watch", reference) as watching:
+        watching.output.until(lambda line: "IMMINENT THREAT TO LIFE: DE was told by PERCI, number 2026-118" in line)
+        watching.output.until(lambda line: "NOT VERIFIED: life is said to be threatened" in line)
+        watching.output.until(lambda line: "alert, NOT VERIFIED, ends" in line)
+        watching.output.until(lambda line: "delivered 1/1" in line)
+        second.cli("crisis", "acknowledge", reference)
+        watching.output.until(lambda line: "seen 1" in line)
+        second.cli("crisis", "dispute", reference, "an old message")
+        watching.output.until(lambda line: "Ministry B: DISPUTES it: an old message" in line)
+        assert watching.interrupt() == 0
+    assert second.cli("crisis", "show", reference).stdout.startswith("IMMINENT THREAT TO LIFE: ")
+    with second.command("crisis", "watch", reference, "--json") as watching:
+        found = json.loads(watching.output.until(lambda _: True))
+        assert (found["reached"]["delivered"], found["reached"]["seen"]) == (1, 1)
+        assert [one["member_name"] for one in found["disputes"]] == ["Ministry B"]
+        assert watching.interrupt() == 0
+    wrong = first.cli("crisis", "alert", *warned, "--told", "DE", "--yes", check=False)
+    assert "by which channel" in wrong.stderr
+
+
+def test_whoever_called_is_named_with_the_time_and_it_is_told_to_nobody(nodes: Sequence[Node]) -> None:
+    first, second = nodes
+    said = ("--framework", "eu-ocrf", "--title", "Called", "--place", "FR", "--for", "2h")
+    done = first.cli("crisis", "declare", *said, *GRAVE, "--yes").stdout
+    reference = done.split()[0]
+    code = re.search(r"call-back code (\d{3} \d{3})", done)
+    assert code
+    sees(nodes, reference, state="proposed")
+    assert f"{reference}  Called  proposed: co-signatures: 0 of 1, NOT VERIFIED, ends" in (
+        second.cli("crisis", "show", reference).stdout
+    )
+    second.cli("crisis", "verify", reference, "--code", code[1])
+    shown = second.cli("crisis", "show", reference).stdout
+    assert "NOT VERIFIED" not in shown
+    assert re.search(r"verified +by administrator, 20\d\d-", shown)
+    assert first.json("crisis", "show", reference)["verified_ms"] == 0
