@@ -78,8 +78,8 @@ def test_the_editor_asks_the_frameworks_questions_and_opens_again_on_each_that_i
         reference = terminal.expect(r"(c-\w+)  Shooting, livestream  proposed: co-signatures: 0 of 1, ends")[1]
         code = terminal.expect(r"call-back code (\d{3} \d{3})")[1]
         terminal.expect("Ctrl-C leaves; what was said is out either way")
-        terminal.expect(r"delivered 1/1 in \d+\.\d s; seen 0")
         terminal.expect(r"co-signed +0 of 1")
+        terminal.expect(r"delivered 1/1 in \d+\.\d s; seen 0")
         second.cli("crisis", "acknowledge", reference)
         second.cli("crisis", "cosign", reference, "--code", code, "--yes")
         terminal.expect("seen 1")
