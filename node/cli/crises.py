@@ -7,7 +7,8 @@ import click
 
 from node.cli import calling, printing
 from node.cli.calling import Place
-from node.content import personal
+from node.content import names, personal
+from node.errors import Refused
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -29,13 +30,24 @@ argument = click.argument("reference", metavar="CRISIS")
 
 
 def named(place: Place, reference: str) -> "tools_pb2.CrisisView":
-    """The one that is meant, with what was said of it; ours before those of others."""
+    """The one that is meant, with what was said of it; ours before those of others.
+
+    Raises Refused for several that share an id, which anyone may take.
+    """
     if not reference.strip():
         raise click.UsageError("Which crisis? `tocsin crisis list` names them.")
 
     async def look(node: "Client") -> "tools_pb2.CrisisView":
         found = await node.crises(reference, exercises=True)
-        return next((one for one in found if one.member_id == place.member_id), found[0])
+        own = [one for one in found if one.member_id == place.member_id]
+        if len(found) > 1 and not own:
+            whose = [names.owned(one.member_name, one.member_id, one.reference) for one in found]
+            raise Refused(
+                f"{reference!r} is what {len(found)} members call a crisis of theirs: {', '.join(sorted(whose)[:8])}",
+                next_step="Say whose, as it stands there.",
+                field="crisis",
+            )
+        return (own or found)[0]
 
     return calling.ask(place, look)
 
@@ -47,9 +59,16 @@ def line(found: "tools_pb2.CrisisView") -> str:
 
 
 def title(found: "tools_pb2.CrisisView") -> str:
-    """What others say may name a machine that is somebody's; programs get it as it is."""
+    """What others say may name a machine that is somebody's, or pass for another; programs get it as it is."""
     marks = f"{EXERCISE + ' ' if found.exercise else ''}{IMMINENT + ' ' if found.pointers else ''}"
-    return printing.shortened(f"{marks}{personal.mask(found.crisis.title)}", TITLE_CHARACTERS_MAX + len(marks))
+    said = names.unmistakable(personal.mask(found.crisis.title))
+    return printing.shortened(f"{marks}{said}", TITLE_CHARACTERS_MAX + len(marks))
+
+
+def places(found: "tools_pb2.CrisisView") -> str:
+    """Where it is, by codes and by name."""
+    event = found.crisis.event
+    return ", ".join(map(names.unmistakable, filter(None, [*event.places, event.place_name])))
 
 
 def state(found: "tools_pb2.CrisisView") -> str:

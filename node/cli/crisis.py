@@ -125,7 +125,7 @@ def _fields(found: "tools_pb2.CrisisView", call: str, reached: str) -> list[tupl
         ("framework", f"{said.framework.name} {said.framework.version}".strip()),
         ("level", found.level),
         ("kind", said.event.kind),
-        ("places", ", ".join([*said.event.places, *([said.event.place_name] if said.event.place_name else [])])),
+        ("places", crises.places(found)),
         ("began", printing.moment(said.event.began_ms) if said.event.began_ms else ""),
         ("ongoing", "yes" if said.event.ongoing else ""),
         ("harm", crises.word(crises.LEVELS, said.harm)),

@@ -58,6 +58,11 @@ def shortest(id_: bytes, rising: Sequence[bytes]) -> str:
     return keys.readable(id_, min(max(shared + 1, REFERENCE_CHARACTERS_MIN), _characters(id_))).lower()
 
 
+def owned(member_name: str, member_id: bytes, reference: str) -> str:
+    """A reference behind whose it is, where several members call something of theirs alike: ``acme-video/c-4k7q``."""
+    return f"{slug(member_name) or member_id.hex()}/{reference}"
+
+
 def place(typed: str) -> tuple[str, int | None] | None:
     """Record and position of ``7f3k:1042``, ``7f3k`` or ``europol/halle/7f3k:1042``; None for what can be none."""
     record, colon, digits = typed.strip().rpartition("/")[2].partition(":")

@@ -52,7 +52,7 @@ class Act:
     to: MemberId | None = None
     deputies: frozenset[MemberId] | None = None
     terms: bytes = b""  # of an update, as in Declared
-    needs: Quorum | None = None  # of an update: as in Declared
+    needs: Quorum | None = None  # of an update: as in Declared; None: as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_m
     pairs = _clashing(line)
     void = {one.hash for pair in pairs for one in pair}
     open_ = [pair for pair in pairs if not any({one.hash for one in pair} <= line.before[by.hash] for by in line.acts)]
-    latest = _latest(voices)
+    latest = _latest(_of_others(declared, line, voices))
     found = _fold(declared, line, void, latest, now_ms)
     found = replace(
         found,
@@ -250,17 +250,20 @@ def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]
         return found
     if act.verb in (Verb.UPDATE, Verb.EXTEND):
         ends_ms = min(act.ends_ms or found.ends_ms, latest_ms)
-        needs = act.needs if act.verb is Verb.UPDATE else found.quorum
+        needs = act.needs or found.quorum  # a framework that asks for nobody is no way round those of the one before
         asks = needs is not None and (ends_ms != found.ends_ms or act.terms not in (b"", found.terms))
-        if asks and not _is_met(needs, voices.get(act.hash, ()), agrees=True):
+        in_time = [one for one in voices.get(act.hash, ()) if one.at_ms < found.ends_ms]  # nothing that is over revives
+        if asks and not _is_met(needs, in_time, agrees=True):
             return replace(found, proposal=act.hash, needed=needs, proposed_ends_ms=ends_ms)
         found = _with_terms(found, act, ends_ms)
         if asks:  # its co-signers have seen all of it
             found = replace(found, proposal=act.hash, needed=None, proposed_ends_ms=0)
             state = TRANSITIONS.get((state, Verb.ACTIVATE), state)
-    elif act.verb is Verb.HAND_OVER and act.to is not None:
+    elif act.verb is Verb.HAND_OVER:
+        if act.to is None:
+            return found
         found = replace(found, lead=act.to)
-    elif act.verb is Verb.END:
+    elif act.verb in (Verb.END, Verb.WITHDRAW):
         found = replace(found, ends_ms=min(found.ends_ms, act.at_ms))
     return replace(found, state=state, counted=found.counted | {act.hash})
 
@@ -271,7 +274,7 @@ def _with_terms(found: Reading, act: Act, ends_ms: int) -> Reading:
         found,
         version=act.hash if is_update else found.version,
         terms=act.terms if is_update else found.terms,
-        quorum=act.needs if is_update else found.quorum,
+        quorum=(act.needs or found.quorum) if is_update else found.quorum,
         ends_ms=ends_ms,
         deputies=found.deputies if act.deputies is None else act.deputies,
     )
@@ -294,6 +297,12 @@ def _asked(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Read
     if found.needed is not None and _is_met(found.needed, said, agrees=False):
         return replace(found, state=TRANSITIONS.get((found.state, Verb.REJECT), found.state))
     return found
+
+
+def _of_others(declared: Declared, line: _Line, voices: Iterable[Voice]) -> list[Voice]:
+    """Without those of the owner, and without what somebody says to a proposal of its own."""
+    proposed = {act.hash: act.by for act in line.acts}
+    return [one for one in voices if one.by not in (declared.owner, proposed.get(one.about))]
 
 
 def _latest(voices: Iterable[Voice]) -> dict[HeaderHash, list[Voice]]:

@@ -188,7 +188,12 @@ def _meant(
         named = target.object_id.hex()
     if hash_ and (target is None or target.kind not in (Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT)):
         raise Refused("no such entry of a crisis is here", next_step="It may have been erased.", field="entry")
-    crisis = crises.every(stores, seen, named, exercises=True)[0]
+    if target is None:
+        crisis = crises.meant(stores, seen, named)
+    else:  # of those that share its id, the one that it is about
+        views = crises.every(stores, seen, named, exercises=True)
+        about = (view for view in views if hash_ in (view.entry, *(act.entry for act in view.acts)))
+        crisis = next(about, views[0])
     target = target or index.by_hash(stores.index, HeaderHash(crisis.entry))
     assert target is not None  # noqa: S101 - the view is made of it
     return crisis, target

@@ -1,5 +1,6 @@
 """Crises and alerts as they stand now, and what was said of them. Reads only."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,10 +51,16 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     Raises Refused where it names none.
     """
     halts = halting.every(stores, seen.trust)
-    said = _by_object(index.of_kinds(stores.index, [Kind.CRISIS_ACT]))
     heads = index.of_kinds(stores.index, list(lifecycles.HEADS))
+    said, named_alike = _by_object(index.of_kinds(stores.index, [Kind.CRISIS_ACT])), _by_object(heads)
     found = [
-        read(stores, one, said.get(one.object_id, ()), seen, halts.get((one.member_id, one.object_id), ()))
+        read(
+            stores,
+            one,
+            _about(one, said.get(one.object_id, ()), named_alike[one.object_id]),
+            seen,
+            halts.get((one.member_id, one.object_id), ()),
+        )
         for one in _heads(heads, halts)
         if exercises or named or not one.exercise
     ]
@@ -61,7 +68,7 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     views = [view(stores, one, seen, rising, declared) for one in found]
     _link(views)
     if named:
-        views = consult.meant(named, "crisis", [(one, (one.reference, one.crisis.title)) for one in views])
+        views = consult.meant(named, "crisis", [(one, _names_of(one)) for one in views])
         by_entry = {one.record.hash: one for one in found}
         for one in views:
             _detail(stores, one, by_entry[HeaderHash(one.entry)], seen)
@@ -77,7 +84,11 @@ def one(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) ->
     )
     if head is None:
         return None
-    return read(stores, head, list(index.of_any_owner(stores.index, object_id, Kind.CRISIS_ACT)), seen, halted)
+    acts = sorted(
+        index.of_any_owner(stores.index, object_id, Kind.CRISIS_ACT), key=lambda one: (one.created_ms, one.hash)
+    )
+    acts = lifecycles.about(head, acts, lifecycles.declared_by_others(stores, head))
+    return read(stores, head, acts, seen, halted)
 
 
 def shown(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> tools_pb2.CrisisView | None:
@@ -89,6 +100,32 @@ def shown(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) 
     made = view(stores, found, seen, index.neighbours(stores.index, object_id), declared)
     _detail(stores, made, found, seen)
     return made
+
+
+def meant(stores: Stores, seen: View, named: str) -> tools_pb2.CrisisView:
+    """The one that is meant, ours before those of others; raises Refused for none, and for several that share an id.
+
+    Anyone may declare under an id that is somebody else's, and whoever does must not be taken for it.
+    """
+    views = every(stores, seen, named, exercises=True)
+    own = [one for one in views if one.member_id == seen.follows.me]
+    if len(views) > 1 and not own:
+        several = ", ".join(sorted(_names_of(one)[-1] for one in views)[:8])
+        raise names.Several(
+            f"{named!r} is what {len(views)} members call a crisis of theirs: {several}",
+            next_step="Say whose, as it stands there.",
+            field="crisis",
+        )
+    return (own or views)[0]
+
+
+def _names_of(one: tools_pb2.CrisisView) -> tuple[str, ...]:
+    return one.reference, one.crisis.title, names.owned(one.member_name, one.member_id, one.reference)
+
+
+def _about(record: Record, said: Sequence[Record], named_alike: Sequence[Record]) -> list[Record]:
+    others = [one.hash for one in named_alike if one.member_id != record.member_id]
+    return lifecycles.about(record, said, others)
 
 
 def _by_object(said: Sequence[Record]) -> dict[ObjectId, list[Record]]:
@@ -111,19 +148,17 @@ def _heads(declared: Iterable[Record], halts: Mapping[tuple[MemberId, ObjectId],
 # ---- Reading one
 
 
-def read(stores: Stores, record: Record, said: Sequence[Record], seen: View, halted: Sequence[Halt]) -> Crisis:
-    """How it stands; where it is not read on, as it was last understood."""
-    about = _about(record, said)
+def read(stores: Stores, record: Record, about: Sequence[Record], seen: View, halted: Sequence[Halt]) -> Crisis:
+    """How it stands by the acts about it; where it is not read on, as it was last understood."""
     counting = lifecycles.counting(stores, about, seen.trust, halted)
-    crisis = lifecycles.crisis_of(record)
-    is_free = record.kind == Kind.ALERT and not crisis.framework.name  # an early warning may come before a framework
-    under = documents.Under() if is_free else documents.under(seen.trust, seen.rules, crisis.framework)
+    crisis, is_alert = lifecycles.crisis_of(record), record.kind == Kind.ALERT
+    under = documents.under_of(seen.trust, seen.rules, crisis, is_alert=is_alert)
     stands = standing.standing_of(stores, record, seen.trust)
     obstacle = standing.SUPERSEDED if stands is Standing.SUPERSEDED else obstacle_of(record, seen, under)
     framework = lifecycles.framework_of(seen.trust, crisis.framework)
     withdrawn = lifecycles.is_withdrawn(stores, record, seen.trust)
-    declared = lifecycles.declared(record, framework, obstacle=obstacle, withdrawn=withdrawn)
-    may, cosigner = partial(_may, seen=seen), partial(_cosigner, seen=seen)
+    declared = lifecycles.declared(record, framework, seen.rules, obstacle=obstacle, withdrawn=withdrawn)
+    may, cosigner = partial(_may, seen=seen, is_alert=is_alert), partial(_cosigner, seen=seen)
     reading = lifecycles.read(declared, counting, seen.trust, may, cosigner, seen.now_ms)
     version = next((one for one in counting if one.hash == reading.version), record)
     return Crisis(
@@ -135,15 +170,6 @@ def read(stores: Stores, record: Record, said: Sequence[Record], seen: View, hal
         framework,
         halting.notice(halted, record),
     )
-
-
-def _about(record: Record, said: Sequence[Record]) -> list[Record]:
-    """The acts that are about this one, and not about what another member calls by the same id."""
-    found = {one.hash: (one, lifecycles.act_of(one).entry) for one in said if one.exercise == record.exercise}
-    about = {record.hash}
-    while more := {hash_ for hash_, (_, entry) in found.items() if entry in about} - about:
-        about |= more
-    return [one for one, _ in found.values() if one.hash in about or one.member_id == record.member_id]
 
 
 def obstacle_of(record: Record, seen: View, under: documents.Under) -> str:
@@ -174,20 +200,20 @@ def _place(record: Record) -> Place:
     return record.feed_id, record.seq
 
 
-def _may(record: Record, verb: str, seen: View) -> bool:
+def _may(record: Record, verb: str, seen: View, *, is_alert: bool) -> bool:
     if verb in _OF_ANYBODY:
         return True
-    if verb in _NEED_THE_RIGHT and effect.obstacle(
-        Right.DECLARE, record.member_id, seen.roster, seen.rules, _place(record)
-    ):
-        return False
-    if verb == "update":
-        crisis = lifecycles.crisis_of(record)
-        under = documents.under(seen.trust, seen.rules, crisis.framework)
-        if under.obstacle or (under.framework and frameworks.shortcomings(under.framework, crisis)):
-            return False
     seat = seen.roster.seat_of(record.member_id, *_place(record))
-    return seat is not None and not seat.suspended
+    if seat is None or seat.suspended:
+        return False
+    right = Right.ALERT if is_alert else Right.DECLARE
+    if verb in _NEED_THE_RIGHT and effect.obstacle(right, record.member_id, seen.roster, seen.rules, _place(record)):
+        return False
+    if verb != "update":
+        return True
+    crisis = lifecycles.crisis_of(record)
+    under = documents.under_of(seen.trust, seen.rules, crisis, is_alert=is_alert)
+    return not (under.obstacle or framework_obstacle(under.framework, crisis, seat, is_alert=is_alert))
 
 
 def _cosigner(record: Record, seen: View) -> Seat | None:
@@ -279,17 +305,16 @@ def _linked(found: Crisis, seen: View) -> list[bytes]:
 
 
 def _link(views: Sequence[tools_pb2.CrisisView]) -> None:
-    """Links both ways, by reference; what is not here by its id."""
+    """Links both ways, by reference; what is not here by its id. Of two by one id each has those of its own."""
     by_id = {one.object_id.hex(): one for one in views}
-    both: dict[str, set[str]] = {one: set() for one in by_id}
+    back: dict[str, set[str]] = defaultdict(set)
     for one in views:
         for other in one.linked:
-            both[one.object_id.hex()].add(other)
-            if other in both:
-                both[other].add(one.object_id.hex())
+            back[other].add(one.object_id.hex())
     for one in views:
+        both = sorted({*one.linked, *back[one.object_id.hex()]})
         del one.linked[:]
-        one.linked.extend(by_id[id_].reference if id_ in by_id else id_ for id_ in sorted(both[one.object_id.hex()]))
+        one.linked.extend(by_id[id_].reference if id_ in by_id else id_ for id_ in both)
 
 
 def _detail(stores: Stores, made: tools_pb2.CrisisView, found: Crisis, seen: View) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from node.content import names
+from node.content import names, profiles
 from node.crisis import frameworks
 from node.crisis.orders import HOURS, Clock
 from node.crisis.states import OVER, TRANSITIONS
@@ -20,7 +20,6 @@ from node.v1 import record_pb2, tools_pb2
 
 HOUR_MS = 3_600_000
 KEPT_MS = 30 * 24 * HOUR_MS  # after its end, for the review
-ALERT_HOURS_MAX = 72
 TEXT_BYTES_MAX = 16 << 10
 WORDS_MAX = 64  # measures, keywords, languages, places, links
 STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
@@ -65,7 +64,7 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
     kind = Kind.ALERT if request.alert else Kind.DECLARATION
     if crisis.framework.name or not request.alert:
         _complete_framework(crisis, seen)
-    under = documents.under(seen.trust, seen.rules, crisis.framework) if crisis.framework.name else documents.Under()
+    under = documents.under_of(seen.trust, seen.rules, crisis, is_alert=request.alert)
     _require_framework(under, crisis, by.seat, is_alert=request.alert)
     check_content(crisis)
     if crisis.HasField("pointer"):
@@ -142,7 +141,7 @@ def check_content(crisis: record_pb2.Crisis) -> None:
         shown = names.unmistakable(text)
         if shown != text or not text.isprintable():
             raise Refused(
-                f"{field} mixes letters that pass for others: {shown.encode('unicode_escape').decode()}",
+                f"{field} mixes letters that pass for others: {profiles.printable(shown)}",
                 next_step="Write it in one script; what a thing is called elsewhere goes into the summary.",
                 field=field,
             )
@@ -178,10 +177,7 @@ def _check_order(order: record_pb2.Order) -> None:
 
 
 def _longest_ms(under: documents.Under, seen: View, *, is_alert: bool) -> int:
-    hours = seen.rules.crisis.longest_hours if seen.rules else ALERT_HOURS_MAX
-    if under.framework:
-        hours = min(hours, under.framework.duration.longest_hours)
-    return min(hours, ALERT_HOURS_MAX if is_alert else hours) * HOUR_MS
+    return lifecycles.longest_ms(under.framework, seen.rules, is_alert=is_alert)
 
 
 def _check_times(crisis: record_pb2.Crisis, longest_ms: int, now_ms: int) -> None:
@@ -229,8 +225,7 @@ def leading(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View) 
 
 def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker, seen: View) -> None:
     reading = found.reading
-    starts_ms = found.content.starts_ms or found.record.created_ms
-    under = documents.under(seen.trust, seen.rules, found.content.framework) if verb == "extend" else documents.Under()
+    starts_ms, is_alert = found.content.starts_ms or found.record.created_ms, found.record.kind == Kind.ALERT
     if verb == "extend":
         if act.extend.ends_ms <= reading.ends_ms:
             raise Refused(
@@ -238,7 +233,8 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
                 next_step="`tocsin crisis end` ends it before its time.",
                 field="ends_ms",
             )
-        latest_ms = starts_ms + _longest_ms(under, seen, is_alert=False)
+        under = documents.under_of(seen.trust, seen.rules, found.content, is_alert=is_alert)
+        latest_ms = starts_ms + _longest_ms(under, seen, is_alert=is_alert)
         if act.extend.ends_ms > latest_ms:
             raise Refused(
                 f"it may last {(latest_ms - starts_ms) // HOUR_MS} hours at most",
@@ -248,12 +244,12 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
     if verb == "update":
         if act.update.framework.name:
             _complete_framework(act.update, seen)
-        under = documents.under(seen.trust, seen.rules, act.update.framework)
-        _require_framework(under, act.update, by.seat, is_alert=found.record.kind == Kind.ALERT)
+        under = documents.under_of(seen.trust, seen.rules, act.update, is_alert=is_alert)
+        _require_framework(under, act.update, by.seat, is_alert=is_alert)
         check_content(act.update)
         act.update.starts_ms = act.update.starts_ms or found.content.starts_ms
         act.update.ends_ms = act.update.ends_ms or reading.ends_ms
-        _check_times(act.update, _longest_ms(under, seen, is_alert=False), by.now_ms)
+        _check_times(act.update, _longest_ms(under, seen, is_alert=is_alert), by.now_ms)
     if verb == "hand_over" and MemberId(act.hand_over.member_id) not in seen.roster.seats:
         raise Refused("it can only be handed over to a member", next_step="`tocsin member` names them.", field="to")
 
@@ -261,8 +257,9 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
 def answering(found: Crisis, said: record_pb2.CrisisAct, by: Speaker) -> record_pb2.CrisisAct:
     """A co-signature or a refusal of exactly what is proposed now; raises Refused where nothing is asked for."""
     act, reading = _copy(said), found.reading
-    if by.me == found.record.member_id:
-        raise Refused("it is a declaration of our own", next_step="Another member co-signs it.", field="crisis")
+    proposed = next((one for one in found.counting if one.hash == reading.proposal), found.record)
+    if by.me in (found.record.member_id, proposed.member_id):
+        raise Refused("it is a proposal of our own", next_step="Another member co-signs it.", field="crisis")
     if reading.needed is None:
         raise Refused(
             f"it is {reading.state}, and waits for no co-signature",

@@ -151,6 +151,13 @@ def under(trust: Trust, rules: Parameters | None, named: record_pb2.Reference) -
     return Under(found)
 
 
+def under_of(trust: Trust, rules: Parameters | None, crisis: record_pb2.Crisis, *, is_alert: bool) -> Under:
+    """What a declaration, an alert or an update is under: an early warning may come before a framework."""
+    if is_alert and not crisis.framework.name:
+        return Under()
+    return under(trust, rules, crisis.framework)
+
+
 def every_framework(trust: Trust, rules: Parameters | None) -> list[charter_pb2.FrameworkView]:
     """Those that the rules name, and those that come with the program, by name and version; with their documents."""
     named = {(one.name, one.version, bytes.fromhex(one.sha256)) for one in rules.frameworks} if rules else set()
@@ -212,7 +219,10 @@ def load(stores: Stores, trust: Trust) -> Trust:
     trust = _learn(trust, [kept] if kept is not None else [])
     named = (ledger.read_meta(stores.ledger, _FRAMEWORK + hash_.hex()) for hash_ in framework_hashes(trust))
     trust = _learn(trust, [text for text in named if text is not None])
-    return keep(stores, trust, [text for hash_ in lacking(trust) if (text := find(stores, hash_)) is not None])
+    trust = keep(stores, trust, [])
+    while texts := [text for hash_ in lacking(trust) if (text := find(stores, hash_)) is not None]:
+        trust = keep(stores, trust, texts)  # rules that have come name further texts
+    return trust
 
 
 def keep(stores: Stores, trust: Trust, texts: Sequence[bytes]) -> Trust:

@@ -176,9 +176,10 @@ def facts(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Record)
     """What the policy may ask of it."""
     class_ = retention.class_of(record.kind, letter.items.kind)
     crisis_id = letter.crisis_id or (record.object_id if class_ in (Class.ALERT, Class.DECLARATION) else b"")
-    crisis = known(stores, keep.trust, crisis_id) if len(crisis_id) == OBJECT_BYTES else Known()
+    is_one = len(crisis_id) == OBJECT_BYTES
+    crisis = known(stores, keep.trust, crisis_id, exercise=record.exercise) if is_one else Known()
     if class_ is Class.ALERT and not crisis.is_declared:
-        crisis = _promoted(stores, keep.trust, record.object_id)
+        crisis = _promoted(stores, keep.trust, record)
     state = Crisis.DECLARED if crisis.is_declared else Crisis.UNKNOWN if crisis_id else Crisis.NONE
     reviewed_ms = _reviewed_ms(stores, keep, record) if class_ in retention.OF_ITEMS else None
     return Facts(
@@ -235,8 +236,8 @@ def _item_due_ms(stores: Stores, entry: bytes) -> int | None:
     return 0 if payloads.state(stores.ledger, HeaderHash(entry)) is State.ERASED else None
 
 
-def known(stores: Stores, trust: Trust, object_id: bytes) -> Known:
-    """What is known of a crisis, by its declarations and what those said who lead it.
+def known(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> Known:
+    """What is known of a crisis, by its declarations and what those said who lead it. A drill is another one.
 
     Anyone may declare under an id that is somebody else's. The last of several ends counts: so nobody has
     what others say erased early, and what is kept longer is so within the rule's `longest`.
@@ -244,7 +245,9 @@ def known(stores: Stores, trust: Trust, object_id: bytes) -> Known:
     declared = [
         one
         for one in index.of_any_owner(stores.index, object_id, Kind.DECLARATION)  # type: ignore[arg-type]
-        if standing.standing_of(stores, one, trust) is not Standing.SUPERSEDED and _is_read(stores, trust, one)
+        if one.exercise == exercise
+        and standing.standing_of(stores, one, trust) is not Standing.SUPERSEDED
+        and _is_read(stores, trust, one)
     ]
     if not declared:
         return Known()
@@ -259,11 +262,11 @@ def _is_read(stores: Stores, trust: Trust, one: Record) -> bool:
     return not halting.is_behind(halting.of_object(stores, trust, one.member_id, one.object_id), one)
 
 
-def _promoted(stores: Stores, trust: Trust, alert_id: bytes) -> Known:
+def _promoted(stores: Stores, trust: Trust, alert: Record) -> Known:
     """The crisis that an alert became, under an id of its own."""
     for one in index.of_kinds(stores.index, [Kind.DECLARATION]):
-        if alert_id in record_pb2.Record.FromString(one.content).crisis.linked:
-            found = known(stores, trust, one.object_id)
+        if alert.object_id in record_pb2.Record.FromString(one.content).crisis.linked:
+            found = known(stores, trust, one.object_id, exercise=alert.exercise)
             if found.is_declared:
                 return found
     return Known()

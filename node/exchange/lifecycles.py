@@ -1,20 +1,22 @@
 """Lifecycles: what the records of one crisis say, as its life is read from them (crisis/lifecycle)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import TypeAlias
 
 from node.crisis import frameworks, lifecycle
-from node.crisis.frameworks import Framework
+from node.crisis.frameworks import HOURS_MAX, Framework
 from node.crisis.lifecycle import Act, Declared, Reading, Voice
 from node.crisis.states import Verb
 from node.exchange import documents, halting, restricting, standing
 from node.exchange.trust import Trust
 from node.feed.identity import Role
-from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.roster import Seat
+from node.policy.parameters import Parameters
 from node.store import index, restrictions
 from node.store.halts import Halt
 from node.store.index import Record
@@ -22,6 +24,7 @@ from node.store.stores import Stores
 from node.v1 import record_pb2
 
 HOUR_MS = 3_600_000
+ALERT_HOURS_MAX = 72
 MEMBER_ID_BYTES = 32
 HEADS = (Kind.DECLARATION, Kind.ALERT)
 
@@ -58,9 +61,16 @@ def verb_of(record: Record) -> str:
     return str(act_of(record).WhichOneof("act") or "") if record.kind == Kind.CRISIS_ACT else ""
 
 
-def declared(record: Record, framework: Framework | None, *, obstacle: str = "", withdrawn: bool = False) -> Declared:
+def declared(
+    record: Record,
+    framework: Framework | None,
+    rules: Parameters | None,
+    *,
+    obstacle: str = "",
+    withdrawn: bool = False,
+) -> Declared:
     """What decides of a declaration or an alert."""
-    crisis = crisis_of(record)
+    crisis, is_alert = crisis_of(record), record.kind == Kind.ALERT
     return Declared(
         hash=record.hash,
         owner=record.member_id,
@@ -70,22 +80,61 @@ def declared(record: Record, framework: Framework | None, *, obstacle: str = "",
         deputies=_members(crisis.deputies),
         terms=_terms(record),
         quorum=framework.cosign.quorum if framework else None,
-        longest_ms=framework.duration.longest_hours * HOUR_MS if framework else 1 << 62,
-        is_alert=record.kind == Kind.ALERT,
+        longest_ms=longest_ms(framework, rules, is_alert=is_alert),
+        is_alert=is_alert,
         withdrawn=withdrawn,
         declared_ms=record.created_ms,
     )
 
 
+def longest_ms(framework: Framework | None, rules: Parameters | None, *, is_alert: bool) -> int:
+    """How long it may last by all that says anything about that; rules that are not here say nothing."""
+    hours = [rules.crisis.longest_hours] if rules else []
+    hours += [framework.duration.longest_hours] if framework else []
+    hours += [ALERT_HOURS_MAX] if is_alert else []
+    return min(hours, default=HOURS_MAX) * HOUR_MS
+
+
+def about(record: Record, said: Iterable[Record], others: Iterable[HeaderHash]) -> list[Record]:
+    """The acts that are about this one, and not about what another member calls by the same id.
+
+    ``others``: what others declared by it.
+    """
+    alike = {one.hash: one for one in said if one.exercise == record.exercise}
+    follows = {hash_: HeaderHash(act_of(one).entry) for hash_, one in alike.items()}
+    own, foreign = _following({record.hash}, follows), _following(others, follows)
+    return [
+        one
+        for one in alike.values()
+        if one.hash in own or (one.member_id == record.member_id and one.hash not in foreign)
+    ]
+
+
+def _following(roots: Iterable[HeaderHash], follows: Mapping[HeaderHash, HeaderHash]) -> set[HeaderHash]:
+    """What names one of these, or what names that."""
+    found, behind = set(roots), defaultdict(list)
+    for hash_, entry in follows.items():
+        behind[entry].append(hash_)
+    open_ = list(found)
+    while open_:
+        more = [one for one in behind[open_.pop()] if one not in found]
+        found.update(more)
+        open_ += more
+    return found
+
+
 def acts(owner: MemberId, said: Iterable[Record], trust: Trust, may: May) -> list[Act]:
     """What those said who may lead it; whoever goes on in the owner's place acts as the owner."""
-    log = trust.logs.get(owner)
-    successor = log.identity.successor if log else None
     return [
-        _act(one, act_of(one), owner if one.member_id == successor else one.member_id, trust)
+        _act(one, act_of(one), _speaks_as(one.member_id, owner, trust), trust)
         for one in said
         if verb_of(one) in LEADING and may(one, verb_of(one))
     ]
+
+
+def _speaks_as(member_id: MemberId, owner: MemberId, trust: Trust) -> MemberId:
+    log = trust.logs.get(owner)
+    return owner if log and log.identity.successor == member_id else member_id
 
 
 def _act(record: Record, said: record_pb2.CrisisAct, by: MemberId, trust: Trust) -> Act:
@@ -103,7 +152,7 @@ def _act(record: Record, said: record_pb2.CrisisAct, by: MemberId, trust: Trust)
         knows=tuple(HeaderHash(one) for one in (said.entry, *said.known)),
         says=sha256(_content(said)).digest(),
         ends_ms=update.ends_ms if update else said.extend.ends_ms,
-        to=to if to is not None and len(to) == MEMBER_ID_BYTES else None,
+        to=to if to in trust.known.roles else None,  # whoever was never a member leads nothing
         deputies=_members(update.deputies) if update else None,
         terms=_terms(record) if update else b"",
         needs=framework.cosign.quorum if framework else None,
@@ -139,14 +188,15 @@ def _terms(record: Record) -> bytes:
     return sha256(terms.SerializeToString(deterministic=True)).digest()
 
 
-def voices(said: Iterable[Record], owner: MemberId, cosigner: CoSigner) -> list[Voice]:
-    """Co-signatures and refusals of those who may co-sign what others declare."""
+def voices(owner: MemberId, said: Iterable[Record], trust: Trust, cosigner: CoSigner) -> list[Voice]:
+    """Co-signatures and refusals of those who may co-sign; whoever goes on in the owner's place is no other."""
     found = []
     for one in said:
-        seat = cosigner(one) if one.member_id != owner and verb_of(one) in ANSWERING else None
+        seat = cosigner(one) if verb_of(one) in ANSWERING else None
         if seat is not None:
-            about, agrees = HeaderHash(act_of(one).entry), verb_of(one) == "cosign"
-            found.append(Voice(one.member_id, about, one.created_ms, agrees, frozenset({int(seat.role)}), seat.country))
+            by, entry, agrees = _speaks_as(one.member_id, owner, trust), act_of(one).entry, verb_of(one) == "cosign"
+            roles = frozenset({int(seat.role)})
+            found.append(Voice(by, HeaderHash(entry), one.created_ms, agrees, roles, seat.country))
     return found
 
 
@@ -178,8 +228,8 @@ def is_withdrawn(stores: Stores, record: Record, trust: Trust) -> bool:
 def end_ms(stores: Stores, trust: Trust, record: Record) -> int:
     """When a crisis ends by all that was said of it, whoever has a seat now: until then what belongs to it is kept."""
     halted = halting.of_object(stores, trust, record.member_id, record.object_id)
-    said = list(index.of_any_owner(stores.index, ObjectId(record.object_id), Kind.CRISIS_ACT))
-    said = counting(stores, said, trust, halted)
+    said = index.of_any_owner(stores.index, record.object_id, Kind.CRISIS_ACT)
+    counted = counting(stores, about(record, said, declared_by_others(stores, record)), trust, halted)
 
     def cosigner(one: Record) -> Seat | None:
         roles = trust.known.roles.get(one.member_id)
@@ -187,13 +237,23 @@ def end_ms(stores: Stores, trust: Trust, record: Record) -> int:
         country = log.identity.inception.country if log and log.identity.inception else ""
         return Seat(one.member_id, "", min(roles), country) if roles else None
 
-    crisis = declared(record, framework_of(trust, crisis_of(record).framework))
-    return read(crisis, said, trust, lambda *_: True, cosigner, 0).ends_ms
+    framework, rules = framework_of(trust, crisis_of(record).framework), documents.rules_in_force(trust)
+    return read(declared(record, framework, rules), counted, trust, lambda *_: True, cosigner, 0).ends_ms
+
+
+def declared_by_others(stores: Stores, record: Record) -> list[HeaderHash]:
+    """What other members declared by the same id."""
+    return [
+        one.hash
+        for kind in HEADS
+        for one in index.of_any_owner(stores.index, record.object_id, kind)
+        if one.member_id != record.member_id
+    ]
 
 
 def read(crisis: Declared, said: Sequence[Record], trust: Trust, may: May, cosigner: CoSigner, now_ms: int) -> Reading:
     """How a crisis stands, by what counts of all that was said of it."""
-    led, answered = acts(crisis.owner, said, trust, may), voices(said, crisis.owner, cosigner)
+    led, answered = acts(crisis.owner, said, trust, may), voices(crisis.owner, said, trust, cosigner)
     return lifecycle.read(crisis, led, answered, now_ms)
 
 

@@ -13,13 +13,15 @@ JOINED, OBSERVING = 1, 2
 FOLLOWING = frozenset({JOINED, OBSERVING})
 
 
-def lists_of(stores: Stores, seen: View, crisis_id: bytes) -> list[List]:
-    """Lists of other members that belong to a crisis, each once."""
+def lists_of(stores: Stores, seen: View, crisis_id: bytes, *, exercise: bool) -> list[List]:
+    """Lists of other members that belong to a crisis, each once; to a drill only lists of a drill do."""
     heads = index.of_kinds(stores.index, [Kind.LIST])
     found = [
         (one.member_id, one.object_id)
         for one in heads
-        if one.member_id != seen.follows.me and record_pb2.Record.FromString(one.content).crisis_id == crisis_id
+        if one.member_id != seen.follows.me
+        and one.exercise == exercise
+        and record_pb2.Record.FromString(one.content).crisis_id == crisis_id
     ]
     return list(dict.fromkeys(found))
 
@@ -28,21 +30,27 @@ def to_follow(stores: Stores, seen: View) -> list[List]:
     """Lists of crises that this member takes part in and about which nothing was decided yet."""
     return [
         about
-        for crisis_id in _taken_part_in(stores, seen)
-        for about in lists_of(stores, seen, crisis_id)
+        for crisis_id, exercise in _taken_part_in(stores, seen)
+        for about in lists_of(stores, seen, crisis_id, exercise=exercise)
         if about not in seen.follows.choices and seen.follows.state(*about) is State.OFFERED
     ]
 
 
-def _taken_part_in(stores: Stores, seen: View) -> list[ObjectId]:
-    """Crises that go on, of which our own last word is that we take part, or watch."""
-    last = {
-        one.object_id: lifecycles.act_of(one).participation.stance
+def _taken_part_in(stores: Stores, seen: View) -> list[tuple[ObjectId, bool]]:
+    """Crises that go on, of which our own last word is that we take part, or watch; and which are drills."""
+    said = [
+        (one, lifecycles.act_of(one))
         for one in index.of_kinds(stores.index, [Kind.CRISIS_ACT])
         if one.member_id == seen.follows.me and lifecycles.verb_of(one) == "participation"
-    }
-    joined = {object_id for object_id, stance in last.items() if stance in FOLLOWING}
+    ]
+    # By whose it is: another member may call its own by the same id.
+    last = {(act.entry, one.exercise): act.participation.stance for one, act in said}
+    joined = {about for about, stance in last.items() if stance in FOLLOWING}
     if not joined:
         return []
     views = crises.every(stores, seen, exercises=True)
-    return [ObjectId(one.object_id) for one in views if one.object_id in joined and not crises.is_over(one.state)]
+    return [
+        (ObjectId(one.object_id), one.exercise)
+        for one in views
+        if (one.entry, one.exercise) in joined and not crises.is_over(one.state)
+    ]

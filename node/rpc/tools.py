@@ -97,7 +97,8 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
         overriding.allow_personal(request.allow_personal, "word on a crisis")
         answer = await self._publishing.speak(request)
         if request.act.WhichOneof("act") == "participation":
-            await self._following.take_part(answer.crisis.object_id, request.act.participation.stance)
+            crisis, stance = answer.crisis, request.act.participation.stance
+            await self._following.take_part(crisis.object_id, stance, exercise=crisis.exercise)
         return answer
 
     @status.answers

@@ -36,7 +36,7 @@ class Acknowledging:
             stage = Stage.ACTED if request.acted else Stage.SEEN
 
             def look(stores: Stores) -> tuple[tools_pb2.CrisisView, About, int]:
-                crisis = crises.every(stores, seen, request.crisis, exercises=True)[0]
+                crisis = crises.meant(stores, seen, request.crisis)
                 about = acknowledging.unconfirmed(stores, seen, crisis, stage)
                 return crisis, about, acknowledging.routes_tried(stores, HeaderHash(crisis.entry))
 

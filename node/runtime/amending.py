@@ -181,12 +181,14 @@ class Amending:
         trust = self._saying.writer.trust
         if trust.facts is self._facts:
             return
-        lacking = documents.lacking(trust)
-        found = [text for hash_ in lacking if (text := await self._find(hash_)) is not None]
-        if found or trust.rules.hash != self._hash:
+        if trust.rules.hash != self._hash:
+            await self._keep([])
+        while lacking := documents.lacking(self._saying.writer.trust):  # rules that have come name further texts
+            found = [text for hash_ in lacking if (text := await self._find(hash_)) is not None]
+            if not found:
+                return
             await self._keep(found)
-        if len(found) == len(lacking):
-            self._facts = trust.facts
+        self._facts = trust.facts
 
     async def _keep(self, texts: list[bytes]) -> None:
         writer = self._saying.writer

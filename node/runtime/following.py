@@ -55,11 +55,12 @@ class Following:
 
     # ---- Because this member takes part in a crisis
 
-    async def take_part(self, crisis_id: bytes, stance: int) -> None:
+    async def take_part(self, crisis_id: bytes, stance: int, *, exercise: bool) -> None:
         """Follow what belongs to a crisis, or let it go."""
         seen = self._saying.view()
         state = State.FOLLOWED if stance in participating.FOLLOWING else State.DROPPED
-        for about in await self._saying.reading.run(lambda stores: participating.lists_of(stores, seen, crisis_id)):
+        find = partial(participating.lists_of, seen=seen, crisis_id=crisis_id, exercise=exercise)
+        for about in await self._saying.reading.run(find):
             await self._work.through(self._decide(about, state))
 
     async def keep_up(self) -> None:

@@ -141,8 +141,7 @@ class Publishing:
             raise Refused("which crisis?", next_step="Name it by its reference, as c-4k7q.", field="crisis")
 
         def look(stores: Stores) -> Crisis | None:
-            views = crises.every(stores, seen, named, exercises=True)
-            view = next((one for one in views if one.member_id == seen.follows.me), views[0])
+            view = crises.meant(stores, seen, named)
             return crises.one(stores, seen, MemberId(view.member_id), ObjectId(view.object_id))
 
         await self._saying.caught_up(bulk=False)

@@ -111,7 +111,7 @@ class Saying:
         """The crisis that something belongs to, if any; raises Refused for one that is not, or is over."""
         if not named:
             return b""
-        found = (await self.reading.run(lambda stores: crises.every(stores, seen, named, exercises=True)))[0]
+        found = await self.reading.run(lambda stores: crises.meant(stores, seen, named))
         if crises.is_over(found.state):
             raise Refused(
                 f"{found.reference} is over: {found.reason or found.state}",
