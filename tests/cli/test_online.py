@@ -158,12 +158,14 @@ def test_a_crisis_is_declared_seen_by_the_other_member_and_ended(first: Node, se
     with second.command("watch", "--kind", "declaration", "--kind", "crisis_act") as watching:
         watching.errors.until(lambda line: "Watching" in line)
         declared = first.cli(*DECLARE, "Shooting, livestream", "--harm", "high", "--for", "48h", "--yes").stdout
-        line, hint = declared.splitlines()
+        line, code, hint = declared.splitlines()
         reference = line.split()[0]
         assert re.fullmatch(rf"c-\w+  Shooting, livestream  active, ends {BY_PEOPLE}", line)
+        assert re.fullmatch(r"call-back code \d{3} \d{3}, for whoever calls to make sure", code)
         assert hint == f"`tocsin crisis end {reference}` ends it before its time."
         shown = watching.output.until(lambda line: "DECLARATION" in line)
-        assert re.search(rf"{reference} Shooting, livestream by {first.name}, ends {BY_PEOPLE}$", shown), shown
+        told = r"\(DE-ST, harm high\) NOT VERIFIED \(it says that harm is high, it is the first of Ministry A here\)"
+        assert re.search(rf"{reference} Shooting, livestream {told} by {first.name}, ends {BY_PEOPLE}$", shown), shown
 
         second.until(lambda found: found and found[0]["reference"] == reference, "crisis", "list")
         assert f"\n{reference} " in second.cli("crisis", "list").stdout
@@ -172,11 +174,15 @@ def test_a_crisis_is_declared_seen_by_the_other_member_and_ended(first: Node, se
         assert found["crisis"]["framework"] == {"name": "eu-ocrf", "version": "1", "sha256": ""}
         assert abs(found["ends_ms"] - found["declared_ms"] - 2 * DAY_MS) < 60_000
 
-        refused(second.cli("crisis", "end", reference, "--yes", check=False), 1, "only its owner ends it")
+        refused(
+            second.cli("crisis", "end", reference, "--yes", check=False),
+            1,
+            "only Ministry A and its deputies can have it ended",
+        )
         misused(first.cli("crisis", "end", reference, check=False), "Give --yes if so.")
         ended = first.cli("crisis", "end", reference, "--text", "over", "--yes").stdout
         assert re.fullmatch(rf"{reference}  Shooting, livestream  ended {BY_PEOPLE}\n", ended)
-        assert f"end {reference}" in watching.output.until(lambda line: "CRISIS end" in line)
+        assert f"CRISIS {reference} {first.name}: ends it: over" in watching.output.until(lambda line: "CRISIS" in line)
         second.until(lambda found: found["state"] == "ended", "crisis", "show", reference)
         assert watching.interrupt() == 0
 
