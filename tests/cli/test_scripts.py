@@ -78,8 +78,9 @@ def test_what_is_typed_is_answered_as_written(path: Path, machines: Machines, tm
 def test_every_schema_is_held_against_a_script() -> None:
     typed = [_words(step.typed) for path in SCRIPTS for step in script.read(path)]
     shown = {_command(words) for words in typed if "--json" in words}
-    streams = {"subscribe", "watch"}  # they end with Ctrl-C: test_habits.py
-    rare = {"erase prove", "fork show"}  # held against what it takes to have them: tests/test_erasing.py, test_forks.py
+    streams = {"subscribe", "watch", "crisis watch"}  # they end with Ctrl-C: test_habits.py, test_crises.py
+    # Held against what it takes to have them: tests/test_erasing.py, test_forks.py, test_crises.py.
+    rare = {"erase prove", "fork show", "crisis cosign", "crisis refuse"}
     assert shown - {""} == set(schemas.names()) - streams - rare
 
 
