@@ -7,7 +7,7 @@ import click
 
 from node.cli import calling, printing
 from node.cli.calling import Place
-from node.content import names, personal
+from node.content import personal
 from node.errors import Refused
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def named(place: Place, reference: str) -> "tools_pb2.CrisisView":
     if not reference.strip():
         raise click.UsageError("Which crisis? `tocsin crisis list` names them.")
 
+    from node.content import names
+
     async def look(node: "Client") -> "tools_pb2.CrisisView":
         found = await node.crises(reference, exercises=True)
         own = [one for one in found if one.member_id == place.member_id]
@@ -60,6 +62,8 @@ def line(found: "tools_pb2.CrisisView") -> str:
 
 def title(found: "tools_pb2.CrisisView") -> str:
     """What others say may name a machine that is somebody's, or pass for another; programs get it as it is."""
+    from node.content import names
+
     marks = f"{EXERCISE + ' ' if found.exercise else ''}{IMMINENT + ' ' if found.pointers else ''}"
     said = names.unmistakable(personal.mask(found.crisis.title))
     return printing.shortened(f"{marks}{said}", TITLE_CHARACTERS_MAX + len(marks))
@@ -67,6 +71,8 @@ def title(found: "tools_pb2.CrisisView") -> str:
 
 def places(found: "tools_pb2.CrisisView") -> str:
     """Where it is, by codes and by name."""
+    from node.content import names
+
     event = found.crisis.event
     return ", ".join(map(names.unmistakable, filter(None, [*event.places, event.place_name])))
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
 )
 def crisis() -> None:
-    """Warn of crises, declare them, take part in them, and see those of all members."""
+    """Warn of crises, declare them, and take part in them."""
 
 
 for _family in (declaring, leading, participating, acknowledging):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
 )
 def framework() -> None:
-    """See the frameworks a crisis can be declared under, and bring in others.
+    """See what crises are declared under, and bring in more.
 
     Which there are is decided by the charter and its amendments, which name each document by its SHA-256. Publish
     the document first, then amend the rules: `tocsin charter amend`.

@@ -44,7 +44,7 @@ def ignore(
     folder: Path,
     as_json: bool,
 ) -> None:
-    """Count something as no match here, for a time or for good, without asking anyone.
+    """Count something as no match here, asking nobody.
 
     An item is one place of one list; a value (a digest or URL) is ignored whoever lists it. Of a list or a crisis
     all items are. Look-ups answer as if it were not listed, and say beside that it is ignored. No other member ever

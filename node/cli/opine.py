@@ -58,7 +58,7 @@ def opine(
     folder: Path,
     as_json: bool,
 ) -> None:
-    """Tell all members what we make of an item, a record, a list or a crisis of another; see who said what.
+    """Tell all members what we make of what others share.
 
     WHAT is named as a look-up shows it. The last opinion of a member about the same thing counts. An item to which
     somebody objects (false-positive, out-of-scope, wrong-label) is disputed: look-ups everywhere advise a review at

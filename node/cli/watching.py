@@ -1,6 +1,5 @@
 """A crisis as it goes on, live on a terminal; lines where there is none."""
 
-import asyncio
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +73,8 @@ def _run(place: Place, found: "tools_pb2.CrisisView", entry: bytes, *, as_json: 
 
 async def _looks(node: "Client", found: "tools_pb2.CrisisView", entry: bytes) -> "AsyncIterator[Look | None]":
     """The crisis as it is, again and again; None while the node does not answer."""
+    import asyncio
+
     while True:
         try:
             async with asyncio.timeout(ANSWER_S):

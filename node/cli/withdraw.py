@@ -59,7 +59,7 @@ class Target:
 @options.as_json
 @asking.yes
 def withdraw(what: str, reference: str | None, reason: str | None, folder: Path, as_json: bool, yes: bool) -> None:
-    """Take back an item, a list or a crisis of ours; see who answered.
+    """Take back an item, list or crisis of ours.
 
     It stops counting at every member as soon as that hears of it, and is erased there an hour later; a day,
     where it is much at once. Until then the member's root can undo what a stolen key took back. An item is

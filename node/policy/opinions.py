@@ -6,9 +6,10 @@ All of it is advice: an opinion lowers what is advised to a review, raises nothi
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from node.feed.keys import FeedId, HeaderHash, MemberId
+if TYPE_CHECKING:  # a command line that prints a verdict needs no signatures
+    from node.feed.keys import FeedId, HeaderHash, MemberId
 
 BLOCK, REVIEW = "block", "review"
 WEAKER = frozenset({REVIEW, "monitor", "ignore"})
@@ -47,17 +48,17 @@ class Said(Protocol):
     """One opinion, wherever it is kept."""
 
     @property
-    def hash(self) -> HeaderHash:
+    def hash(self) -> "HeaderHash":
         """Of its entry."""
         ...
 
     @property
-    def member_id(self) -> MemberId:
+    def member_id(self) -> "MemberId":
         """Who said it."""
         ...
 
     @property
-    def feed_id(self) -> FeedId:
+    def feed_id(self) -> "FeedId":
         """In which feed."""
         ...
 

@@ -227,6 +227,7 @@ def test_a_row_has_where_its_item_stands_and_no_formula_of_others() -> None:
         "advice": "review",
         "expires": "2027-01-15T08:00:00+00:00",
         "item": f"{'ab' * 32}:10",
+        "opinion": "",
     }
     lines = io.StringIO()
     exporting.WRITERS["jsonl"](lines)(RECORDS[0])

@@ -138,7 +138,7 @@ def test_the_scope_audit_opens_the_log_and_what_every_tool_may_know() -> None:
     auditor = ToolCaller("iris", frozenset({"audit"}), is_person=True)
     opened = {method.rpartition("/")[2] for method, access in server.OURS.items() if access.allows(auditor)}
     beside = {"Check", "Watch", "ServerReflectionInfo"}
-    assert opened - beside == {"ReadLog", "ListAnchors", "GetGovernance", "GetRules"}
+    assert opened - beside == {"ReadLog", "ListAnchors", "GetGovernance", "GetRules", "ListFrameworks"}
 
 
 @pytest.mark.parametrize("method", sorted(acts.TABLE))
