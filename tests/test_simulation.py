@@ -164,9 +164,10 @@ def end_a_minute_late(patch: pytest.MonkeyPatch) -> None:
 def let_drills_count(patch: pytest.MonkeyPatch) -> None:
     about = lifecycles.about
 
-    def with_drills(record: Record, said: Iterable[Record]) -> list[Record]:
+    def with_drills(record: Record, said: Iterable[Record], others: Iterable[HeaderHash]) -> list[Record]:
         every = list(said)
-        found = {one.hash for one in about(record, [replace(one, exercise=record.exercise) for one in every])}
+        alike = [replace(one, exercise=record.exercise) for one in every]
+        found = {one.hash for one in about(record, alike, others)}
         return [one for one in every if one.hash in found]
 
     patch.setattr(lifecycles, "about", with_drills)
