@@ -296,8 +296,9 @@ class Crises:
 
     def _act(self, node: Node, one: Raised, choose: Choose, tries: int) -> None:
         """Somebody looks at a crisis as it is at its own node, and says something of it."""
-        found, seen = self._seen(node, one)
-        if found is None:
+        seen = readings.view(node.exchange, node.ms(self.world.now)) if node.is_up else None
+        found = crises.one(node.disk, seen, *one.about) if seen else None
+        if seen is None or found is None:
             if tries:
                 self._again(partial(self._act, node, one, choose, tries - 1))
             return
@@ -315,10 +316,6 @@ class Crises:
                 self.world.counts["a member took part in a crisis, and left it"] += 1
         elif tries and node.exchange.signing.state is not signing.State.STALE:
             self._again(partial(self._act, node, one, choose, tries - 1))
-
-    def _seen(self, node: Node, one: Raised) -> tuple[Crisis | None, View]:
-        seen = readings.view(node.exchange, node.ms(self.world.now))
-        return (crises.one(node.disk, seen, *one.about) if node.is_up else None), seen
 
     @staticmethod
     def _draft(found: Crisis, said: Act | Draft | None, seen: View) -> Draft | None:
