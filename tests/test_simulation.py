@@ -6,17 +6,21 @@ The many seeds run by themselves (scripts/simulate, which scripts/test calls).
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from node.exchange import signing
+from node.crisis import lifecycle
+from node.crisis.lifecycle import Voice
+from node.exchange import crises, lifecycles, signing
 from node.exchange.exchange import Exchange
 from node.feed import chain, keys
 from node.feed.chain import Place
-from node.feed.keys import MemberId
+from node.feed.keys import HeaderHash, MemberId
 from node.protocol.fetch import Fetch
+from node.store.index import Record
 from node.v1 import peer_pb2
 from tests.simulator import amendments, copies
 from tests.simulator.disk import Disk
@@ -133,6 +137,63 @@ def test_a_node_that_would_sign_before_its_peers_have_shown_what_they_hold_is_ca
     monkeypatch.setattr(signing, "require", lambda *_, **__: None)
     with pytest.raises(AssertionError, match="I1: two entries"):
         run_worlds_with("rollback", range(1000, 1060))
+
+
+def fold_in_order_of_arrival(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(crises, "sorted", lambda found, **_: list(found), raising=False)
+    patch.setattr(lifecycle, "_read_at_all", lambda _, acts: list(acts))
+
+
+class Anybodys(dict[HeaderHash, list[Voice]]):
+    """Whatever proposal is asked for, all that anybody said of any."""
+
+    def get(self, *_: object) -> list[Voice]:
+        return next(iter(self.values()), [])
+
+
+def count_cosignatures_of_any_proposal(patch: pytest.MonkeyPatch) -> None:
+    latest, any_ = lifecycle._latest, HeaderHash(b"")
+    patch.setattr(lifecycle, "_latest", lambda voices: Anybodys(latest(replace(one, about=any_) for one in voices)))
+
+
+def end_a_minute_late(patch: pytest.MonkeyPatch) -> None:
+    expired = lifecycle._expired
+    patch.setattr(lifecycle, "_expired", lambda found, now_ms: expired(found, now_ms - 60_000))
+
+
+def let_drills_count(patch: pytest.MonkeyPatch) -> None:
+    about = lifecycles.about
+
+    def with_drills(record: Record, said: Iterable[Record], others: Iterable[HeaderHash]) -> list[Record]:
+        every = list(said)
+        alike = [replace(one, exercise=record.exercise) for one in every]
+        found = {one.hash for one in about(record, alike, others)}
+        return [one for one in every if one.hash in found]
+
+    patch.setattr(lifecycles, "about", with_drills)
+
+
+@pytest.mark.parametrize(
+    ("plant", "finding"),
+    [
+        (fold_in_order_of_arrival, "C6"),
+        (count_cosignatures_of_any_proposal, "C2"),
+        (end_a_minute_late, "C1"),
+        (let_drills_count, "C4|C5"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_bug_planted_in_how_crises_are_read_is_caught(
+    plant: Plant, finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    with pytest.raises(AssertionError, match=finding):
+        run_worlds(range(5))
+
+
+def run_worlds(seeds: range) -> None:
+    for seed in seeds:
+        World(seed).run()
 
 
 def run_worlds_with(fault: str, seeds: range) -> None:

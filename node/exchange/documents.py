@@ -228,6 +228,8 @@ def load(stores: Stores, trust: Trust) -> Trust:
 def keep(stores: Stores, trust: Trust, texts: Sequence[bytes]) -> Trust:
     """Have these texts at hand, and those in force for good."""
     trust = _learn(trust, texts)
+    kept = (ledger.read_meta(stores.ledger, _FRAMEWORK + hash_.hex()) for hash_ in lacking(trust))
+    trust = _learn(trust, [text for text in kept if text is not None])  # let go while the rules waited for their text
     text = text_of(trust, trust.rules)
     in_force = {_KEPT: text} if trust.rules.number and text is not None else {}
     for hash_ in framework_hashes(trust):

@@ -34,6 +34,7 @@ SEALED_PER_STEP = 1024
 REVIEWS_MAX = 16  # of one record, that are looked at
 OBJECT_BYTES, HASH_BYTES = 16, 32
 _MOVING = lifecycles.LEADING | lifecycles.ANSWERING  # acts that may change when a crisis ends
+_About = tuple[bytes, bool]  # a crisis by its id, and whether a drill is meant
 _GONE = b"gone"  # what these depend on is erased
 
 
@@ -107,10 +108,13 @@ def step(stores: Stores, keep: Keep) -> bool:
         return False
     about, after, why = asked
     if len(about) == HASH_BYTES and not after and (found := deadlines.record(stores.index, HeaderHash(about))):
-        _decide_anew(stores, keep, *found, is_gone=False)
+        _decide_anew(stores, keep, *found, is_gone=False, crises={})
     page = deadlines.page(stores.index, after, RECORDS_PER_STEP, about)
+    crises: dict[_About, Known] = {}  # of one crisis there may be many records, and none of them changes its end
     for number, record in page:
-        _decide_anew(stores, keep, number, record, is_gone=why == _GONE and about != deadlines.EVERYTHING)
+        _decide_anew(
+            stores, keep, number, record, is_gone=why == _GONE and about != deadlines.EVERYTHING, crises=crises
+        )
     if len(page) < RECORDS_PER_STEP:
         deadlines.end(stores.index, about)
     else:
@@ -119,9 +123,12 @@ def step(stores: Stores, keep: Keep) -> bool:
     return True
 
 
-def _decide_anew(stores: Stores, keep: Keep, number: int, record: Record, *, is_gone: bool) -> None:
+def _decide_anew(
+    stores: Stores, keep: Keep, number: int, record: Record, *, is_gone: bool, crises: dict[_About, Known]
+) -> None:
     letter = record_pb2.Record.FromString(record.content)
-    is_other = deadlines.put(stores.index, number, decided(stores, keep, record, letter, is_gone=is_gone))
+    made = decided(stores, keep, record, letter, is_gone=is_gone, crises=crises)
+    is_other = deadlines.put(stores.index, number, made)
     if is_other and record.kind == Kind.ITEMS and deadlines.has_dependents(stores.index, record.hash):
         deadlines.ask(stores.index, record.hash)
 
@@ -149,10 +156,16 @@ def _touched(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Reco
 
 
 def decided(
-    stores: Stores, keep: Keep, record: Record, letter: record_pb2.Record, *, is_gone: bool = False
+    stores: Stores,
+    keep: Keep,
+    record: Record,
+    letter: record_pb2.Record,
+    *,
+    is_gone: bool = False,
+    crises: dict[_About, Known] | None = None,
 ) -> Deadline:
-    """The deadline of a record. ``is_gone``: what it is about is."""
-    found = facts(stores, keep, record, letter)
+    """The deadline of a record. ``is_gone``: what it is about is. ``crises``: what is known already; added to."""
+    found = facts(stores, keep, record, letter, crises)
     made = retention.decide(keep.policy, replace(found, item_due_ms=0) if is_gone else found)
     return Deadline(made.due_ms, made.rule, made.won, _about(record, letter))
 
@@ -172,12 +185,18 @@ def required(stores: Stores, keep: Keep, record: Record, erased_ms: int) -> Requ
     )
 
 
-def facts(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Record) -> Facts:
+def facts(
+    stores: Stores,
+    keep: Keep,
+    record: Record,
+    letter: record_pb2.Record,
+    crises: dict[_About, Known] | None = None,
+) -> Facts:
     """What the policy may ask of it."""
     class_ = retention.class_of(record.kind, letter.items.kind)
     crisis_id = letter.crisis_id or (record.object_id if class_ in (Class.ALERT, Class.DECLARATION) else b"")
     is_one = len(crisis_id) == OBJECT_BYTES
-    crisis = known(stores, keep.trust, crisis_id, exercise=record.exercise) if is_one else Known()
+    crisis = _known_once(stores, keep.trust, (crisis_id, record.exercise), crises) if is_one else Known()
     if class_ is Class.ALERT and not crisis.is_declared:
         crisis = _promoted(stores, keep.trust, record)
     state = Crisis.DECLARED if crisis.is_declared else Crisis.UNKNOWN if crisis_id else Crisis.NONE
@@ -234,6 +253,14 @@ def _item_due_ms(stores: Stores, entry: bytes) -> int | None:
     if found is not None:
         return found[1].due_ms if found[0] == Kind.ITEMS else None
     return 0 if payloads.state(stores.ledger, HeaderHash(entry)) is State.ERASED else None
+
+
+def _known_once(stores: Stores, trust: Trust, about: _About, crises: dict[_About, Known] | None) -> Known:
+    if crises is None:
+        return known(stores, trust, about[0], exercise=about[1])
+    if about not in crises:
+        crises[about] = known(stores, trust, about[0], exercise=about[1])
+    return crises[about]
 
 
 def known(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> Known:

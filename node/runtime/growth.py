@@ -9,6 +9,7 @@ from node.exchange.verified import Checked, Verified
 from node.feed.header import URGENT
 from node.feed.keys import MemberId
 from node.protocol.news import Fresh, Growth
+from node.v1 import header_pb2
 
 
 def urgent(exchange: Exchange, checked: Checked, source: MemberId) -> Growth | None:
@@ -48,5 +49,13 @@ def proven(admitted: Admitted, source: MemberId) -> Growth:
 
 def _fresh(exchange: Exchange, entries: Iterable[Verified]) -> list[Fresh]:
     return [
-        Fresh(one.header.hash, one.header.feed_id, one.lane, exchange.letter(one)) for one in entries if one.passed_on
+        Fresh(one.header.hash, one.header.feed_id, one.lane, _letter(exchange, one)) for one in entries if one.passed_on
     ]
+
+
+def _letter(exchange: Exchange, one: Verified) -> header_pb2.SignedEntry:
+    """As it came; without what was erased here before, of which a lost store knows nothing and the journal does."""
+    letter, hash_ = exchange.letter(one), one.header.hash
+    if one.header.has_payload and (hash_ in exchange.erasures.whole or hash_ in exchange.erasures.parts):
+        return header_pb2.SignedEntry(header=letter.header, signature=letter.signature)
+    return letter

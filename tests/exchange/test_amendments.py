@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from node import limits
+from node.crisis import frameworks
 from node.errors import Refused
 from node.exchange import amendments, consult, crises, documents, project
 from node.exchange.amendments import Meant, State
@@ -297,6 +298,30 @@ def test_a_text_is_said_again_by_one_signer_after_the_other_a_year_before_it_end
     assert documents.is_to_be_said_again(until_ms, 0, BASE_MS + DAY_MS)
     assert not documents.is_to_be_said_again(until_ms, 1, BASE_MS + DAY_MS)
     assert documents.is_to_be_said_again(until_ms, 1, BASE_MS + 8 * DAY_MS)
+
+
+def test_the_framework_that_new_rules_name_is_at_hand_with_them_though_it_came_before_and_so_is_the_one_let_go(
+    tmp_path: Path, world: Federation, node: Exchange
+) -> None:
+    framework = frameworks.shipped()[0].text.replace(b'version = "', b'version = "0', 1)
+    hash_ = sha256(framework).digest()
+    author = node_in(tmp_path / "author", world, 4)
+    take(node, said(author, documents.draft(framework, "simulated", "1", BASE_MS)))
+    named = TEXT.replace('version = "1"\n', f'version = "1"\nsha256 = "{hash_.hex()}"\n')
+    first = proposed(node, named)
+    take(node, signed(tmp_path, world, first, 1, 2, 3))
+    while node.project():
+        pass
+    node.load_documents()  # once: nothing more may come
+    assert documents.framework_text(node.trust, hash_) == framework
+    text, *others = signed(tmp_path, world, proposed(node, named.replace("= 336", "= 300")), 5, 6, 7)
+    take(node, [without(text, "payload"), *others])
+    node.load_documents()
+    assert documents.rules_in_force(node.trust) is None
+    node.stores.index.exec_driver_sql("DELETE FROM record")  # what brought it is over
+    node.keep_documents([named.replace("= 336", "= 300").encode()])
+    assert documents.framework_text(node.trust, hash_) == framework
+    author.stores.close()
 
 
 def test_only_the_text_in_force_is_kept_beside_its_records(tmp_path: Path, world: Federation, node: Exchange) -> None:

@@ -74,10 +74,13 @@ def crisis_draft(ends_ms: int = ENDS_MS, linked: Sequence[bytes] = (), kind: Kin
     return Draft(kind, NORMAL, record=record.SerializeToString(), object_id=object_id, expires_ms=CEILING_MS)
 
 
-def end_draft() -> Draft:
-    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=CRISIS)
+def end_draft(*, exercise: bool = False) -> Draft:
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=CRISIS, exercise=exercise
+    )
     record.crisis_act.end.text = "over"
-    return Draft(Kind.CRISIS_ACT, NORMAL, record=record.SerializeToString(), object_id=CRISIS, expires_ms=CEILING_MS)
+    content = record.SerializeToString()
+    return Draft(Kind.CRISIS_ACT, NORMAL, record=content, object_id=CRISIS, expires_ms=CEILING_MS, exercise=exercise)
 
 
 def opinion_draft(about: bytes, verdict: int = 4) -> Draft:
@@ -246,6 +249,15 @@ def test_nobody_ends_a_crisis_of_another_early(
     take(node, said(stranger, crisis_draft(BASE_MS + 1)))
     assert due_ms(node, hash_of(node, letters[0])) == ENDS_MS + 30 * DAY_MS
     stranger.stores.close()
+
+
+def test_an_end_that_is_marked_as_a_drill_ends_nothing_real(node: Exchange, author: Exchange) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft(), crisis_draft(), end_draft(exercise=True))
+    take(node, letters)
+    assert due_ms(node, hash_of(node, letters[0])) == ENDS_MS + 30 * DAY_MS
+    take(node, said(author, end_draft()))
+    assert due_ms(node, hash_of(node, letters[0])) == BASE_MS + 30 * DAY_MS
 
 
 def test_an_alert_is_short_lived_until_a_declaration_names_it(node: Exchange, author: Exchange) -> None:

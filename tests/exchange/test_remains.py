@@ -17,6 +17,7 @@ from node.feed import entry, pae, payload
 from node.feed.header import NORMAL, Header
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId, Purpose
+from node.runtime import growth
 from node.store import payloads, stores
 from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
@@ -175,3 +176,16 @@ def test_what_was_erased_and_comes_again_leaves_the_files_to_be_written_anew(
     node.residue.forget()
     node.start(BASE_MS)
     assert not node.residue.is_there, "nothing was left to do"
+
+
+@pytest.mark.parametrize("positions", [b"", b"\x03"], ids=["whole", "part"])
+def test_what_the_journal_says_is_erased_is_passed_on_without_its_payload_by_a_node_that_lost_its_stores(
+    node: Exchange, author: Exchange, positions: bytes
+) -> None:
+    first, second = said(author, digests_draft(), secret("here"))
+    node.erasures.append([Erasure(hash_of(node, first), BASE_MS, Reason.REQUEST, positions)])
+    checked = node.verify(node.unseen([first, second]))
+    admitted = node.admit(checked, BASE_MS, author.reader.member_id)
+    fresh = growth.committed(node, admitted, checked, author.reader.member_id).fresh
+    passed = {one.letter.header: bool(one.letter.payload or one.letter.box) for one in fresh}
+    assert passed == {first.header: False, second.header: True}

@@ -1,7 +1,7 @@
 """Amendments in a world: some complete, some not, two of one number; in the end all nodes go by the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from random import Random
@@ -20,7 +20,8 @@ from node.policy import effect
 from node.policy.parameters import TEMPLATE
 from node.store import driver, ledger
 from node.v1 import header_pb2
-from tests.simulator.node import Node, ms
+from tests.simulator import crises
+from tests.simulator.node import Node
 
 if TYPE_CHECKING:
     from tests.simulator.world import World
@@ -40,10 +41,11 @@ class Amendment:
     hash: bytes
     statement: bytes
     signed: int = 0
+    signers: set[MemberId] = field(default_factory=set)
 
-    def drafts(self, world: "World", *, first: bool) -> list[Draft]:
+    def drafts(self, now_ms: int, *, first: bool) -> list[Draft]:
         signature = Draft(Kind.AMEND, statement=self.statement)
-        text = [documents.draft(self.text, "simulated", str(self.number), ms(world.now))] if first else []
+        text = [documents.draft(self.text, "simulated", str(self.number), now_ms)] if first else []
         return [*text, signature]
 
 
@@ -64,7 +66,7 @@ def plan(world: "World", until: float) -> list[Amendment]:
 
 
 def _made(world: "World", number: int, previous: bytes, hours: int) -> Amendment:
-    text = TEMPLATE.replace("longest_hours = 336", f"longest_hours = {hours}").encode()
+    text = crises.amended(TEMPLATE.replace("longest_hours = 336", f"longest_hours = {hours}"), hours).encode()
     rows = quorum.encode(ADMIT_PLATFORMS) if hours % 2 else b""
     letter = header_pb2.Amend(number=number, previous=previous, document=sha256(text).digest(), quorums=rows)
     statement = letter.SerializeToString(deterministic=True)
@@ -77,6 +79,7 @@ def _sign(world: "World", chance: Random, one: Amendment, count: int, between: t
     start = chance.randrange(AUTHORITIES)
     for i in range(count):
         node = world.nodes[world.federation.members[(start + i) % AUTHORITIES].member_id]
+        one.signers.add(node.id)
         # Two bring the text: what one says of which the feed forks may be lost.
         world.at(chance.uniform(*between), partial(_say, world, node, one, first=i < 2))
     return count >= ENOUGH
@@ -84,7 +87,9 @@ def _sign(world: "World", chance: Random, one: Amendment, count: int, between: t
 
 def _say(world: "World", node: Node, one: Amendment, *, first: bool) -> None:
     try:
-        lived = node.is_up and world.do(node, lambda: node.publish(world.now, one.drafts(world, first=first)))
+        lived = node.is_up and world.do(
+            node, lambda: node.publish(world.now, one.drafts(node.ms(world.now), first=first))
+        )
     except Refused:
         lived = False
         if node.exchange.signing.state is State.STALE:

@@ -1,6 +1,6 @@
 """Churn: members come, are suspended, are removed and leave while everything else goes on (F21)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -34,13 +34,18 @@ class Churn:
     sayings: tuple[Say, ...]
 
 
-def plan(random: Random, federation: Federation, busy: Sequence[MemberId]) -> Churn:
-    """Three remove one who publishes nothing that others wait for; others are endorsed and suspended."""
-    able = [one.member_id for one in federation.members[AUTHORITIES:-1] if one.member_id not in busy]
-    removed, suspended, leaver = random.sample(able, 3)
+def plan(random: Random, federation: Federation, busy: Sequence[MemberId], amending: Collection[MemberId]) -> Churn:
+    """Three remove one who publishes nothing that others wait for; others are endorsed and suspended.
+
+    Half of the time it strikes those who declare and lead crises, but nobody who amends.
+    """
     # What strikes a node that publishes may keep it from signing for good.
     steady = [one.member_id for one in federation.members[:AUTHORITIES] if one.member_id not in busy]
     authorities = random.sample(steady, min(len(steady), ENOUGH))
+    able = [one.member_id for one in federation.members[AUTHORITIES:-1] if one.member_id not in busy]
+    leading = [one for one in steady if one not in authorities and one not in amending]
+    struck = random.sample(leading, min(len(leading), random.choice((0, 2))))
+    removed, suspended, leaver = random.sample([*struck, *random.sample(able, 3 - len(struck))], 3)
     stranger = members.member(random.choice(STRANGERS))
     sayings: list[Say] = [(one, lambda node, now_ms: _revoke(node, removed, now_ms)) for one in authorities]
     sayings += [(one, lambda _, now_ms: [_suspend(suspended, now_ms)]) for one in authorities]

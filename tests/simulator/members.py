@@ -19,6 +19,7 @@ from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.feed.quorum import Act, Quorum
+from node.policy.retention import After, Class, Crisis, Policy, Rule
 from node.store import ledger
 from node.store.journal import Signed
 from node.v1 import header_pb2, record_pb2
@@ -27,6 +28,21 @@ from tests.simulator.disk import Disk, empty_disk
 BASE_MS = 1_800_000_000_000
 FRAMEWORK = record_pb2.Reference(name="eu-ocrf")  # as the template has it: without a document
 FOUNDERS = 25
+GRACE_MS = 86_400_000
+POLICY = Policy(  # of all nodes, so that what belongs to a crisis is kept by its end
+    "simulated",
+    (
+        Rule(
+            *(1, 0, "a day after its end"),
+            classes=frozenset({Class.ALERT, Class.DECLARATION}),
+            crises=frozenset({Crisis.DECLARED}),
+            keep=GRACE_MS,
+            after=After.CRISIS_END,
+        ),
+        Rule(2, 0, "the originator's ceiling"),
+    ),
+    b"simulated",
+)
 COUNTRIES = ("DE", "FR", "IE", "NL", "PT")
 
 

@@ -6,7 +6,7 @@ from random import Random
 from statistics import median
 
 from node.errors import PeerFault
-from node.exchange import circles, project
+from node.exchange import circles, documents, project
 from node.exchange import trust as trusts
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
@@ -22,7 +22,7 @@ from node.protocol.session import Self
 from node.runtime import growth
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator.disk import Disk, MemoryErasures, MemoryJournal
-from tests.simulator.members import BASE_MS, Federation, Member, seed
+from tests.simulator.members import BASE_MS, POLICY, Federation, Member, seed
 
 Carry = Callable[[MemberId, MemberId, Stream, peer_pb2.Frame], None]
 Cut = Callable[[MemberId, MemberId, str], None]
@@ -45,6 +45,8 @@ class Node:
         self.links: set[MemberId] = set()
         self.counts: Counter[str] = Counter()
         self.moved: set[FeedId] = set()
+        self.decided: tuple[object, ...] = (None, None, None)  # by which texts were looked for last
+        self.lacks_texts = True
         self.checked = 0  # entries whose signature was looked at
         self.heights: dict[FeedId, int] = {}
         self.exchange: Exchange
@@ -74,7 +76,8 @@ class Node:
             self.journal,
             in_place=self.in_place,
         )
-        self.exchange = Exchange(self.disk, trust, author, self.erasures)
+        self.lacks_texts = True
+        self.exchange = Exchange(self.disk, trust, author, self.erasures, policy=POLICY)
         if prepared:
             self.exchange.begin_signing(self.ms(now))
         else:
@@ -130,13 +133,17 @@ class Node:
 
     def wakeup(self, now: float) -> None:
         self._look(now)
-        if self.exchange.mature(self.ms(now)):
-            self.counts["a future entry matured"] += 1
-            self._project()
+        self.mature(now)
         if now >= self.fetch.wake_at and not self.fetch.is_idle:
             self.counts["a fetch was retried or moved"] += 1
         self.apply(now, [*self._reseat(now), *self.gossip.wakeup(now)])
         self.apply(now, self.fetch.wakeup(now))
+
+    def mature(self, now: float) -> None:
+        """Let in what was dated ahead and is due."""
+        if self.exchange.mature(self.ms(now)):
+            self.counts["a future entry matured"] += 1
+            self._project()
 
     # ---- Effects
 
@@ -261,7 +268,11 @@ class Node:
     def _project(self) -> None:
         while self.exchange.project():
             pass
-        self.exchange.load_documents()
+        trust = self.exchange.trust
+        decides = (trust.facts, trust.marks, trust.fallen)
+        if self.lacks_texts or any(one is not other for one, other in zip(decides, self.decided, strict=True)):
+            self.exchange.load_documents()
+            self.decided, self.lacks_texts = decides, bool(documents.lacking(self.exchange.trust))
 
     def _count(self, verified: Checked, checked: Checked, admitted: Admitted, ignored: int) -> None:
         self.checked += len(verified.entries)

@@ -123,11 +123,13 @@ class Thief:
             if sum(len(draft.record) for draft in drafts) < limits.INLINE_BYTES_MAX // 2:  # nobody else could serve it
                 said += [copy.letter(one) for one in copy.publish(drafts, now_ms).entries]
         if self.world.amendments and self.random.random() < 0.5:  # it counts where the victim is one who may amend
-            signed = self.random.choice(self.world.amendments).drafts(self.world, first=False)
+            signed = self.random.choice(self.world.amendments).drafts(now_ms, first=False)
             said += [copy.letter(one) for one in copy.publish(signed, now_ms).entries]
             self.world.counts["a thief signed an amendment"] += 1
         if self.stranger and number == self.endorsing:
             said += [copy.letter(one) for one in copy.publish([self._endorsement()], now_ms).entries]
+        if self.random.random() < 0.7 and (acts := self.world.crises.stolen(copy, now_ms)):
+            said += [copy.letter(one) for one in copy.publish(acts, now_ms).entries]
         disk.close()
         return said
 

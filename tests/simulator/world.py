@@ -10,8 +10,22 @@ from node.exchange.signing import State
 from node.feed.keys import MemberId
 from node.store import arrivals, health, index, ledger, peers
 from node.store.peers import APPROVED, Peer
-from tests.simulator import amendments, checks, churn, copies, erasing, floods, members, memo, thief, workload
+from tests.simulator import (
+    amendments,
+    checks,
+    churn,
+    copies,
+    crises,
+    erasing,
+    floods,
+    members,
+    memo,
+    readings,
+    thief,
+    workload,
+)
 from tests.simulator.churn import Churn
+from tests.simulator.crises import Crises
 from tests.simulator.disk import Crash, Disk, empty_disk
 from tests.simulator.erasing import Erasing
 from tests.simulator.network import Network
@@ -71,6 +85,7 @@ RARE = (
     "a contested endorsement made somebody known",
     *copies.RARE,
     *erasing.RARE,
+    *crises.RARE,
 )
 
 memo.remember()
@@ -95,7 +110,7 @@ class World(Network):
 
     def __init__(self, seed: int, count: int = 25) -> None:
         super().__init__(seed)
-        self.federation = members.federation(count, floods.DOCUMENT)
+        self.federation = members.federation(count, crises.DOCUMENT)
         authorities = self.federation.members[: amendments.AUTHORITIES]
         self.checks.declaring = frozenset(one.feed_id(self.federation.charter.federation_id) for one in authorities)
         self.published: list[bytes] = []
@@ -105,6 +120,7 @@ class World(Network):
         self.thief: Thief | None = None
         self.churn: Churn | None = None
         self.erasing = Erasing(self)
+        self.crises = Crises(self)
         self.faults = tuple(sorted(self.random.sample(FAULTS, self.random.randint(3, 5))))
         if seed % 20 == THIEF_ALONE:  # where nothing else strikes, a proof has to be quick
             self.faults = tuple(sorted({thief.FAULT, *thief.QUICK}))
@@ -230,11 +246,14 @@ class World(Network):
         if thief.FAULT in self.faults:
             self.thief, self.may_blame = Thief(self, self._victim(everyone[:-1])), True
         if "crash" in self.faults:
+            for author in self.random.sample(authors, 2):
+                self.at(self.random.uniform(1, SAYING_S), lambda author=author: self._die_signing(author))  # type: ignore[misc]
             for _ in range(4):
                 node = self.random.choice([*authors, *everyone])
                 self.at(self.random.uniform(1, SAYING_S), lambda node=node: self._arm(node))  # type: ignore[misc]
         copies.plan(self, authors)
         self.erasing.plan(authors)
+        self.crises.plan(self.thief.victim if self.thief else None)
         if "restart" in self.faults:
             for _ in range(2):
                 node = self.random.choice(everyone)
@@ -250,7 +269,8 @@ class World(Network):
         return self.random.choice(amending if amending and self.random.random() < 0.5 else spared)
 
     def _plan_churn(self, busy: Sequence[MemberId]) -> None:
-        self.churn = planned = churn.plan(self.random, self.federation, busy)
+        amending = {signer for one in self.amendments for signer in one.signers}
+        self.churn = planned = churn.plan(self.random, self.federation, busy, amending)
         for member_id, drafts in planned.sayings:
             node = self.nodes[member_id]
             when = self.random.uniform(1, SAYING_S)
@@ -290,6 +310,12 @@ class World(Network):
             return
         node.disk.power.commits_left = self.random.randint(0, 5)
         node.disk.power.kept = self.random.random() < 0.5
+
+    def _die_signing(self, node: Node) -> None:
+        """Let the machine die at the first thing that becomes durable of what it says: its line in the journal."""
+        if node.is_up:
+            node.disk.power.commits_left, node.disk.power.kept = 0, self.random.random() < 0.7
+            self.let_say(node)
 
     def _stop(self, node: Node, fault: str) -> None:
         if not node.is_up:
@@ -408,6 +434,7 @@ class World(Network):
         checks.converged(nodes)
         self.erasing.sweep_all(nodes)
         amendments.agreed(self, self.amendments, nodes)
+        self.crises.check_end(nodes)
         if self.thief:
             self.thief.check(nodes)
         copies.check_end(self)
@@ -418,7 +445,9 @@ class World(Network):
             checks.boxed(node)
             checks.bounded(node)
         for node in self.random.sample(nodes, 2):
+            shown = readings.shown(node, ms(self.now))
             checks.rebuilt(node)
+            assert readings.shown(node, ms(self.now)) == shown, "C6: an index made anew shows other crises"
             checks.unreadable(node, self.published)
             checks.unbroken(node)
             checks.separated(node, members.member(10_000).feed_key)
