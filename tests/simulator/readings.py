@@ -157,7 +157,7 @@ def kept(node: Node, found: Sequence[Crisis], now_ms: int) -> None:
         known = keeping.known(node.disk, node.exchange.trust, record.object_id, exercise=record.exercise)
         due_ms = by_entry[record.hash].due_ms
         assert due_ms == min(record.expires_ms, (known.end_ms or record.expires_ms) + GRACE_MS), "C5: a deadline is old"
-        is_whole = reading.state is not State.WITHDRAWN and _all_count(one, seen)
+        is_whole = known.is_declared and reading.state is not State.WITHDRAWN and _all_count(one, seen)
         ends_ms = min(record.expires_ms, reading.ends_ms + GRACE_MS)
         assert due_ms >= ends_ms or not is_whole, "C5: it goes before its crisis has ended"
         if is_whole and not _others(node, record):
