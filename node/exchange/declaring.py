@@ -254,8 +254,11 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
         raise Refused("it can only be handed over to a member", next_step="`tocsin member` names them.", field="to")
 
 
-def answering(found: Crisis, said: record_pb2.CrisisAct, by: Speaker) -> record_pb2.CrisisAct:
-    """A co-signature or a refusal of exactly what is proposed now; raises Refused where nothing is asked for."""
+def answering(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, *, heard: bool = False) -> record_pb2.CrisisAct:
+    """A co-signature or a refusal of exactly what is proposed now; raises Refused where nothing is asked for.
+
+    ``heard``: whether its call-back code was; that is said with a co-signature, whatever the caller claims.
+    """
     act, reading = _copy(said), found.reading
     proposed = next((one for one in found.counting if one.hash == reading.proposal), found.record)
     if by.me in (found.record.member_id, proposed.member_id):
@@ -273,6 +276,8 @@ def answering(found: Crisis, said: record_pb2.CrisisAct, by: Speaker) -> record_
             field="crisis",
         )
     act.entry = reading.proposal
+    if act.HasField("cosign"):
+        act.cosign.code_verified = heard
     return act
 
 

@@ -56,10 +56,9 @@ class Publishing:
             speaker = self._speaker(seen)
             if request.act.WhichOneof("act") in lifecycles.ANSWERING:
                 self._saying.require(Right.COSIGN, seen)
-                act = declaring.answering(found, request.act, speaker)
+                act = declaring.answering(found, request.act, speaker, heard=bool(request.code))
                 if request.code:
                     await self._check_code(HeaderHash(act.entry), request.code, by, seen)
-                    act.cosign.code_verified = True
             else:
                 act = declaring.leading(found, request.act, speaker, seen)
             handling = request.handling if request.HasField("handling") else None

@@ -281,6 +281,16 @@ def test_nobody_co_signs_what_it_proposed_itself(stage: Stage) -> None:
     assert stage.view(1).ends_ms == ENDS_MS + 2 * HOUR_MS
 
 
+def test_a_call_is_said_of_a_co_signature_by_the_code_alone_and_never_turns_a_refusal_into_one(stage: Stage) -> None:
+    stage.say(1, declare())
+    found, by = stage.crisis(1), _speaker(stage, 2)
+    claims = record_pb2.CrisisAct(cosign=record_pb2.Cosign(code_verified=True))
+    assert not declaring.answering(found, claims, by).cosign.code_verified
+    assert declaring.answering(found, claims, by, heard=True).cosign.code_verified
+    refusal = record_pb2.CrisisAct(refuse=record_pb2.Refuse(ground="no"))
+    assert declaring.answering(found, refusal, by, heard=True).WhichOneof("act") == "refuse"
+
+
 def _speaker(stage: Stage, number: int) -> Speaker:
     seen = stage.seen()
     return Speaker(stage.id_of(number), seen.roster.seats[stage.id_of(number)], NOW_MS)
