@@ -27,12 +27,14 @@ def _act(
     watch: bool = False,
     **asked: Any,
 ) -> None:
-    """Say it once it is confirmed, and show what became of the crisis; ``watch``: and whom it reaches."""
+    """Say it once it is confirmed, and show what became of the crisis; ``watch``: and whom it reaches.
+
+    The node is given what was typed: an id alone does not say whose crisis it is, for anyone may take it.
+    """
     place = calling.find(folder)
     found = crises.named(place, reference)
     asking.confirm(question.format(f"{found.reference}, {crises.title(found)},"), yes=yes)
-    named = found.object_id.hex()
-    made = calling.ask(place, lambda node: node.act(named, act, code=code, **asked))
+    made = calling.ask(place, lambda node: node.act(reference, act, code=code, **asked))
     if as_json:
         printing.print_json(printing.fields_of(made))
         return
@@ -109,10 +111,9 @@ def verify(reference: str, code: str, folder: Path, as_json: bool) -> None:
     """
     place = calling.find(folder)
     found = crises.named(place, reference)
-    named = found.object_id.hex()
 
     async def ask(node: "Client") -> "tools_pb2.VerifyCrisisResponse":
-        return await node.verify(named, code)
+        return await node.verify(reference, code)
 
     answer = calling.ask(place, ask)
     if as_json:
@@ -169,7 +170,7 @@ def update(
     act = record_pb2.CrisisAct(update=letter)
     _act(
         folder,
-        found.object_id.hex(),
+        reference,
         act,
         "Update {} for all members?",
         as_json=as_json,
@@ -312,7 +313,7 @@ def end(
     act = record_pb2.CrisisAct(end=record_pb2.Note(text=text))
     _act(
         folder,
-        found.object_id.hex(),
+        reference,
         act,
         "End {} now, for all members?",
         as_json=as_json,

@@ -14,9 +14,7 @@ CLOCKS = ("running", "paused", "done")  # of a removal order, by number, from 1
 
 
 def _say(folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, allow_personal: str = "") -> None:
-    place = calling.find(folder)
-    named = crises.named(place, reference).object_id.hex()
-    made = calling.ask(place, lambda node: node.speak(named, act, allow_personal=allow_personal))
+    made = calling.ask(calling.find(folder), lambda node: node.speak(reference, act, allow_personal=allow_personal))
     if as_json:
         printing.print_json(printing.fields_of(made))
         return
