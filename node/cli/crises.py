@@ -1,6 +1,5 @@
 """Which crisis is meant, and one of them in a line."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -8,20 +7,17 @@ import click
 from node.cli import calling, printing
 from node.cli.calling import Place
 from node.content import personal
+from node.crisis.states import OVER
+from node.crisis.words import EXERCISE, IMMINENT, NOT_VERIFIED
 from node.errors import Refused
 
 if TYPE_CHECKING:
     from node.client import Client
     from node.v1 import tools_pb2
 
-LEVELS = ("low", "moderate", "high")  # by number, from 1
-ANSWERS = ("yes", "no", "unknown")  # by number, from 1
-STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
-EXERCISE, IMMINENT = "EXERCISE", "IMMINENT THREAT TO LIFE"
 DRILL_COLOUR = "cyan"
 TITLE_CHARACTERS_MAX = 80
 NAMES_MAX = 3
-OVER = frozenset(("ended", "expired", "under review", "closed", "rejected", "withdrawn"))
 
 _WHY = frozenset(("proposed", "rejected"))  # states that do not explain themselves
 _COLOURS = {"active": "red", "alert": "yellow", "proposed": "yellow", "de-escalating": "yellow"}
@@ -81,7 +77,7 @@ def state(found: "tools_pb2.CrisisView") -> str:
     """Why it stands as it does only where that is not plain; and what stands against it."""
     why = f": {printing.plain(found.reason)}" if found.state in _WHY and found.reason else ""
     contested = ", contested" if found.contested else ""
-    return f"{found.state}{contested}{why}{', NOT VERIFIED' if found.unverified else ''}{disputed(found)}"
+    return f"{found.state}{contested}{why}{f', {NOT_VERIFIED}' if found.unverified else ''}{disputed(found)}"
 
 
 def disputed(found: "tools_pb2.CrisisView") -> str:
@@ -100,8 +96,3 @@ def colour(found: "tools_pb2.CrisisView") -> str:
 def show(found: "tools_pb2.CrisisView") -> None:
     """Its line, in its colour."""
     click.echo(click.style(line(found), fg=colour(found) or None))
-
-
-def word(words: Sequence[str], number: int) -> str:
-    """The word for a number; empty for none."""
-    return words[number - 1] if 0 < number <= len(words) else ""

@@ -20,6 +20,7 @@ from node.cli import (
     watching,
 )
 from node.content import personal
+from node.crisis.words import ANSWERS, LEVELS, word
 
 if TYPE_CHECKING:
     from node.v1 import tools_pb2
@@ -128,8 +129,8 @@ def _fields(found: "tools_pb2.CrisisView", call: str, reached: str) -> list[tupl
         ("places", crises.places(found)),
         ("began", printing.moment(said.event.began_ms) if said.event.began_ms else ""),
         ("ongoing", "yes" if said.event.ongoing else ""),
-        ("harm", crises.word(crises.LEVELS, said.harm)),
-        ("virality", crises.word(crises.LEVELS, said.virality)),
+        ("harm", word(LEVELS, said.harm)),
+        ("virality", word(LEVELS, said.virality)),
         ("criteria", ", ".join(_criteria(found))),
         ("asks for", ", ".join(said.measures)),
         ("keywords", ", ".join(said.keywords)),
@@ -142,7 +143,7 @@ def _fields(found: "tools_pb2.CrisisView", call: str, reached: str) -> list[tupl
 
 
 def _criteria(found: "tools_pb2.CrisisView") -> Sequence[str]:
-    return [f"{one.name}: {crises.word(crises.ANSWERS, one.answer)}" for one in found.crisis.criteria]
+    return [f"{one.name}: {word(ANSWERS, one.answer)}" for one in found.crisis.criteria]
 
 
 def _act(one: "tools_pb2.CrisisActView") -> tuple[str, str, str, str]:

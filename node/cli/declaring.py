@@ -20,6 +20,8 @@ from node.cli import (
     watching,
 )
 from node.cli.calling import Place
+from node.crisis import words
+from node.crisis.states import OVER
 from node.errors import Refused
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def _places(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ..
 def _criteria(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
     found = dict(one.partition("=")[::2] for one in value)
     for name, answer in found.items():
-        if answer not in crises.ANSWERS:
+        if answer not in words.ANSWERS:
             raise click.BadParameter(f"{name}={answer}: write NAME=yes, =no or =unknown", ctx, parameter)
     return found
 
@@ -69,8 +71,8 @@ def _content(command: Command) -> Command:
             click.option("--town", "place_name", metavar="NAME", help="The place's name, as it is written there."),
             click.option("--kind", help="What it is, as shooting."),
             click.option("--summary", help="More of it."),
-            click.option("--harm", type=click.Choice(crises.LEVELS), help="How grave it is."),
-            click.option("--virality", type=click.Choice(crises.LEVELS), help="How fast it spreads."),
+            click.option("--harm", type=click.Choice(words.LEVELS), help="How grave it is."),
+            click.option("--virality", type=click.Choice(words.LEVELS), help="How fast it spreads."),
             click.option(
                 "--criterion",
                 "criteria",
@@ -263,7 +265,7 @@ def _require_new(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, y
 
     def is_same(one: "tools_pb2.CrisisView") -> bool:
         ours = one.member_id == place.member_id and (one.exercise, one.alert) == (exercise, is_alert)
-        return ours and one.state not in crises.OVER and one.crisis.title.split() == letter.title.split()
+        return ours and one.state not in OVER and one.crisis.title.split() == letter.title.split()
 
     found = next(filter(is_same, calling.ask(place, lambda node: node.crises(exercises=True))), None)
     if found is None:
@@ -281,7 +283,7 @@ def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_al
     """Have the place or the title's first word typed: no habit and no slip does that."""
     asking.require_terminal(DECLARED)
     members = calling.ask(place, roster.members)
-    threat = f" of an {crises.IMMINENT}" if letter.HasField("pointer") else ""
+    threat = f" of an {words.IMMINENT}" if letter.HasField("pointer") else ""
     verb = f"WARN{threat}" if is_alert else "DECLARE"
     click.echo(
         f"{verb} to all members ({len(members)}), ends {printing.moment(letter.ends_ms)}. "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.cli import asking, calling, clock, crises, declaring, filling, options, printing, times, watching
+from node.crisis.states import OVER
 from node.errors import Refused
 
 if TYPE_CHECKING:
@@ -308,7 +309,7 @@ def end(
     from node.v1 import record_pb2
 
     found = crises.named(calling.find(folder), reference)
-    if found.state in crises.OVER:
+    if found.state in OVER:
         raise Refused(f"{found.reference} is over already", next_step="Nothing has to be done.")
     act = record_pb2.CrisisAct(end=record_pb2.Note(text=text))
     _act(

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from node.cli import asking, calling, clock, crises, filling, options, printing, times
+from node.crisis.words import CLOCKS
 
 if TYPE_CHECKING:
     from node.v1 import record_pb2
-
-CLOCKS = ("running", "paused", "done")  # of a removal order, by number, from 1
 
 
 def _say(folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, allow_personal: str = "") -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from node.cli import acknowledging, crises, items, printing
+from node.cli import acknowledging, items, printing
 from node.content import personal
+from node.crisis.words import EXERCISE, IMMINENT, NOT_VERIFIED, STANCES, word
 
 if TYPE_CHECKING:
     from node.crisis.wording import Manner
@@ -41,13 +42,13 @@ def first(found: "tools_pb2.CrisisView") -> list[str]:
     from node.crisis import wording
 
     lines = [
-        f"{'' if not found.exercise else 'EXERCISE '}{crises.IMMINENT}: {wording.pointer(one.pointer, manner())}"
+        f"{EXERCISE + ' ' if found.exercise else ''}{IMMINENT}: {wording.pointer(one.pointer, manner())}"
         f" (says {one.member_name})"
         for one in reversed(found.pointers)
     ]
     if found.unverified:
         lines.append(
-            f"NOT VERIFIED: {found.unverified}. Call its owner, and give the code to `tocsin crisis verify "
+            f"{NOT_VERIFIED}: {found.unverified}. Call its owner, and give the code to `tocsin crisis verify "
             f"{found.reference}`"
         )
     return [printing.plain(one) for one in lines]
@@ -128,7 +129,7 @@ def _member(
     *,
     is_owner: bool,
 ) -> Row:
-    stance = crises.word(crises.STANCES, part.stance) if part else ""
+    stance = word(STANCES, part.stance) if part else ""
     if heard is None:
         stages = ["its own" if is_owner else "-", "-"]
     else:
@@ -143,7 +144,7 @@ def _member(
 def taking_part(found: "tools_pb2.CrisisView") -> str:
     """How many say what."""
     stances = [one.stance for one in found.participation]
-    counts = [(stances.count(number), name) for number, name in enumerate(crises.STANCES, 1)]
+    counts = [(stances.count(number), name) for number, name in enumerate(STANCES, 1)]
     told = [f"{count} {name}" for count, name in counts if count]
     return ", ".join([*told, f"{stances.count(0)} no answer"]) if stances else ""
 

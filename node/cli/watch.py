@@ -9,6 +9,7 @@ import click
 
 from node.cli import amending, calling, crises, masses, options, printing, records, situation
 from node.content import personal
+from node.crisis.words import EXERCISE, IMMINENT
 from node.feed import kinds as kind_names
 from node.feed.kinds import Kind
 from node.policy.opinions import Verdict
@@ -197,7 +198,7 @@ async def _line(node: "Client", event: "Received", lists: dict[bytes, str]) -> s
         what.append(f"by {printing.plain(event.member_name)}")
     if event.record and event.record.HasField("crisis"):
         what[-1] += f", ends {printing.moment(event.record.crisis.ends_ms)}"
-    return f"{printing.moment(event.received_ms)}  {'EXERCISE ' if event.exercise else ''}{' '.join(what)}"
+    return f"{printing.moment(event.received_ms)}  {EXERCISE + ' ' if event.exercise else ''}{' '.join(what)}"
 
 
 async def _what(node: "Client", event: "Received", lists: dict[bytes, str]) -> list[str]:
@@ -236,7 +237,7 @@ async def _declared(node: "Client", event: "Received", found: "record_pb2.Record
 
     view = await _crisis(node, event.object_id, event.member_id)
     title = printing.shortened(personal.mask(found.crisis.title))
-    marks = [crises.IMMINENT] if found.crisis.HasField("pointer") else []
+    marks = [IMMINENT] if found.crisis.HasField("pointer") else []
     about = printing.plain(wording.crisis(found.crisis, situation.manner()))
     doubts = f"NOT VERIFIED ({printing.plain(view.unverified)})" if view and view.unverified else ""
     reference = view.reference if view else _by_itself(event.object_id)

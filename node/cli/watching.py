@@ -9,6 +9,7 @@ import click
 
 from node.cli import acknowledging, calling, clock, crises, options, printing, situation
 from node.cli.calling import Place
+from node.crisis.states import OVER
 from node.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _picture(look: Look | None, found: "tools_pb2.CrisisView", *, is_answered: b
 
 def _clocks(view: "tools_pb2.CrisisView") -> list[tuple[str, str]]:
     left_ms = view.ends_ms - clock.now_ms()
-    is_over = left_ms <= 0 or view.state in crises.OVER
+    is_over = left_ms <= 0 or view.state in OVER
     return [("left", "" if is_over else situation.duration(left_ms))]
 
 

@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from node.crisis import frameworks
-from node.crisis.frameworks import ANSWERS, LEVELS, Framework
+from node.crisis.frameworks import Framework
+from node.crisis.words import ANSWERS, LEVELS, number, word
 from node.errors import Refused
 from node.v1 import record_pb2
 
 FILE_BYTES_MAX = 64 << 10
 MARKS = ("clear", "green")  # of TLP, by number, from 1: what all members may read
-CONFIDENCES = ("low", "moderate", "high")  # by number, from 1
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _LINE = re.compile(r"line \d+")
@@ -146,15 +146,15 @@ def letter(form: Form, now_ms: int, deputies: Sequence[bytes] = ()) -> record_pb
         criteria=[
             record_pb2.Criterion(
                 name=name,
-                answer=_number(ANSWERS, one.answer),
-                confidence=_number(CONFIDENCES, one.confidence),
+                answer=number(ANSWERS, one.answer),
+                confidence=number(LEVELS, one.confidence),
                 ground=one.ground,
             )
             for name, one in form.criteria.items()
             if one.answer
         ],
-        harm=_number(LEVELS, form.harm),
-        virality=_number(LEVELS, form.virality),
+        harm=number(LEVELS, form.harm),
+        virality=number(LEVELS, form.virality),
         measures=form.measures,
         keywords=form.keywords,
         languages=form.languages,
@@ -174,10 +174,6 @@ def _duration_ms(text: str) -> int:
     found = _DURATION.fullmatch(text)
     assert found is not None  # noqa: S101 - it was read
     return int(found[1]) * _UNIT_MS[found[2]]
-
-
-def _number(words: Sequence[str], word: str) -> int:
-    return words.index(word) + 1 if word else 0
 
 
 def faults(form: Form, framework: Framework | None, now_ms: int, *, is_alert: bool = False) -> list[tuple[str, str]]:
@@ -222,15 +218,15 @@ def write(
         "places": list(event.places),
         "place_name": event.place_name,
         "ongoing": event.ongoing,
-        "harm": _word(LEVELS, crisis.harm),
-        "virality": _word(LEVELS, crisis.virality),
+        "harm": word(LEVELS, crisis.harm),
+        "virality": word(LEVELS, crisis.virality),
         "summary": crisis.summary,
         "measures": list(crisis.measures),
         "keywords": list(crisis.keywords),
         "languages": list(crisis.languages),
         "legal_basis": crisis.legal_basis,
         "reference": crisis.reference,
-        "tlp": _word(MARKS, tlp),
+        "tlp": word(MARKS, tlp),
         "deputies": list(deputies),
         "function": crisis.lead.function,
         "telephone": crisis.lead.telephone,
@@ -254,8 +250,8 @@ def _criteria(crisis: record_pb2.Crisis, framework: Framework | None) -> Iterato
         must = {"yes": " It has to be yes.", "answered": " It has to be answered.", "open": ""}[one.must]
         yield (
             f"\n# {one.wording}{must}\n[criteria.{one.name}]\n"
-            f'answer = "{_word(ANSWERS, found.answer)}"\n'
-            f'confidence = "{_word(CONFIDENCES, found.confidence)}"\n'
+            f'answer = "{word(ANSWERS, found.answer)}"\n'
+            f'confidence = "{word(LEVELS, found.confidence)}"\n'
             f"ground = {json.dumps(found.ground, ensure_ascii=False)}\n"
         )
 
@@ -268,10 +264,6 @@ def _time(key: str, time_ms: int) -> str:
     if not time_ms:
         return f"# {key} = 2026-11-25T03:10:00+01:00"
     return f"{key} = {datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec='seconds')}"
-
-
-def _word(words: Sequence[str], number: int) -> str:
-    return words[number - 1] if 0 < number <= len(words) else ""
 
 
 _TEXT = """\

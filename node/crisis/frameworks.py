@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from node import limits
+from node.crisis.words import ANSWERS, LEVELS
 from node.errors import Refused
 from node.feed.identity import Role
 from node.feed.quorum import Quorum
@@ -22,8 +23,6 @@ from node.v1 import record_pb2
 HOURS_MAX = 24 * 366
 CRITERIA_MAX = 32
 SENTENCES_MAX = 32
-LEVELS = ("low", "moderate", "high")  # of harm and of virality, by number, from 1
-ANSWERS = ("yes", "no", "unknown")  # to a criterion, by number, from 1
 YES = 1
 
 RoleName = Literal["authority", "europol", "industry_body", "platform", "observer"]

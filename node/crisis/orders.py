@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from node.crisis.words import CLOCKS, word
 from node.feed.keys import HeaderHash
 
 HOUR_MS = 3_600_000
@@ -24,10 +25,7 @@ class Clock(IntEnum):
     @property
     def word(self) -> str:
         """As people say it."""
-        return self.name.lower()
-
-
-CLOCKS = tuple(one.word for one in Clock)  # by number, from 1
+        return word(CLOCKS, self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from node.crisis.frameworks import LEVELS
-from node.crisis.orders import CLOCKS
+from node.crisis.words import CLOCKS, IMMINENT, LEVELS, STANCES, word
 from node.v1 import record_pb2
 
-STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
-IMMINENT = "IMMINENT THREAT TO LIFE"
-NOT_VERIFIED = "NOT VERIFIED"
-EXERCISE = "EXERCISE"
 _NOTES = {
     "de_escalate": "de-escalates",
     "end": "ends it",
@@ -91,8 +86,3 @@ def crisis(said: record_pb2.Crisis, manner: Manner) -> str:
     levels = [f"{name} {word(LEVELS, number)}" for name, number in (("harm", said.harm), ("virality", said.virality))]
     parts = [*said.event.places, place, *(one for one in levels if not one.endswith(" "))]
     return ", ".join(one for one in parts if one)
-
-
-def word(words: tuple[str, ...], number: int) -> str:
-    """The word for a number, from 1; empty for none."""
-    return words[number - 1] if 0 < number <= len(words) else ""

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.content import personal
-from node.crisis import wording
 from node.crisis.states import State
+from node.crisis.words import EXERCISE, IMMINENT
 from node.exchange import acknowledging, crises
 from node.exchange.consult import View
 from node.exchange.duties import NEVER_MS
@@ -24,7 +24,7 @@ from node.v1 import alarms_pb2, tools_pb2
 
 WAKING = frozenset({State.ALERT, State.ACTIVE})  # states of a crisis that is in effect
 TITLE_CHARACTERS_MAX = 200
-EXERCISE, TEST = "EXERCISE", "TEST"
+TEST = "TEST"
 DAY_MS = 24 * alarm.HOUR_MS
 
 Key = tuple[HeaderHash, str]  # a declaration, and a route by its name
@@ -131,7 +131,7 @@ def text(crisis: tools_pb2.CrisisView, route: Route) -> bytes:
     title = personal.redact(crisis.crisis.title)[:TITLE_CHARACTERS_MAX]
     mark = f"{EXERCISE} " if crisis.exercise else ""
     if crisis.pointers:
-        mark += f"{wording.IMMINENT} "
+        mark += f"{IMMINENT} "
     return _text(
         route,
         f"{mark}{crisis.reference}: {title} (by {crisis.member_name}, {crisis.crisis.framework.name})",

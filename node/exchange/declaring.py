@@ -6,6 +6,7 @@ from node.content import names, profiles
 from node.crisis import frameworks
 from node.crisis.orders import HOURS, Clock
 from node.crisis.states import OVER, TRANSITIONS
+from node.crisis.words import STANCES
 from node.errors import Refused
 from node.exchange import crises, documents, lifecycles
 from node.exchange.consult import View
@@ -22,8 +23,6 @@ HOUR_MS = 3_600_000
 KEPT_MS = 30 * 24 * HOUR_MS  # after its end, for the review
 TEXT_BYTES_MAX = 16 << 10
 WORDS_MAX = 64  # measures, keywords, languages, places, links
-STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
-JOINED, LEFT = 1, 4
 
 _AFTER_THE_END = frozenset({"participation", "situation", "comment", "dispute", "link", "order"})
 _DONE = {

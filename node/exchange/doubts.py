@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from node.crisis.frameworks import LEVELS
 from node.crisis.states import OVER
+from node.crisis.words import LEVELS
 from node.exchange import lifecycles, opinions
 from node.exchange.consult import View
 from node.feed.keys import MemberId

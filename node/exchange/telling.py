@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from node.crisis import wording
 from node.crisis.states import OVER
+from node.crisis.words import EXERCISE, IMMINENT, NOT_VERIFIED
 from node.exchange import crises, lifecycles
 from node.exchange.consult import View
 from node.feed.kinds import Kind
@@ -71,7 +72,7 @@ def _said(new: Mapping[int, Record], every: list[tools_pb2.CrisisView], seen: Vi
             yield _line("crisis", found, wording.act(act, BARE), by, is_grave=is_grave)
         else:
             what = "warns" if one.kind == Kind.ALERT else "declares"
-            threat = f"{wording.IMMINENT}: " if found.pointers else ""
+            threat = f"{IMMINENT}: " if found.pointers else ""
             is_grave = not one.exercise and found.state not in OVER
             yield _line("crisis", found, f"{threat}{what}, ends {moment(found.ends_ms)}", by, is_grave=is_grave)
 
@@ -86,9 +87,9 @@ def _moved(every: list[tools_pb2.CrisisView], before: Mapping[bytes, str]) -> It
 def _line(event: str, found: tools_pb2.CrisisView, what: str, by: str, *, is_grave: bool = False) -> Line:
     said = {"reference": found.reference, "what": what, "by": by, "state": found.state}
     if found.exercise:
-        said = {"exercise": wording.EXERCISE, **said}
+        said = {"exercise": EXERCISE, **said}
     if found.unverified:
-        said["verified"] = f"{wording.NOT_VERIFIED}: {found.unverified}"
+        said["verified"] = f"{NOT_VERIFIED}: {found.unverified}"
     elif found.verified_ms:
         said["verified"] = f"by {found.verified_by}, {moment(found.verified_ms)}"
     if found.disputes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:  # a command line that prints a verdict needs no signatures
     from node.feed.keys import FeedId, HeaderHash, MemberId
 
-BLOCK, REVIEW = "block", "review"
+REVIEW = "review"
 WEAKER = frozenset({REVIEW, "monitor", "ignore"})
 
 

@@ -17,9 +17,8 @@ from pathlib import Path
 import click
 import pytest
 
-from node.cli import calling, countries, crises, errors, printing, schemas, tool
+from node.cli import calling, countries, errors, printing, schemas, tool
 from node.cli.main import tocsin
-from node.crisis import states
 from node.custody import files, tools
 from node.errors import NodeError
 from node.rpc import tls
@@ -272,7 +271,3 @@ def test_places_are_countries_or_parts_of_them() -> None:
         assert not countries.fault(place)
     assert "did you mean GR" in countries.fault("EL")
     assert re.search("no country ZZ", countries.fault("ZZ-1"))
-
-
-def test_a_crisis_is_over_in_the_states_that_the_node_has_for_it() -> None:
-    assert {str(one) for one in states.OVER} == crises.OVER

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from node.crisis.states import State
+from node.crisis.words import STANCES
 from node.errors import Refused
 from node.exchange import crises, declaring, documents, drafts, signing
 from node.exchange.consult import View
@@ -312,7 +313,7 @@ class Crises:
             return
         if self._say(node, draft):
             said = record_pb2.Record.FromString(draft.record).crisis_act
-            if said.participation.stance == declaring.LEFT:
+            if said.participation.stance == len(STANCES):
                 self.world.counts["a member took part in a crisis, and left it"] += 1
         elif tries and node.exchange.signing.state is not signing.State.STALE:
             self._again(partial(self._act, node, one, choose, tries - 1))

@@ -1,0 +1,21 @@
+"""Words for what stands as a number on the wire, and those that are read first. A prompt needs them: light."""
+
+from collections.abc import Sequence
+
+LEVELS = ("low", "moderate", "high")  # of harm, virality and confidence, by number, from 1
+ANSWERS = ("yes", "no", "unknown")  # to a criterion, by number, from 1
+STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
+CLOCKS = ("running", "paused", "done")  # of a removal order, by number, from 1
+EXERCISE = "EXERCISE"
+IMMINENT = "IMMINENT THREAT TO LIFE"
+NOT_VERIFIED = "NOT VERIFIED"
+
+
+def word(words: Sequence[str], number: int) -> str:
+    """The word for a number; empty for none."""
+    return words[number - 1] if 0 < number <= len(words) else ""
+
+
+def number(words: Sequence[str], word: str) -> int:
+    """The number of a word; 0 for the empty one."""
+    return words.index(word) + 1 if word else 0
