@@ -14,7 +14,6 @@ from node.client.crises import Crises
 from node.client.events import CaughtUp, Interrupted, Received, Reset
 from node.client.items import Progress, requests
 from node.client.opening import BundleOpening, Opening, SocketOpening
-from node.client.stubs import Stubs
 from node.content.hashes import Item, Value
 from node.errors import ConfigError, Unavailable
 from node.exchange import anchors
@@ -24,12 +23,10 @@ from node.rpc import bundle
 from node.v1 import audit_pb2, header_pb2, tools_pb2
 
 if TYPE_CHECKING:
-    import grpc
-
     from node.exchange.audit import Witness
 
 
-class Client(Crises, Stubs):
+class Client(Crises):
     """One node of our own member."""
 
     def __init__(
@@ -70,14 +67,6 @@ class Client(Crises, Stubs):
     ) -> Self:
         """As `as_tool`, where the address or the federation id are known from elsewhere."""
         return cls(BundleOpening(address, path), federation_id, timeout_s=timeout_s, why=why)
-
-    @property
-    def _channel(self) -> "grpc.aio.Channel":
-        return self._connection.present().channel
-
-    @property
-    def _why(self) -> str:
-        return self._connection.why
 
     async def __aenter__(self) -> Self:
         return self

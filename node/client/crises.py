@@ -3,15 +3,14 @@
 import secrets
 from collections.abc import Sequence
 
-from node.client.connection import Connection
+from node.client.stubs import Stubs
 from node.v1 import record_pb2, tools_pb2
 
+SAID = "It may have been said: `crises` says whether it was."  # where the answer was lost
 
-class Crises:
-    """A client's part about crises."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+class Crises(Stubs):
+    """The stubs, and a client's part about crises."""
 
     async def declare(
         self,
@@ -65,7 +64,8 @@ class Crises:
             unconfirmed=unconfirmed,
             allow_personal=allow_personal,
         )
-        lost = "It may have been said: `crises` says whether it was."
+        is_end = act.WhichOneof("act") == "end"
+        lost = "It may have ended: `crises` says whether it has." if is_end else SAID
         return (await self._connection.asked(lambda tools: tools.ActOnCrisis(request), lost=lost)).crisis
 
     async def speak(
@@ -80,8 +80,7 @@ class Crises:
         request = tools_pb2.SpeakOfCrisisRequest(
             crisis=crisis, act=act, handling=handling, allow_personal=allow_personal
         )
-        lost = "It may have been said: `crises` says whether it was."
-        return (await self._connection.asked(lambda tools: tools.SpeakOfCrisis(request), lost=lost)).crisis
+        return (await self._connection.asked(lambda tools: tools.SpeakOfCrisis(request), lost=SAID)).crisis
 
     async def verify(self, crisis: str, code: str = "") -> tools_pb2.VerifyCrisisResponse:
         """Note that a crisis's call-back code was heard from its owner; without one, tell that of our own."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from node.client.connection import justified
+from node.client.connection import Connection, justified
 from node.v1 import (
     accountability_pb2_grpc,
     admin_pb2_grpc,
@@ -42,13 +42,16 @@ if TYPE_CHECKING:
 class Stubs:
     """What a client hands out as it is: nothing is tried again, nothing has a deadline, errors are gRPC's."""
 
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
     @property
     def _channel(self) -> "grpc.aio.Channel":
-        raise NotImplementedError
+        return self._connection.present().channel
 
     @property
     def _why(self) -> str:
-        raise NotImplementedError
+        return self._connection.why
 
     @property
     def admin(self) -> "AdminAsyncStub":
