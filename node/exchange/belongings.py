@@ -8,7 +8,7 @@ from node.exchange import consult, lifecycles
 from node.exchange.consult import View
 from node.feed.keys import MemberId, ObjectId
 from node.feed.kinds import Kind
-from node.policy.following import State
+from node.policy.following import List, State
 from node.store import index
 from node.store.index import Count, Record
 from node.store.stores import Stores
@@ -87,18 +87,21 @@ def pointers_of(
 
 def lists_of(stores: Stores, record: Record, seen: View) -> list[tools_pb2.CrisisListView]:
     """Lists that say they belong to it, the one that changed last before all others."""
-    found = [
-        (one, letter)
-        for one in index.of_kinds(stores.index, [Kind.LIST])
-        if one.exercise == record.exercise
-        and (letter := record_pb2.Record.FromString(one.content)).crisis_id == record.object_id
-    ]
-    newest = {(one.member_id, one.object_id): (one, letter) for one, letter in found}  # oldest first
+    heads = list_heads(stores, record.object_id, exercise=record.exercise)
     views = [
         _list(one, letter, index.count(stores.index, Kind.ITEMS, *key, seen.now_ms), seen)
-        for key, (one, letter) in newest.items()
+        for key, (one, letter) in heads.items()
     ]
     return sorted(views, key=lambda one: (-one.updated_ms, one.name))[:SHOWN_MAX]
+
+
+def list_heads(stores: Stores, crisis_id: bytes, *, exercise: bool) -> dict[List, tuple[Record, record_pb2.Record]]:
+    """The newest head of each list that says it belongs to a crisis; to a drill only lists of a drill do."""
+    return {
+        (one.member_id, one.object_id): (one, letter)
+        for one in index.of_kinds(stores.index, [Kind.LIST])  # oldest first
+        if one.exercise == exercise and (letter := record_pb2.Record.FromString(one.content)).crisis_id == crisis_id
+    }
 
 
 def _list(one: Record, letter: record_pb2.Record, count: Count, seen: View) -> tools_pb2.CrisisListView:

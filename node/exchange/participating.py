@@ -1,29 +1,21 @@
 """Participating: which lists are followed because this member takes part in the crisis they belong to."""
 
-from node.exchange import crises, lifecycles
+from node.exchange import belongings, crises, lifecycles
 from node.exchange.consult import View
 from node.feed.keys import ObjectId
 from node.feed.kinds import Kind
 from node.policy.following import List, State
 from node.store import index
 from node.store.stores import Stores
-from node.v1 import record_pb2
 
 JOINED, OBSERVING = 1, 2
 FOLLOWING = frozenset({JOINED, OBSERVING})
 
 
 def lists_of(stores: Stores, seen: View, crisis_id: bytes, *, exercise: bool) -> list[List]:
-    """Lists of other members that belong to a crisis, each once; to a drill only lists of a drill do."""
-    heads = index.of_kinds(stores.index, [Kind.LIST])
-    found = [
-        (one.member_id, one.object_id)
-        for one in heads
-        if one.member_id != seen.follows.me
-        and one.exercise == exercise
-        and record_pb2.Record.FromString(one.content).crisis_id == crisis_id
-    ]
-    return list(dict.fromkeys(found))
+    """Lists of other members that belong to a crisis."""
+    heads = belongings.list_heads(stores, crisis_id, exercise=exercise)
+    return [about for about in heads if about[0] != seen.follows.me]
 
 
 def to_follow(stores: Stores, seen: View) -> list[List]:
