@@ -68,7 +68,6 @@ DIGESTS_PER_TRANSACTION_MAX = 2000  # bounds how long bulk keeps the index from 
 
 AUDIT_SEGMENT_LINES_MAX = 4096  # of which a start reads the last one: 2 MB, in a fifth of a second
 AUDIT_SEGMENT_MS_MAX = 86_400_000  # segments are erased whole: nothing stays a day longer than its life
-AUDIT_LINE_BYTES_MAX = 64 << 10  # AUDIT_REFERENCES_MAX of the longest there are have 25 kB
 AUDIT_REFERENCES_MAX = 256  # named in one line; what names more is several lines
 AUDIT_WORDS_MAX = 256  # of a justification: it says why, and is no place for the case itself
 AUDIT_LOOK_UPS_MAX = 10_000  # noted as one line: so many go if the machine stops

@@ -1,1 +1,10 @@
-"""What a crisis means: states as functions of what was said, in any order. Pure."""
+"""What a crisis means: states as functions of what was said, in any order. Pure.
+
+frameworks  the rules it is declared under: read from documents, and what they ask for
+forms       the file by which people declare one
+states      where it can stand, what moves it, what contradicts what: a table
+lifecycle   where it stands, by all that was said of it
+orders      clocks of removal orders that it refers to
+wording     what somebody said, on one line
+words       words for the numbers of the wire
+"""

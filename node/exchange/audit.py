@@ -20,7 +20,6 @@ SALT_BYTES = 16
 NODE, ADMINISTRATOR = "node", "administrator"
 STARTED, STOPPED, RESUMED = "start", "stop", "resume"  # the last: from a copy, so that later lines are lost
 FROM = "from"  # which line, where it is not that of the resuming itself
-_HEX = HASH_BYTES * 2
 
 
 class Operation(StrEnum):

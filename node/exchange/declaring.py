@@ -68,7 +68,7 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
     check_content(crisis)
     if crisis.HasField("pointer"):
         _check_pointer(crisis.pointer, is_alert=request.alert)
-    _check_times(crisis, _longest_ms(under, seen, is_alert=request.alert), seen.now_ms)
+    _check_times(crisis, lifecycles.longest_ms(under.framework, seen.rules, is_alert=request.alert), seen.now_ms)
     record = record_pb2.Record(
         kind=kind,
         object_id=request.object_id,
@@ -175,10 +175,6 @@ def _check_order(order: record_pb2.Order) -> None:
         )
 
 
-def _longest_ms(under: documents.Under, seen: View, *, is_alert: bool) -> int:
-    return lifecycles.longest_ms(under.framework, seen.rules, is_alert=is_alert)
-
-
 def _check_times(crisis: record_pb2.Crisis, longest_ms: int, now_ms: int) -> None:
     starts_ms = crisis.starts_ms or now_ms
     if crisis.ends_ms <= max(starts_ms, now_ms):
@@ -233,7 +229,7 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
                 field="ends_ms",
             )
         under = documents.under_of(seen.trust, seen.rules, found.content, is_alert=is_alert)
-        latest_ms = starts_ms + _longest_ms(under, seen, is_alert=is_alert)
+        latest_ms = starts_ms + lifecycles.longest_ms(under.framework, seen.rules, is_alert=is_alert)
         if act.extend.ends_ms > latest_ms:
             raise Refused(
                 f"it may last {(latest_ms - starts_ms) // HOUR_MS} hours at most",
@@ -248,7 +244,7 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
         check_content(act.update)
         act.update.starts_ms = act.update.starts_ms or found.content.starts_ms
         act.update.ends_ms = act.update.ends_ms or reading.ends_ms
-        _check_times(act.update, _longest_ms(under, seen, is_alert=is_alert), by.now_ms)
+        _check_times(act.update, lifecycles.longest_ms(under.framework, seen.rules, is_alert=is_alert), by.now_ms)
     if verb == "hand_over" and MemberId(act.hand_over.member_id) not in seen.roster.seats:
         raise Refused("it can only be handed over to a member", next_step="`tocsin member` names them.", field="to")
 
