@@ -28,9 +28,12 @@ def three(tmp_path: Path) -> Iterator[Sequence[Node]]:
 
 
 def agreed(nodes: Sequence[Node]) -> None:
+    """All hold the same; what they acknowledge of themselves may still be on its way."""
     for node in nodes:
         node.until(lambda status: status["peers_in_step"] == len(nodes) - 1, "status")
-    assert len({node.json("status")["heads_digest"] for node in nodes}) == 1
+    nodes[0].until(
+        lambda status: {node.json("status")["heads_digest"] for node in nodes[1:]} == {status["heads_digest"]}, "status"
+    )
 
 
 def until_states(nodes: Sequence[Node], wanted: dict[str, tuple[str, str]]) -> None:

@@ -9,6 +9,7 @@ import click
 from node.cli import (
     asking,
     calling,
+    clock,
     countries,
     crises,
     filling,
@@ -184,10 +185,11 @@ DECLARED = "it is declared"
 
 def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointer: "record_pb2.Pointer | None") -> None:
     edit, file = said["edit"], said["file"]
+    ends_ms = times.end_ms(said["life_ms"], said["until_ms"], clock.now_ms()) or 0
     place = calling.find(said["folder"])
     rules.in_force(place)  # of the federation that was meant
     begun = crises.named(place, from_alert) if from_alert else None
-    form, ends_ms = filling.form(said, begun)
+    form = filling.form(said, begun)
     text = filling.text(place, form, ends_ms) if edit else ""
     if file is not None and not edit:
         filling.require_complete(place, file, form, ends_ms, is_alert=is_alert)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, calling, clock, countries, options, printing, roster, times
+from node.cli import asking, calling, clock, countries, options, printing, roster
 from node.cli.calling import Place
 from node.errors import Refused
 
@@ -24,8 +24,8 @@ _KEYS = {"ends_ms": "lasts", "handling": "tlp", "criteria": "framework"}  # of t
 # ---- Options and files
 
 
-def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "tuple[Form, int]":
-    """What the file and the options say, the options first; and the end that was typed, or 0."""
+def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "Form":
+    """What the file and the options say, the options first."""
     import msgspec
 
     from node.crisis import forms
@@ -43,9 +43,7 @@ def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "tuple[F
         if name in kept:
             kept[name] = list(kept[name])
     found = msgspec.structs.replace(found, **kept)
-    return forms.with_answers(found, said["criteria"], said["lead"] or ""), (
-        times.end_ms(said["life_ms"], said["until_ms"], clock.now_ms()) or 0
-    )
+    return forms.with_answers(found, said["criteria"], said["lead"] or "")
 
 
 def read(file: Path) -> "Form":

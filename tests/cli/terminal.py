@@ -56,6 +56,10 @@ class Terminal:
         """Type a line."""
         os.write(self._near, f"{line}\n".encode())
 
+    def press(self, key: str) -> None:
+        """Press one key, as ``\\x03`` for Ctrl-C."""
+        os.write(self._near, key.encode())
+
     def end(self) -> int:
         """Wait for the end; the exit code."""
         while self._more():

@@ -140,12 +140,12 @@ def test_pictures_of_low_quality_are_left_out_by_the_lists_own_floor(first: Node
 
 
 def test_whoever_waits_hears_when_another_member_holds_all_of_it(first: Node, second: Node, tmp_path: Path) -> None:
-    path = tmp_path / "held.txt"
+    path = tmp_path / "waited.txt"
     path.write_text("".join(f"{digest_of(i)}\n" for i in range(30_000, 30_100)))
     with first.command("list", "publish", str(path), "--wait") as waiting:
         waiting.errors.until(lambda line: line.startswith("Waiting until other members hold all of it."))
-        second.until(lambda found: any(one["name"] == "ministry-a/held" for one in found), "list")
-        second.cli("list", "follow", "ministry-a/held")
+        second.until(lambda found: any(one["name"] == "ministry-a/waited" for one in found), "list")
+        second.cli("list", "follow", "ministry-a/waited")
         waiting.output.until(lambda line: line == "100 items in 1 record, all held by other members\n")
     path.write_text("".join(f"{digest_of(i)}\n" for i in range(40_000, 40_100)))
     with first.command("list", "publish", str(path), "--name", "alone", "--wait") as waiting:

@@ -209,6 +209,9 @@ def test_on_a_terminal_the_titles_first_word_confirms(first: Node) -> None:
         terminal.expect("first word to confirm")
         terminal.type("bombing")
         terminal.expect(r"c-\w+  EXERCISE Bombing, again")
+        terminal.expect("Ctrl-C leaves; what was said is out either way")
+        terminal.expect("takes part")
+        terminal.press("\x03")
         assert terminal.end() == 0
 
 
@@ -396,7 +399,7 @@ def test_on_a_narrow_terminal_what_is_to_be_copied_stays_whole(
 
 def test_a_letter_for_programs_has_all_its_fields() -> None:
     act = record_pb2.CrisisAct(entry=b"\x01", situation=record_pb2.Situation(counts={"copies": 7}))
-    assert printing.fields_of(act) == {"entry": "01", "situation": {"text": "", "counts": {"copies": 7}}}
+    assert printing.fields_of(act) == {"entry": "01", "situation": {"text": "", "counts": {"copies": 7}}, "known": []}
     view = printing.fields_of(tools_pb2.CrisisView(crisis=record_pb2.Crisis(linked=[b"\xff"])))
     assert (view["reference"], view["ends_ms"], view["exercise"], view["object_id"]) == ("", 0, False, "")
     assert (view["crisis"]["linked"], view["crisis"]["framework"], view["crisis"]["criteria"]) == (["ff"], None, [])

@@ -19,8 +19,6 @@ from tests import federation as federations
 from tests.federation import Node, Result, federation, free_ports
 from tests.rpc import strangers
 
-NOW = datetime.now(UTC)  # noqa: TID251 - daemons have the real clock
-
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
@@ -47,11 +45,16 @@ def card_with(node: Node, address: str, path: Path) -> Path:
     return path
 
 
-def leaf_of(node: Node, now: datetime = NOW) -> Leaf:
-    """What the node shows, made at this time; good for a day."""
+def now() -> datetime:
+    """What daemons take for now."""
+    return datetime.now(UTC)  # noqa: TID251 - daemons have the real clock
+
+
+def leaf_of(node: Node, days: int = 0) -> Leaf:
+    """What the node shows, made so many days from now; good for a day."""
     keys = folder.read_keys(node.config.data_folder)
     key = issuer.create_key()
-    made = issuer.issue_node(keys.issuer, keys.member_id, keys.node_id, key.public_key(), now)
+    made = issuer.issue_node(keys.issuer, keys.member_id, keys.node_id, key.public_key(), now() + timedelta(days=days))
     return Leaf(issuer.key_pem(key), issuer.certificate_pem(made))
 
 
@@ -103,14 +106,14 @@ def showing(leaf: Callable[[Node], Leaf]) -> Callable[[Path, Node], AbstractCont
 
 
 def of_a_new_issuer(node: Node) -> Leaf:
-    made, key = issuer.create_issuer(NOW), issuer.create_key()
+    made, key = issuer.create_issuer(now()), issuer.create_key()
     keys = folder.read_keys(node.config.data_folder)
-    leaf = issuer.issue_node(made, keys.member_id, keys.node_id, key.public_key(), NOW)
+    leaf = issuer.issue_node(made, keys.member_id, keys.node_id, key.public_key(), now())
     return Leaf(issuer.key_pem(key), issuer.certificate_pem(leaf))
 
 
 def of_the_web(_: Node) -> Leaf:
-    made = issuer.create_issuer(NOW)
+    made = issuer.create_issuer(now())
     return Leaf(issuer.key_pem(made.key), made.pem)
 
 
@@ -122,12 +125,12 @@ def of_the_web(_: Node) -> Leaf:
         (lambda *_: strangers.listening(strangers.hangs_up), "tls", ["hangs up before the handshake is over"]),
         (old, "tls", ["speaks TLS 1.2", "needs TLS 1.3"]),
         (
-            showing(lambda node: leaf_of(node, NOW - timedelta(days=3))),
+            showing(lambda node: leaf_of(node, -3)),
             "certificate",
             ["its certificate expired at", "2 d 0 h ago", "this machine's clock says"],
         ),
         (
-            showing(lambda node: leaf_of(node, NOW + timedelta(days=3))),
+            showing(lambda node: leaf_of(node, +3)),
             "certificate",
             ["not valid before", "which its own clock has passed", "this machine's clock says"],
         ),
@@ -236,9 +239,9 @@ def test_a_name_of_nobody_and_a_node_that_is_down_are_said(first: Node, second: 
 
 def test_another_federation_is_named_with_both_ids(tmp_path: Path) -> None:
     """Two members that signed two charters, each of both."""
-    ports = free_ports(4)
+    ports, made = free_ports(4), now()
     pair = [
-        federations._create(tmp_path / name, i, NOW, *ports[2 * i : 2 * i + 2], hidden=False, follow="all")
+        federations._create(tmp_path / name, i, made, *ports[2 * i : 2 * i + 2], hidden=False, follow="all")
         for i, name in enumerate("xy")
     ]
     cards = [charters.read_card(node.made.card_path) for node in pair]
@@ -246,7 +249,7 @@ def test_another_federation_is_named_with_both_ids(tmp_path: Path) -> None:
     for node, name in zip(pair, ("One federation", "Another one"), strict=True):
         text = small.replace('"Example federation"', f'"{name}"')
         assert text != small
-        federations._join(node, charters.create(text, cards), int(NOW.timestamp() * 1000))
+        federations._join(node, charters.create(text, cards), int(made.timestamp() * 1000))
     first, second = pair
     try:
         for node in pair:

@@ -129,10 +129,11 @@ async def test_one_who_asks_for_ever_and_never_reads_is_answered_no_faster_than_
 
 async def test_one_who_never_reads_what_it_did_not_ask_for_is_hung_up_on(scene: Scene) -> None:
     async with talking.gossip(scene.victim, scene.me) as talk:
-        await talk.say(*[letters.digest(talking.NO_DIGEST)] * 4_000)
+        saying = asyncio.create_task(talk.say(*[letters.digest(talking.NO_DIGEST)] * 4_000))
+        await asyncio.to_thread(scene.one.until, lambda peers: "reads too slowly" in _reasons(peers), "peer", "list")
         code, _ = await talk.end()
+        saying.cancel()
     assert code is not grpc.StatusCode.OK
-    await asyncio.to_thread(scene.one.until, lambda peers: "reads too slowly" in _reasons(peers), "peer", "list")
 
 
 def _reasons(peers: list[dict[str, str]]) -> set[str]:
