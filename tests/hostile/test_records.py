@@ -113,9 +113,10 @@ async def test_a_copied_payload_speaks_for_nobody(scene: Scene) -> None:
     async with talking.gossip(scene.victim, scene.me) as talk:
         theirs = scene.victim.member
         head = await talk.head(theirs)
-        letter = letters.read((await talk.span(theirs.feed_id, head.seq, head.seq))[0])
-        fields = letters.read(letters.octets(letter, 1))
-        assert letters.count(fields, 8) == 82
+        newest = map(letters.read, reversed(await talk.span(theirs.feed_id, max(1, head.seq - 63), head.seq)))
+        letter, fields = next(  # behind it the victim may have acknowledged what others declared
+            (one, of_it) for one in newest if letters.count(of_it := letters.read(letters.octets(one, 1)), 8) == 82
+        )
         copied = {number: values[0] for number, values in fields.items() if number >= 7}
         own = await talk.head(scene.me)
         body = wire.message(
