@@ -4,11 +4,11 @@ When something was so, each member says by its own clock, which is shown and dec
 here first counts. A member has what one of its nodes has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from node.errors import Refused
-from node.exchange import crises, standing
+from node.exchange import crises, lifecycles, standing
 from node.exchange.addressees import Addressees
 from node.exchange.consult import View
 from node.exchange.publish import Draft
@@ -86,11 +86,16 @@ def unconfirmed(stores: Stores, seen: View, crisis: tools_pb2.CrisisView, stage:
     object_id = ObjectId(crisis.object_id)
     acts = index.of_any_owner(stores.index, object_id, Kind.CRISIS_ACT)
     shown = [one for one in acts if one.member_id != seen.follows.me and one.exercise == crisis.exercise]
-    newest = sorted(shown, key=lambda one: (-one.received_ms, one.hash))[: ENTRIES_MAX - 1]
+    newest = sorted(shown, key=_waking_first)[: ENTRIES_MAX - 1]
     declared = index.by_hash(stores.index, HeaderHash(crisis.entry))
     about = [one for one in (declared, *newest) if one and stage not in _said_by(stores, seen, one, seen.follows.me)]
     ends_ms = max((one.expires_ms for one in about), default=0)
     return About(object_id, crisis.exercise, tuple(one.hash for one in about), ends_ms)
+
+
+def _waking_first(one: Record) -> tuple[bool, int, HeaderHash]:
+    """A threat to life wakes until it is confirmed, so what is said behind it must not keep it from that."""
+    return lifecycles.verb_of(one) != "pointer", -one.received_ms, one.hash
 
 
 def is_confirmed(stores: Stores, seen: View, entry: HeaderHash) -> bool:
@@ -99,9 +104,9 @@ def is_confirmed(stores: Stores, seen: View, entry: HeaderHash) -> bool:
     return record is not None and Stage.SEEN in _said_by(stores, seen, record, seen.follows.me)
 
 
-def routes_tried(stores: Stores, entry: HeaderHash) -> int:
-    """How many ways to wake somebody here were tried because of it."""
-    return sum(one.hash == entry for one in alarms.ringing(stores.ledger))
+def routes_tried(stores: Stores, entries: Collection[HeaderHash]) -> int:
+    """How many ways to wake somebody here were tried because of them."""
+    return len({one.route for one in alarms.ringing(stores.ledger) if one.hash in entries})
 
 
 # ---- What was heard

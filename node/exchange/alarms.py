@@ -1,7 +1,8 @@
 """Alarms: about which crises somebody here is to be woken, by which route now, and with which words.
 
 A crisis wakes somebody while it is in effect and no person of our member has acknowledged it, whoever of its
-nodes has heard that. What has been tried stands in the ledger: a restart neither repeats nor forgets it.
+nodes has heard that; and so does each threat to life that is said of it later. What has been tried stands in
+the ledger: a restart neither repeats nor forgets it.
 """
 
 import json
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.content import personal
-from node.crisis.states import State
+from node.crisis.states import OVER, State
 from node.crisis.words import EXERCISE, IMMINENT
 from node.exchange import acknowledging, crises
 from node.exchange.consult import View
@@ -27,7 +28,8 @@ TITLE_CHARACTERS_MAX = 200
 TEST = "TEST"
 DAY_MS = 24 * alarm.HOUR_MS
 
-Key = tuple[HeaderHash, str]  # a declaration, and a route by its name
+Key = tuple[HeaderHash, str]  # what wakes, and a route by its name
+Reason = tuple[HeaderHash, MemberId]  # what wakes, and its author
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ def _wakes(one: tools_pb2.CrisisView) -> bool:
     return one.state in WAKING or (one.state == State.PROPOSED and one.cosignatures_needed > 0)
 
 
+def _reasons(one: tools_pb2.CrisisView, seen: View, settings: Settings) -> list[Reason]:
+    """What in it wakes somebody: the last threat to life before all others, and then that it is there."""
+    threats = [] if one.state in OVER else [(each.entry, each.member_id) for each in reversed(one.pointers)]
+    said = [*threats, (one.entry, one.member_id)] if _wakes(one) else threats
+    others = [each for each in said if settings.own or each[1] != seen.follows.me]
+    return [(HeaderHash(hash_), MemberId(author)) for hash_, author in dict.fromkeys(others)]
+
+
 def _urgency(one: tools_pb2.CrisisView) -> tuple[bool, bool, int, bytes]:
     """A threat to life before all else, and no drill before anything that is real."""
     return one.exercise, not one.pointers, one.received_ms, one.entry
@@ -63,35 +73,38 @@ def _urgency(one: tools_pb2.CrisisView) -> tuple[bool, bool, int, bytes]:
 def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[Key]) -> Look:
     """What is to be done now. Reads only."""
     shown = crises.every(stores, seen, "", exercises=settings.exercises)
-    waking = [one for one in shown if _wakes(one) and (settings.own or one.member_id != seen.follows.me)]
+    waking = [(one, reasons) for one in shown if (reasons := _reasons(one, seen, settings))]
     if not waking:
         return Look()
     known = alarms.begun(stores.ledger)
     tried = _tried(alarms.ringing(stores.ledger))
     begun: list[tuple[bytes, int]] = [(one.member_id, one.began_ms) for one in known.values()]
     begin, calls, next_ms, waiting = list[Alarm](), list[Call](), [NEVER_MS], 0
-    for crisis in sorted(waking, key=_urgency):
-        hash_, author = HeaderHash(crisis.entry), MemberId(crisis.member_id)
-        if acknowledging.is_confirmed(stores, seen, hash_):
+    for crisis, reasons in sorted(waking, key=lambda each: _urgency(each[0])):
+        left = [each for each in reasons if not acknowledging.is_confirmed(stores, seen, each[0])]
+        if not left:
             continue
-        one = known.get(hash_)
-        if one is None and not alarm.may_begin(settings, author, begun, seen.now_ms):
+        # Whoever says it again and again does not silence what wakes already.
+        may = (each for each in left if each[0] in known or alarm.may_begin(settings, each[1], begun, seen.now_ms))
+        reason = next(may, None)
+        if reason is None:
             waiting += 1
             continue
-        if one is None:
-            one = Alarm(hash_, author, seen.now_ms)
-            begun.append((author, seen.now_ms))
+        one = known.get(reason[0]) or Alarm(*reason, seen.now_ms)
+        if one.hash not in known:
+            begun.append((one.member_id, one.began_ms))
             begin.append(one)
-        for place, at_ms in alarm.due_ms(settings, one.began_ms, tried.get(hash_, {})):
+        before = tried.get(one.hash, {})
+        for place, at_ms in alarm.due_ms(settings, one.began_ms, before):
             route = settings.routes[place]
-            if (hash_, route.name) in under_way:
+            if (one.hash, route.name) in under_way:
                 continue
             if at_ms > seen.now_ms:
                 next_ms.append(at_ms)
                 continue
-            before = tried.get(hash_, {}).get(route.name)
-            ringing = Ringing(hash_, route.name, (before.tries if before else 0) + 1, seen.now_ms)
-            calls.append(Call(route, ringing, crisis.object_id, text(crisis, route)))
+            tries = before[route.name].tries if route.name in before else 0
+            ringing = Ringing(one.hash, route.name, tries + 1, seen.now_ms)
+            calls.append(Call(route, ringing, crisis.object_id, text(crisis, route, one.member_id)))
     return Look(tuple(begin), tuple(calls), waiting, min(next_ms))
 
 
@@ -126,18 +139,20 @@ def tidy(stores: Stores, now_ms: int) -> None:
 # ---- What is said
 
 
-def text(crisis: tools_pb2.CrisisView, route: Route) -> bytes:
+def text(crisis: tools_pb2.CrisisView, route: Route, author: bytes) -> bytes:
     """What a route is told of a crisis: nothing personal, and nothing of what it holds but its title."""
+    threats = (one.member_name for one in crisis.pointers if one.member_id == author)
+    member = crisis.member_name if author == crisis.member_id else next(threats, crisis.member_name)
     title = personal.redact(crisis.crisis.title)[:TITLE_CHARACTERS_MAX]
     mark = f"{EXERCISE} " if crisis.exercise else ""
     if crisis.pointers:
         mark += f"{IMMINENT} "
     return _text(
         route,
-        f"{mark}{crisis.reference}: {title} (by {crisis.member_name}, {crisis.crisis.framework.name})",
+        f"{mark}{crisis.reference}: {title} (by {member}, {crisis.crisis.framework.name})",
         reference=crisis.reference,
         title=f"{mark}{title}",
-        member=crisis.member_name,
+        member=member,
         framework=crisis.crisis.framework.name,
         ends_ms=crisis.ends_ms,
         exercise=crisis.exercise,

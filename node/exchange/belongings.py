@@ -76,6 +76,7 @@ def pointers_of(
             member_name=seen.trust.name_of(one.member_id),
             pointer=letter,
             said_ms=one.created_ms,
+            entry=one.hash,
         )
         for one, letter in said
         if (seat := seen.roster.seat_of(one.member_id, one.feed_id, one.seq)) is not None and not seat.suspended

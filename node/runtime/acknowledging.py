@@ -6,7 +6,6 @@ from node.errors import Refused
 from node.exchange import acknowledging, crises
 from node.exchange.acknowledging import About
 from node.feed.header import NORMAL
-from node.feed.keys import HeaderHash
 from node.policy.deliveries import Stage
 from node.runtime.saying import Saying
 from node.runtime.work import Work
@@ -38,7 +37,7 @@ class Acknowledging:
             def look(stores: Stores) -> tuple[tools_pb2.CrisisView, About, int]:
                 crisis = crises.meant(stores, seen, request.crisis)
                 about = acknowledging.unconfirmed(stores, seen, crisis, stage)
-                return crisis, about, acknowledging.routes_tried(stores, HeaderHash(crisis.entry))
+                return crisis, about, acknowledging.routes_tried(stores, about.entries)
 
             crisis, about, route = await saying.reading.run(look)
             if about.entries:

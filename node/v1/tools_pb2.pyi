@@ -512,9 +512,12 @@ class PointerView(_message.Message):
     MEMBER_NAME_FIELD_NUMBER: _builtins.int
     POINTER_FIELD_NUMBER: _builtins.int
     SAID_MS_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     member_name: _builtins.str
     said_ms: _builtins.int
+    entry: _builtins.bytes
+    """Where it was said."""
     @_builtins.property
     def pointer(self) -> _record_pb2.Pointer: ...
     def __init__(
@@ -524,10 +527,11 @@ class PointerView(_message.Message):
         member_name: _builtins.str = ...,
         pointer: _record_pb2.Pointer | None = ...,
         said_ms: _builtins.int = ...,
+        entry: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pointer", b"pointer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "member_name", b"member_name", "pointer", b"pointer", "said_ms", b"said_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "member_id", b"member_id", "member_name", b"member_name", "pointer", b"pointer", "said_ms", b"said_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

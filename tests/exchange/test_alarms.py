@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.exchange import acknowledging, alarms, consult
+from node.exchange import acknowledging, alarms, consult, crises
 from node.exchange.acknowledging import About
 from node.exchange.alarms import Key, Look
 from node.exchange.exchange import Exchange
@@ -16,11 +16,12 @@ from node.exchange.publish import Draft
 from node.feed.keys import ObjectId
 from node.policy import alarm, parameters
 from node.policy.alarm import BACK_OFF_MS, HOUR_MS, Route, Settings
-from node.policy.deliveries import Stage
+from node.policy.deliveries import ENTRIES_MAX, Stage
 from node.store import alarms as stored
 from node.store.alarms import TEST, Ringing
 from node.v1 import record_pb2
 from tests.exchange.conftest import node_in
+from tests.exchange.test_doubts import POINTER, act
 from tests.exchange.test_forks import declaration, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
 from tests.simulator.members import BASE_MS, Federation, federation
@@ -79,7 +80,7 @@ def test_route_after_route_is_tried_once_until_somebody_here_acknowledges_it(nod
     assert [call.route.name for call in look(node, NOW_MS + AFTER_MS).calls] == ["officer"], "no person has seen it"
     said(node, confirmed)
     assert names(node, NOW_MS + AFTER_MS) == []
-    assert acknowledging.routes_tried(node.stores, hash_of(node, letter)) == 1
+    assert acknowledging.routes_tried(node.stores, [hash_of(node, letter)]) == 1
 
 
 def test_another_member_that_has_seen_it_stops_nothing_and_another_node_of_ours_does(
@@ -164,6 +165,52 @@ def test_what_is_beyond_an_hours_bound_waits_and_is_not_forgotten(
     take(node, said(other, declaration(9)))
     assert [told["title"] for _, told in ring(node, NOW_MS, settings=settings)] == ["crisis 9"]
     assert len(ring(node, NOW_MS + HOUR_MS, settings=settings)) == 2
+
+
+def confirm(node: Exchange, now_ms: int = NOW_MS) -> None:
+    """As a person of our member does: all that was said of the one crisis."""
+    seen = consult.view(node.trust, node.follows, now_ms)
+    (crisis,) = crises.every(node.stores, seen, "", exercises=False)
+    about = acknowledging.unconfirmed(node.stores, seen, crisis, Stage.SEEN)
+    said(node, acknowledging.draft(about, Stage.SEEN, now_ms, 0, seen))
+
+
+def test_a_threat_to_life_wakes_although_the_crisis_was_acknowledged(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    (letter,) = said(author, declaration(1))
+    take(node, [letter])
+    assert names(node, NOW_MS) == ["desk"]
+    confirm(node)
+    other = node_in(tmp_path / "other", world, 2)
+    take(node, said(other, act(record_pb2.CrisisAct(pointer=POINTER), hash_of(author, letter))))
+    ((_, told),) = ring(node, NOW_MS + 1)
+    assert told["text"].startswith("IMMINENT THREAT TO LIFE ")
+    assert told["member"] == "Member 2", "who says so"
+    assert names(node, NOW_MS + 2) == []
+    assert names(node, NOW_MS + 1 + AFTER_MS) == ["officer"]
+    confirm(node)
+    assert names(node, NOW_MS + 2 * AFTER_MS) == []
+
+
+def test_threats_that_are_said_again_and_again_silence_nothing_and_are_confirmed_at_once(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    (letter,) = said(author, declaration(1))
+    take(node, [letter])
+    assert names(node, NOW_MS) == ["desk"]
+    other, about = node_in(tmp_path / "other", world, 2), hash_of(author, letter)
+    threat = act(record_pb2.CrisisAct(pointer=POINTER), about)
+    take(node, said(other, threat))
+    settings = replace(SETTINGS, per_hour=2)
+    assert names(node, NOW_MS + 1, settings=settings) == ["desk"]
+    take(node, said(other, *[threat] * 8))
+    words = [act(record_pb2.CrisisAct(comment=record_pb2.Note(text=str(i))), about) for i in range(ENTRIES_MAX)]
+    take(node, said(other, *words))
+    assert names(node, NOW_MS + 2, settings=settings) == []
+    assert names(node, NOW_MS + 1 + AFTER_MS, settings=settings) == ["officer"], "the same threat goes on"
+    confirm(node)
+    assert names(node, NOW_MS + 2 * HOUR_MS, settings=settings) == []
 
 
 def test_what_is_told_has_nothing_personal_and_nothing_beyond_its_title(node: Exchange, author: Exchange) -> None:
