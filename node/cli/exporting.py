@@ -43,7 +43,7 @@ Write = Callable[["tools_pb2.ListRecord"], int]
 @options.folder
 @options.as_json
 def export(name: str, format_: str | None, output: Path | None, folder: Path, as_json: bool) -> None:
-    """Write all items of a list that stand here.
+    """Write all items of a list that stand here; a list of a drill is never exported.
 
     --json is the same as --format jsonl: a document a line.
     """
@@ -83,8 +83,6 @@ def _warn(view: "tools_pb2.ListView", count: int, marks: set[int]) -> None:
             "restricted or expired was left out",
             err=True,
         )
-    if view.exercise:
-        click.echo(f"warning: {name} is a drill: nothing of it is ever to be matched", err=True)
     if max(marks, default=0) > len(options.MARKS):
         click.echo("warning: some of it may not be read by all members; keep the file to yourself", err=True)
 

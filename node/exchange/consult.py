@@ -91,13 +91,13 @@ def _names_of(one: tools_pb2.ListView, taken: Collection[str], seen: View) -> tu
 
 
 def item_total(stores: Stores, seen: View) -> int:
-    """Items that stand here in all lists."""
-    return sum(one.items for one in _counted(stores, seen).values())
+    """Items that stand here in all lists, but for those of drills."""
+    return sum(one.items for one in _counted(stores, seen, exercises=False).values())
 
 
-def _counted(stores: Stores, seen: View) -> dict[List, Count]:
+def _counted(stores: Stores, seen: View, *, exercises: bool = True) -> dict[List, Count]:
     """What stands in each list now."""
-    counts = index.counts(stores.index, Kind.ITEMS, seen.now_ms)
+    counts = index.counts(stores.index, Kind.ITEMS, seen.now_ms, exercises=exercises)
     restricted = restricting.restricted(stores, Kind.ITEMS, seen.trust)
     elsewhere = index.elsewhere(stores.index, list(restricted))
     for number, record in index.records(stores.index, list(restricted)).items():
@@ -192,11 +192,11 @@ def list_name(trust: Trust, member_id: MemberId, name: str) -> str:
     return f"{names.slug(trust.name_of(member_id)) or keys.readable(member_id, 5).lower()}/{name}"
 
 
-def values(stores: Stores, trust: Trust) -> Iterator[tuple[int, bytes]]:
-    """Every value that stands, with its kind, rising: what nodes that follow the same have alike."""
+def values(stores: Stores, trust: Trust, *, exercise: bool = False) -> Iterator[tuple[int, bytes]]:
+    """Every value that stands, with its kind, rising, of drills or of all else: what who follow the same have alike."""
     restricted = restricting.restricted(stores, Kind.ITEMS, trust)
     last = None
-    for place in digests.places(stores.digests):
+    for place in digests.places(stores.digests, exercise=exercise):
         found = (place.kind, place.value)
         if found != last and not (place.record in restricted and restricted[place.record].covers(place.position)):
             yield found

@@ -47,6 +47,7 @@ class Heavy:
     keys: bytes  # of all items by position, end to end
     gone: int = 0  # the places of items that were erased, as bits
     replaces: tuple[Replacement, ...] = ()
+    exercise: bool = False
 
 
 def advance(
@@ -77,7 +78,7 @@ def begin(
 
 def write_keys(stores: Stores, heavy: Heavy) -> None:
     """Write the items of a record; touches no other file than theirs."""
-    _write_keys(stores, heavy.number, heavy.kind, heavy.keys, heavy.gone)
+    _write_keys(stores, heavy.number, heavy.kind, heavy.keys, heavy.gone, exercise=heavy.exercise)
 
 
 def finish(stores: Stores, heavy: Heavy) -> None:
@@ -205,7 +206,9 @@ def _begin_items(stores: Stores, arrival: Arrival, opened: Opened, keep: Keep) -
         return None
     # A kind of later versions is carried and counted nowhere.
     number = _put(stores, row_of(opened, count), keep, shown=kind is None)
-    return Heavy(arrival, number, kind, keys, opened.gone, _replacements(opened)) if kind else None
+    return (
+        Heavy(arrival, number, kind, keys, opened.gone, _replacements(opened), opened.header.exercise) if kind else None
+    )
 
 
 def _replacements(opened: Opened) -> tuple[Replacement, ...]:
@@ -284,13 +287,15 @@ def _note_receipt(
     )
 
 
-def _write_keys(stores: Stores, number: int, kind: HashKind, keys: bytes, gone: int) -> None:
+def _write_keys(stores: Stores, number: int, kind: HashKind, keys: bytes, gone: int, *, exercise: bool) -> None:
     count, step = len(keys) // kind.key_bytes, limits.DIGESTS_PER_TRANSACTION_MAX
     digests.note_written(stores.digests, number, whole=False)
     for start in range(0, count, step):
         end = min(start + step, count)
         for first, last in _runs(start, end, gone):
-            digests.put(stores.digests, kind.number, kind.key_bytes, number, keys, first, last - first)
+            digests.put(
+                stores.digests, kind.number, kind.key_bytes, number, keys, first, last - first, exercise=exercise
+            )
         if end < count:
             stores.commit("digests")
     digests.note_written(stores.digests, number, whole=True)
@@ -323,7 +328,7 @@ def erase_keys(stores: Stores, row: Row, number: int, trust: Trust, reader: Read
     kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
     if opened is not None and kind is not None:
         keys = items.keys(kind, opened.record.items)
-        digests.drop(stores.digests, kind.number, kind.key_bytes, number, keys)
+        digests.drop(stores.digests, kind.number, kind.key_bytes, number, keys, exercise=opened.header.exercise)
     digests.drop_written(stores.digests, number)
     stores.commit("digests")
 
@@ -335,7 +340,15 @@ def thin(stores: Stores, row: Row, positions: Collection[int], trust: Trust, rea
     if opened is None or kind is None or number is None:
         return
     keys = items.keys(kind, opened.record.items)
-    digests.drop_places(stores.digests, kind.number, kind.key_bytes, number, keys, sorted(positions))
+    digests.drop_places(
+        stores.digests,
+        kind.number,
+        kind.key_bytes,
+        number,
+        keys,
+        sorted(positions),
+        exercise=opened.header.exercise,
+    )
     stores.commit("digests")
 
 
@@ -360,7 +373,8 @@ def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
         if opened is None or kind is None:
             index.drop_record(stores.index, number)
         else:
-            _write_keys(stores, number, kind, items.keys(kind, opened.record.items), opened.gone)
+            keys = items.keys(kind, opened.record.items)
+            _write_keys(stores, number, kind, keys, opened.gone, exercise=opened.header.exercise)
     stores.commit("index")
 
 

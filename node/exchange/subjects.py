@@ -6,6 +6,7 @@ erased, of a drill, or in the words of a record.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -116,9 +117,9 @@ def aside(stores: Stores) -> frozenset[HeaderHash]:
 def items(stores: Stores, asked: Sequence[Item]) -> list[Found]:
     """All items with one of these values, shown or not."""
     found = []
-    for one in asked:
+    for one, exercise in product(asked, (False, True)):
         packed = hashes.key(one.value)
-        for place in lookup.find(stores.digests, one.kind.number, one.kind.key_bytes, packed):
+        for place in lookup.find(stores.digests, one.kind.number, one.kind.key_bytes, packed, exercise=exercise):
             record = deadlines.numbered(stores.index, place.record)
             if record is not None:
                 is_shown = index.is_shown(stores.index, record.hash)

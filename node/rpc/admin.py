@@ -270,6 +270,7 @@ def _counts(stores: Stores, seen: View) -> admin_pb2.GetStatusResponse:
 
 def _index_digest(stores: Stores, trust: Trust) -> bytes:
     found = sha256()
-    for kind, value in consult.values(stores, trust):
-        found.update(kind.to_bytes(4) + len(value).to_bytes(4) + value)
+    for exercise in (False, True):
+        for kind, value in consult.values(stores, trust, exercise=exercise):
+            found.update(bytes([exercise]) + kind.to_bytes(4) + len(value).to_bytes(4) + value)
     return found.digest()

@@ -113,8 +113,14 @@ class Following:
             await asyncio.sleep(WATCH_EVERY_S)
 
     async def export(self, typed: str) -> AsyncIterator[tools_pb2.ListRecord]:
-        """What stands in a list, record by record; raises Refused where it is not here."""
+        """What stands in a list, record by record; raises Refused where it is not here, and for a drill."""
         view = await self._named(typed)
+        if view.exercise:
+            raise Refused(
+                "it is a list of a drill, and nothing of a drill is ever exported",
+                next_step="`tocsin list show` has what is known of it, `tocsin list diff` compares a file with it.",
+                field="list",
+            )
         holdings.require_here(view)
         holding = await self._holding(view)
         judged = await self._judged(holding)
@@ -137,7 +143,8 @@ class Following:
             holdings.require_here(view)
         holding = await self._holding(view)
         numbers, gone = list(holding.parts), list(holding.gone)
-        await staged.run(lambda connection: staging.compare_with(connection, numbers, gone))
+        exercise = view.exercise
+        await staged.run(lambda connection: staging.compare_with(connection, numbers, gone, exercise=exercise))
         if asked.send_common:
             async for values in _pages(staged, standing=True):
                 yield tools_pb2.CompareListResponse(common=values)

@@ -87,7 +87,7 @@ class Listing:
 
     async def _compare(self, sharing: Sharing, before: Holding, staged: Staged) -> Change:
         """What changes by these items."""
-        await _compare_with(staged, before)
+        await _compare_with(staged, before, exercise=sharing.draft.exercise)
         draft, added, unchanged, removed = sharing.draft, 0, 0, dict[int, int]()
         otherwise: list[Part] = []
         for kind, count in staged.counts.items():
@@ -126,7 +126,7 @@ class Listing:
             await saying.own_shown()
             view = await self._own(named.object_id.hex(), seen)
             before = await self._holding(ObjectId(view.object_id), seen)
-            await _compare_with(staged, before)
+            await _compare_with(staged, before, exercise=view.exercise)
             found = 0
             for kind in staged.counts:
                 found += (await staged.run(partial(staging.matched, kind=kind.number))).items
@@ -324,9 +324,9 @@ class Listing:
         )
 
 
-async def _compare_with(staged: Staged, before: Holding) -> None:
+async def _compare_with(staged: Staged, before: Holding, *, exercise: bool) -> None:
     numbers, gone = list(before.parts), list(before.gone)
-    await staged.run(lambda connection: staging.compare_with(connection, numbers, gone))
+    await staged.run(lambda connection: staging.compare_with(connection, numbers, gone, exercise=exercise))
 
 
 async def _check_qualities(draft: tools_pb2.ListDraft, staged: Staged) -> None:

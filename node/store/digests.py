@@ -1,4 +1,7 @@
-"""Digests: the values of items by kind and value, each with the places of records where it stands."""
+"""Digests: the values of items by kind and value, each with the places of records where it stands.
+
+Those of drills stand in a table of their own, which no look-up of matches ever reads.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,8 +22,21 @@ class Found:
     position: int
 
 
+def table(*, exercise: bool) -> str:
+    """Where the values of a drill stand, or all others."""
+    return "drill" if exercise else "digest"
+
+
 def put(
-    digests: sa.Connection, kind: int, digest_bytes: int, number: int, packed: bytes, first: int, count: int
+    digests: sa.Connection,
+    kind: int,
+    digest_bytes: int,
+    number: int,
+    packed: bytes,
+    first: int,
+    count: int,
+    *,
+    exercise: bool,
 ) -> None:
     """Store so many values of a record from this position on; they lie end to end, and rising is fastest.
 
@@ -29,7 +45,7 @@ def put(
     driver.execute(
         digests,
         "WITH RECURSIVE place(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < ?2)"
-        " INSERT OR IGNORE INTO digest (kind, value, record, position)"
+        f" INSERT OR IGNORE INTO {table(exercise=exercise)} (kind, value, record, position)"
         " SELECT ?3, substr(?4, i * ?5 + 1, ?5), ?6, i FROM place",
         (first, first + count, kind, packed, digest_bytes, number),
     )
@@ -44,7 +60,7 @@ def note_written(digests: sa.Connection, number: int, *, whole: bool) -> None:
     )
 
 
-def drop(digests: sa.Connection, kind: int, key_bytes: int, number: int, packed: bytes) -> None:
+def drop(digests: sa.Connection, kind: int, key_bytes: int, number: int, packed: bytes, *, exercise: bool) -> None:
     """Forget these values of one record, wherever in it they stand.
 
     Each is looked up by kind and value, which are compared one by one: as parts of a row that is IN others SQLite
@@ -53,19 +69,26 @@ def drop(digests: sa.Connection, kind: int, key_bytes: int, number: int, packed:
     driver.execute(
         digests,
         "WITH RECURSIVE place(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < ?1)"
-        " DELETE FROM digest WHERE kind = ?2 AND record = ?5"
+        f" DELETE FROM {table(exercise=exercise)} WHERE kind = ?2 AND record = ?5"
         " AND value IN (SELECT substr(?3, i * ?4 + 1, ?4) FROM place)",
         (len(packed) // key_bytes, kind, packed, key_bytes, number),
     )
 
 
 def drop_places(
-    digests: sa.Connection, kind: int, key_bytes: int, number: int, packed: bytes, places: Sequence[int]
+    digests: sa.Connection,
+    kind: int,
+    key_bytes: int,
+    number: int,
+    packed: bytes,
+    places: Sequence[int],
+    *,
+    exercise: bool,
 ) -> None:
     """Forget the values at these places of one record, all of whose values lie end to end. One statement, as `put`."""
     driver.execute(
         digests,
-        "DELETE FROM digest WHERE kind = ?1 AND record = ?4 AND (value, position) IN"
+        f"DELETE FROM {table(exercise=exercise)} WHERE kind = ?1 AND record = ?4 AND (value, position) IN"
         " (SELECT substr(?2, place.value * ?3 + 1, ?3), place.value FROM json_each(?5) AS place)",
         (kind, packed, key_bytes, number, json.dumps(list(places))),
     )
@@ -78,21 +101,17 @@ def drop_written(digests: sa.Connection, number: int) -> None:
 
 def has_place(digests: sa.Connection, number: int, position: int) -> bool:
     """Whether any value stands at this place of a record; reads all of them."""
-    return bool(
-        driver.scalar(digests, "SELECT 1 FROM digest WHERE record = ? AND position = ? LIMIT 1", (number, position))
+    return any(
+        driver.scalar(digests, f"SELECT 1 FROM {name} WHERE record = ? AND position = ? LIMIT 1", (number, position))
+        for name in (table(exercise=False), table(exercise=True))
     )
 
 
-def places(digests: sa.Connection) -> Iterator[Found]:
-    """Every place of every value, rising."""
+def places(digests: sa.Connection, *, exercise: bool = False) -> Iterator[Found]:
+    """Every place of every value of drills, or of all others, rising."""
     after: Sequence[object] = (0, b"", 0, 0)
-    while part := list(
-        driver.rows(
-            digests,
-            "SELECT kind, value, record, position FROM digest WHERE (kind, value, record, position) > (?, ?, ?, ?)"
-            " ORDER BY kind, value, record, position LIMIT 10000",
-            after,
-        )
-    ):
+    behind = "WHERE (kind, value, record, position) > (?, ?, ?, ?) ORDER BY kind, value, record, position LIMIT 10000"
+    statement = f"SELECT kind, value, record, position FROM {table(exercise=exercise)} {behind}"
+    while part := list(driver.rows(digests, statement, after)):
         yield from (Found(*row) for row in part)
         after = part[-1]

@@ -121,6 +121,7 @@ def drop_beyond(index: sa.Connection, digests: sa.Connection) -> bool:
     if (driver.scalar(digests, "SELECT max(record) FROM written") or 0) <= last:
         return False
     driver.execute(digests, "DELETE FROM digest WHERE record > ?", (last,))
+    driver.execute(digests, "DELETE FROM drill WHERE record > ?", (last,))
     driver.execute(digests, "DELETE FROM written WHERE record > ?", (last,))
     return True
 
@@ -256,14 +257,16 @@ class Count:
     elsewhere: int = 0  # records that another member has, where they are ours
 
 
-def counts(index: sa.Connection, kind: int, now_ms: int) -> dict[tuple[MemberId, ObjectId], Count]:
+def counts(
+    index: sa.Connection, kind: int, now_ms: int, *, exercises: bool = True
+) -> dict[tuple[MemberId, ObjectId], Count]:
     """What there is now of each object that has records of this kind; for a reader that has the ledger, too."""
     rows = driver.rows(
         index,
         "SELECT r.member_id, r.object_id, count(*), sum(r.items), max(r.created_ms), sum(p.elsewhere)"
         " FROM record r JOIN payload p ON p.hash = r.hash WHERE r.shown AND r.kind = ? AND r.expires_ms > ?"
-        " GROUP BY r.member_id, r.object_id",
-        (kind, now_ms),
+        " AND r.exercise <= ? GROUP BY r.member_id, r.object_id",
+        (kind, now_ms, exercises),
     )
     return {(row[0], row[1]): Count(*row[2:]) for row in rows}
 
@@ -325,14 +328,14 @@ def neighbours(index: sa.Connection, object_id: bytes) -> list[bytes]:
 
 
 def record_total(index: sa.Connection) -> int:
-    """Records held in all."""
-    count: int = driver.scalar(index, "SELECT count(*) FROM record WHERE shown")
+    """Records held in all, but for drills."""
+    count: int = driver.scalar(index, "SELECT count(*) FROM record WHERE shown AND NOT exercise")
     return count
 
 
 def item_total(index: sa.Connection) -> int:
-    """Items held in all."""
-    count: int = driver.scalar(index, "SELECT coalesce(sum(items), 0) FROM record WHERE shown")
+    """Items held in all, but for drills."""
+    count: int = driver.scalar(index, "SELECT coalesce(sum(items), 0) FROM record WHERE shown AND NOT exercise")
     return count
 
 
@@ -348,5 +351,6 @@ def clear(index: sa.Connection, digests: sa.Connection) -> None:
     receipts.clear(index)
     index.commit()
     driver.execute(digests, "DELETE FROM digest")
+    driver.execute(digests, "DELETE FROM drill")
     driver.execute(digests, "DELETE FROM written")
     digests.commit()

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
-from node.store import driver
+from node.store import digests, driver
 from node.store.index import UNMARKED
 from node.store.ledger import Row
 from node.store.payloads import State
@@ -38,8 +38,10 @@ def snapshot(reader: sa.Connection) -> Iterator[None]:
         driver.execute(reader, "ROLLBACK")
 
 
-def find(digests: sa.Connection, kind: int, key_bytes: int, packed: bytes) -> list[Place]:
+def find(connection: sa.Connection, kind: int, key_bytes: int, packed: bytes, *, exercise: bool = False) -> list[Place]:
     """Where the keys stand that lie end to end, in the order in which they lie. One statement for any number of them.
+
+    Those of drills are found only by who asks for them.
 
     SQLite cuts them out by itself, so nothing is done for each in Python. CROSS JOIN keeps it from
     reading the whole table to have the order for nothing.
@@ -47,9 +49,9 @@ def find(digests: sa.Connection, kind: int, key_bytes: int, packed: bytes) -> li
     if not packed:
         return []
     rows = driver.rows(
-        digests,
+        connection,
         "WITH RECURSIVE asked(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM asked WHERE i + 1 < ?1)"
-        " SELECT i, d.record, d.position FROM asked CROSS JOIN digest d"
+        f" SELECT i, d.record, d.position FROM asked CROSS JOIN {digests.table(exercise=exercise)} d"
         " WHERE d.kind = ?2 AND d.value = substr(?3, i * ?4 + 1, ?4)",
         (len(packed) // key_bytes, kind, packed, key_bytes),
     )

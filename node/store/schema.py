@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-VERSION = 5
+VERSION = 6
 
 ledger = sa.MetaData()
 keys = sa.MetaData()
@@ -349,6 +349,16 @@ acknowledgement = sa.Table(  # which records acknowledge an entry
 
 digest = sa.Table(
     "digest",
+    digests,
+    sa.Column("kind", sa.Integer, primary_key=True),
+    sa.Column("value", sa.LargeBinary, primary_key=True),
+    sa.Column("record", sa.Integer, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+drill = sa.Table(  # what stands in records of drills, and in no other; as `digest`
+    "drill",
     digests,
     sa.Column("kind", sa.Integer, primary_key=True),
     sa.Column("value", sa.LargeBinary, primary_key=True),

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from node.content import items
 from node.content.hashes import HashKind, Value
-from node.store import driver, stores
+from node.store import digests, driver, stores
 
 CACHE_KIB = 32768
 PAGE = items.RECORD_ITEMS  # rows at a time: a page of digests is a record
@@ -25,7 +25,7 @@ _TABLES = (
     "CREATE TABLE gone (record INTEGER, position INTEGER, PRIMARY KEY (record, position)) WITHOUT ROWID",
 )
 _STANDING = (
-    "digest d CROSS JOIN own o ON o.record = d.record WHERE d.kind = i.kind AND d.value = i.key"
+    "placed d CROSS JOIN own o ON o.record = d.record WHERE d.kind = i.kind AND d.value = i.key"
     " AND NOT EXISTS (SELECT 1 FROM gone g WHERE g.record = d.record AND g.position = d.position)"
 )
 
@@ -93,8 +93,12 @@ def below(staging: sa.Connection, kind: int, quality: int) -> int:
     return found
 
 
-def compare_with(staging: sa.Connection, records: Sequence[int], gone: Iterable[tuple[int, int]]) -> None:
-    """Compare with these records from now on, without those of their positions that do not stand."""
+def compare_with(
+    staging: sa.Connection, records: Sequence[int], gone: Iterable[tuple[int, int]], *, exercise: bool
+) -> None:
+    """Compare with these records from now on, of a drill or not, without those positions that do not stand."""
+    driver.execute(staging, "DROP VIEW IF EXISTS placed")
+    driver.execute(staging, f"CREATE TEMP VIEW placed AS SELECT * FROM {digests.table(exercise=exercise)}")
     driver.execute(staging, "DELETE FROM own")
     driver.execute(staging, "DELETE FROM gone")
     driver.execute(staging, "BEGIN")

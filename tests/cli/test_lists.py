@@ -78,6 +78,23 @@ def test_most_of_a_list_goes_only_with_a_yes(first: Node, tmp_path: Path) -> Non
     assert "most: +0 -6, 4 unchanged" in publish(first, path, "--yes")
 
 
+def test_a_list_of_a_drill_is_compared_and_never_found_counted_or_exported(first: Node, tmp_path: Path) -> None:
+    path, other = tmp_path / "drilled.txt", digest_of(77_009)
+    path.write_text("".join(f"{digest_of(i)}\n" for i in range(77_000, 77_003)))
+    before = first.json("status")["items"]
+    assert publish(first, path, "--exercise").startswith("ministry-a/drilled: +3 -0, 0 unchanged")
+    path.write_text(path.read_text() + f"{other}\n")
+    assert publish(first, path, "--exercise").startswith("ministry-a/drilled: +1 -0, 3 unchanged")
+    assert first.json("list", "show", "drilled")["items"] == 4
+    assert first.cli("list", "diff", "drilled", path).returncode == 0
+    assert first.cli("lookup", other, check=False).stdout == "no match\n"
+    assert first.json("status")["items"] == before
+    refused(first.cli("list", "export", "drilled", check=False), 1, "nothing of a drill is ever exported")
+    assert publish(first, path).startswith("ministry-a/drilled: +4 -0, 0 unchanged"), "the real one is another list"
+    assert "ministry-a/drilled" in first.cli("lookup", other).stdout
+    assert first.json("status")["items"] == before + 4
+
+
 def test_items_are_added_to_a_list_and_removed_from_it(first: Node, tmp_path: Path) -> None:
     created = first.cli("list", "create", "grown", "--label", "x", "--description", "Grown by hand").stdout
     assert created.startswith("ministry-a/grown: an empty list, until ")

@@ -158,8 +158,12 @@ def readable(node: Node) -> list[tuple[object, ...]]:
         )
     )
     names = {row[0]: row[1] for row in records}
-    digests = driver.rows(node.disk.digests, "SELECT kind, value, record, position FROM digest")
-    found = sorted((row[0], row[1], names[row[2]], row[3]) for row in digests)
+    digests = [
+        (name, *row)
+        for name in ("digest", "drill")
+        for row in driver.rows(node.disk.digests, f"SELECT kind, value, record, position FROM {name}")  # noqa: S608 - ours
+    ]
+    found = sorted((row[0], row[1], row[2], names[row[3]], row[4]) for row in digests)
     return [*(tuple(row[1:]) for row in records), *found]
 
 

@@ -77,7 +77,7 @@ def test_digests_of_a_record_that_is_not_shown_yet_are_not_found(tmp_path: Path)
     opened = stores.open_folder(tmp_path)
     record = index.Record(b"h" * 32, b"f" * 32, 1, b"m" * 32, b"o" * 16, 98, False, 1, 2, 1, 1, b"")  # type: ignore[arg-type]
     number = index.put_record(opened.index, record, shown=False)
-    digests.put(opened.digests, 3, 32, number, b"d" * 32, 0, 1)
+    digests.put(opened.digests, 3, 32, number, b"d" * 32, 0, 1, exercise=False)
     assert [found.record for found in lookup.find(opened.digests, 3, 32, b"d" * 32 + b"e" * 32)] == [number]
     assert not index.records(opened.index, [number])
     index.show(opened.index, number)
@@ -102,7 +102,7 @@ def test_digests_of_records_that_the_index_lost_are_never_read_as_anothers(tmp_p
     opened = stores.open_folder(tmp_path)
     for number in (1, 2):
         digests.note_written(opened.digests, number, whole=True)
-        digests.put(opened.digests, 3, 32, number, bytes([number]) * 32, 0, 1)
+        digests.put(opened.digests, 3, 32, number, bytes([number]) * 32, 0, 1, exercise=False)
     opened.index.exec_driver_sql(
         "INSERT INTO record VALUES (1, 'h', 1, 'f', 1, 'm', 'o', 98, 0, 1, 1, 1, 1, 'c')",
     )

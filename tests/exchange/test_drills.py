@@ -1,0 +1,80 @@
+"""Drills: their items stand in a table of their own, from which they leave as all others do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from node.content import hashes
+from node.exchange import drafts, project, subjects
+from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
+from node.feed.header import BULK
+from node.feed.kinds import Kind
+from node.store import driver, index, lookup
+from node.v1 import header_pb2, record_pb2
+from tests.exchange.test_erase import DIGESTS, LATER_MS, MISTAKE, holds, shows_none, sweep
+from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+
+DRILL, REAL = DIGESTS[:10], DIGESTS[10:15]
+
+
+def draft(values: Sequence[bytes], *, exercise: bool) -> Draft:
+    object_id = (b"d" if exercise else b"r") * 16
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.ITEMS, object_id=object_id, exercise=exercise
+    )
+    record.items.kind, record.items.digests = "sha256", b"".join(values)
+    return Draft(
+        Kind.ITEMS,
+        BULK,
+        record=record.SerializeToString(),
+        object_id=object_id,
+        exercise=exercise,
+        expires_ms=ENDS_MS,
+    )
+
+
+def table(node: Exchange, name: str) -> set[bytes]:
+    return {row[0] for row in driver.rows(node.stores.digests, f"SELECT value FROM {name}")}  # noqa: S608 - ours
+
+
+@pytest.fixture(name="letters")
+def _letters(node: Exchange, author: Exchange) -> list[header_pb2.SignedEntry]:
+    """One record of a drill, and a real one, both taken and projected."""
+    found = [*said(author, draft(DRILL, exercise=True)), *said(author, draft(REAL, exercise=False))]
+    take(node, found)
+    while node.project():
+        pass
+    return found
+
+
+def test_items_of_a_drill_stand_where_no_look_up_reads_and_in_no_figure(
+    node: Exchange, letters: list[header_pb2.SignedEntry]
+) -> None:
+    assert (table(node, "drill"), table(node, "digest")) == (set(DRILL), set(REAL))
+    found = lookup.find(node.stores.digests, hashes.SHA256.number, 32, b"".join((*DRILL, *REAL)))
+    assert [one.asked for one in found] == list(range(len(DRILL), len(DRILL) + len(REAL)))
+    assert (index.item_total(node.stores.index), index.record_total(node.stores.index)) == (len(REAL), 1)
+    project.rebuild(node.stores, node.trust, node.reader, node.follows)
+    assert (table(node, "drill"), table(node, "digest")) == (set(DRILL), set(REAL))
+
+
+def test_whoever_asks_what_is_held_of_a_person_is_told_of_drills_too(
+    node: Exchange, letters: list[header_pb2.SignedEntry]
+) -> None:
+    asked = [hashes.Item(hashes.SHA256, one) for one in (DRILL[0], REAL[0])]
+    assert [one.record.exercise for one in subjects.items(node.stores, asked)] == [True, False]
+
+
+def test_an_item_of_a_drill_that_is_taken_back_leaves_every_file_and_at_its_end_all_of_them_do(
+    node: Exchange, author: Exchange, letters: list[header_pb2.SignedEntry], tmp_path: Path
+) -> None:
+    take(node, said(author, drafts.withdrawal(hash_of(node, letters[0]), 0b1, MISTAKE)))
+    assert holds(tmp_path / "node", *DRILL)
+    sweep(node, LATER_MS)
+    assert shows_none(tmp_path / "node", DRILL[0])
+    assert (table(node, "drill"), table(node, "digest")) == (set(DRILL[1:]), set(REAL))
+    sweep(node, ENDS_MS)
+    assert shows_none(tmp_path / "node", *DRILL, *REAL)
+    assert (table(node, "drill"), table(node, "digest")) == (set(), set())
