@@ -267,7 +267,8 @@ def known(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> 
     """What is known of a crisis, by its declarations and what those said who lead it. A drill is another one.
 
     Anyone may declare under an id that is somebody else's. The last of several ends counts: so nobody has
-    what others say erased early, and what is kept longer is so within the rule's `longest`.
+    what others say erased early, and what is kept longer is so within the rule's `longest`. The framework is that
+    of the one that came here first, which a date by somebody else's clock does not change.
     """
     declared = [
         one
@@ -278,7 +279,7 @@ def known(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> 
     ]
     if not declared:
         return Known()
-    first = min(declared, key=lambda one: (one.created_ms, one.hash))
+    first = min(declared, key=lambda one: (one.received_ms, one.hash))
     ends = [end_ms for one in declared if (end_ms := lifecycles.end_ms(stores, trust, one))]
     framework = record_pb2.Record.FromString(first.content).crisis.framework.name
     return Known(True, max(ends, default=None), framework)

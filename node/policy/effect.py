@@ -13,6 +13,7 @@ from node.policy.parameters import Parameters
 
 UNREAD = "the rules in force have not come yet, or this program cannot read them"
 URGENT_OF_ANYBODY = frozenset({Kind.WITHDRAW, Kind.SUSPEND, Kind.REVOKE})
+WARNING = frozenset({Kind.ALERT, Kind.CRISIS_ACT})  # either may point to a threat to life
 
 
 class Right(StrEnum):
@@ -65,7 +66,7 @@ def may_be_urgent(kind: int, role: int, rules: Parameters | None) -> bool:
     """
     if kind in URGENT_OF_ANYBODY or rules is None:
         return True
-    entitled = rules.rights.alert if kind == Kind.ALERT else rules.rights.declare
+    entitled = rules.rights.alert if kind in WARNING else rules.rights.declare
     return role in set(Role) and Role(role).name.lower() in entitled
 
 

@@ -251,6 +251,22 @@ def test_nobody_ends_a_crisis_of_another_early(
     stranger.stores.close()
 
 
+def test_whoever_takes_an_id_and_dates_it_back_puts_a_crisis_under_no_other_rule(
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange
+) -> None:
+    stranger = node_in(tmp_path / "stranger", world, 2)
+    take(node, said(author, crisis_draft()))
+    other = crisis_draft()
+    record = record_pb2.Record.FromString(other.record)
+    record.crisis.framework.name = "x-other"
+    taken = said(stranger, replace(other, record=record.SerializeToString()), now_ms=BASE_MS - DAY_MS)
+    take(node, taken, BASE_MS + 1)
+    for _ in range(2):
+        assert keeping.known(node.stores, node.trust, CRISIS, exercise=False).framework == "eu-ocrf"
+        project.rebuild(node.stores, node.trust, node.reader, node.follows, node.policy)
+    stranger.stores.close()
+
+
 def test_an_end_that_is_marked_as_a_drill_ends_nothing_real(node: Exchange, author: Exchange) -> None:
     node.change_policy(BY_CRISIS, BASE_MS)
     letters = said(author, items_draft(), crisis_draft(), end_draft(exercise=True))

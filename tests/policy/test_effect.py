@@ -91,5 +91,11 @@ def test_lane_0_is_for_those_who_may_declare_and_for_what_takes_back() -> None:
             assert effect.may_be_urgent(kind, role, RULES)
 
 
+def test_whoever_may_warn_may_warn_of_a_threat_to_life_in_lane_0_also_where_the_crisis_is_there() -> None:
+    for kind in (Kind.ALERT, Kind.CRISIS_ACT):
+        for role, expected in ((Role.AUTHORITY, True), (Role.PLATFORM, True), (Role.OBSERVER, False), (0, False)):
+            assert effect.may_be_urgent(kind, role, RULES) is expected
+
+
 def test_rules_that_cannot_be_read_keep_no_warning_out_of_lane_0() -> None:
     assert effect.may_be_urgent(Kind.DECLARATION, Role.PLATFORM, None)
