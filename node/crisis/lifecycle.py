@@ -6,6 +6,7 @@ other and neither knew of the other, neither counts until one that knows both se
 arrive for a crisis to end: its end stands in what was declared.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -140,9 +141,14 @@ def _line(declared: Declared, acts: Iterable[Act]) -> _Line:
 
 
 def _read_at_all(declared: Declared, acts: Iterable[Act]) -> list[Act]:
-    """The first acts of all who may have a say: nobody else crowds them out, and nothing crowds out an end."""
-    each = {act.hash: act for act in acts}.values()
-    acts = sorted(each, key=lambda act: (act.verb not in URGENT, act.at_ms, act.hash))
+    """The first acts of each who may have a say: nobody crowds out another, and nothing crowds out an end."""
+    each = sorted({act.hash: act for act in acts}.values(), key=lambda act: (act.at_ms, act.hash))
+    said_before = Counter[MemberId]()
+    ranked = list[tuple[bool, int, int, HeaderHash, Act]]()
+    for act in each:
+        ranked.append((act.verb not in URGENT, said_before[act.by], act.at_ms, act.hash, act))
+        said_before[act.by] += 1
+    acts = [one[-1] for one in sorted(ranked, key=lambda one: one[:-1])]
     candidates = {declared.owner, *declared.deputies}
     while True:
         said = [act for act in acts if act.by in candidates][:ACTS_MAX]

@@ -198,7 +198,8 @@ def leading(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View) 
     reading = found.reading
     if verb not in lifecycles.LEADING:
         raise Refused("no act of who leads a crisis", next_step="Name one of its acts.", field="act")
-    if by.me not in ({reading.lead} if verb in ("hand_over", "withdraw") else {reading.lead, *reading.deputies}):
+    me = lifecycles.speaks_as(by.me, found.record.member_id, seen.trust)
+    if me not in ({reading.lead} if verb in ("hand_over", "withdraw") else {reading.lead, *reading.deputies}):
         name = seen.trust.name_of(reading.lead)
         raise Refused(
             f"it is led by {name}; only {name} and its deputies can have it {_DONE[verb]}",
@@ -249,14 +250,18 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
         raise Refused("it can only be handed over to a member", next_step="`tocsin member` names them.", field="to")
 
 
-def answering(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, *, heard: bool = False) -> record_pb2.CrisisAct:
+def answering(
+    found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View, *, heard: bool = False
+) -> record_pb2.CrisisAct:
     """A co-signature or a refusal of exactly what is proposed now; raises Refused where nothing is asked for.
 
     ``heard``: whether its call-back code was; that is said with a co-signature, whatever the caller claims.
     """
     act, reading = _copy(said), found.reading
     proposed = next((one for one in found.counting if one.hash == reading.proposal), found.record)
-    if by.me in (found.record.member_id, proposed.member_id):
+    owner = found.record.member_id
+    me, proposer = (lifecycles.speaks_as(one, owner, seen.trust) for one in (by.me, proposed.member_id))
+    if me in (owner, proposer):
         raise Refused("it is a proposal of our own", next_step="Another member co-signs it.", field="crisis")
     if reading.needed is None:
         raise Refused(

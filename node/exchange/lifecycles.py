@@ -126,13 +126,14 @@ def _following(roots: Iterable[HeaderHash], follows: Mapping[HeaderHash, HeaderH
 def acts(owner: MemberId, said: Iterable[Record], trust: Trust, may: May) -> list[Act]:
     """What those said who may lead it; whoever goes on in the owner's place acts as the owner."""
     return [
-        _act(one, act_of(one), _speaks_as(one.member_id, owner, trust), trust)
+        _act(one, act_of(one), speaks_as(one.member_id, owner, trust), trust)
         for one in said
         if verb_of(one) in LEADING and may(one, verb_of(one))
     ]
 
 
-def _speaks_as(member_id: MemberId, owner: MemberId, trust: Trust) -> MemberId:
+def speaks_as(member_id: MemberId, owner: MemberId, trust: Trust) -> MemberId:
+    """As whom a member leads a crisis: whom its owner's SUCCESSOR names goes on in the owner's place."""
     log = trust.logs.get(owner)
     return owner if log and log.identity.successor == member_id else member_id
 
@@ -194,7 +195,7 @@ def voices(owner: MemberId, said: Iterable[Record], trust: Trust, cosigner: CoSi
     for one in said:
         seat = cosigner(one) if verb_of(one) in ANSWERING else None
         if seat is not None:
-            by, entry, agrees = _speaks_as(one.member_id, owner, trust), act_of(one).entry, verb_of(one) == "cosign"
+            by, entry, agrees = speaks_as(one.member_id, owner, trust), act_of(one).entry, verb_of(one) == "cosign"
             roles = frozenset({int(seat.role)})
             found.append(Voice(by, HeaderHash(entry), one.created_ms, agrees, roles, seat.country))
     return found

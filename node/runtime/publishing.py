@@ -56,7 +56,7 @@ class Publishing:
             speaker = self._speaker(seen)
             if request.act.WhichOneof("act") in lifecycles.ANSWERING:
                 self._saying.require(Right.COSIGN, seen)
-                act = declaring.answering(found, request.act, speaker, heard=bool(request.code))
+                act = declaring.answering(found, request.act, speaker, seen, heard=bool(request.code))
                 if request.code:
                     await self._check_code(HeaderHash(act.entry), request.code, by, seen)
             else:

@@ -149,6 +149,15 @@ def test_an_update_names_other_deputies() -> None:
     assert read(declared(), update, act(2, Verb.END, by=OTHER, knows=[update.hash])).state is State.ENDED
 
 
+def test_a_deputy_who_says_very_much_with_early_dates_crowds_out_nothing_of_whom_it_stands_in_for() -> None:
+    flood = [
+        Act(HeaderHash(number.to_bytes(32)), Verb.EXTEND, DEPUTY, FeedId(b"f" * 32), number, 1, (DECLARATION,), b"same")
+        for number in range(2 * lifecycle.ACTS_MAX)
+    ]
+    found = read(declared(), *flood, act(200, Verb.DE_ESCALATE))
+    assert found.state is State.DE_ESCALATING
+
+
 def test_nobody_crowds_out_an_end() -> None:
     flood = [
         Act(HeaderHash(number.to_bytes(32)), Verb.UPDATE, DEPUTY, FeedId(b"f" * 32), number, 1, (DECLARATION,), b"")

@@ -273,7 +273,9 @@ def test_nobody_co_signs_what_it_proposed_itself(stage: Stage) -> None:
         stage.say(number, cosign(longer))
     assert (stage.view(1).ends_ms, list(stage.view(1).cosigned_by)) == (ENDS_MS, [])
     with pytest.raises(Refused, match="proposal of our own"):
-        declaring.answering(stage.crisis(1), record_pb2.CrisisAct(cosign=record_pb2.Cosign()), _speaker(stage, 4))
+        declaring.answering(
+            stage.crisis(1), record_pb2.CrisisAct(cosign=record_pb2.Cosign()), _speaker(stage, 4), stage.seen()
+        )
     longest = stage.say(3, extend(longer, ends_ms=ENDS_MS + 2 * HOUR_MS))
     stage.say(3, cosign(longest))
     assert stage.view(1).ends_ms == ENDS_MS
@@ -285,10 +287,11 @@ def test_a_call_is_said_of_a_co_signature_by_the_code_alone_and_never_turns_a_re
     stage.say(1, declare())
     found, by = stage.crisis(1), _speaker(stage, 2)
     claims = record_pb2.CrisisAct(cosign=record_pb2.Cosign(code_verified=True))
-    assert not declaring.answering(found, claims, by).cosign.code_verified
-    assert declaring.answering(found, claims, by, heard=True).cosign.code_verified
+    seen = stage.seen()
+    assert not declaring.answering(found, claims, by, seen).cosign.code_verified
+    assert declaring.answering(found, claims, by, seen, heard=True).cosign.code_verified
     refusal = record_pb2.CrisisAct(refuse=record_pb2.Refuse(ground="no"))
-    assert declaring.answering(found, refusal, by, heard=True).WhichOneof("act") == "refuse"
+    assert declaring.answering(found, refusal, by, seen, heard=True).WhichOneof("act") == "refuse"
 
 
 def _speaker(stage: Stage, number: int) -> Speaker:
@@ -302,6 +305,11 @@ def test_whoever_goes_on_in_the_owners_place_is_no_other_who_could_co_sign(stage
     declared = stage.say(1, declare())
     stage.say(5, cosign(declared))
     assert stage.state(1) == State.PROPOSED
+    answer, found = record_pb2.CrisisAct(cosign=record_pb2.Cosign()), stage.crisis(1)
+    with pytest.raises(Refused, match="a proposal of our own"):
+        declaring.answering(found, answer, _speaker(stage, 5), stage.seen())
+    ends = record_pb2.CrisisAct(end=record_pb2.Note(text="over"))
+    assert declaring.leading(stage.crisis(1), ends, _speaker(stage, 5), stage.seen()).entry == declared
     stage.say(5, end(declared))
     assert stage.state(1) == State.ENDED
 

@@ -325,7 +325,7 @@ class Crises:
         by = Speaker(seen.follows.me, seen.roster.seats.get(seen.follows.me), seen.now_ms)
         match str(said.WhichOneof("act")):
             case "cosign" | "refuse":
-                act = declaring.answering(found, said, by)
+                act = declaring.answering(found, said, by, seen)
             case "participation":
                 act = declaring.speaking(found, said)
             case _:
