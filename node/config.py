@@ -29,6 +29,7 @@ LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Follow = Literal["chosen", "all"]
 Personal = Literal["refuse", "audience"]
+Declare = Literal["all", "persons"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Config:
     peers_listen: str
     peers_address: str  # empty: nobody dials us
     tools_listen: str
+    tools_declare: Declare
     socket: Path
     lists_follow: Follow
     erasures_copy: Path | None  # none: there is no second erasure journal
@@ -64,6 +66,7 @@ class _Peers(_Table, frozen=True):
 
 class _Tools(_Table, frozen=True):
     listen: str = f"127.0.0.1:{TOOLS_PORT}"
+    declare: Declare = "all"
 
 
 class _Admin(_Table, frozen=True):
@@ -212,6 +215,7 @@ def _settle(path: Path, file: _File) -> Config:
         peers_listen=file.peers.listen,
         peers_address=file.peers.address,
         tools_listen=file.tools.listen,
+        tools_declare=file.tools.declare,
         socket=folder / Path(file.admin.socket).expanduser() if file.admin.socket else data_folder / "admin.sock",
         lists_follow=file.lists.follow,
         erasures_copy=folder / Path(file.erasures.copy).expanduser() if file.erasures.copy else None,
@@ -340,6 +344,8 @@ address = {address}
 [tools]
 # Where in-house tools connect. Keep it away from the internet.
 listen = {tools_listen}
+# Who declares, leads and co-signs crises: "all" whose certificate says so, and the socket; or "persons" alone, by name.
+declare = "all"
 
 [admin]
 # The administrator's socket; at most 107 bytes. Whoever may open it may do everything.

@@ -93,6 +93,49 @@ def test_an_auditor_reads_the_log_and_nothing_else_and_that_is_noted_too(two: Se
         assert "person iris may not call" in tried(*refused, *as_iris).stderr, refused
 
 
+def test_where_only_people_declare_neither_a_tool_nor_the_socket_does_and_the_log_has_who_did(
+    two: Sequence[Node], tmp_path: Path
+) -> None:
+    node, settings = two[0], two[0].folder / "node.toml"
+    before = settings.read_text()
+    node.stop()
+    settings.write_text(before.replace('declare = "all"', 'declare = "persons"'))
+    node.start()
+    for name, *kind in (("robot",), ("olga", "--person")):
+        scopes = ("--scope", "read", "--scope", "declare")
+        node.cli("tool", "issue", name, *kind, *scopes, "--output", tmp_path / f"{name}.pem")
+    declare = (
+        "crisis",
+        "declare",
+        "--framework",
+        "eu-ocrf",
+        "--title",
+        "By whom",
+        "--place",
+        "FR",
+        "--for",
+        "1h",
+        "--yes",
+    )
+    refused = {
+        "the administrator": node.cli(*declare, check=False),
+        "tool robot": tried(*declare, "--as", tmp_path / "robot.pem", "--node", node.config.tools_listen),
+    }
+    for who, done in refused.items():
+        assert f"{who} may not call" in done.stderr
+        assert "People alone may: `tocsin tool issue NAME --person --scope declare`" in done.stderr
+        assert done.returncode != 0
+    as_olga = ("--as", tmp_path / "olga.pem", "--node", node.config.tools_listen)
+    declared = run(*declare, "--json", *as_olga)
+    run("crisis", "end", declared["reference"], "--yes", "--json", *as_olga)
+    said = {(one["who"], one["act"]) for one in acts(node, "--what", f"crisis:{declared['object_id']}")}
+    assert ("person/olga", "crisis declare") in said
+    assert {who for who, _ in said if who != "node"} == {"person/olga"}
+    node.stop()
+    settings.write_text(before)
+    node.start()
+
+
 def run(*arguments: str | Path) -> Any:
     done = tried(*arguments)
     assert done.returncode == 0, done.stderr

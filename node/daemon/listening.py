@@ -45,12 +45,12 @@ def listen(parts: Parts) -> list[Listener]:
     ours, peers = _services(parts), PeerServicer(parts.peering.serve)
     meters = (parts.looking.meter,) if parts.looking else ()
     noting = (Noting(parts.auditing, parts.config.audit_justify),)
+    config, now = parts.config, parts.clock.now
+    access = server.BY_PERSONS if config.tools_declare == "persons" else server.OURS
     return [
-        server.listen_for_peers(
-            parts.config.peers_listen, peers, parts.peers_tls, parts.clock.now, parts.approval.turn_away, meters
-        ),
-        server.listen_for_tools(parts.config.tools_listen, ours, parts.tools_tls, parts.clock.now, meters, noting),
-        server.listen_on_socket(parts.config.socket, ours, parts.clock.now, meters, noting),
+        server.listen_for_peers(config.peers_listen, peers, parts.peers_tls, now, parts.approval.turn_away, meters),
+        server.listen_for_tools(config.tools_listen, ours, parts.tools_tls, now, meters, noting, access),
+        server.listen_on_socket(config.socket, ours, now, meters, noting, access),
     ]
 
 

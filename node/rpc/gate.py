@@ -84,16 +84,18 @@ class Access:
     or_scope: str | None = None
     any_tool: bool = False
     administrator: bool = False
+    persons: bool = False  # of our own nobody but people, by their names
 
     def allows(self, caller: Caller) -> bool:
         """Whether this caller may."""
         match caller:
             case PeerCaller():
                 return self.peer
-            case ToolCaller(scopes=scopes):
-                return self.any_tool or self.scope in scopes or self.or_scope in scopes
+            case ToolCaller(scopes=scopes, is_person=is_person):
+                is_entitled = self.any_tool or self.scope in scopes or self.or_scope in scopes
+                return is_entitled and (is_person or not self.persons)
             case Administrator():
-                return self.administrator
+                return self.administrator and not self.persons
 
 
 class Denied(Refused):
@@ -361,6 +363,8 @@ def _described(found: Caller) -> str:
 
 
 def _way_to(access: Access | None) -> str:
+    if access is not None and access.persons:
+        return f"People alone may: `tocsin tool issue NAME --person --scope {access.scope}`, and then --as FILE."
     if access is not None and access.scope is not None:
         return f"It takes the scope {access.scope}: `tocsin tool issue NAME --scope {access.scope}`."
     return "Nothing at this listener may call it in this way; see protos/README.md for who may call what."

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -111,6 +111,10 @@ OURS: Mapping[str, Access] = {
     **alarms.ACCESS,
     **_BESIDE,
 }
+BY_PERSONS: Mapping[str, Access] = {
+    **OURS,
+    **{method: replace(OURS[method], persons=True) for method in tools.DECLARING},
+}
 Meters: TypeAlias = Sequence[Meter]
 Inside: TypeAlias = Sequence[Noting]
 SOCKET_MASK = 0o177  # whoever may open the socket may do everything: the owner and nobody else
@@ -150,9 +154,10 @@ def listen_for_tools(
     now: Callable[[], datetime],
     meters: Meters = (),
     noting: Inside = (),
+    access: Mapping[str, Access] = OURS,
 ) -> Listener:
     """Tools and people of our own member; raises ConfigError where the address is taken."""
-    gate = Gate(admits=Admits(tools=lambda: state.pins), access=OURS, now=now)
+    gate = Gate(admits=Admits(tools=lambda: state.pins), access=access, now=now)
     server = _server(gate, channel.OURS, meters, noting)
     _add(server, servicers)
     return Listener(server, gate, _bind(server, address, "tools.listen", state))
@@ -164,9 +169,10 @@ def listen_on_socket(
     now: Callable[[], datetime],
     meters: Meters = (),
     noting: Inside = (),
+    access: Mapping[str, Access] = OURS,
 ) -> Listener:
     """The administrator; raises ConfigError where the socket cannot be made. The data folder's lock is held."""
-    gate = Gate(admits=Admits(administrator=True, tools=Pins), access=OURS, now=now)
+    gate = Gate(admits=Admits(administrator=True, tools=Pins), access=access, now=now)
     server = _server(gate, channel.OURS, meters, noting)
     _add(server, servicers)
     before = os.umask(SOCKET_MASK)

@@ -57,6 +57,7 @@ ACCESS = {
     "/tocsin.v1.Tools/GetEntry": Access(scope="read", or_scope="match", administrator=True),
     "/tocsin.v1.Tools/GetGovernance": Access(any_tool=True, administrator=True),
 }
+DECLARING = ("/tocsin.v1.Tools/Declare", "/tocsin.v1.Tools/ActOnCrisis")  # what is said with this member's weight
 
 
 class ToolsServicer(tools_pb2_grpc.ToolsServicer):

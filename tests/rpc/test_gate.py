@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives import hashes
 
 from node.custody import issuer
 from node.custody.issuer import Issuer
-from node.rpc import channel, gate, tls
-from node.rpc.gate import Access, Admits, Gate, PeerCaller
+from node.rpc import channel, gate, tls, tools
+from node.rpc.gate import Access, Administrator, Admits, Gate, PeerCaller, ToolCaller
+from node.rpc.server import BY_PERSONS, OURS
 from node.rpc.tls import Leaf, Pins
 from tests.rpc.door import (
     ACCESS,
@@ -226,6 +227,18 @@ async def test_a_refusal_says_what_and_why_and_what_to_do() -> None:
         "tool scanner-1 may not call /test.Door/Match",
         "  It takes the scope match: `tocsin tool issue NAME --scope match`.",
     ]
+
+
+def test_what_only_people_may_do_takes_a_person_and_the_scope() -> None:
+    access = Access(scope="declare", administrator=True, persons=True)
+    declare = frozenset({"declare"})
+    assert access.allows(ToolCaller("olga", declare, is_person=True))
+    assert not access.allows(ToolCaller("olga", frozenset({"read"}), is_person=True))
+    assert not access.allows(ToolCaller("robot", declare))
+    assert not access.allows(Administrator())
+    for method in ("Declare", "ActOnCrisis"):
+        assert BY_PERSONS[f"/tocsin.v1.Tools/{method}"] == access
+    assert {method for method in OURS if BY_PERSONS[method] == OURS[method]} == OURS.keys() - {*tools.DECLARING}
 
 
 # ---- TLS 1.3, and what was verified before.
