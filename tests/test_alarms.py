@@ -64,6 +64,7 @@ routes = [
             node.start()
         for node in (first, second):
             node.cli("peer", "add", "--founders", "--yes", "--no-wait")
+        first.until(lambda status: status["charter_in_force"], "status")
         declared = declare(first, "The first")
         assert desk.next()["reference"] == declared
         second.until(lambda found: found["routes"][1]["through"], "alarm", "list")
