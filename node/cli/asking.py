@@ -1,4 +1,7 @@
-"""What is asked on a terminal, and where it comes from without one. Nothing is ever asked of a script."""
+"""What is asked on a terminal, and where it comes from without one. Nothing is ever asked of a script.
+
+Questions go to stderr: stdout may be a pipe to a program.
+"""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -49,7 +52,8 @@ def passphrase(prompt: str, source: str | None, *, new: bool = False) -> str:
         return _first_line(files.read_secret(Path(source)), source)
     if not is_terminal():
         raise click.UsageError("There is no terminal to ask for the passphrase on: give --passphrase-file FILE.")
-    return str(click.prompt(prompt, hide_input=True, confirmation_prompt=new, value_proc=_strong if new else None))
+    proc = _strong if new else None
+    return str(click.prompt(prompt, hide_input=True, confirmation_prompt=new, value_proc=proc, err=True))
 
 
 def _first_line(data: bytes, source: str) -> str:
@@ -79,7 +83,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not is_terminal():
         raise click.UsageError(f"There is no terminal to ask on: {question} Give --yes if so.")
-    click.confirm(question, abort=True)
+    click.confirm(question, abort=True, err=True)
 
 
 def require_terminal(consequence: str) -> None:
@@ -95,7 +99,7 @@ def confirm_word(what: str, wanted: Sequence[str], consequence: str, undone: str
     """
     require_terminal(consequence)
     for _ in range(TRIES):
-        typed = str(click.prompt(f"Type {what} to confirm", default="", show_default=False)).strip()
+        typed = str(click.prompt(f"Type {what} to confirm", default="", show_default=False, err=True)).strip()
         if typed.casefold() in {one.casefold() for one in wanted}:
             return
         click.echo(f"Not confirmed: {what} is {printing.plain(wanted[-1])}.", err=True)
@@ -113,7 +117,7 @@ def confirm_fingerprint(name: str, fingerprint: str) -> None:
             f"There is no terminal to type the end of {name}'s fingerprint on. Give --yes if all were compared."
         )
     for _ in range(TRIES):
-        typed = str(click.prompt(f"{name}  {shown}?????  last five characters, as heard"))
+        typed = str(click.prompt(f"{name}  {shown}?????  last five characters, as heard", err=True))
         if is_end_of(fingerprint, typed):
             return
         click.echo("That is not what the card says.", err=True)

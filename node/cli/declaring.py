@@ -12,6 +12,7 @@ from node.cli import (
     clock,
     countries,
     crises,
+    editing,
     filling,
     options,
     printing,
@@ -21,6 +22,7 @@ from node.cli import (
     watching,
 )
 from node.cli.calling import Place
+from node.cli.editing import Page
 from node.crisis import words
 from node.crisis.states import OVER
 from node.errors import Refused
@@ -190,24 +192,24 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
     rules.in_force(place)  # of the federation that was meant
     begun = crises.named(place, from_alert) if from_alert else None
     form = filling.form(said, begun)
-    text = filling.text(place, form, ends_ms) if edit else ""
+    page = Page(filling.text(place, form, ends_ms) if edit else "")
     if file is not None and not edit:
         filling.require_complete(place, file, form, ends_ms, is_alert=is_alert)
     exercise = said["exercise"] or (begun.exercise if begun else False)
-    while True:
-        if edit:
-            form, text = filling.edited(place, text, is_alert=is_alert)
-            ends_ms = 0
-        letter, tlp = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
-        if pointer is not None:
-            letter.pointer.CopyFrom(pointer)
-        try:
-            made = _declared(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
-            break
-        except Refused as error:
-            if not edit:
-                raise filling.words(file, error) from error
-            text = filling.again(text, error)
+    with editing.kept(page, f"tocsin crisis {'alert' if is_alert else 'declare'} --file FILE --edit"):
+        while True:
+            if edit:
+                form, ends_ms = filling.edited(place, page, is_alert=is_alert), 0
+            try:
+                letter, tlp = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
+                if pointer is not None:
+                    letter.pointer.CopyFrom(pointer)
+                made = _declared(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
+                break
+            except Refused as error:
+                if not edit:
+                    raise filling.words(file, error) from error
+                filling.again(page, error)
     _tell(place, made, as_json=said["as_json"])
 
 
@@ -278,18 +280,26 @@ def _require_new(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, y
             f"{found.reference} has the same title and is not over, so nothing was declared",
             next_step="Give --again if this is another one.",
         )
-    click.confirm("Declare another with the same title?", abort=True)
+    asking.confirm("Declare another with the same title?", yes=False)
+
+
+def _about(letter: "record_pb2.Crisis") -> list[str]:
+    event, framework = letter.event, letter.framework
+    said = [f"{framework.name} {framework.version}".strip() or "no framework", *event.places, event.place_name]
+    return [printing.plain(one) for one in said if one]
 
 
 def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_alert: bool) -> None:
     """Have the place or the title's first word typed: no habit and no slip does that."""
     asking.require_terminal(DECLARED)
-    members = calling.ask(place, roster.members)
+    members = [one for one in calling.ask(place, roster.members) if one.state in roster.PRESENT]
     threat = f" of an {words.IMMINENT}" if letter.HasField("pointer") else ""
     verb = f"WARN{threat}" if is_alert else "DECLARE"
+    click.echo(f"  {printing.plain(letter.title)} ({', '.join(_about(letter))})", err=True)
     click.echo(
         f"{verb} to all members ({len(members)}), ends {printing.moment(letter.ends_ms)}. "
-        f"{'An EXERCISE.' if exercise else 'Not an exercise.'}"
+        f"{'An EXERCISE.' if exercise else 'Not an exercise.'}",
+        err=True,
     )
     first = letter.title.split()[0]
     what, word = "the title's first word", first.strip(",.:;!?") or first

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, calling, clock, countries, options, printing, roster
+from node.cli import calling, clock, countries, editing, options, roster
 from node.cli.calling import Place
+from node.cli.editing import Page
 from node.errors import Refused
 
 if TYPE_CHECKING:
     from node.client import Client
-    from node.content.marking import Notes
     from node.crisis.forms import Form
     from node.crisis.frameworks import Framework
     from node.v1 import record_pb2, tools_pb2
@@ -141,50 +141,63 @@ def framework(place: Place, name: str) -> "Framework | None":
 
 def text(place: Place, form: "Form", ends_ms: int) -> str:
     """What an editor opens with: what was said so far, and every question of the framework."""
+    import msgspec
+
     from node.crisis import forms
 
+    form = msgspec.structs.replace(form, framework=form.framework or _only_framework(place))
     known = framework(place, form.framework) if form.framework else None
     found = forms.letter(form, clock.now_ms())
     found.ends_ms = ends_ms or found.ends_ms
     return forms.write(found, known, tlp=options.MARKS.index(form.tlp) + 1, deputies=form.deputies)
 
 
-def edited(place: Place, text: str, *, is_alert: bool) -> "tuple[Form, str]":
-    """The form that was saved and its text; what is wrong stands above its line when the editor opens again."""
-    from node.content import marking
+def edited(place: Place, page: Page, *, is_alert: bool) -> "Form":
+    """The form that was saved; what is wrong stands above its line when the editor opens again."""
     from node.crisis import forms
 
-    if not asking.is_terminal():
-        raise click.UsageError("There is no terminal to edit on: --file takes what `tocsin crisis template` printed.")
+    editing.require_terminal("--file takes what `tocsin crisis template` printed.")
     while True:
-        saved = click.edit(text, extension=".toml")
-        if saved is None:
+        if not editing.opened(page):
             raise Refused("it was not saved, so nothing was said", next_step="Save it in the editor.")
-        saved = marking.unmarked(saved)
         try:
-            found = forms.read(saved, EDITED)
+            found = forms.read(page.saved, EDITED)
             faults = _faults(place, found, 0, is_alert=is_alert)
         except Refused as error:
-            text = again(saved, error)
+            again(page, error)
             continue
         if not faults:
-            return found, saved
+            return found
         for field, words in faults:
-            click.echo(f"tocsin: {printing.plain(f'{field}: {words}')}", err=True)
-        if not click.confirm("Edit it again?", default=True, err=True):
-            raise Refused(f"{EDITED}: {faults[0][1]}", next_step="Nothing was said.", field=faults[0][0])
-        text = marking.marked(saved, [(field, (words,)) for field, words in faults])
+            editing.tell(f"{field}: {words}")
+        if _lacks_questions(place, found, page.saved):
+            page.saved = text(place, found, 0)
+        refused = Refused(f"{EDITED}: {faults[0][1]}", next_step="Nothing was said.", field=faults[0][0])
+        editing.mark(page, refused, [(field, (words,)) for field, words in faults])
 
 
-def again(saved: str, error: Refused) -> str:
-    """The text with what is wrong at its line, if somebody wants to mend it; raises the error where nobody does."""
-    from node.content import marking
+def again(page: Page, error: Refused) -> None:
+    """Show what is wrong at its line, if somebody wants to mend it; raises the error where nobody does."""
+    editing.tell(error.reason)
+    editing.mark(page, error, [(_key(error.field, page.saved), (error.reason, error.next_step))])
 
-    click.echo(f"tocsin: {printing.plain(error.reason)}", err=True)
-    if not click.confirm("Edit it again?", default=True, err=True):
-        raise error
-    notes: Notes = [(_key(error.field, saved), (error.reason, error.next_step))]
-    return marking.marked(saved, notes)
+
+def _only_framework(place: Place) -> str:
+    """The one that is in force, if it is the only one to declare under."""
+    from node.v1 import charter_pb2
+
+    async def look(node: "Client") -> list[str]:
+        found = (await node.charters.ListFrameworks(charter_pb2.ListFrameworksRequest())).frameworks
+        return [one.name for one in found if one.state == "in force"]
+
+    names = calling.ask(place, look)
+    return names[0] if len(names) == 1 else ""
+
+
+def _lacks_questions(place: Place, form: "Form", saved: str) -> bool:
+    """Whether the file was begun before its framework was named, so that it does not ask all of its questions."""
+    known = framework(place, form.framework) if form.framework else None
+    return known is not None and any(f"[criteria.{one.name}]" not in saved for one in known.criteria)
 
 
 def _key(field: str, saved: str) -> str:
@@ -207,9 +220,8 @@ def text_of(place: Place, found: "tools_pb2.CrisisView") -> str:
     return forms.write(found.crisis, framework(place, under) if under else None, deputies=names)
 
 
-def updated(place: Place, found: "tools_pb2.CrisisView", file: Path | None) -> "tuple[record_pb2.Crisis, int]":
-    """What a crisis is to say from now on, by a file or by an editor; and its mark."""
-    form = edited(place, text_of(place, found), is_alert=found.alert)[0] if file is None else read(file)
+def updated(place: Place, found: "tools_pb2.CrisisView", form: "Form") -> "tuple[record_pb2.Crisis, int]":
+    """What a crisis is to say from now on; and its mark."""
     made, tlp = letter(place, form, 0, None, is_alert=found.alert)
     made.linked.extend(found.crisis.linked)
     if found.crisis.HasField("pointer"):

@@ -1,16 +1,20 @@
 """What those say who lead a crisis, and co-signatures of others."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, calling, clock, crises, declaring, filling, options, printing, times, watching
+from node.cli import asking, calling, clock, crises, declaring, editing, filling, options, printing, times, watching
+from node.cli.calling import Place
+from node.cli.editing import Page
 from node.crisis.states import OVER
 from node.errors import Refused
 
 if TYPE_CHECKING:
     from node.client import Client
+    from node.crisis.forms import Form
     from node.v1 import record_pb2, tools_pb2
 
 _text = click.option("--text", default="", help="Why, for all members.")
@@ -167,19 +171,39 @@ def update(
     if text:
         click.echo(filling.text_of(place, found), nl=False)
         return
-    letter, tlp = filling.updated(place, found, file)
-    act = record_pb2.CrisisAct(update=letter)
-    _act(
-        folder,
-        reference,
-        act,
-        "Update {} for all members?",
-        as_json=as_json,
-        yes=yes,
-        handling=record_pb2.Handling(tlp=tlp),
-        unconfirmed=unconfirmed,
-        allow_personal=allow_personal,
-    )
+
+    def say(form: "Form") -> None:
+        letter, tlp = filling.updated(place, found, form)
+        _act(
+            folder,
+            reference,
+            record_pb2.CrisisAct(update=letter),
+            "Update {} for all members?",
+            as_json=as_json,
+            yes=yes,
+            handling=record_pb2.Handling(tlp=tlp),
+            unconfirmed=unconfirmed,
+            allow_personal=allow_personal,
+        )
+
+    if file is not None:
+        say(filling.read(file))
+    else:
+        _edit(place, found, say)
+
+
+def _edit(place: Place, found: "tools_pb2.CrisisView", say: Callable[["Form"], None]) -> None:
+    """What it says now, in an editor, until it is said."""
+    page = Page(filling.text_of(place, found))
+    with editing.kept(page, f"tocsin crisis update {found.reference} --file FILE"):
+        while True:
+            form = filling.edited(place, page, is_alert=found.alert)
+            try:
+                say(form)
+            except Refused as error:
+                filling.again(page, error)
+            else:
+                return
 
 
 @click.command(epilog=options.examples('tocsin crisis extend c-4k7q --for 24h --text "Copies still appear"'))

@@ -71,9 +71,9 @@ def _leave(place: Place, found: "Outlook", signing: Signing, *, withdraw: bool) 
         return False
     if not signing.yes:
         asking.confirm_word("this member's name", [found.name], f"{found.name} leaves", "changed")
-    if withdraw:
-        _take_back(place)
     if signing.export:
+        if withdraw:
+            _take_back(place)
         _export(signing, runs=now is not None)
         return False
     path = signing.root_key or signing.config.folder / "root.key"
@@ -81,7 +81,10 @@ def _leave(place: Place, found: "Outlook", signing: Signing, *, withdraw: bool) 
         unlock = ceremony.unlocking(path, signing.passphrase_file, yes=True)
         ceremonies.carry_out(signing.config, asked, unlock, clock.now_ms())
     else:
-        _hand_in(place, signing, ceremony.open_root(path, signing.passphrase_file, yes=True))
+        root = ceremony.open_root(path, signing.passphrase_file, yes=True)  # before anything is taken back for good
+        if withdraw:
+            _take_back(place)
+        _hand_in(place, signing, root)
     return True
 
 

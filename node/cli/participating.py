@@ -40,7 +40,9 @@ def _taking_part(name: str, stance: int, help_: str) -> click.Command:
 
 join = _taking_part("join", 1, "Say that this member takes part. Its lists are followed from now on.")
 observe = _taking_part("observe", 2, "Say that this member watches and does nothing yet. Its lists are followed.")
-decline = _taking_part("decline", 3, "Say that this member takes no part. Taking part is voluntary.")
+decline = _taking_part(
+    "decline", 3, "Say that this member takes no part: that is voluntary. What was followed by joining is let go."
+)
 leave = _taking_part("leave", 4, "Say that this member takes part no more. What was followed by joining is let go.")
 
 

@@ -276,7 +276,7 @@ def _confirmed(number: int) -> int:
     if not asking.is_terminal():
         raise click.UsageError(f"There is no terminal to type the number on that goes now. Give --yes {number}.")
     for _ in range(TRIES):
-        typed = str(click.prompt(f"Type {number} to confirm", default="", show_default=False))
+        typed = str(click.prompt(f"Type {number} to confirm", default="", show_default=False, err=True))
         if typed.replace(",", "").strip() == str(number):
             return number
         click.echo("That is not the number.", err=True)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, contacts, options, printing
+from node.cli import asking, calling, contacts, editing, options, printing
 from node.cli.calling import Place
+from node.cli.editing import Page
 from node.errors import ConfigError, Refused
 
 if TYPE_CHECKING:
@@ -51,27 +52,24 @@ def edit(folder: Path) -> None:
 
     Saving counts as a check of all contacts: call them before. The editor is VISUAL or EDITOR.
     """
-    from node.content import forms, marking
+    from node.content import forms
 
-    if not asking.is_terminal():
-        raise click.UsageError("There is no terminal to edit on: `tocsin profile set FILE` takes a file.")
+    editing.require_terminal("`tocsin profile set FILE` takes a file.")
     place = calling.find(folder)
     before = forms.write(_profile_of(_own(place)))
-    text = before
-    while True:
-        saved = click.edit(text, extension=".toml")
-        if saved is None or marking.unmarked(saved) == before:
-            click.echo("Nothing was changed, and nothing said.")
-            return
-        try:
-            _show_said(_set(place, forms.read(marking.unmarked(saved), "the profile")))
-        except Refused as error:
-            click.echo(f"tocsin: {printing.plain(error.reason)}", err=True)
-            if not click.confirm("Edit it again?", default=True, err=True):
-                raise
-            text = forms.marked(saved, error)
-        else:
-            return
+    page = Page(before)
+    with editing.kept(page, "tocsin profile set FILE"):
+        while True:
+            if not editing.opened(page) or page.saved == before:
+                click.echo("Nothing was changed, and nothing said.")
+                return
+            try:
+                _show_said(_set(place, forms.read(page.saved, "the profile")))
+            except Refused as error:
+                editing.tell(error.reason)
+                editing.mark(page, error, [(error.field, (error.reason, error.next_step))])
+            else:
+                return
 
 
 @profile.command(

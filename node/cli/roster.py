@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from node.client import Client
     from node.v1 import admin_pb2, membership_pb2
 
+PRESENT = frozenset({"member", "suspended"})  # states of those who receive what is for all members
 WARNED_MS = 30 * 86_400_000  # before an admission lapses
 
 

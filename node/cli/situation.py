@@ -48,8 +48,8 @@ def first(found: "tools_pb2.CrisisView") -> list[str]:
     ]
     if found.unverified:
         lines.append(
-            f"{NOT_VERIFIED}: {found.unverified}. Call its owner, and give the code to `tocsin crisis verify "
-            f"{found.reference}`"
+            f"{NOT_VERIFIED}: {found.unverified}. Call its owner, and give what you hear to `tocsin crisis verify "
+            f"{found.reference} --code CODE`"
         )
     return [printing.plain(one) for one in lines]
 

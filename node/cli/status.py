@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 MISSING_SHOWN = 5  # of the peers that are not connected
-_REMOVED = "Ask them why; `tocsin list withdraw` takes back what it published"
+_REMOVED = "Ask them why; `tocsin withdraw LIST --reason CODE` takes back what it published"
 CLOCKS_AGREE_MS = 50  # what would be shown as no difference
 CLOCKS_DIFFER_MS = 30_000  # what no machine with NTP does
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 SCOPES = {  # what each opens; the node checks it on every call
     "read": "see crises and lists, and receive what arrives",
     "match": "look digests up",
-    "share": "publish, change, follow and withdraw lists",
-    "declare": "declare crises and end our own",
+    "share": "publish, change, follow and withdraw lists, and say what any member says of a crisis",
+    "declare": "declare, lead, co-sign and refuse crises, and all that is said of one",
     "admin": "all that the administrator may ask of the running node: status, members, peers",
     "refer": "make and answer referrals (nothing asks for it yet)",
     "protect": "data protection: until when things are kept, holds, answers to data subjects, reports",

@@ -59,7 +59,7 @@ class Target:
 @options.as_json
 @asking.yes
 def withdraw(what: str, reference: str | None, reason: str | None, folder: Path, as_json: bool, yes: bool) -> None:
-    """Take back an item, list or crisis of ours.
+    """Take back an item, record, list or crisis of ours.
 
     It stops counting at every member as soon as that hears of it, and is erased there an hour later; a day,
     where it is much at once. Until then the member's root can undo what a stolen key took back. An item is
@@ -79,7 +79,7 @@ def withdraw(what: str, reference: str | None, reason: str | None, folder: Path,
     if reason is None:
         raise click.UsageError("Why? --reason is one of " + ", ".join(REASONS) + ".")
     target = calling.ask(place, lambda node: _find(node, naming.require(what)))
-    if target.typed and not yes:
+    if not yes:
         _confirm(target, reason)
     done, live = calling.ask(place, lambda node: _take_back(node, target, REASONS.index(reason) + 1))
     hours = _hours(REASONS.index(reason) + 1, done, live)
@@ -122,10 +122,15 @@ async def _find(node: "Client", what: str) -> Target:
         return Target("crisis", crisis.reference, (crisis.reference,), crisis.object_id)
     if reason is not None and ":" not in what:
         raise reason
-    return Target("item", what, ())
+    return Target("item" if ":" in what else "record", what, ())
 
 
 def _confirm(target: Target, reason: str) -> None:
+    if target.kind == "item":
+        return
+    if target.kind == "record":
+        asking.confirm(f"Take back all items of record {printing.plain(target.name)}, from all members?", yes=False)
+        return
     consequence = f"{target.name} goes"
     asking.require_terminal(consequence)
     much = f", {items.counted(target.items, 'item')}" if target.kind == "list" else ""

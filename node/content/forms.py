@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from node import limits
-from node.content import marking, profiles
+from node.content import profiles
 from node.content.profiles import OFFICE_HOURS, OUT_OF_HOURS, Contact, Profile
 from node.errors import Refused
 
@@ -90,11 +90,6 @@ def _quoted(text: str) -> str:
 
 
 # ---- Marked
-
-
-def marked(text: str, error: Refused) -> str:
-    """The text with what is wrong above the line that it is about, or at the top."""
-    return marking.marked(text, [(error.field, (error.reason, error.next_step))])
 
 
 _TEXT = """\

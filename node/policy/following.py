@@ -21,10 +21,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A decision, and when a preview ends."""
+    """A decision, and when a preview ends. ``by_crisis``: by taking part in what the list belongs to, or no more."""
 
     state: State
     until_ms: int = 0
+    by_crisis: bool = False
 
 
 @dataclass(frozen=True, slots=True)

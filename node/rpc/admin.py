@@ -42,7 +42,6 @@ ACCESS = {
     f"/tocsin.v1.Admin/{method}": _ADMIN
     for method in (
         "GetStatus",
-        "ListMembers",
         "ListPeers",
         "ApprovePeers",
         "RemovePeer",
@@ -54,7 +53,7 @@ ACCESS = {
         "CheckPeer",
         "Examine",
     )
-}
+} | {"/tocsin.v1.Admin/ListMembers": Access(scope="read", or_scope="admin", administrator=True)}
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Own = Callable[[], admin_pb2.GetStatusResponse]  # what only the daemon knows: listeners, certificate, memory

@@ -29,9 +29,11 @@ from node.runtime.saying import Saying
 from node.store.peers import APPROVED
 from node.v1 import admin_pb2, membership_pb2, membership_pb2_grpc
 
-_METHODS = ("GetMember", "Endorse", "Unendorse", "Suspend", "Revoke", "GetDeparture", "WithdrawOwn", "Leave")
+_METHODS = ("Endorse", "Unendorse", "Suspend", "Revoke", "GetDeparture", "WithdrawOwn", "Leave")
 _ADMIN = Access(scope="admin", administrator=True)
-ACCESS = {f"/tocsin.v1.Membership/{method}": _ADMIN for method in _METHODS}
+ACCESS = {f"/tocsin.v1.Membership/{method}": _ADMIN for method in _METHODS} | {
+    "/tocsin.v1.Membership/GetMember": Access(scope="read", or_scope="admin", administrator=True)
+}
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 

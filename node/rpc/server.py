@@ -113,7 +113,7 @@ OURS: Mapping[str, Access] = {
 }
 BY_PERSONS: Mapping[str, Access] = {
     **OURS,
-    **{method: replace(OURS[method], persons=True) for method in tools.DECLARING},
+    **{method: replace(OURS[method], persons=True) for method in (*tools.DECLARING, *withdrawals.DECLARING)},
 }
 Meters: TypeAlias = Sequence[Meter]
 Inside: TypeAlias = Sequence[Noting]

@@ -39,12 +39,12 @@ ACCESS = {
     "/tocsin.v1.Tools/ActOnCrisis": _scope("declare"),
     "/tocsin.v1.Tools/SpeakOfCrisis": Access(scope="declare", or_scope="share", administrator=True),
     "/tocsin.v1.Tools/VerifyCrisis": _scope("declare"),
-    "/tocsin.v1.Tools/ListCrises": _scope("read"),
+    "/tocsin.v1.Tools/ListCrises": Access(scope="read", or_scope="admin", administrator=True),
     "/tocsin.v1.Tools/PublishList": _scope("share"),
     "/tocsin.v1.Tools/RemoveItems": _scope("share"),
     "/tocsin.v1.Tools/WithdrawList": _scope("share"),
     "/tocsin.v1.Tools/FollowList": _scope("share"),
-    "/tocsin.v1.Tools/ListLists": _scope("read"),
+    "/tocsin.v1.Tools/ListLists": Access(scope="read", or_scope="admin", administrator=True),
     "/tocsin.v1.Tools/WatchList": _scope("read"),
     "/tocsin.v1.Tools/CompareList": _scope("read"),
     "/tocsin.v1.Tools/ExportList": _scope("read"),
@@ -57,7 +57,7 @@ ACCESS = {
     "/tocsin.v1.Tools/GetEntry": Access(scope="read", or_scope="match", administrator=True),
     "/tocsin.v1.Tools/GetGovernance": Access(any_tool=True, administrator=True),
 }
-DECLARING = ("/tocsin.v1.Tools/Declare", "/tocsin.v1.Tools/ActOnCrisis")  # what is said with this member's weight
+DECLARING = ("/tocsin.v1.Tools/Declare", "/tocsin.v1.Tools/ActOnCrisis", "/tocsin.v1.Tools/SpeakOfCrisis")
 
 
 class ToolsServicer(tools_pb2_grpc.ToolsServicer):

@@ -15,15 +15,17 @@ from node.runtime.saying import Saying
 from node.v1 import withdrawals_pb2, withdrawals_pb2_grpc
 
 ACCESS = {
-    f"/tocsin.v1.Withdrawals/{method}": Access(scope=scope, administrator=True)
-    for method, scope in (
-        ("WithdrawItem", "share"),
-        ("WithdrawCrisis", "declare"),
-        ("ListWithdrawals", "read"),
-        ("GetWithdrawal", "read"),
-        ("ListMassWithdrawals", "read"),
+    f"/tocsin.v1.Withdrawals/{method}": Access(scope=scope, or_scope=or_scope, administrator=True)
+    for method, scope, or_scope in (
+        ("WithdrawItem", "share", None),
+        ("WithdrawCrisis", "declare", None),
+        ("ListWithdrawals", "read", None),
+        ("GetWithdrawal", "read", None),
+        ("ListMassWithdrawals", "read", "admin"),
     )
 }
+
+DECLARING = ("/tocsin.v1.Withdrawals/WithdrawCrisis",)
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 

@@ -56,36 +56,35 @@ class Following:
     # ---- Because this member takes part in a crisis
 
     async def take_part(self, crisis_id: bytes, stance: int, *, exercise: bool) -> None:
-        """Follow what belongs to a crisis, or let it go."""
-        seen = self._saying.view()
-        state = State.FOLLOWED if stance in participating.FOLLOWING else State.DROPPED
-        find = partial(participating.lists_of, seen=seen, crisis_id=crisis_id, exercise=exercise)
-        for about in await self._saying.reading.run(find):
-            await self._work.through(self._decide(about, state))
+        """Follow what belongs to a crisis, or let go what was followed by that alone."""
+        joins, seen = stance in participating.FOLLOWING, self._saying.view()
+        wanted = participating.to_follow if joins else participating.to_let_go
+        found = await self._saying.reading.run(partial(wanted, seen=seen, crisis_id=crisis_id, exercise=exercise))
+        choice = participating.BY_CRISIS if joins else participating.NO_MORE
+        for about in found:
+            await self._work.through(self._decide(about, choice))
 
     async def keep_up(self) -> None:
         """Follow whatever comes to belong to a crisis that this member takes part in, for ever."""
         news = self._saying.projecting.news
         while True:
             version = news.version
-            find = partial(participating.to_follow, seen=self._saying.view())
+            find = partial(participating.to_keep_up, seen=self._saying.view())
             for about in await self._saying.reading.run(find):
-                await self._work.through(self._decide(about, State.FOLLOWED))
+                await self._work.through(self._decide(about, participating.BY_CRISIS))
             await news.newer(version)
             await asyncio.sleep(KEEP_UP_EVERY_S)
 
     async def _choose(self, view: tools_pb2.ListView, state: State) -> None:
-        await self._decide((MemberId(view.member_id), ObjectId(view.object_id)), state)
+        await self._decide((MemberId(view.member_id), ObjectId(view.object_id)), Choice(state))
 
-    async def _decide(self, about: List, state: State) -> None:
+    async def _decide(self, about: List, choice: Choice) -> None:
         writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
-        match state:
-            case State.PREVIEWED:
-                await writer.run(partial(_preview, about=about, now_ms=now_ms))
-            case State.DROPPED:
-                await writer.run(partial(_unfollow, about=about, now_ms=now_ms))
-            case _:
-                await writer.run(lambda exchange: exchange.choose(*about, Choice(state), now_ms))
+        if choice.state is State.PREVIEWED:
+            await writer.run(partial(_preview, about=about, now_ms=now_ms))
+        else:
+            # Also against what would be followed by itself only a decision that is kept holds.
+            await writer.run(lambda exchange: exchange.choose(*about, choice, now_ms))
         writer.arrived()  # what was here for peers, or is still here
         await self._saying.peering.refresh_wants()
         self._changed.tell()
@@ -283,11 +282,6 @@ def _preview(exchange: Exchange, about: List, now_ms: int) -> None:
     """A day from now on; who followed it meanwhile has decided more than this."""
     if exchange.follows.state(*about) is not State.FOLLOWED:
         exchange.choose(*about, Choice(State.PREVIEWED, now_ms + PREVIEW_MS), now_ms)
-
-
-def _unfollow(exchange: Exchange, about: List, now_ms: int) -> None:
-    # Against what would be followed by itself, only a decision that is kept holds.
-    exchange.choose(*about, Choice(State.DROPPED), now_ms)
 
 
 def _end_preview(exchange: Exchange, about: List, now_ms: int) -> None:

@@ -26,7 +26,7 @@ snapshot      a ledger without payloads: what a backup has of it
 stores        the four files opened, for whoever writes and for whoever reads
 driver        SQL inside a SQLAlchemy transaction
 schema        the tables
-migrations    an older version's files become this version's (version_2, version_3, version_4, version_5)
+migrations    an older version's files become this version's (version_2, version_3, version_4, version_5, version_6)
 lookup        where values stand, and what tells records from each other
 figures       counts and ages for whoever watches, never content
 health        how far behind the stores are

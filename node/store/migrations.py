@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from node.errors import ConfigError, Unavailable
-from node.store import schema, version_2, version_3, version_4, version_5
+from node.store import schema, version_2, version_3, version_4, version_5, version_6
 
 NAMES = ("ledger", "keys", "index", "digests")
 PROJECTED = ("index", "digests")
@@ -46,6 +46,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger", 3, version_3.TABLES),
     Migration("ledger", 4, version_4.TABLES, version_4.fill),
     Migration("ledger", 5, version_5.TABLES),
+    Migration("ledger", 6, version_6.TABLES),
 )
 
 

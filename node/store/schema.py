@@ -154,6 +154,7 @@ following = sa.Table(
     sa.Column("object_id", sa.LargeBinary, primary_key=True),
     sa.Column("state", sa.Text, nullable=False),  # followed, previewed or dropped
     sa.Column("until_ms", sa.Integer, nullable=False),  # of a preview
+    sa.Column("by_crisis", sa.Boolean, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 

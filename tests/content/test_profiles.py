@@ -132,15 +132,19 @@ def test_a_file_that_is_none_is_refused_where_it_is_wrong(text: str, field: str)
     assert raised.value.reason.startswith("x.toml")
 
 
+def marked_by(text: str, error: Refused) -> str:
+    return marking.marked(text, [(error.field, (error.reason, error.next_step))])
+
+
 def test_errors_stand_above_the_line_that_they_are_about_and_leave_no_trace() -> None:
     text = forms.write(Profile(contacts=(DESK, DESK, Contact(1, "Third", "12"), DUTY)))
     with pytest.raises(Refused) as raised:
         forms.read(text, "x.toml")
-    marked = forms.marked(text, raised.value)
+    marked = marked_by(text, raised.value)
     lines = marked.splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith(marking.MARK))
     assert lines[place + 2] == 'telephone = "12"'
     assert "country's code" in lines[place]
     assert marking.unmarked(marked) == text
-    assert marking.unmarked(forms.marked(marked, raised.value)) == text
-    assert forms.marked(text, Refused("of nothing")).startswith(f"{marking.MARK}of nothing\n")
+    assert marking.unmarked(marked_by(marked, raised.value)) == text
+    assert marked_by(text, Refused("of nothing")).startswith(f"{marking.MARK}of nothing\n")

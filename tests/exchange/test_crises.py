@@ -23,7 +23,8 @@ from node.feed import entry
 from node.feed.header import URGENT
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
-from node.policy import parameters
+from node.policy import following, parameters
+from node.policy.following import Choice, List
 from node.store import index, ledger
 from node.v1 import header_pb2, record_pb2, tools_pb2
 from tests.exchange.conftest import node_in
@@ -456,8 +457,34 @@ def test_who_takes_part_follows_no_list_of_a_drill_for_a_crisis_and_none_of_a_cr
     stage.say(24, act(declared, exercise=exercise, participation=record_pb2.Participation(stance=1)))
     seen = stage.seen()
     seen = replace(seen, follows=replace(seen.follows, everything=False))
-    found = [object_id[:1] for _, object_id in participating.to_follow(stage.reader.stores, seen)]
+    found = [object_id[:1] for _, object_id in participating.to_keep_up(stage.reader.stores, seen)]
     assert found == [b"d" if exercise else b"r"]
+
+
+def test_taking_part_no_more_lets_go_what_was_followed_by_it_and_what_was_decided_by_hand_stays(stage: Stage) -> None:
+    for number in range(5):
+        letter = record_pb2.HashList(name=f"list {number}", kinds=["sha256"])
+        record = record_pb2.Record(kind=Kind.LIST, object_id=bytes([number]) * 16, crisis_id=X, list=letter)
+        stage.say(3, _draft(record))
+    stage.say(1, declare(crisis(LONE)))
+    decided = [
+        participating.BY_CRISIS,
+        participating.NO_MORE,
+        Choice(following.State.FOLLOWED),
+        Choice(following.State.DROPPED),
+    ]
+    choices = {(stage.id_of(3), ObjectId(bytes([i]) * 16)): choice for i, choice in enumerate(decided)}
+    seen = stage.seen()
+    seen = replace(seen, follows=replace(seen.follows, everything=False, choices=choices))
+    reader = stage.reader.stores
+
+    def numbers(found: list[List]) -> list[int]:
+        return sorted(object_id[0] for _, object_id in found)
+
+    assert numbers(participating.to_let_go(reader, seen, X, exercise=False)) == [0]
+    assert numbers(participating.to_follow(reader, seen, X, exercise=False)) == [1, 4]
+    seen = replace(seen, follows=replace(seen.follows, everything=True))
+    assert numbers(participating.to_follow(reader, seen, X, exercise=False)) == [1], "the rest is followed already"
 
 
 # ---- A co-signature is of one proposal
@@ -548,7 +575,7 @@ def test_who_takes_part_in_one_follows_nothing_for_another_by_the_same_id(stage:
     assert [stage.state(1), stage.state(4)] == [State.ENDED, State.ACTIVE]
     seen = stage.seen()
     seen = replace(seen, follows=replace(seen.follows, everything=False))
-    assert participating.to_follow(stage.reader.stores, seen) == []
+    assert participating.to_keep_up(stage.reader.stores, seen) == []
 
 
 # ---- Handed over
