@@ -95,16 +95,17 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
     """
     place = calling.find(folder)
     found = crises.named(place, reference)
-    owner = calling.ask(place, lambda node: contacts.profiles(node, found.member_id.hex())).profiles[0]
+    lead = found.lead_id or found.member_id
+    leader = calling.ask(place, lambda node: contacts.profiles(node, lead.hex())).profiles[0]
     reached = calling.ask(place, lambda node: node.acknowledgements(entry=found.entry))
     if as_json:
-        more = {"contacts": printing.fields_of(owner)["contacts"], "reached": situation.reached(reached)}
+        more = {"contacts": printing.fields_of(leader)["contacts"], "reached": situation.reached(reached)}
         printing.print_json({**printing.fields_of(found), **more})
         return
     for one in situation.first(found):
         click.echo(click.style(one, fg=crises.colour(found) or None, bold=True))
     crises.show(found)
-    printing.print_fields(_fields(found, contacts.out_of_hours(owner), acknowledging.summary(reached)))
+    printing.print_fields(_fields(found, contacts.out_of_hours(leader), acknowledging.summary(reached)))
     rows = situation.members(found, reached)
     if rows:
         click.echo()

@@ -226,7 +226,7 @@ def extend(
     as_json: bool,
     yes: bool,
 ) -> None:
-    """Give a crisis a later end: --for counts from now on."""
+    """Give a crisis a later end: --for counts from now on. One that de-escalates is active again."""
     from node.v1 import record_pb2
 
     ends_ms = times.end_ms(life_ms, until_ms, clock.now_ms())
@@ -310,7 +310,7 @@ review = _noting(
 close = _noting(
     "close",
     "close",
-    "Close a crisis whose review is done.",
+    "Close a crisis that is over, with its review or without one.",
     "Close {} for all members?",
     'tocsin crisis close c-4k7q --text "Report sent to the Forum"',
 )

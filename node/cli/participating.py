@@ -5,19 +5,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, clock, crises, filling, options, printing, times
+from node.cli import asking, calling, clock, crises, filling, options, printing, situation, times
+from node.cli.calling import Place
 from node.crisis.words import CLOCKS
+from node.errors import Refused
 
 if TYPE_CHECKING:
-    from node.v1 import record_pb2
+    from node.v1 import record_pb2, tools_pb2
 
 
-def _say(folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, allow_personal: str = "") -> None:
+def _say(
+    folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, allow_personal: str = ""
+) -> "tools_pb2.CrisisView":
     made = calling.ask(calling.find(folder), lambda node: node.speak(reference, act, allow_personal=allow_personal))
     if as_json:
         printing.print_json(printing.fields_of(made))
-        return
-    crises.show(made)
+    else:
+        crises.show(made)
+    return made
 
 
 # ---- Taking part
@@ -171,10 +176,12 @@ def order(
     """
     from node.v1 import record_pb2
 
-    now_ms = clock.now_ms()
+    place, now_ms = calling.find(folder), clock.now_ms()
     if at_ms is not None and at_ms > now_ms:
         raise click.UsageError("--at is still to come: say it when it is so.")
     runs, since_ms = state == "running", at_ms or now_ms
+    if not runs:
+        _require_known(place, crises.named(place, reference), number)
     said = record_pb2.Order(
         reference=number,
         channel=channel,
@@ -184,7 +191,26 @@ def order(
         at_ms=since_ms,
         ground=text,
     )
-    _say(folder, reference, record_pb2.CrisisAct(order=said), as_json=as_json, allow_personal=allow_personal)
+    made = _say(folder, reference, record_pb2.CrisisAct(order=said), as_json=as_json, allow_personal=allow_personal)
+    for one in () if as_json else _ours(place, made):
+        if one.reference == number:
+            click.echo(situation.order(one))
+
+
+def _ours(place: Place, found: "tools_pb2.CrisisView") -> "list[tools_pb2.OrderView]":
+    return [one for one in found.orders if one.member_id == place.member_id]
+
+
+def _require_known(place: Place, found: "tools_pb2.CrisisView", number: str) -> None:
+    """Raise Refused where no clock of this number runs: with a slip in it the true one would run on unseen."""
+    known = [one.reference for one in _ours(place, found)]
+    if number not in known:
+        names = ", ".join(map(printing.plain, known)) or "none"
+        raise Refused(
+            f"no order {printing.plain(number)} of ours is known of {found.reference}: {names}",
+            next_step="Check the number; an order is begun without --state.",
+            field="order",
+        )
 
 
 COMMANDS = (join, observe, decline, leave, comment, dispute, report, link, point, order)

@@ -96,6 +96,34 @@ def test_the_editor_asks_the_frameworks_questions_and_opens_again_on_each_that_i
     assert (found["crisis"]["event"]["place_name"], found["state"]) == ("Halle", "active")
 
 
+def test_what_was_written_is_not_lost_and_an_editor_that_was_begun_without_a_framework_asks_its_questions(
+    nodes: Sequence[Node], editor: Path
+) -> None:
+    first, _ = nodes
+    with Terminal(
+        "crisis", "declare", "--title", "Written at night", "--edit", "--folder", str(first.folder)
+    ) as terminal:
+        terminal.expect("Edit it again")
+        terminal.type("n")
+        path = Path(terminal.expect(r"What you wrote is in (\S+): `tocsin crisis declare --file (\S+) --edit`")[1])
+        assert terminal.end() == 1
+    written = path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.unlink()
+    assert 'title = "Written at night"' in written
+    assert 'framework = "eu-ocrf"' in written, "the only one in force"
+    assert 'kind = "shooting"' in written, "what the editor changed"
+    editor.write_text("#!/bin/sh\nsed -i '/^\\[criteria/,$d' \"$1\"\n")  # as if its questions had not been there
+    with Terminal("crisis", "declare", "--title", "Asked later", "--edit", "--folder", str(first.folder)) as terminal:
+        terminal.expect("Edit it again")
+        editor.write_text(f'#!/bin/sh\ncp "$1" {editor}.again\nexit 1\n')
+        terminal.type("")
+        terminal.expect("What you wrote is in")
+        terminal.end()
+    again = editor.with_name("editor.again").read_text()
+    assert all(f"[criteria.{name}]" in again for name in NAMES)
+
+
 def _questions() -> list[tuple[str, Criterion]]:
     return [(one.name, one) for one in OCRF.framework.criteria]
 

@@ -215,6 +215,24 @@ def test_on_a_terminal_the_titles_first_word_confirms(first: Node) -> None:
         assert terminal.end() == 0
 
 
+def test_a_duty_officer_declares_on_a_terminal_of_another_machine_by_what_the_guide_says(
+    first: Node, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "anna.pem"
+    first.cli("tool", "issue", "anna", "--person", "--scope", "read", "--scope", "declare", "--output", bundle)
+    place = ("--as", str(bundle), "--node", first.config.tools_listen)
+    with Terminal(*DECLARE, "From another machine", "--for", "1h", "--exercise", *place) as terminal:
+        terminal.expect(r"From another machine \(eu-ocrf, DE-ST\)")
+        terminal.expect(r"DECLARE to all members \(2\)")
+        terminal.expect("first word to confirm")
+        terminal.type("from")
+        terminal.expect(r"c-\w+  EXERCISE From another machine")
+        terminal.expect("Ctrl-C leaves")
+        terminal.expect("takes part")
+        terminal.press("\x03")
+        assert terminal.end() == 0
+
+
 def test_a_declaration_that_cannot_be_is_refused(first: Node) -> None:
     misused(first.cli(*DECLARE, "x", "--yes", check=False), "A crisis has an end")
     misused(first.cli(*DECLARE, "x", "--for", "1h", check=False), "Give --yes if so.")
