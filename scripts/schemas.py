@@ -162,6 +162,7 @@ def _commands(letters: "Letters") -> dict[str, Schema]:
                 },
             }
         ),
+        "identity show": _record({"asks": _many(TEXT), "asked_ms": NUMBER, "signed": FLAG}),
         **_policy(letters),
         "key show": _record(
             {

@@ -57,7 +57,10 @@ async def _fetched(node: "Client", view: "tools_pb2.ListView") -> "tools_pb2.Lis
         bar = bars.add_task(f"fetching {view.list.items:,}", total=None)
         async for one in node.watch_list(view.object_id.hex()):
             if one.withdrawn:
-                raise Refused(f"{one.name} was withdrawn meanwhile: {one.withdrawn}")
+                raise Refused(
+                    f"{one.name} was withdrawn meanwhile: {one.withdrawn}",
+                    next_step="Nothing has to be done: it matches nothing any more.",
+                )
             if not one.missing and not one.unprojected:
                 return one
             whole = one.records + one.missing

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, ceremony, clock, options
+from node.cli import asking, ceremony, clock, options, printing
 from node.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,11 +28,18 @@ def identity() -> None:
 
 @identity.command(epilog=options.examples("tocsin identity show request"))
 @click.argument("file", type=click.Path(path_type=Path))
-def show(file: Path) -> None:
+@options.as_json
+def show(file: Path, as_json: bool) -> None:
     """Say in words what a request asks the root to sign."""
     from node.custody import requests
 
-    _show(requests.read(file))
+    found = requests.read(file)
+    if not as_json:
+        _show(found)
+        return
+    asked = requests.describe(found.log, found.acts)
+    letter = found.letter
+    printing.print_json({"asks": asked, "asked_ms": letter.created_ms, "signed": bool(letter.signed)})
 
 
 def _show(request: "Request") -> None:

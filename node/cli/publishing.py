@@ -323,7 +323,10 @@ def _wait(place: Place, made: "tools_pb2.ListView", *, as_json: bool) -> "tools_
             async for view in node.watch_list(made.object_id.hex()):
                 bars.update(bar, completed=view.records_elsewhere, total=view.records)
                 if view.withdrawn:
-                    raise Refused(f"{view.name} was withdrawn meanwhile: {view.withdrawn}")
+                    raise Refused(
+                        f"{view.name} was withdrawn meanwhile: {view.withdrawn}",
+                        next_step=f"`tocsin withdraw status {view.reference}` says who has answered.",
+                    )
                 if view.records_elsewhere >= view.records and not view.unprojected:
                     return view
         raise AssertionError  # it ends with an answer or an error

@@ -41,7 +41,9 @@ def endorsement(trust: Trust, me: MemberId, candidate: Inception, now_ms: int) -
             next_step="It begins anew as another member: `tocsin init` in another folder, and a new card.",
         )
     if trust.charter.founder(candidate.member_id) is not None:
-        raise Refused(f"{candidate.name} is a founder, and needs no endorsement")
+        raise Refused(
+            f"{candidate.name} is a founder, and needs no endorsement", next_step="`tocsin member` says who does."
+        )
     for said in found.admission.voices:
         ends_ms = said.created_ms + ENDORSEMENT_LIFE_MS
         if said.author == me and said.role == candidate.role and now_ms < ends_ms - RENEWABLE_MS:
@@ -144,7 +146,10 @@ def _require_other(me: MemberId, member_id: MemberId, name: str) -> None:
 
 def _require_seat(found: Place) -> None:
     if found.state not in (membership.MEMBER, membership.SUSPENDED):
-        raise Refused(f"{found.name} has no effect that could be suspended: it is {found.state}")
+        raise Refused(
+            f"{found.name} has no effect that could be suspended: it is {found.state}",
+            next_step="`tocsin member show` says how it stands.",
+        )
 
 
 def _check_reason(reason: int) -> None:

@@ -147,7 +147,11 @@ class Approval:
         """What was set aside for a peer counts again: how many entries; raises Refused where nothing was."""
         held = self._peers[member_id]
         if not held.is_quarantined:
-            raise Refused(f"nothing of {self._name(member_id)} is set aside", field="peer")
+            raise Refused(
+                f"nothing of {self._name(member_id)} is set aside",
+                next_step="`tocsin peer list` has those of which something is.",
+                field="peer",
+            )
         released = replace(held, is_quarantined=False)
         hashes, heads = await self._writer.run(lambda exchange: exchange.aside.release(released))
         self._peers[member_id] = released
@@ -175,7 +179,11 @@ class Approval:
         """Connect to a paused peer again; raises Refused for one that is not."""
         held = self._peers[member_id]
         if held.state != PAUSED:
-            raise Refused(f"{self._name(member_id)} is not paused: it is {held.state}", field="peer")
+            raise Refused(
+                f"{self._name(member_id)} is not paused: it is {held.state}",
+                next_step="`tocsin peer show` says how it stands.",
+                field="peer",
+            )
         await self._keep([replace(held, state=APPROVED)])
 
     async def limit(self, member_id: MemberId, *, bytes_per_s: int, kinds: frozenset[str]) -> None:

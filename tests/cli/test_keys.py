@@ -118,6 +118,8 @@ def test_a_request_goes_to_the_root_and_back(alone: Founder, typed: tuple[str, .
     file, here, old = tmp_path / "request", ("--folder", alone.folder), feed_of(alone)
     assert "without any secret" in run("key", "rotate", "node", "--export", file, *here).stdout
     assert "Not signed yet." in run("identity", "show", file).stdout
+    told = json.loads(run("identity", "show", file, "--json").stdout)
+    assert (told["signed"], any("new feed key" in one for one in told["asks"])) == (False, True)
     assert "new keys of this node wait" in run("doctor", *here, code=3).stdout.replace("\n", " ")
     assert "has not signed this file" in run("identity", "import", file, *here, "--yes", code=1).stderr
     key = alone.folder / "root.key"
