@@ -173,7 +173,10 @@ _CAUSES = (
 )
 
 
-_CUTS = ("Socket closed", "Connection reset", "Broken pipe", "ping timeout", "timed out", "Stream removed")
+_CUTS = (
+    *("Socket closed", "Connection reset", "Broken pipe", "ping timeout", "timed out", "Stream removed"),
+    "Internal error from Core",  # gRPC's words of its own, where it was writing when the connection broke
+)
 
 
 def _end(code: grpc.StatusCode, details: str | None) -> str:

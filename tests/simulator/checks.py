@@ -10,9 +10,8 @@ from node.exchange import governing, project, verification, watch
 from node.feed import entry
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, MemberId
-from node.feed.kinds import Kind
 from node.feed.pae import FederationId
-from node.policy.effect import URGENT_OF_ANYBODY
+from node.policy.effect import URGENT_OF_ANYBODY, WARNING
 from node.protocol.effects import Stream
 from node.protocol.gossip import KNOWN_PER_PEER_MAX
 from node.store import driver, ledger, payloads
@@ -65,7 +64,7 @@ class Checks:
         """I24: nothing is passed on in lane 0 that its author did not ask to, nor of whom has no right to it."""
         assert header.urgency == URGENT, "I24: carried in a more urgent lane than its author asked for"
         is_own = header.feed_id == node.exchange.author.feed_id  # as it left; it is for others to judge
-        allowed = is_own or header.kind in (*URGENT_OF_ANYBODY, Kind.ALERT) or header.feed_id in self.declaring
+        allowed = is_own or header.kind in (*URGENT_OF_ANYBODY, *WARNING) or header.feed_id in self.declaring
         assert allowed or self.is_amended, "I24: passed on in lane 0 without a right"
 
     def _tell(self, node: Node, feed_id: bytes, seq: int) -> None:
