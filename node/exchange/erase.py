@@ -5,9 +5,8 @@ payload, because its digests are found by their values, which the payload alone 
 crash the journal says what was begun, and the start goes through with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from node.content import hashes, items
 from node.exchange import project, records
@@ -19,31 +18,13 @@ from node.feed import payload, statements
 from node.feed.box import Randomness
 from node.feed.keys import HeaderHash
 from node.store import ledger, payloads, remainders
-from node.store.erasures import Erasure, Reason
+from node.store.erasures import Erasures, Reason
 from node.store.payloads import State
 from node.store.remainders import Remainder
 from node.store.stores import Stores
 
 NAME_BYTES = 32
 APPLIED_AT_A_TIME = 256
-
-
-class Erasures(Protocol):
-    """Every address that was ever erased here, durable before anything goes."""
-
-    def append(self, rows: Sequence[Erasure]) -> None:
-        """Make durable that these are erased from now on."""
-        ...
-
-    @property
-    def whole(self) -> Mapping[HeaderHash, Reason]:
-        """Payloads of which nothing is left."""
-        ...
-
-    @property
-    def parts(self) -> Mapping[HeaderHash, int]:
-        """Payloads of which some items are gone, and which, as bits."""
-        ...
 
 
 def drop_whole(stores: Stores, found: Mapping[HeaderHash, Reason]) -> None:

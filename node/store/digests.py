@@ -94,6 +94,17 @@ def drop_places(
     )
 
 
+def drop_of_record(digests: sa.Connection, number: int) -> None:
+    """Forget all values of one record, which nobody knows any more; reads all of them."""
+    for name in (table(exercise=False), table(exercise=True)):
+        driver.execute(digests, f"DELETE FROM {name} WHERE record = ?", (number,))
+
+
+def is_written(digests: sa.Connection, number: int) -> bool:
+    """Whether a record has digests here, all of them or some."""
+    return bool(driver.scalar(digests, "SELECT 1 FROM written WHERE record = ?", (number,)))
+
+
 def drop_written(digests: sa.Connection, number: int) -> None:
     """A record has no digests any more."""
     driver.execute(digests, "DELETE FROM written WHERE record = ?", (number,))
