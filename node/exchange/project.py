@@ -305,7 +305,7 @@ def erase_keys(stores: Stores, row: Row, number: int, trust: Trust, reader: Read
         keys = items.keys(kind, opened.record.items)
         digests.drop(stores.digests, kind.number, kind.key_bytes, number, keys, exercise=opened.header.exercise)
     elif digests.is_written(stores.digests, number):
-        digests.drop_of_record(stores.digests, number)
+        digests.drop_of_records(stores.digests, [number])
     digests.drop_written(stores.digests, number)
     stores.commit("digests")
 
@@ -341,7 +341,7 @@ def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
 
     Neither waits for the disk at a commit, so a power cut takes a different end off each of them.
     """
-    if index.drop_beyond(stores.index, stores.digests):
+    if index.drop_orphans(stores.index, stores.digests):
         stores.commit("digests")
     for number, hash_ in index.unwritten(stores.index, stores.digests):
         row = ledger.entry(stores.ledger, hash_)
