@@ -329,9 +329,9 @@ def thin(stores: Stores, row: Row, positions: Collection[int], trust: Trust, rea
     stores.commit("digests")
 
 
-def forget(stores: Stores, number: int, keep: Keep) -> None:
-    """Forget a hidden record whose items are out."""
-    keeping.forgotten(stores, keep, number)
+def forget(stores: Stores, number: int, keep: Keep, *, is_erased: bool = True) -> None:
+    """Forget a hidden record whose items are out; one that is not erased may be fetched again."""
+    keeping.forgotten(stores, keep, number, is_erased=is_erased)
     index.drop_record(stores.index, number)
     stores.commit("index")
 

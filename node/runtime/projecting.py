@@ -114,7 +114,7 @@ class Projecting:
                 number = await self._run(self._index, partial(project.hide, self._stores, hash_))
                 if number is not None:
                     await self._run(self._digests, partial(self._erase_keys, hash_, number))
-                    await self._run(self._index, partial(self._forget, number))
+                    await self._run(self._index, partial(self._forget, hash_, number))
         self.news.tell()
 
     async def set_aside(self, hashes: Sequence[HeaderHash]) -> None:
@@ -148,8 +148,9 @@ class Projecting:
         if row is not None:
             project.thin(self._stores, row, statements.positions(positions), writer.trust, writer.reader)
 
-    def _forget(self, number: int) -> None:
-        project.forget(self._stores, number, self._writer.keep)
+    def _forget(self, hash_: HeaderHash, number: int) -> None:
+        writer = self._writer
+        project.forget(self._stores, number, writer.keep, is_erased=hash_ in writer.erasures.whole)
 
     def _erase_keys(self, hash_: HeaderHash, number: int) -> None:
         row = ledger.entry(self._stores.ledger, hash_)

@@ -232,6 +232,13 @@ def of_any_owner(index: sa.Connection, object_id: ObjectId, kind: int) -> Iterat
         yield Record(*row)
 
 
+def has_any(index: sa.Connection, object_id: bytes, kind: int) -> bool:
+    """Whether there is a record of this kind about objects with this id, shown or not, whoever owns them."""
+    return bool(
+        driver.scalar(index, "SELECT 1 FROM record WHERE object_id = ? AND kind = ? LIMIT 1", (object_id, kind))
+    )
+
+
 def of_no_such_kind(
     index: sa.Connection, member_id: MemberId, object_id: ObjectId, kinds: Sequence[int]
 ) -> list[Record]:

@@ -11,10 +11,11 @@ from node.exchange.exchange import Exchange
 from node.feed.header import BULK, URGENT
 from node.runtime.projecting import Projecting
 from node.runtime.writer import Writer
-from node.store import digests, index, payloads, stores
+from node.store import deadlines, digests, index, payloads, stores
 from node.store.erasures import Erasure, Reason
 from tests.exchange.conftest import node_in
 from tests.exchange.test_erase import digests_draft
+from tests.exchange.test_keeping import BY_CRISIS, DAY_MS, items_draft, opinion_draft
 from tests.exchange.test_odd_order import hash_of, said, take
 from tests.simulator.members import BASE_MS, Federation, federation
 
@@ -83,3 +84,17 @@ async def test_what_is_erased_while_it_is_half_written_leaves_the_index_when_it_
     assert payloads.lane(node.stores.ledger, hash_) == urgency
     assert index.number(node.stores.index, hash_) is None
     assert list(digests.places(node.stores.digests)) == []
+
+
+async def test_what_is_let_go_takes_no_opinion_about_it_along(tmp_path: Path, node: Exchange, author: Exchange) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    (letter,) = said(author, items_draft())
+    item = hash_of(node, letter)
+    take(node, [letter, *said(author, opinion_draft(item))])
+    while node.project():
+        pass
+    async with projecting(node, tmp_path / "node") as (_, made):
+        await made.drop([item])
+    while node.project():
+        pass
+    assert [one.due_ms for one in deadlines.every(node.stores.index).values()] == [BASE_MS + 90 * DAY_MS]
