@@ -222,6 +222,21 @@ def test_a_hundred_an_hour_are_erased_at_once_and_the_others_cool(node: Exchange
     assert int.from_bytes(made.positions, "little").bit_count() == PRESSING_PER_HOUR_MAX
 
 
+@pytest.mark.parametrize("frame", [40, PRESSING_PER_HOUR_MAX + 20])
+def test_what_was_erased_at_once_counts_among_the_hundred_of_its_hour(
+    node: Exchange, author: Exchange, frame: int
+) -> None:
+    letters = said(author, *(digests_draft([bytes([i]) * 32]) for i in range(PRESSING_PER_HOUR_MAX + 20)))
+    take(node, letters)
+    taken = said(author, *(drafts.withdrawal(hash_of(node, one), 0, AT_RISK) for one in letters))
+    erased = 0
+    for start in range(0, len(taken), frame):
+        node.admit(node.verify(taken[start : start + frame]), BASE_MS + start)
+        erased += len(sweep(node, BASE_MS + start))
+    assert erased == PRESSING_PER_HOUR_MAX
+    assert len(sweep(node, BASE_MS + len(taken) + DAY_MS)) == 20
+
+
 def test_a_stolen_key_that_takes_everything_back_is_stopped_within_the_time_and_nothing_is_lost(
     node: Exchange, author: Exchange
 ) -> None:
