@@ -252,7 +252,8 @@ class Exchange(Outgoing):
         return kept
 
     def end_ignoring(self, found: Sequence[Ignored]) -> None:
-        """Forget decisions."""
+        """Forget decisions, with the values that they are about."""
+        self.residue.note()
         self.ignores = ignoring.end(self.stores, self.ignores, found)
 
     def let_go(self, hashes: Sequence[HeaderHash], now_ms: int) -> None:
