@@ -15,7 +15,14 @@ def rebuild_index(config: Config) -> tuple[int, int]:
         exchange = joining.open_exchange(config, keys, charter)
         try:
             exchange.start(time.time_ns() // 1_000_000)  # noqa: TID251 - custody has the real clock
-            project.rebuild(exchange.stores, exchange.trust, exchange.reader, exchange.follows, exchange.policy)
+            project.rebuild(
+                exchange.stores,
+                exchange.trust,
+                exchange.reader,
+                exchange.follows,
+                exchange.policy,
+                exchange.erasures,
+            )
             return index.record_total(exchange.stores.index), index.item_total(exchange.stores.index)
         finally:
             joining.close_exchange(exchange)

@@ -45,8 +45,8 @@ class Daemon(Parts):
             await self.threads.open()
             await self.approval.load()
             await self.peering.embargo.look()
+            await self.auditing.start()  # from here on what ends or is erased has its lines
             await self.holding.resume()
-            await self.auditing.start()
             await self.sweeping.sweep()  # nobody is let in while something overdue could still be served
             listeners = listening.listen(self)
             self.approval.gate = listeners[0].gate

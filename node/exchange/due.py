@@ -103,9 +103,10 @@ def withdrawn(stores: Stores, seen: View) -> Due:
     records = index.records(stores.index, [number for number, _ in restrictions.touched(stores.index)])
     came = _came(stores, said, records, seen)
     live = index.items_by_member(stores.index)
+    pressing = _pressing(stores, said, came)
     clocks = {
-        of_member[0].said.member_id: _Clock(of_member, records, live.get(of_member[0].said.member_id, 0), seen)
-        for of_member in _by_member(came).values()
+        member_id: _Clock(of_member, records, live.get(member_id, 0), pressing.get(member_id, ()), seen)
+        for member_id, of_member in _by_member(came).items()
     }
     ends = [(one, one.came_ms + clocks[one.said.member_id].cooling_ms(one)) for one in came]
     due = _records_due(stores, said, records, ends, seen)
@@ -211,10 +212,32 @@ def _by_member(came: Iterable[_Came]) -> dict[MemberId, list[_Came]]:
     return found
 
 
+def _pressing(
+    stores: Stores, said: Mapping[About, Said], came: Iterable[_Came]
+) -> dict[MemberId, list[tuple[int, HeaderHash]]]:
+    """When all that presses came, also what is carried out: of those members of which some still waits for that."""
+    waiting = {one.said.member_id for one in came if one.said.reason in cooling.PRESSING}
+    found: dict[MemberId, list[HeaderHash]] = defaultdict(list)
+    for (_, member_id), part in said.items() if waiting else ():
+        if member_id in waiting:
+            found[member_id] += [one.hash for one in part.withdrawals if one.reason in cooling.PRESSING]
+    return {
+        member_id: sorted((at_ms, hash_) for hash_, at_ms in ledger.received_ms(stores.ledger, hashes).items())
+        for member_id, hashes in found.items()
+    }
+
+
 class _Clock:
     """The withdrawals of one member by when they came."""
 
-    def __init__(self, came: Sequence[_Came], records: Mapping[int, Record], live: int, seen: View) -> None:
+    def __init__(
+        self,
+        came: Sequence[_Came],
+        records: Mapping[int, Record],
+        live: int,
+        pressing: Sequence[tuple[int, HeaderHash]],
+        seen: View,
+    ) -> None:
         seat = seen.roster.seats.get(came[0].said.member_id)
         self._suspended = seat is not None and seat.suspended
         self._member_id, self._live, self._now_ms = came[0].said.member_id, live, seen.now_ms
@@ -222,13 +245,14 @@ class _Clock:
         self._sums = [0]
         for one in came:
             self._sums.append(self._sums[-1] + _items(one, records))
-        self._pressing = [one.came_ms for one in came if one.said.reason in cooling.PRESSING]
+        self._pressing = pressing
 
     def cooling_ms(self, one: _Came) -> int:
         """How long it cools; ``items`` are those of the fullest hour that it is in, before it or behind it."""
         before = self._within(one.came_ms - cooling.HOUR_MS, one.came_ms)
         behind = self._within(one.came_ms, one.came_ms + cooling.HOUR_MS)
-        pressing = bisect_left(self._pressing, one.came_ms) - bisect_left(self._pressing, one.came_ms - cooling.HOUR_MS)
+        first = (one.came_ms - cooling.HOUR_MS, b"")
+        pressing = bisect_left(self._pressing, (one.came_ms, one.said.hash)) - bisect_left(self._pressing, first)
         return cooling.cooling_ms(
             one.said.reason,
             items=max(before, behind),

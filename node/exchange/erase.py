@@ -2,12 +2,12 @@
 
 The order is journal, index, boxes, ledger; each is durable before the next. The index goes before the
 payload, because its digests are found by their values, which the payload alone still knows. After a
-crash the journal says what was begun, and the start goes through with it.
+crash the journal says what was begun, and the start goes through with it; also where a power cut took what the index
+had erased, which does not wait for the disk, and left what the ledger had.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from node.content import hashes, items
 from node.exchange import project, records
@@ -18,32 +18,14 @@ from node.feed import box as boxes
 from node.feed import payload, statements
 from node.feed.box import Randomness
 from node.feed.keys import HeaderHash
-from node.store import ledger, payloads, remainders
-from node.store.erasures import Erasure, Reason
+from node.store import digests, index, ledger, payloads, remainders
+from node.store.erasures import Erasures, Reason
 from node.store.payloads import State
 from node.store.remainders import Remainder
 from node.store.stores import Stores
 
 NAME_BYTES = 32
 APPLIED_AT_A_TIME = 256
-
-
-class Erasures(Protocol):
-    """Every address that was ever erased here, durable before anything goes."""
-
-    def append(self, rows: Sequence[Erasure]) -> None:
-        """Make durable that these are erased from now on."""
-        ...
-
-    @property
-    def whole(self) -> Mapping[HeaderHash, Reason]:
-        """Payloads of which nothing is left."""
-        ...
-
-    @property
-    def parts(self) -> Mapping[HeaderHash, int]:
-        """Payloads of which some items are gone, and which, as bits."""
-        ...
 
 
 def drop_whole(stores: Stores, found: Mapping[HeaderHash, Reason]) -> None:
@@ -120,11 +102,43 @@ def is_unfinished(stores: Stores, erasures: Erasures) -> bool:
     """Whether anything that the journal says is gone is still here, after a crash or out of an old copy."""
     if any(payloads.state(stores.ledger, hash_) not in (None, State.ERASED) for hash_ in erasures.whole):
         return True
+    if _back(stores, erasures) or _places_back(stores, erasures):
+        return True
     return any(
         payloads.state(stores.ledger, hash_) in (State.PRESENT, State.REMAINDER)
         and (payloads.box(stores.keys, hash_) is not None or _missing(stores, hash_, gone))
         for hash_, gone in erasures.parts.items()
     )
+
+
+def _back(stores: Stores, erasures: Erasures) -> list[int]:
+    """Records that the index has again, or still: it does not wait for the disk, and their payloads did."""
+    whole = erasures.whole
+    return [number for number, hash_ in index.every(stores.index) if hash_ in whole]
+
+
+def _places_back(stores: Stores, erasures: Erasures) -> list[tuple[int, int]]:
+    """Of records of which a part is gone: where values stand again, or still. Only what they are of is known of them.
+
+    All digests are read for it, so it is asked only where the index has such a record.
+    """
+    parts = erasures.parts
+    gone = [(number, place) for number, hash_ in index.every(stores.index) for place in places(parts.get(hash_, 0))]
+    return gone if gone and digests.has_any_at(stores.digests, gone) else []
+
+
+def _leave_again(stores: Stores, erasures: Erasures, keep: Keep) -> None:
+    numbers, gone = _back(stores, erasures), _places_back(stores, erasures)
+    for number in numbers:
+        index.hide(stores.index, number)
+    stores.commit("index")
+    if numbers:
+        digests.drop_of_records(stores.digests, numbers)
+    if gone:
+        digests.drop_at(stores.digests, gone)
+    stores.commit("digests")
+    for number in numbers:
+        project.forget(stores, number, keep)
 
 
 def _missing(stores: Stores, hash_: HeaderHash, gone: int) -> int:
@@ -144,6 +158,7 @@ def apply(stores: Stores, erasures: Erasures, keep: Keep, reader: Reader, random
         drop_whole(stores, {hash_: erasures.whole[hash_] for hash_ in part})
     for hash_, gone in sorted(erasures.parts.items()):
         apply_part(stores, hash_, gone, keep.trust, reader, randomness)
+    _leave_again(stores, erasures, keep)
 
 
 def apply_part(

@@ -28,7 +28,6 @@ from node.exchange import (
 )
 from node.exchange import trust as trusts
 from node.exchange.admission import Admitted
-from node.exchange.erase import Erasures
 from node.exchange.keeping import Keep
 from node.exchange.outgoing import Outgoing
 from node.exchange.publish import Author, Draft
@@ -49,7 +48,7 @@ from node.policy.retention import Policy
 from node.protocol.effects import Asked
 from node.store import arrivals, deadlines, deliveries, duties, ledger, payloads, peers
 from node.store.arrivals import Cursor
-from node.store.erasures import Erasure
+from node.store.erasures import Erasure, Erasures
 from node.store.payloads import State
 from node.store.peers import Peer
 from node.store.restrictions import Replacement
@@ -253,7 +252,8 @@ class Exchange(Outgoing):
         return kept
 
     def end_ignoring(self, found: Sequence[Ignored]) -> None:
-        """Forget decisions."""
+        """Forget decisions, with the values that they are about."""
+        self.residue.note()
         self.ignores = ignoring.end(self.stores, self.ignores, found)
 
     def let_go(self, hashes: Sequence[HeaderHash], now_ms: int) -> None:
@@ -345,7 +345,7 @@ class Exchange(Outgoing):
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""
-        return project.advance(self.stores, self.trust, self.reader, self.follows, self.policy)
+        return project.advance(self.stores, self.trust, self.reader, self.follows, self.policy, self.erasures)
 
     # ---- Inside
 

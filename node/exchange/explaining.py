@@ -12,7 +12,7 @@ from node.exchange.references import Address
 from node.feed import entry
 from node.policy import policies, retention
 from node.policy.policies import UNITS_MS
-from node.policy.retention import OF_ITEMS, Class, Decision, Policy
+from node.policy.retention import OF_ITEMS, Class, Decision, Policy, Won
 from node.store import deadlines, ledger, payloads, remainders
 from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
@@ -60,6 +60,9 @@ def explain(
     found = deadlines.record(stores.index, address.entry)
     if found is not None:
         class_, decision = keeping.decide(stores, keep, found[1])
+        kept = deadlines.find(stores.index, found[0])
+        if kept is not None and kept.won == Won.CRISIS_END:  # an end that may be forgotten by now
+            decision = min(decision, Decision(kept.due_ms, decision.rule, Won.CRISIS_END), key=lambda one: one.due_ms)
         answer.state = "kept"
         _goes(keep.policy, answer, class_, decision)
         if address.position is not None:

@@ -3,6 +3,10 @@
 A deadline stands beside its record from the commit that wrote it. What is said later of a crisis, or of
 an item, asks for those that depend on it to be decided anew; another policy asks for all. That goes in
 steps, resumable, and nothing is erased by a deadline that is still to be decided anew.
+
+What was said of a crisis goes as well, mostly before what belongs to it. A deadline that was counted from the end of
+a crisis is not put off when that is forgotten, here or by another policy. A rebuilt index knows no end that is
+forgotten: there it counts as a crisis that nobody declared, up to the rule's `longest`.
 """
 
 from collections.abc import Iterator
@@ -21,7 +25,7 @@ from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.policy import retention
 from node.policy.opinions import Verdict
-from node.policy.retention import Class, Crisis, Decision, Facts, Policy, Required, Review
+from node.policy.retention import Class, Crisis, Decision, Facts, Policy, Required, Review, Won
 from node.store import deadlines, index, payloads
 from node.store.deadlines import Deadline
 from node.store.index import Record
@@ -35,7 +39,7 @@ REVIEWS_MAX = 16  # of one record, that are looked at
 OBJECT_BYTES, HASH_BYTES = 16, 32
 _MOVING = lifecycles.LEADING | lifecycles.ANSWERING  # acts that may change when a crisis ends
 _About = tuple[bytes, bool]  # a crisis by its id, and whether a drill is meant
-_GONE = b"gone"  # what these depend on is erased
+_GONE, _LEFT = b"gone", b"left"  # what these depend on is erased; something that was said of it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +81,25 @@ class Known:
 def note(stores: Stores, keep: Keep, number: int, record: Record) -> None:
     """Beside a record that was just written, in its transaction."""
     letter = record_pb2.Record.FromString(record.content)
-    deadlines.put(stores.index, number, decided(stores, keep, record, letter))
+    _put(stores, number, record, decided(stores, keep, record, letter))
     for about in _touched(stores, keep, record, letter):
         deadlines.ask(stores.index, about)
 
 
-def forgotten(stores: Stores, keep: Keep, number: int) -> None:
-    """Before a record leaves the index: what depends on it is decided anew."""
+def forgotten(stores: Stores, keep: Keep, number: int, *, is_erased: bool) -> None:
+    """Before a record leaves the index, for good or to be fetched again: what depends on it is decided anew."""
     record = deadlines.numbered(stores.index, number)
     if record is None:
         return
     letter = record_pb2.Record.FromString(record.content)
     for about in _touched(stores, keep, record, letter):
-        deadlines.ask(stores.index, about, _GONE if about == record.hash else b"")
+        if about == record.hash:
+            deadlines.ask(stores.index, about, _GONE if is_erased else b"")
+        elif record.kind in (Kind.DECLARATION, Kind.CRISIS_ACT):
+            # Where something new asks already, that may put it off.
+            deadlines.ask(stores.index, about, deadlines.why(stores.index, about, _LEFT))
+        else:
+            deadlines.ask(stores.index, about)
 
 
 def halted(stores: Stores, object_id: bytes) -> None:
@@ -108,13 +118,11 @@ def step(stores: Stores, keep: Keep) -> bool:
         return False
     about, after, why = asked
     if len(about) == HASH_BYTES and not after and (found := deadlines.record(stores.index, HeaderHash(about))):
-        _decide_anew(stores, keep, *found, is_gone=False, crises={})
+        _decide_anew(stores, keep, *found, why=b"", crises={})
     page = deadlines.page(stores.index, after, RECORDS_PER_STEP, about)
     crises: dict[_About, Known] = {}  # of one crisis there may be many records, and none of them changes its end
     for number, record in page:
-        _decide_anew(
-            stores, keep, number, record, is_gone=why == _GONE and about != deadlines.EVERYTHING, crises=crises
-        )
+        _decide_anew(stores, keep, number, record, why=why if about else b"", crises=crises)
     if len(page) < RECORDS_PER_STEP:
         deadlines.end(stores.index, about)
     else:
@@ -124,13 +132,23 @@ def step(stores: Stores, keep: Keep) -> bool:
 
 
 def _decide_anew(
-    stores: Stores, keep: Keep, number: int, record: Record, *, is_gone: bool, crises: dict[_About, Known]
+    stores: Stores, keep: Keep, number: int, record: Record, *, why: bytes, crises: dict[_About, Known]
 ) -> None:
     letter = record_pb2.Record.FromString(record.content)
-    made = decided(stores, keep, record, letter, is_gone=is_gone, crises=crises)
-    is_other = deadlines.put(stores.index, number, made)
+    made = decided(stores, keep, record, letter, is_gone=why == _GONE, crises=crises)
+    is_other = _put(stores, number, record, made, has_left=why == _LEFT)
     if is_other and record.kind == Kind.ITEMS and deadlines.has_dependents(stores.index, record.hash):
         deadlines.ask(stores.index, record.hash)
+
+
+def _put(stores: Stores, number: int, record: Record, made: Deadline, *, has_left: bool = False) -> bool:
+    """Keep a deadline; whether it is another one than before. What is forgotten of a crisis puts it off no more."""
+    before = deadlines.find(stores.index, number)
+    if before is not None and before.won == Won.CRISIS_END and made.due_ms > before.due_ms:
+        is_forgotten = record.kind != Kind.ALERT and not index.has_any(stores.index, made.about, Kind.DECLARATION)
+        if has_left or is_forgotten:
+            made = replace(made, due_ms=before.due_ms, won=Won.CRISIS_END)
+    return deadlines.put(stores.index, number, made)
 
 
 def _touched(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Record) -> Iterator[bytes]:

@@ -5,30 +5,29 @@ index equals the live one. A record is shown only when all its items are durable
 takes back is noted beside the records, whichever comes first; whether it counts, readers decide.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from node import limits
 from node.content import hashes, items
 from node.content.hashes import HashKind
-from node.exchange import keeping, opinions, profiles, records
+from node.exchange import keeping, notes, opinions, profiles, records
 from node.exchange.keeping import Keep
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
-from node.feed import entry, kinds, statements
-from node.feed.header import Header
-from node.feed.keys import HeaderHash, MemberId
+from node.feed import kinds
+from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
-from node.feed.statements import Receipt, Withdraw
 from node.policy import border, deliveries, retention
 from node.policy.following import Follows
 from node.policy.retention import Policy
-from node.store import acknowledgements, arrivals, digests, index, ledger, receipts, restrictions
+from node.store import acknowledgements, arrivals, digests, index, ledger, restrictions
 from node.store.arrivals import Arrival, Cursor
+from node.store.erasures import Erasures
 from node.store.ledger import Row
-from node.store.restrictions import Replacement, Withdrawal
+from node.store.restrictions import Replacement
 from node.store.stores import Stores
 from node.v1 import record_pb2
 
@@ -50,15 +49,34 @@ class Heavy:
     exercise: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What the erasure journal has: its payloads may be here a little longer."""
+
+    whole: Collection[HeaderHash] = ()
+    parts: Mapping[HeaderHash, int] = field(default_factory=dict)
+
+    def left(self, hash_: HeaderHash, opened: Opened | None) -> Opened | None:
+        """What of a record may still come into the index."""
+        if opened is None or hash_ in self.whole:
+            return None
+        return replace(opened, gone=opened.gone | self.parts.get(hash_, 0))
+
+
 def advance(
-    stores: Stores, trust: Trust, reader: Reader, follows: Follows, policy: Policy = retention.AS_AUTHORED
+    stores: Stores,
+    trust: Trust,
+    reader: Reader,
+    follows: Follows,
+    policy: Policy = retention.AS_AUTHORED,
+    erasures: Erasures | None = None,
 ) -> bool:
     """Project the next arrivals, urgent first and at most one record with items; whether there may be more.
 
     Where nothing arrived, until when records are kept is decided anew, if anything asks for that.
     """
     for urgent in (True, False):
-        step = begin(stores, trust, reader, follows, policy, urgent=urgent)
+        step = begin(stores, trust, reader, follows, policy, erasures, urgent=urgent)
         if isinstance(step, Heavy):
             write_keys(stores, step)
             finish(stores, step)
@@ -68,11 +86,22 @@ def advance(
 
 
 def begin(
-    stores: Stores, trust: Trust, reader: Reader, follows: Follows, policy: Policy, *, urgent: bool
+    stores: Stores,
+    trust: Trust,
+    reader: Reader,
+    follows: Follows,
+    policy: Policy,
+    erasures: Erasures | None = None,
+    *,
+    urgent: bool,
 ) -> Heavy | bool:
-    """Project the next arrivals up to one with items; that one, or whether there may be more."""
+    """Project the next arrivals up to one with items; that one, or whether there may be more.
+
+    ``erasures``: what is in there never comes into the index, also where its payload is here still.
+    """
     found = arrivals.after_in_lane(stores.ledger, cursor(stores), ARRIVALS_PER_STEP, urgent=urgent)
-    heavy = _project_light(stores, found, reader, follows, Keep(policy, reader.member_id, trust))
+    gone = _Gone(erasures.whole, erasures.parts) if erasures else _Gone()
+    heavy = _project_light(stores, found, reader, follows, Keep(policy, reader.member_id, trust), gone)
     return heavy if heavy is not None else len(found) == ARRIVALS_PER_STEP
 
 
@@ -95,12 +124,12 @@ def _set_projected(stores: Stores, arrival: Arrival) -> None:
 
 
 def _project_light(
-    stores: Stores, found: Sequence[Arrival], reader: Reader, follows: Follows, keep: Keep
+    stores: Stores, found: Sequence[Arrival], reader: Reader, follows: Follows, keep: Keep, gone: _Gone
 ) -> Heavy | None:
     """Write arrivals up to the first with items; that one, hidden, if there is one."""
     heavy = last = None
     for arrival in found:
-        heavy = _project(stores, arrival, reader, follows, keep)
+        heavy = _project(stores, arrival, reader, follows, keep, gone)
         if heavy is not None:
             break
         last = arrival
@@ -112,11 +141,16 @@ def _project_light(
 
 
 def rebuild(
-    stores: Stores, trust: Trust, reader: Reader, follows: Follows, policy: Policy = retention.AS_AUTHORED
+    stores: Stores,
+    trust: Trust,
+    reader: Reader,
+    follows: Follows,
+    policy: Policy = retention.AS_AUTHORED,
+    erasures: Erasures | None = None,
 ) -> None:
     """Make the whole index anew."""
     index.clear(stores.index, stores.digests)
-    while advance(stores, trust, reader, follows, policy):
+    while advance(stores, trust, reader, follows, policy, erasures):
         pass
 
 
@@ -132,11 +166,13 @@ def cursor(stores: Stores) -> Cursor:
     return index.projected(stores.index, store_id(stores))
 
 
-def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows, keep: Keep) -> Heavy | None:
+def _project(
+    stores: Stores, arrival: Arrival, reader: Reader, follows: Follows, keep: Keep, gone: _Gone
+) -> Heavy | None:
     """Write one arrival; or begin one that has items."""
-    opened = records.open_record(stores, arrival.row, keep.trust, reader)
+    opened = gone.left(arrival.row.hash, records.open_record(stores, arrival.row, keep.trust, reader))
     if opened is None:
-        _note_statement(stores, arrival.row, keep.trust, reader)
+        notes.note(stores, arrival.row, keep.trust, reader)
         return None
     if kinds.is_halting(opened.record.kind):
         _put_halt(stores, opened, keep)
@@ -226,67 +262,6 @@ def _replacements(opened: Opened) -> tuple[Replacement, ...]:
     )
 
 
-def _note_statement(stores: Stores, row: Row, trust: Trust, reader: Reader) -> None:
-    header = entry.decode(row.body, row.signature, trust.federation_id).header
-    feed = trust.feeds.get(header.feed_id)
-    if kinds.is_halting(header.kind):
-        keeping.halted(stores, header.object_id)
-    if header.kind not in (Kind.WITHDRAW, Kind.RECEIPT) or feed is None:
-        return
-    read = statements.read(header)
-    if read is None or not read.understood:
-        return
-    match read.statement:
-        case Withdraw():
-            _note_withdrawal(stores, header, read.statement, feed.member_id)
-        case Receipt():
-            _note_receipt(stores, header, read.statement, feed.member_id, trust, reader)
-        case _:
-            pass
-
-
-def _note_withdrawal(stores: Stores, header: Header, said: Withdraw, member_id: MemberId) -> None:
-    restrictions.withdraw(
-        stores.index,
-        Withdrawal(
-            hash=header.hash,
-            target=said.entry or header.object_id,
-            member_id=member_id,
-            feed_id=header.feed_id,
-            seq=header.seq,
-            created_ms=header.created_ms,
-            reason=said.reason,
-            positions=said.positions,
-        ),
-    )
-
-
-def _note_receipt(
-    stores: Stores, header: Header, said: Receipt, member_id: MemberId, trust: Trust, reader: Reader
-) -> None:
-    """Those about withdrawals of our own; what they answer may still be under way, after a restore."""
-    row = ledger.entry(stores.ledger, said.entry)
-    if row is not None and trust.author(row.feed_id) != reader.member_id:
-        return
-    receipts.put(
-        stores.index,
-        receipts.Receipt(
-            hash=header.hash,
-            member_id=member_id,
-            feed_id=header.feed_id,
-            seq=header.seq,
-            entry=said.entry,
-            about_feed=row.feed_id if row else b"",
-            last_seq=row.seq if row else 0,
-            first_seq=said.first_seq or (row.seq if row else 0),
-            restricted_ms=said.restricted_ms,
-            erased_ms=said.erased_ms,
-            ground=said.ground,
-            until_ms=said.until_ms,
-        ),
-    )
-
-
 def _write_keys(stores: Stores, number: int, kind: HashKind, keys: bytes, gone: int, *, exercise: bool) -> None:
     count, step = len(keys) // kind.key_bytes, limits.DIGESTS_PER_TRANSACTION_MAX
     digests.note_written(stores.digests, number, whole=False)
@@ -323,12 +298,14 @@ def hide(stores: Stores, hash_: HeaderHash) -> int | None:
 
 
 def erase_keys(stores: Stores, row: Row, number: int, trust: Trust, reader: Reader) -> None:
-    """Take the items of a hidden record out of the index; they are known from its payload, which is still here."""
+    """Take the items of a hidden record out of the index; they are known from its payload, if that is still here."""
     opened = records.open_record(stores, row, trust, reader)
     kind = hashes.KINDS.get(opened.record.items.kind) if opened else None
     if opened is not None and kind is not None:
         keys = items.keys(kind, opened.record.items)
         digests.drop(stores.digests, kind.number, kind.key_bytes, number, keys, exercise=opened.header.exercise)
+    elif digests.is_written(stores.digests, number):
+        digests.drop_of_records(stores.digests, [number])
     digests.drop_written(stores.digests, number)
     stores.commit("digests")
 
@@ -352,9 +329,9 @@ def thin(stores: Stores, row: Row, positions: Collection[int], trust: Trust, rea
     stores.commit("digests")
 
 
-def forget(stores: Stores, number: int, keep: Keep) -> None:
-    """Forget a hidden record whose items are out."""
-    keeping.forgotten(stores, keep, number)
+def forget(stores: Stores, number: int, keep: Keep, *, is_erased: bool = True) -> None:
+    """Forget a hidden record whose items are out; one that is not erased may be fetched again."""
+    keeping.forgotten(stores, keep, number, is_erased=is_erased)
     index.drop_record(stores.index, number)
     stores.commit("index")
 
@@ -364,7 +341,7 @@ def mend(stores: Stores, trust: Trust, reader: Reader) -> None:
 
     Neither waits for the disk at a commit, so a power cut takes a different end off each of them.
     """
-    if index.drop_beyond(stores.index, stores.digests):
+    if index.drop_orphans(stores.index, stores.digests):
         stores.commit("digests")
     for number, hash_ in index.unwritten(stores.index, stores.digests):
         row = ledger.entry(stores.ledger, hash_)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from node.exchange import erase
-from node.exchange.erase import Erasures
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Verified
 from node.feed import entry
@@ -18,7 +17,7 @@ from node.feed.header import Header
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.store import ledger, payloads, withheld
-from node.store.erasures import Erasure, Reason
+from node.store.erasures import Erasure, Erasures, Reason
 from node.store.payloads import State
 from node.store.stores import Stores
 

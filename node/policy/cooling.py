@@ -18,7 +18,7 @@ def cooling_ms(reason: int, *, items: int, live: int, pressing: int, suspended: 
     """How long to wait after a withdrawal came.
 
     ``items`` of its member were withdrawn within an hour of it, of ``live`` ones; ``pressing``
-    withdrawals of that member that came in the hour before it were as pressing as this.
+    withdrawals of that member that came in the hour before it were as pressing as this, carried out or not.
     """
     if reason in PRESSING and pressing < PRESSING_PER_HOUR_MAX:
         return 0

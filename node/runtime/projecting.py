@@ -19,10 +19,10 @@ from node.errors import Unavailable
 from node.exchange import keeping, project, quarantine
 from node.exchange.project import Heavy
 from node.feed import statements
-from node.feed.header import BULK
+from node.feed.header import BULK, URGENT
 from node.feed.keys import HeaderHash
 from node.runtime.writer import News, Writer
-from node.store import ledger, stores
+from node.store import ledger, payloads, stores
 from node.store.stores import Stores
 
 Result = TypeVar("Result")
@@ -66,8 +66,10 @@ class Projecting:
     async def _advance(self, *, urgent: bool) -> bool:
         def begin() -> Heavy | bool:
             writer = self._writer
-            keep = writer.keep
-            return project.begin(self._stores, keep.trust, writer.reader, writer.follows, keep.policy, urgent=urgent)
+            keep, erased = writer.keep, writer.erasures
+            return project.begin(
+                self._stores, keep.trust, writer.reader, writer.follows, keep.policy, erased, urgent=urgent
+            )
 
         async with self._lanes[urgent]:
             step = await self._run(self._index, begin)
@@ -102,14 +104,17 @@ class Projecting:
         return keeping.step(self._stores, self._writer.keep)
 
     async def drop(self, hashes: Sequence[HeaderHash]) -> None:
-        """Take records out of the index, while their payloads are still here to say what they hold."""
+        """Take records out of the index, while their payloads are still here to say what they hold.
+
+        What is erased was journalled before: a step that began later does not bring it in.
+        """
         for hash_ in hashes:
             await self._writer.bulk_turn()
-            async with self._lanes[False]:  # records of lists are bulk: what is urgent waits for none of this
+            async with await self._lane_of(hash_):
                 number = await self._run(self._index, partial(project.hide, self._stores, hash_))
                 if number is not None:
                     await self._run(self._digests, partial(self._erase_keys, hash_, number))
-                    await self._run(self._index, partial(self._forget, number))
+                    await self._run(self._index, partial(self._forget, hash_, number))
         self.news.tell()
 
     async def set_aside(self, hashes: Sequence[HeaderHash]) -> None:
@@ -122,7 +127,7 @@ class Projecting:
         """Take some items of records out of the index, while their payloads still say what they are."""
         for hash_, positions in parts:
             await self._writer.bulk_turn()
-            async with self._lanes[False]:
+            async with await self._lane_of(hash_):
                 await self._run(self._digests, partial(self._thin, hash_, positions))
         self.news.tell()
 
@@ -133,13 +138,19 @@ class Projecting:
         index = await self._run(self._index, lambda: stores.compact(held.index))
         return digests and index
 
+    async def _lane_of(self, hash_: HeaderHash) -> asyncio.Lock:
+        """Of the only one in which a record may be half written; records of lists are mostly bulk, so nobody waits."""
+        lane = await self._run(self._index, partial(payloads.lane, self._stores.ledger, hash_))
+        return self._lanes[lane == URGENT]
+
     def _thin(self, hash_: HeaderHash, positions: bytes) -> None:
         row, writer = ledger.entry(self._stores.ledger, hash_), self._writer
         if row is not None:
             project.thin(self._stores, row, statements.positions(positions), writer.trust, writer.reader)
 
-    def _forget(self, number: int) -> None:
-        project.forget(self._stores, number, self._writer.keep)
+    def _forget(self, hash_: HeaderHash, number: int) -> None:
+        writer = self._writer
+        project.forget(self._stores, number, writer.keep, is_erased=hash_ in writer.erasures.whole)
 
     def _erase_keys(self, hash_: HeaderHash, number: int) -> None:
         row = ledger.entry(self._stores.ledger, hash_)

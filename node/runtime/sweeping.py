@@ -189,7 +189,6 @@ class Sweeping:
     async def end_ignoring(self, found: Sequence[Ignored]) -> None:
         """Forget decisions to ignore something, with the values that they are about."""
         if found:
-            self._has_residue = True
             await self._writer.run(lambda exchange: exchange.end_ignoring(found), BULK)
 
     async def _compact(self) -> bool:

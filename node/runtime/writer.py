@@ -19,6 +19,7 @@ from node.policy.following import Follows
 from node.policy.ignoring import Ignores
 from node.protocol.circle import Circle
 from node.store import stores
+from node.store.erasures import Erasures
 
 Result = TypeVar("Result")
 
@@ -117,6 +118,11 @@ class Writer:
     def has_residue(self) -> bool:
         """Whether files may still show what was erased, as of now."""
         return self._exchange.residue.is_there
+
+    @property
+    def erasures(self) -> Erasures:
+        """Every address that was erased, as of now."""
+        return self._exchange.erasures
 
     @property
     def feed_id(self) -> FeedId:

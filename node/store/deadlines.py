@@ -150,6 +150,12 @@ def asked(index: sa.Connection) -> tuple[bytes, int, bytes] | None:
     return (row[0], row[1], row[2]) if row else None
 
 
+def why(index: sa.Connection, about: bytes, otherwise: bytes) -> bytes:
+    """By what something is to be decided anew already, or else."""
+    found = driver.scalar(index, "SELECT basis FROM redo WHERE about = ?", (about,))
+    return otherwise if found is None else bytes(found)
+
+
 def go_on(index: sa.Connection, about: bytes, after: int) -> None:
     """So far it is decided."""
     driver.execute(index, "UPDATE redo SET after = ? WHERE about = ?", (after, about))

@@ -94,6 +94,38 @@ def drop_places(
     )
 
 
+def drop_of_records(digests: sa.Connection, numbers: Sequence[int]) -> None:
+    """Forget all values of these records, which nobody knows any more; reads all of them."""
+    for name in (table(exercise=False), table(exercise=True), "written"):
+        driver.execute(
+            digests,
+            f"DELETE FROM {name} WHERE record IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(numbers)),),
+        )
+
+
+_AT = "(record, position) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
+
+
+def has_any_at(digests: sa.Connection, places: Sequence[tuple[int, int]]) -> bool:
+    """Whether any value stands at one of these places, by record and position; reads all of them."""
+    return any(
+        driver.scalar(digests, f"SELECT 1 FROM {table(exercise=exercise)} WHERE {_AT} LIMIT 1", (json.dumps(places),))
+        for exercise in (False, True)
+    )
+
+
+def drop_at(digests: sa.Connection, places: Sequence[tuple[int, int]]) -> None:
+    """Forget the values at these places, which nobody knows any more; reads all of them."""
+    for exercise in (False, True):
+        driver.execute(digests, f"DELETE FROM {table(exercise=exercise)} WHERE {_AT}", (json.dumps(places),))
+
+
+def is_written(digests: sa.Connection, number: int) -> bool:
+    """Whether a record has digests here, all of them or some."""
+    return bool(driver.scalar(digests, "SELECT 1 FROM written WHERE record = ?", (number,)))
+
+
 def drop_written(digests: sa.Connection, number: int) -> None:
     """A record has no digests any more."""
     driver.execute(digests, "DELETE FROM written WHERE record = ?", (number,))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from node import limits
 from node.errors import ConfigError
@@ -48,6 +48,24 @@ class Erasure:
     reason: Reason
     positions: bytes = b""  # empty: all of it
     cause: bytes = b""  # of POLICY: by which one, and by which rule of it
+
+
+class Erasures(Protocol):
+    """Every address that was ever erased here, durable before anything goes."""
+
+    def append(self, rows: Sequence[Erasure]) -> None:
+        """Make durable that these are erased from now on."""
+        ...
+
+    @property
+    def whole(self) -> Mapping[HeaderHash, Reason]:
+        """Payloads of which nothing is left."""
+        ...
+
+    @property
+    def parts(self) -> Mapping[HeaderHash, int]:
+        """Payloads of which some items are gone, and which, as bits."""
+        ...
 
 
 class FileErasures:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.store import driver, receipts, restrictions
 from node.store.arrivals import Cursor
+from node.store.digests import drop_of_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +116,19 @@ def unwritten(index: sa.Connection, digests: sa.Connection) -> list[tuple[int, H
     return [(row[0], row[1]) for row in shown if row[0] not in whole]
 
 
-def drop_beyond(index: sa.Connection, digests: sa.Connection) -> bool:
-    """Forget digests of records that the index lost, before it gives their numbers again; whether there were any."""
-    last = driver.scalar(index, "SELECT coalesce(max(record), 0) FROM record")
-    if (driver.scalar(digests, "SELECT max(record) FROM written") or 0) <= last:
-        return False
-    driver.execute(digests, "DELETE FROM digest WHERE record > ?", (last,))
-    driver.execute(digests, "DELETE FROM drill WHERE record > ?", (last,))
-    driver.execute(digests, "DELETE FROM written WHERE record > ?", (last,))
-    return True
+def drop_orphans(index: sa.Connection, digests: sa.Connection) -> bool:
+    """Forget digests of records that the index does not have, before it gives their numbers again; whether any were."""
+    written = {row[0] for row in driver.rows(digests, "SELECT record FROM written")}
+    orphans = sorted(written - {number for number, _ in every(index)})
+    if orphans:
+        drop_of_records(digests, orphans)
+    return bool(orphans)
+
+
+def every(index: sa.Connection) -> Iterator[tuple[int, HeaderHash]]:
+    """The numbers of all records, shown or not, with what they are of."""
+    for row in driver.rows(index, "SELECT record, hash FROM record ORDER BY record"):
+        yield row[0], row[1]
 
 
 def drop_record(index: sa.Connection, number: int) -> None:
@@ -225,6 +230,13 @@ def of_any_owner(index: sa.Connection, object_id: ObjectId, kind: int) -> Iterat
         (object_id, kind),
     ):
         yield Record(*row)
+
+
+def has_any(index: sa.Connection, object_id: bytes, kind: int) -> bool:
+    """Whether there is a record of this kind about objects with this id, shown or not, whoever owns them."""
+    return bool(
+        driver.scalar(index, "SELECT 1 FROM record WHERE object_id = ? AND kind = ? LIMIT 1", (object_id, kind))
+    )
 
 
 def of_no_such_kind(

@@ -39,6 +39,7 @@ class ForkRow:
 GOVERNING = (34, 42, 44)  # ENDORSE, AMEND and SUPERSEDE: who is known, and where feeds end, on whatever branch
 _GOVERNING = f"kind IN {GOVERNING} AND kind < 64"
 _ROW = "hash, feed_id, seq, body, signature, received_ms"
+HASHES_AT_A_TIME = 500
 
 
 def read_meta(connection: sa.Connection, name: str) -> bytes | None:
@@ -50,6 +51,16 @@ def read_meta(connection: sa.Connection, name: str) -> bytes | None:
 def write_meta(connection: sa.Connection, name: str, value: bytes) -> None:
     """Set a named value."""
     driver.execute(connection, "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+
+def received_ms(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> dict[HeaderHash, int]:
+    """When these entries came here."""
+    found = dict[HeaderHash, int]()
+    for start in range(0, len(hashes), HASHES_AT_A_TIME):
+        part = hashes[start : start + HASHES_AT_A_TIME]
+        statement = f"SELECT hash, received_ms FROM entry WHERE hash IN ({','.join('?' * len(part))})"
+        found.update({row[0]: row[1] for row in driver.rows(connection, statement, tuple(part))})
+    return found
 
 
 def held(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> set[HeaderHash]:

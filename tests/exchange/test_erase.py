@@ -22,7 +22,7 @@ from node.feed.statements import Bound
 from node.policy import following
 from node.policy.cooling import DAY_MS, HOUR_MS, PRESSING_PER_HOUR_MAX
 from node.policy.following import Choice
-from node.store import index, ledger, payloads, stores
+from node.store import digests, index, ledger, payloads, stores
 from node.store.erasures import Erasure, FileErasures, Reason
 from node.store.payloads import State
 from node.v1 import header_pb2, peer_pb2, record_pb2
@@ -46,12 +46,19 @@ def _chance(node: Exchange, author: Exchange) -> None:
         one.author = replace(one.author, randomness=Random(number).randbytes)
 
 
-def digests_draft(values: Sequence[bytes] = DIGESTS, replaces: Sequence[bytes] = ()) -> Draft:
+def digests_draft(
+    values: Sequence[bytes] = DIGESTS, replaces: Sequence[bytes] = (), urgency: int = BULK, *, exercise: bool = False
+) -> Draft:
     record = record_pb2.Record(
-        handling=record_pb2.Handling(tlp=2), kind=Kind.ITEMS, object_id=b"l" * 16, replaces=replaces
+        handling=record_pb2.Handling(tlp=2),
+        kind=Kind.ITEMS,
+        object_id=b"l" * 16,
+        replaces=replaces,
+        exercise=exercise,
     )
     record.items.kind, record.items.digests = "sha256", b"".join(values)
-    return Draft(Kind.ITEMS, BULK, record=record.SerializeToString(), object_id=b"l" * 16, expires_ms=ENDS_MS)
+    content = record.SerializeToString()
+    return Draft(Kind.ITEMS, urgency, record=content, object_id=b"l" * 16, expires_ms=ENDS_MS, exercise=exercise)
 
 
 def look(node: Exchange, now_ms: int) -> due.Due:
@@ -213,6 +220,21 @@ def test_a_hundred_an_hour_are_erased_at_once_and_the_others_cool(node: Exchange
         node.admit(node.verify([one]), BASE_MS + i)
     (made,) = look(node, BASE_MS + HOUR_MS // 2).erasures
     assert int.from_bytes(made.positions, "little").bit_count() == PRESSING_PER_HOUR_MAX
+
+
+@pytest.mark.parametrize("frame", [40, PRESSING_PER_HOUR_MAX + 20])
+def test_what_was_erased_at_once_counts_among_the_hundred_of_its_hour(
+    node: Exchange, author: Exchange, frame: int
+) -> None:
+    letters = said(author, *(digests_draft([bytes([i]) * 32]) for i in range(PRESSING_PER_HOUR_MAX + 20)))
+    take(node, letters)
+    taken = said(author, *(drafts.withdrawal(hash_of(node, one), 0, AT_RISK) for one in letters))
+    erased = 0
+    for start in range(0, len(taken), frame):
+        node.admit(node.verify(taken[start : start + frame]), BASE_MS + start)
+        erased += len(sweep(node, BASE_MS + start))
+    assert erased == PRESSING_PER_HOUR_MAX
+    assert len(sweep(node, BASE_MS + len(taken) + DAY_MS)) == 20
 
 
 def test_a_stolen_key_that_takes_everything_back_is_stopped_within_the_time_and_nothing_is_lost(
@@ -400,3 +422,31 @@ def test_what_is_erased_does_not_stand_again_where_its_withdrawal_is_undone(node
     record = index.records(node.stores.index, [number])[number]
     assert [restricting.restriction(node.stores, record, node.trust).covers(i) for i in (0, 1)] == [True, False]
     assert restricting.restricted(node.stores, Kind.ITEMS, node.trust)[number].positions == 0b1
+
+
+def test_what_is_erased_before_it_was_projected_never_comes_into_the_index(node: Exchange, author: Exchange) -> None:
+    letters = said(author, digests_draft(), digests_draft(DIGESTS[:20]))
+    whole, part = (hash_of(node, one) for one in letters)
+    take(node, letters)
+    found = [Erasure(whole, BASE_MS, Reason.HOLD), Erasure(part, BASE_MS, Reason.HOLD, b"\x03")]
+    node.begin_erasing(found)
+    assert project.hide(node.stores, whole) is None, "there is nothing yet that could leave"
+    while node.project():
+        pass
+    node.finish_erasing(found)
+    assert not index.is_shown(node.stores.index, whole)
+    assert {one.value for one in digests.places(node.stores.digests)} == set(DIGESTS[2:20])
+
+
+@pytest.mark.parametrize("exercise", [False, True])
+def test_what_cannot_be_opened_any_more_leaves_the_index_by_its_number(
+    node: Exchange, author: Exchange, exercise: bool
+) -> None:
+    (letter, other) = said(author, digests_draft(exercise=exercise), digests_draft(DIGESTS[:5], exercise=exercise))
+    take(node, [letter, other])
+    while node.project():
+        pass
+    hash_ = hash_of(node, letter)
+    payloads.drop_boxes(node.stores.keys, [hash_])
+    erase.leave_index(node.stores, hash_, node.keep, node.reader)
+    assert [one.value for one in digests.places(node.stores.digests, exercise=exercise)] == DIGESTS[:5]

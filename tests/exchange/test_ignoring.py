@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -160,3 +161,19 @@ def test_what_is_over_is_forgotten_with_its_value(node: Exchange) -> None:
     node.end_ignoring([one])
     assert ignored.every(node.stores.ledger) == []
     assert node.ignores == Ignores()
+
+
+def test_a_value_whose_decision_is_over_stands_in_no_page_once_the_files_are_written_anew(
+    tmp_path: Path, node: Exchange
+) -> None:
+    value = Random(9).randbytes(32)
+    (one, *others) = (
+        node.ignore(decision(i, Thing(What.VALUE, Random(i).randbytes(32), 3), SOON_MS), BASE_MS) for i in range(9, 40)
+    )
+    assert one.thing.target == value
+    before = node.residue.is_there
+    node.end_ignoring([one])
+    assert (before, node.residue.is_there) == (False, True), "which has the files written anew"
+    assert node.residue.compact()
+    assert not [path for path in (tmp_path / "node").rglob("*") if path.is_file() and value in path.read_bytes()]
+    assert len(node.ignores.every) == len(others)

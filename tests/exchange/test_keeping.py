@@ -17,7 +17,7 @@ from node.feed.kinds import Kind
 from node.policy import policies, retention
 from node.policy.opinions import Verdict
 from node.policy.retention import Cause, Policy, Won
-from node.store import deadlines, digests, index, payloads
+from node.store import deadlines, digests, index, ledger, payloads
 from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
 from node.v1 import peer_pb2, record_pb2
@@ -438,3 +438,77 @@ def test_a_start_goes_by_the_policy_that_is_there_then(node: Exchange, author: E
     again = Exchange(node.stores, node.trust, node.author, node.erasures, policy=policy('class = "any", keep = "1 d"'))
     again.start(BASE_MS)
     assert len(find(again, BASE_MS + DAY_MS)) == 1
+
+
+def let_go(node: Exchange, hash_: HeaderHash, *, is_erased: bool) -> None:
+    row, number = ledger.entry(node.stores.ledger, hash_), project.hide(node.stores, hash_)
+    assert row is not None
+    assert number is not None
+    project.erase_keys(node.stores, row, number, node.trust, node.reader)
+    project.forget(node.stores, number, node.keep, is_erased=is_erased)
+    settle(node)
+
+
+EXTENDED_MS = BASE_MS + 5 * DAY_MS
+
+
+def extend_draft(entry: bytes) -> Draft:
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=CRISIS)
+    record.crisis_act.extend.ends_ms, record.crisis_act.entry = EXTENDED_MS, entry
+    content = record.SerializeToString()
+    expires_ms = EXTENDED_MS + 30 * DAY_MS
+    return Draft(Kind.CRISIS_ACT, NORMAL, record=content, object_id=CRISIS, expires_ms=expires_ms)
+
+
+def test_what_was_counted_from_the_end_of_a_crisis_is_not_put_off_when_that_is_forgotten(
+    node: Exchange, author: Exchange
+) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft(), replace(crisis_draft(), expires_ms=ENDS_MS + 30 * DAY_MS))
+    take(node, letters)
+    items, declaration = (hash_of(node, one) for one in letters)
+    take(node, said(author, opinion_draft(items), extend_draft(declaration)))
+    assert due_ms(node, items) == EXTENDED_MS + 30 * DAY_MS
+    assert [one.entry for one in sweep(node, ENDS_MS + 30 * DAY_MS)] == [declaration]
+    assert due_ms(node, items) == EXTENDED_MS + 30 * DAY_MS
+    node.change_policy(
+        policy('class = "cryptographic", keep = "31 d", after = "crisis-end", longest = "180 d"'), BASE_MS
+    )
+    settle(node)
+    assert due_ms(node, items) == EXTENDED_MS + 30 * DAY_MS, "nor by another policy"
+    take(node, said(author, crisis_draft(ENDS_MS + 9 * DAY_MS)))
+    assert due_ms(node, items) == ENDS_MS + (9 + 31) * DAY_MS, "what is said anew counts"
+
+
+def test_of_a_crisis_that_was_taken_back_what_was_counted_from_its_end_is_not_put_off(
+    node: Exchange, author: Exchange
+) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft(), crisis_draft(), crisis_draft(ENDS_MS + DAY_MS))
+    take(node, letters)
+    items, first, second = (hash_of(node, one) for one in letters)
+    let_go(node, second, is_erased=True)
+    assert due_ms(node, items) == ENDS_MS + 30 * DAY_MS, "by what is left"
+    let_go(node, first, is_erased=True)
+    assert due_ms(node, items) == ENDS_MS + 30 * DAY_MS
+
+
+def test_an_opinion_about_what_is_only_let_go_is_kept_by_its_own_rule(node: Exchange, author: Exchange) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    (letter,) = said(author, items_draft(crisis_id=b""))
+    item = hash_of(node, letter)
+    take(node, [letter, *(letters := said(author, opinion_draft(item)))])
+    (opinion,) = (hash_of(node, one) for one in letters)
+    assert due_ms(node, opinion) == BASE_MS + 14 * DAY_MS
+    let_go(node, item, is_erased=False)
+    assert due_ms(node, opinion) == BASE_MS + 90 * DAY_MS
+    assert find(node, BASE_MS) == []
+
+
+def test_an_end_that_is_forgotten_before_its_declaration_puts_nothing_off(node: Exchange, author: Exchange) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft(), crisis_draft(), end_draft())
+    take(node, letters)
+    items, _, end = (hash_of(node, one) for one in letters)
+    let_go(node, end, is_erased=True)
+    assert due_ms(node, items) == BASE_MS + 30 * DAY_MS

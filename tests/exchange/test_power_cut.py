@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from node import limits
+from node.exchange import erase
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK
 from node.feed.kinds import Kind
-from node.store import driver
+from node.store import driver, payloads
+from node.store.erasures import Erasure, Reason
+from node.store.payloads import State
 from node.v1 import record_pb2
 from tests.exchange.test_bad_input import exchange_in
 from tests.simulator.members import BASE_MS, federation
@@ -76,4 +79,34 @@ def test_whichever_file_lost_its_end_the_next_start_finds_everything_once(
     found = content(again)
     assert len(found) == 10_000
     assert [row[0] for row in found] == [i.to_bytes(32) for i in range(1, 10_001)]
+    again.stores.close()
+
+
+@pytest.mark.parametrize("old", [("index",), ("digests",), PART])
+def test_what_was_erased_is_not_found_again_whichever_file_lost_that(tmp_path: Path, old: tuple[str, ...]) -> None:
+    world, folder = federation(25), tmp_path / "node"
+    folder.mkdir()
+    exchange = exchange_in(folder, world, world.members[0])
+    publish(exchange, 1)
+    publish(exchange, 5001)
+    while exchange.project():
+        pass
+    hashes = [row[0] for row in driver.rows(exchange.stores.index, "SELECT hash FROM record ORDER BY record")]
+    copy(exchange, folder, tmp_path / "before")
+    found = [Erasure(hashes[0], BASE_MS, Reason.HOLD), Erasure(hashes[2], BASE_MS, Reason.WITHDRAWAL, b"\x07")]
+    exchange.begin_erasing(found)
+    erase.apply(exchange.stores, exchange.erasures, exchange.keep, exchange.reader, exchange.author.randomness)
+    left = content(exchange)
+    assert len(left) == 10_000 - limits.ITEMS_MAX - 3
+    exchange.stores.close()
+    for name in old:
+        for end in ("-wal", "-shm"):
+            (folder / f"{name}.db{end}").unlink(missing_ok=True)
+        shutil.copy(tmp_path / "before" / f"{name}.db", folder / f"{name}.db")
+    again = exchange_in(folder, world, world.members[0])
+    again.erasures = exchange.erasures
+    again.start(BASE_MS)
+    assert content(again) == left
+    assert payloads.state(again.stores.ledger, hashes[0]) is State.ERASED
+    assert not erase.is_unfinished(again.stores, again.erasures)
     again.stores.close()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from node import limits
+from node.daemon.life import Daemon
 from node.errors import Unavailable
 from node.exchange import audit
 from node.exchange.audit import Act, Fault, Operation, Witness
@@ -226,3 +227,34 @@ async def test_a_log_shorter_than_its_last_anchor_goes_on_as_a_copy(
     found = audit.verify(segments, [seen], saying.trust.federation_id).found
     assert found
     assert (found.fault, found.first, found.last) == (Fault.LOST, 2, 5)
+
+
+class Part:
+    """Of a daemon: notes what is asked of it, and stops the start where that erases."""
+
+    def __init__(self, name: str, asked: list[str]) -> None:
+        self._name, self._asked = name, asked
+        self.embargo = self
+
+    def __getattr__(self, name: str) -> Callable[[], Any]:
+        async def noted() -> None:
+            self._asked.append(f"{self._name}.{name}")
+            if name == "sweep":
+                raise Unavailable("far enough", next_step="")
+
+        return noted
+
+
+async def test_a_node_that_starts_audits_before_anything_ends_or_is_erased(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    starting = object.__new__(Daemon)
+    for name in ("reading", "threads", "approval", "peering", "holding", "auditing", "sweeping"):
+        setattr(starting, name, Part(name, asked))
+    monkeypatch.setattr(starting, "_close", Part("daemon", asked).close)
+    with pytest.raises(Unavailable):
+        await starting.run()
+    assert [one for one in asked if one.startswith(("auditing", "holding", "sweeping"))] == [
+        "auditing.start",
+        "holding.resume",
+        "sweeping.sweep",
+    ]

@@ -100,13 +100,13 @@ def test_a_snapshot_stays_as_it_was_when_it_was_taken(tmp_path: Path) -> None:
 
 def test_digests_of_records_that_the_index_lost_are_never_read_as_anothers(tmp_path: Path) -> None:
     opened = stores.open_folder(tmp_path)
-    for number in (1, 2):
+    for number in (1, 2, 3):
         digests.note_written(opened.digests, number, whole=True)
         digests.put(opened.digests, 3, 32, number, bytes([number]) * 32, 0, 1, exercise=False)
     opened.index.exec_driver_sql(
-        "INSERT INTO record VALUES (1, 'h', 1, 'f', 1, 'm', 'o', 98, 0, 1, 1, 1, 1, 'c')",
+        "INSERT INTO record VALUES (2, 'h', 1, 'f', 1, 'm', 'o', 98, 0, 1, 1, 1, 1, 'c')",
     )
-    assert index.drop_beyond(opened.index, opened.digests)
-    assert not index.drop_beyond(opened.index, opened.digests)
-    assert [one.record for one in lookup.find(opened.digests, 3, 32, b"\x01" * 32 + b"\x02" * 32)] == [1]
+    assert index.drop_orphans(opened.index, opened.digests)
+    assert not index.drop_orphans(opened.index, opened.digests)
+    assert [one.record for one in lookup.find(opened.digests, 3, 32, b"\x01" * 32 + b"\x02" * 32 + b"\x03" * 32)] == [2]
     opened.close()
