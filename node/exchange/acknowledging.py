@@ -12,6 +12,7 @@ from node.exchange import crises, lifecycles, standing
 from node.exchange.addressees import Addressees
 from node.exchange.consult import View
 from node.exchange.publish import Draft
+from node.feed import times
 from node.feed.header import NORMAL
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
@@ -146,7 +147,7 @@ def _heard(stores: Stores, seen: View, target: Record) -> dict[MemberId, Heard]:
         if one.exercise != target.exercise or standing.standing_of(stores, one, seen.trust) is Standing.SUPERSEDED:
             continue
         said = record_pb2.Record.FromString(one.content).acknowledgement
-        reached = Reached(said.at_ms, one.received_ms, said.route)
+        reached = Reached(times.read(said.at_ms) or one.received_ms, one.received_ms, said.route)
         found.setdefault(one.member_id, {}).setdefault(Stage(said.stage), reached)
     for heard in found.values():
         for stage, later in ((Stage.SEEN, Stage.ACTED), (Stage.DELIVERED, Stage.SEEN)):

@@ -6,6 +6,7 @@ from node.crisis import orders
 from node.crisis.orders import Clock, Said
 from node.exchange import consult, lifecycles
 from node.exchange.consult import View
+from node.feed import times
 from node.feed.keys import MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.policy.following import List, State
@@ -39,7 +40,14 @@ def _order(
 ) -> tools_pb2.OrderView:
     found = orders.read(
         (
-            Said(one.hash, one.created_ms, Clock(letter.state), letter.at_ms, letter.received_ms, letter.hours)
+            Said(
+                one.hash,
+                one.created_ms,
+                Clock(letter.state),
+                times.read(letter.at_ms),
+                times.read(letter.received_ms),
+                letter.hours,
+            )
             for one, letter in acts
         ),
         seen.now_ms,

@@ -362,6 +362,20 @@ def test_what_others_said_of_a_crisis_is_confirmed_once_and_what_they_say_later_
     assert left() == (hash_of(node, more),), "our own is nothing that we confirm"
 
 
+@pytest.mark.parametrize("at_ms", [-(2**63), 2**63 - 1])
+def test_an_acknowledgement_of_a_time_that_no_entry_could_have_is_shown_as_of_when_it_came(
+    node: Exchange, author: Exchange, at_ms: int
+) -> None:
+    (letter,) = said(author, declaration(1))
+    take(node, [letter])
+    acknowledge(node, hash_of(node, letter), Stage.SEEN, at_ms)
+    found = acknowledging.view(
+        node.stores, view(node, BASE_MS + 1), tools_pb2.ListAcknowledgementsRequest(crisis="crisis 1")
+    )
+    (own,) = (one for one in found.members if one.member_id == node.reader.member_id)
+    assert (own.seen.at_ms, own.seen.after_ms) == (BASE_MS, 0)
+
+
 def test_how_far_it_came_is_shown_by_its_name_or_by_an_entry(node: Exchange, author: Exchange) -> None:
     letters = said(author, declaration(1), end_of(1))
     take(node, letters)
