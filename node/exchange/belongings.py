@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from node.crisis import orders
 from node.crisis.orders import Clock, Said
-from node.exchange import consult, lifecycles
+from node.exchange import consult, fitting, lifecycles
 from node.exchange.consult import View
 from node.feed import times
 from node.feed.keys import MemberId, ObjectId
@@ -16,7 +16,6 @@ from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 
 SHOWN_MAX = 64
-TEXT_CHARACTERS_MAX = 1000
 
 
 # ---- Removal orders
@@ -57,15 +56,15 @@ def _order(
     return tools_pb2.OrderView(
         member_id=member_id,
         member_name=seen.trust.name_of(member_id),
-        reference=reference,
-        channel=next((one.channel for one in newest if one.channel), ""),
+        reference=reference[: fitting.TEXT_CHARACTERS_MAX],
+        channel=next((one.channel for one in newest if one.channel), "")[: fitting.TEXT_CHARACTERS_MAX],
         state=found.clock.word,
         hours=found.hours,
         received_ms=found.received_ms,
         left_ms=found.left_ms,
         due_ms=found.due_ms,
         since_ms=found.since_ms,
-        ground=next((one.ground for one in newest if one.state == found.clock), "")[:TEXT_CHARACTERS_MAX],
+        ground=next((one.ground for one in newest if one.state == found.clock), "")[: fitting.TEXT_CHARACTERS_MAX],
     )
 
 
@@ -82,7 +81,7 @@ def pointers_of(
         tools_pb2.PointerView(
             member_id=one.member_id,
             member_name=seen.trust.name_of(one.member_id),
-            pointer=letter,
+            pointer=fitting.part(letter, fitting.POINTER_BYTES_MAX),
             said_ms=one.created_ms,
             entry=one.hash,
         )
@@ -119,7 +118,7 @@ def _list(one: Record, letter: record_pb2.Record, count: Count, seen: View) -> t
     return tools_pb2.CrisisListView(
         member_id=one.member_id,
         object_id=one.object_id,
-        name=consult.list_name(seen.trust, one.member_id, letter.list.name),
+        name=consult.list_name(seen.trust, one.member_id, letter.list.name)[: fitting.TEXT_CHARACTERS_MAX],
         items=count.items,
         records=count.records,
         following="own" if one.member_id == seen.follows.me else followed,
