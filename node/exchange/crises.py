@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from node.content import names
+from node.content.names import Called
 from node.crisis import frameworks
 from node.crisis.frameworks import Framework
 from node.crisis.lifecycle import Reading
@@ -68,7 +69,7 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     views = [view(stores, one, seen, rising, declared) for one in found]
     _link(views)
     if named:
-        views = consult.meant(named, "crisis", [(one, _names_of(one)) for one in views])
+        views = consult.meant(named, "crisis", [(one, _called(one)) for one in views])
         by_entry = {one.record.hash: one for one in found}
         for one in views:
             _detail(stores, one, by_entry[HeaderHash(one.entry)], seen)
@@ -110,7 +111,7 @@ def meant(stores: Stores, seen: View, named: str) -> tools_pb2.CrisisView:
     views = every(stores, seen, named, exercises=True)
     own = [one for one in views if one.member_id == seen.follows.me]
     if len(views) > 1 and not own:
-        several = ", ".join(sorted(_names_of(one)[-1] for one in views)[:8])
+        several = ", ".join(sorted(_called(one).names[-1] for one in views)[:8])
         raise names.Several(
             f"{named!r} is what {len(views)} members call a crisis of theirs: {several}",
             next_step="Say whose, as it stands there.",
@@ -119,8 +120,9 @@ def meant(stores: Stores, seen: View, named: str) -> tools_pb2.CrisisView:
     return (own or views)[0]
 
 
-def _names_of(one: tools_pb2.CrisisView) -> tuple[str, ...]:
-    return one.reference, one.crisis.title, names.owned(one.member_name, one.member_id, one.reference)
+def _called(one: tools_pb2.CrisisView) -> Called:
+    by_owner = names.owned(one.member_name, one.member_id, one.reference)
+    return Called(one.object_id, (one.reference, by_owner), (one.crisis.title,))
 
 
 def _about(record: Record, said: Sequence[Record], named_alike: Sequence[Record]) -> list[Record]:

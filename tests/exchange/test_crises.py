@@ -565,6 +565,21 @@ def test_of_several_that_share_an_id_none_is_taken_for_another(stage: Stage) -> 
     assert crises.meant(stage.reader.stores, own, named).member_id == stage.id_of(PLATFORM)
 
 
+@pytest.mark.parametrize("object_id", [X, Y])
+def test_no_title_keeps_a_name_from_the_crisis_that_has_it(stage: Stage, object_id: ObjectId) -> None:
+    stage.say(1, declare())
+    reference = stage.view(1).reference
+    typed = [f"member-1/{reference}", *([reference, X.hex()] if object_id == Y else [])]
+    for number, title in enumerate([*typed, reference[:-1]]):
+        stage.say(PLATFORM + number, declare(title_of(title), object_id=object_id), BASE_MS + 1)
+    seen = stage.seen()
+    for one in typed:
+        assert crises.meant(stage.reader.stores, seen, one).member_id == stage.id_of(1)
+    if object_id == Y:
+        with pytest.raises(names.Several):
+            crises.meant(stage.reader.stores, seen, reference[:-1])
+
+
 def test_who_takes_part_in_one_follows_nothing_for_another_by_the_same_id(stage: Stage) -> None:
     stage.say(3, list_draft(exercise=False))
     declared = stage.say(1, declare(crisis(LONE)))
