@@ -5,6 +5,7 @@
 HEADER_BYTES_MAX = 1024  # fits one network packet with its signature; keeps a year of headers near 2 GB
 STATEMENT_BYTES_MAX = 640  # what the largest statement needs: a bitmap over ITEMS_MAX plus its names
 SEQ_MAX = 2**40  # a thousand entries a second for thirty years
+TIME_MS_MAX = 2**48 - 1  # the year 10889: sums and differences of two fit every number
 PAYLOAD_BYTES_MAX = 16 << 20  # a whole payload is held in memory while it is opened
 CHUNK_BYTES = 65536  # the unit of transfer and of the payload's tree; 2 of them delay an urgent frame 47 ms
 ITEMS_MAX = 4096  # a bitmap over one record has 512 bytes and fits in a statement

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from node import limits
 from node.errors import Refused
@@ -91,26 +92,49 @@ class Several(Refused):
     """What was typed may mean several things."""
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What something is called. ``titles`` are its owner's words, and may be the names of something else."""
+
+    id: bytes
+    names: Sequence[str]
+    titles: Sequence[str] = ()
+
+    def rank(self, wanted: str) -> int | None:
+        """How well it is named by this: 0 by its id, then a name, then a title or a beginning; None: it is not."""
+        id_, named, titled = self.id.hex(), *([one.lower() for one in each] for each in (self.names, self.titles))
+        begins_id = len(wanted) >= ID_DIGITS_MIN and id_.startswith(wanted)
+        ranks = (
+            wanted == id_,
+            wanted in named,
+            wanted in titled or begins_id or any(one.startswith(wanted) for one in named),
+            any(one.startswith(wanted) for one in titled),
+        )
+        return ranks.index(True) if wanted and True in ranks else None
+
+
+def closest(typed: str, what: str, every: Sequence[Called]) -> list[int]:
+    """The places of what was meant: the best named, which may be several by one id.
+
+    Raises Refused for none, and for several ids that are named alike: no title keeps a name from what has it.
+    """
+    wanted = typed.strip().lower()
+    ranks = {place: rank for place, one in enumerate(every) if (rank := one.rank(wanted)) is not None}
+    if not ranks:
+        known = ", ".join(sorted(one.names[0] for one in every if one.names)[:8])
+        raise Refused(f"there is no {what} {typed!r}", next_step=f"There is {known or 'none yet'}.", field=what)
+    found = [place for place, rank in ranks.items() if rank == min(ranks.values())]
+    ids = {every[place].id: every[place] for place in found}
+    if len(ids) > 1:
+        several = ", ".join(sorted(one.names[0] for one in ids.values())[:8])
+        raise Several(f"{typed!r} may be any of {len(ids)}: {several}", next_step="Type more of it.", field=what)
+    return found
+
+
 def resolve(typed: str, what: str, named: Mapping[bytes, Sequence[str]]) -> bytes:
     """The one object that was meant, by a name, a reference, an id, or the beginning of one of them.
 
     ``named`` has every object's names. Raises Refused for none and for several.
     """
-    wanted = typed.strip().lower()
-    found = [id_ for id_, names in named.items() if any(wanted == name.lower() for name in (*names, id_.hex()))]
-    found = found or [
-        id_
-        for id_, names in named.items()
-        if wanted
-        and (
-            any(name.lower().startswith(wanted) for name in names)
-            or (len(wanted) >= ID_DIGITS_MIN and id_.hex().startswith(wanted))
-        )
-    ]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        known = ", ".join(sorted(names[0] for names in named.values() if names)[:8])
-        raise Refused(f"there is no {what} {typed!r}", next_step=f"There is {known or 'none yet'}.", field=what)
-    several = ", ".join(sorted(named[id_][0] for id_ in found)[:8])
-    raise Several(f"{typed!r} may be any of {len(found)}: {several}", next_step="Type more of it.", field=what)
+    every = [Called(id_, names) for id_, names in named.items()]
+    return every[closest(typed, what, every)[0]].id

@@ -333,9 +333,9 @@ def _judged(declared: Declared, found: Reading, now_ms: int) -> Reading:
         return replace(found, state=State.WITHDRAWN, reason="withdrawn by its owner", ends_ms=ends_ms)
     if declared.obstacle:
         found = replace(found, needed=None)  # nobody's co-signature would give it effect
-    if found.state in IN_EFFECT and (declared.obstacle or now_ms < declared.starts_ms):
+    if found.state in (*IN_EFFECT, State.ALERT) and (declared.obstacle or now_ms < declared.starts_ms):
         found = replace(found, state=State.PROPOSED, reason=declared.obstacle or "has not begun yet")
-    elif found.state in (State.PROPOSED, State.ALERT) and declared.obstacle:
+    elif found.state is State.PROPOSED and declared.obstacle:
         found = replace(found, reason=declared.obstacle)
     return found if found.reason else replace(found, reason=_reason(found))
 

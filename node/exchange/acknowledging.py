@@ -12,6 +12,7 @@ from node.exchange import crises, lifecycles, standing
 from node.exchange.addressees import Addressees
 from node.exchange.consult import View
 from node.exchange.publish import Draft
+from node.feed import times
 from node.feed.header import NORMAL
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
@@ -146,7 +147,7 @@ def _heard(stores: Stores, seen: View, target: Record) -> dict[MemberId, Heard]:
         if one.exercise != target.exercise or standing.standing_of(stores, one, seen.trust) is Standing.SUPERSEDED:
             continue
         said = record_pb2.Record.FromString(one.content).acknowledgement
-        reached = Reached(said.at_ms, one.received_ms, said.route)
+        reached = Reached(times.read(said.at_ms) or one.received_ms, one.received_ms, said.route)
         found.setdefault(one.member_id, {}).setdefault(Stage(said.stage), reached)
     for heard in found.values():
         for stage, later in ((Stage.SEEN, Stage.ACTED), (Stage.DELIVERED, Stage.SEEN)):
@@ -193,15 +194,20 @@ def _meant(
         named = target.object_id.hex()
     if hash_ and (target is None or target.kind not in (Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT)):
         raise Refused("no such entry of a crisis is here", next_step="It may have been erased.", field="entry")
-    if target is None:
-        crisis = crises.meant(stores, seen, named)
-    else:  # of those that share its id, the one that it is about
-        views = crises.every(stores, seen, named, exercises=True)
-        about = (view for view in views if hash_ in (view.entry, *(act.entry for act in view.acts)))
-        crisis = next(about, views[0])
+    crisis = _of_entry(stores, seen, target) if target else crises.meant(stores, seen, named)
     target = target or index.by_hash(stores.index, HeaderHash(crisis.entry))
     assert target is not None  # noqa: S101 - the view is made of it
     return crisis, target
+
+
+def _of_entry(stores: Stores, seen: View, target: Record) -> tools_pb2.CrisisView:
+    """Of those that share its id, the one that an entry is about."""
+    views = crises.every(stores, seen, target.object_id.hex(), exercises=True)
+    for view in views:
+        found = crises.one(stores, seen, MemberId(view.member_id), target.object_id)
+        if found is not None and target.hash in (found.record.hash, *(act.hash for act in found.said)):
+            return view
+    return views[0]
 
 
 def _member(one: Row, created_ms: int, seen: View) -> tools_pb2.AcknowledgementView:

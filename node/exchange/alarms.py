@@ -60,7 +60,8 @@ def _wakes(one: tools_pb2.CrisisView) -> bool:
 def _reasons(one: tools_pb2.CrisisView, seen: View, settings: Settings) -> list[Reason]:
     """What in it wakes somebody: the last threat to life before all others, and then that it is there."""
     threats = [] if one.state in OVER else [(each.entry, each.member_id) for each in reversed(one.pointers)]
-    said = [*threats, (one.entry, one.member_id)] if _wakes(one) else threats
+    itself = one.entry, one.member_id  # also where it is a threat itself: without effect it wakes nobody
+    said = [*threats, itself] if _wakes(one) else [each for each in threats if each != itself]
     others = [each for each in said if settings.own or each[1] != seen.follows.me]
     return [(HeaderHash(hash_), MemberId(author)) for hash_, author in dict.fromkeys(others)]
 
@@ -74,12 +75,13 @@ def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[K
     """What is to be done now. Reads only."""
     shown = crises.every(stores, seen, "", exercises=settings.exercises)
     waking = [(one, reasons) for one in shown if (reasons := _reasons(one, seen, settings))]
+    next_ms = [NEVER_MS, *(one.crisis.starts_ms for one in shown if one.crisis.starts_ms > seen.now_ms)]
     if not waking:
-        return Look()
+        return Look(next_ms=min(next_ms))
     known = alarms.begun(stores.ledger)
     tried = _tried(alarms.ringing(stores.ledger))
     begun: list[tuple[bytes, int]] = [(one.member_id, one.began_ms) for one in known.values()]
-    begin, calls, next_ms, waiting = list[Alarm](), list[Call](), [NEVER_MS], 0
+    begin, calls, waiting = list[Alarm](), list[Call](), 0
     for crisis, reasons in sorted(waking, key=lambda each: _urgency(each[0])):
         left = [each for each in reasons if not acknowledging.is_confirmed(stores, seen, each[0])]
         if not left:
@@ -143,20 +145,25 @@ def text(crisis: tools_pb2.CrisisView, route: Route, author: bytes) -> bytes:
     """What a route is told of a crisis: nothing personal, and nothing of what it holds but its title."""
     threats = (one.member_name for one in crisis.pointers if one.member_id == author)
     member = crisis.member_name if author == crisis.member_id else next(threats, crisis.member_name)
-    title = personal.redact(crisis.crisis.title)[:TITLE_CHARACTERS_MAX]
+    title, framework = _redacted(crisis.crisis.title), _redacted(crisis.crisis.framework.name)
     mark = f"{EXERCISE} " if crisis.exercise else ""
     if crisis.pointers:
         mark += f"{IMMINENT} "
     return _text(
         route,
-        f"{mark}{crisis.reference}: {title} (by {member}, {crisis.crisis.framework.name})",
+        f"{mark}{crisis.reference}: {title} (by {member}, {framework})",
         reference=crisis.reference,
         title=f"{mark}{title}",
         member=member,
-        framework=crisis.crisis.framework.name,
+        framework=framework,
         ends_ms=crisis.ends_ms,
         exercise=crisis.exercise,
     )
+
+
+def _redacted(text: str) -> str:
+    """As much as a line has room for; looking through all of a long text would keep others waiting."""
+    return personal.redact(text[: 4 * TITLE_CHARACTERS_MAX])[:TITLE_CHARACTERS_MAX]
 
 
 def trial_text(route: Route, member: str, now_ms: int) -> bytes:

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from node.crisis import orders
 from node.crisis.orders import Clock, Said
-from node.exchange import consult, lifecycles
+from node.exchange import consult, fitting, lifecycles
 from node.exchange.consult import View
+from node.feed import times
 from node.feed.keys import MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.policy.following import List, State
@@ -15,7 +16,6 @@ from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 
 SHOWN_MAX = 64
-TEXT_CHARACTERS_MAX = 1000
 
 
 # ---- Removal orders
@@ -39,7 +39,14 @@ def _order(
 ) -> tools_pb2.OrderView:
     found = orders.read(
         (
-            Said(one.hash, one.created_ms, Clock(letter.state), letter.at_ms, letter.received_ms, letter.hours)
+            Said(
+                one.hash,
+                one.created_ms,
+                Clock(letter.state),
+                times.read(letter.at_ms),
+                times.read(letter.received_ms),
+                letter.hours,
+            )
             for one, letter in acts
         ),
         seen.now_ms,
@@ -49,15 +56,15 @@ def _order(
     return tools_pb2.OrderView(
         member_id=member_id,
         member_name=seen.trust.name_of(member_id),
-        reference=reference,
-        channel=next((one.channel for one in newest if one.channel), ""),
+        reference=reference[: fitting.TEXT_CHARACTERS_MAX],
+        channel=next((one.channel for one in newest if one.channel), "")[: fitting.TEXT_CHARACTERS_MAX],
         state=found.clock.word,
         hours=found.hours,
         received_ms=found.received_ms,
         left_ms=found.left_ms,
         due_ms=found.due_ms,
         since_ms=found.since_ms,
-        ground=next((one.ground for one in newest if one.state == found.clock), "")[:TEXT_CHARACTERS_MAX],
+        ground=next((one.ground for one in newest if one.state == found.clock), "")[: fitting.TEXT_CHARACTERS_MAX],
     )
 
 
@@ -74,7 +81,7 @@ def pointers_of(
         tools_pb2.PointerView(
             member_id=one.member_id,
             member_name=seen.trust.name_of(one.member_id),
-            pointer=letter,
+            pointer=fitting.part(letter, fitting.POINTER_BYTES_MAX),
             said_ms=one.created_ms,
             entry=one.hash,
         )
@@ -111,7 +118,7 @@ def _list(one: Record, letter: record_pb2.Record, count: Count, seen: View) -> t
     return tools_pb2.CrisisListView(
         member_id=one.member_id,
         object_id=one.object_id,
-        name=consult.list_name(seen.trust, one.member_id, letter.list.name),
+        name=consult.list_name(seen.trust, one.member_id, letter.list.name)[: fitting.TEXT_CHARACTERS_MAX],
         items=count.items,
         records=count.records,
         following="own" if one.member_id == seen.follows.me else followed,

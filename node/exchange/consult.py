@@ -6,6 +6,7 @@ from itertools import accumulate
 from typing import TypeVar
 
 from node.content import names
+from node.content.names import Called
 from node.exchange import documents, halting, opinions, project, records, restricting
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
@@ -73,7 +74,7 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
             found.append(view)
     if named:
         taken = {one.name for one in found if not one.withdrawn}
-        found = meant(named, "list", [(one, _names_of(one, taken, seen)) for one in found])
+        found = meant(named, "list", [(one, Called(one.object_id, _names_of(one, taken, seen))) for one in found])
     return bounded(sorted(found, key=lambda one: (one.name, one.object_id)))
 
 
@@ -124,15 +125,9 @@ def _arriving(stores: Stores, seen: View) -> dict[List, tuple[int, int]]:
     return found
 
 
-def meant(typed: str, what: str, called: Sequence[tuple[Shown, Sequence[str]]]) -> list[Shown]:
+def meant(typed: str, what: str, called: Sequence[tuple[Shown, Called]]) -> list[Shown]:
     """What was meant: one, or all that share an id, which anyone may take; raises Refused where it is none."""
-    by_id: dict[bytes, list[str]] = {}
-    for view, also in called:
-        by_id.setdefault(view.object_id, []).extend(also)
-    wanted = names.resolve(typed, what, by_id)
-    found = [(view, also) for view, also in called if view.object_id == wanted]
-    named = [view for view, also in found if any(name.lower().startswith(typed.strip().lower()) for name in also)]
-    return named or [view for view, _ in found]
+    return [called[place][0] for place in names.closest(typed, what, [one for _, one in called])]
 
 
 def bounded(views: Sequence[Shown]) -> list[Shown]:

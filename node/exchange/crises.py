@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from node.content import names
+from node.content.names import Called
 from node.crisis import frameworks
 from node.crisis.frameworks import Framework
 from node.crisis.lifecycle import Reading
 from node.crisis.states import IN_EFFECT, OVER, State
-from node.exchange import belongings, consult, documents, doubts, halting, lifecycles, standing, verifying
+from node.exchange import belongings, consult, documents, doubts, fitting, halting, lifecycles, standing, verifying
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
@@ -46,7 +47,7 @@ class Crisis:
 
 
 def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> list[tools_pb2.CrisisView]:
-    """All crises and alerts, the newest first, or what is named, with all that was said of it.
+    """All crises and alerts, the newest first, or what is named, with what was said of it; however many there are.
 
     Raises Refused where it names none.
     """
@@ -68,11 +69,11 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     views = [view(stores, one, seen, rising, declared) for one in found]
     _link(views)
     if named:
-        views = consult.meant(named, "crisis", [(one, _names_of(one)) for one in views])
+        views = consult.meant(named, "crisis", [(one, _called(one)) for one in views])
         by_entry = {one.record.hash: one for one in found}
         for one in views:
             _detail(stores, one, by_entry[HeaderHash(one.entry)], seen)
-    return consult.bounded(sorted(views, key=lambda one: (-one.declared_ms, one.entry)))
+    return sorted(views, key=lambda one: (-one.declared_ms, one.entry))
 
 
 def one(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> Crisis | None:
@@ -110,7 +111,7 @@ def meant(stores: Stores, seen: View, named: str) -> tools_pb2.CrisisView:
     views = every(stores, seen, named, exercises=True)
     own = [one for one in views if one.member_id == seen.follows.me]
     if len(views) > 1 and not own:
-        several = ", ".join(sorted(_names_of(one)[-1] for one in views)[:8])
+        several = ", ".join(sorted(_called(one).names[-1] for one in views)[:8])
         raise names.Several(
             f"{named!r} is what {len(views)} members call a crisis of theirs: {several}",
             next_step="Say whose, as it stands there.",
@@ -119,8 +120,9 @@ def meant(stores: Stores, seen: View, named: str) -> tools_pb2.CrisisView:
     return (own or views)[0]
 
 
-def _names_of(one: tools_pb2.CrisisView) -> tuple[str, ...]:
-    return one.reference, one.crisis.title, names.owned(one.member_name, one.member_id, one.reference)
+def _called(one: tools_pb2.CrisisView) -> Called:
+    by_owner = names.owned(one.member_name, one.member_id, one.reference)
+    return Called(one.object_id, (one.reference, by_owner), (one.crisis.title,))
 
 
 def _about(record: Record, said: Sequence[Record], named_alike: Sequence[Record]) -> list[Record]:
@@ -236,6 +238,7 @@ def view(
     if found.counting:
         last = max(found.counting, key=lambda one: (one.created_ms, one.hash))
         made.last.CopyFrom(_act_view(last, found, seen, is_counting=True))
+        made.last.act.CopyFrom(fitting.act(lifecycles.act_of(last)))
     return made
 
 
@@ -320,7 +323,8 @@ def _link(views: Sequence[tools_pb2.CrisisView]) -> None:
 def _detail(stores: Stores, made: tools_pb2.CrisisView, found: Crisis, seen: View) -> None:
     """Add what each member said of it, and what belongs to it."""
     counting = {one.hash for one in found.counting}
-    made.acts.extend(_act_view(one, found, seen, is_counting=one.hash in counting) for one in found.said)
+    acts = [_act_view(one, found, seen, is_counting=one.hash in counting) for one in found.said]
+    made.acts.extend(fitting.acts(acts))
     made.participation.extend(_participation(found, seen))
     made.orders.extend(belongings.orders_of(found.counting, seen))
     made.lists.extend(belongings.lists_of(stores, found.record, seen))
@@ -359,7 +363,8 @@ def _participation(found: Crisis, seen: View) -> list[tools_pb2.ParticipationVie
             last[one.member_id] = one
     views = []
     for member_id, seat in sorted(seen.roster.seats.items(), key=lambda pair: (pair[1].name, pair[0])):
-        said = lifecycles.act_of(last[member_id]).participation if member_id in last else record_pb2.Participation()
+        letter = lifecycles.act_of(last[member_id]).participation if member_id in last else record_pb2.Participation()
+        said = record_pb2.Participation(stance=letter.stance, measures=fitting.part(letter).measures)
         views.append(
             tools_pb2.ParticipationView(
                 member_id=member_id,

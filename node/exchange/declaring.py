@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from node import limits
 from node.content import names, profiles
 from node.crisis import frameworks
 from node.crisis.orders import HOURS, Clock
@@ -315,7 +316,8 @@ def act_draft(
     border.require_mark(record.handling)
     is_urgent = verb in lifecycles.LEADING or verb in lifecycles.ANSWERING or verb == "pointer"
     ends_ms = max(found.reading.ends_ms, act.extend.ends_ms, act.update.ends_ms, by.now_ms)
-    return _draft(record, URGENT if is_urgent else NORMAL, ends_ms, allowed)
+    latest_ms = by.now_ms + limits.LIFE_MS_MAX - KEPT_MS  # what begins in years outlives no entry
+    return _draft(record, URGENT if is_urgent else NORMAL, min(ends_ms, latest_ms), allowed)
 
 
 def end(found: Crisis, text: str, by: Speaker, seen: View) -> Draft:

@@ -21,8 +21,6 @@ from node.store import deliveries
 from node.store.deliveries import Delivery
 from node.store.stores import Stores
 
-LOOKED_AT_MAX = 4096
-
 _Object = tuple[ObjectId, bool]
 
 
@@ -45,7 +43,7 @@ class Delivering:
 
     def look(self, stores: Stores, seen: View) -> Due:
         """What is due now. Reads only."""
-        rows = deliveries.every(stores.ledger, LOOKED_AT_MAX)
+        rows = deliveries.every(stores.ledger, seen.now_ms + telling.LEFT_MS_MIN)
         if not rows or self._own not in seen.roster.seats:
             return Due()
         self._forget(seen.now_ms)
@@ -53,10 +51,10 @@ class Delivering:
         drafts, about, next_ms = list[Draft](), list[tuple[_Object, MemberId]](), [NEVER_MS]
         for key, of_object in groupby(rows, key=lambda one: (one.object_id, one.exercise)):
             waiting = list(of_object)
-            author = waiting[0].member_id
+            by = dict.fromkeys(one.member_id for one in waiting)  # whoever has no room left keeps no other waiting
+            author = next((one for one in by if authors.count(one) < telling.PER_AUTHOR_MAX), None)
             due_ms = telling.due_ms(min(one.came_ms for one in waiting), self._last_ms.get(key, 0), self._own)
-            has_room = len(authors) < telling.PER_HOUR_MAX and authors.count(author) < telling.PER_AUTHOR_MAX
-            if due_ms <= seen.now_ms and has_room:
+            if due_ms <= seen.now_ms and author is not None and len(authors) < telling.PER_HOUR_MAX:
                 drafts.append(_draft(waiting[:ENTRIES_MAX], seen))
                 about.append((key, author))
                 authors.append(author)

@@ -337,10 +337,10 @@ class Exchange(Outgoing):
         duties.set_erased(self.stores.ledger, hashes, now_ms)
         self.stores.commit("ledger")
 
-    def tidy_duties(self, owed_ms: int, told_ms: int) -> None:
-        """Nobody waits any more for answers to what came before that, or to hear that it came."""
+    def tidy_duties(self, owed_ms: int, told_ms: int, lasts_ms: int) -> None:
+        """Nobody waits any more for answers to what came before that, or to hear that it came, or of what is over."""
         dropped = duties.drop_before(self.stores.ledger, owed_ms)
-        if deliveries.drop_before(self.stores.ledger, told_ms) or dropped:
+        if deliveries.drop_before(self.stores.ledger, told_ms, lasts_ms) or dropped:
             self.stores.commit("ledger")
 
     def project(self) -> bool:

@@ -11,6 +11,7 @@ from node.crisis.lifecycle import Act, Declared, Reading, Voice
 from node.crisis.states import Verb
 from node.exchange import documents, halting, restricting, standing
 from node.exchange.trust import Trust
+from node.feed import times
 from node.feed.identity import Role
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
@@ -74,8 +75,8 @@ def declared(
     return Declared(
         hash=record.hash,
         owner=record.member_id,
-        starts_ms=crisis.starts_ms,
-        ends_ms=crisis.ends_ms,
+        starts_ms=times.read(crisis.starts_ms),
+        ends_ms=times.read(crisis.ends_ms),
         obstacle=obstacle,
         deputies=_members(crisis.deputies),
         terms=_terms(record),
@@ -152,7 +153,7 @@ def _act(record: Record, said: record_pb2.CrisisAct, by: MemberId, trust: Trust)
         at_ms=record.created_ms,
         knows=tuple(HeaderHash(one) for one in (said.entry, *said.known)),
         says=sha256(_content(said)).digest(),
-        ends_ms=update.ends_ms if update else said.extend.ends_ms,
+        ends_ms=times.read(update.ends_ms if update else said.extend.ends_ms),
         to=to if to in trust.known.roles else None,  # whoever was never a member leads nothing
         deputies=_members(update.deputies) if update else None,
         terms=_terms(record) if update else b"",

@@ -58,7 +58,8 @@ def note_opened(stores: Stores, header: Header, author: MemberId, own: MemberId,
     is_recent = header.created_ms > now_ms - telling.OWED_MS
     if header.kind in ABOUT_CRISES and author != own and header.object_id and is_recent:
         about = ObjectId(header.object_id), header.exercise
-        deliveries.put(stores.ledger, Delivery(header.hash, author, *about, now_ms, header.expires_ms))
+        told = Delivery(header.hash, author, *about, now_ms, header.expires_ms)
+        deliveries.put(stores.ledger, told, telling.WAITING_PER_AUTHOR_MAX)
 
 
 def note_told(stores: Stores, verified: Verified, trust: Trust, reader: Reader) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from nacl.signing import SigningKey
 
 from node import limits
-from node.errors import ConfigError
+from node.errors import ConfigError, Refused
 from node.exchange import ingest, signing, verification
 from node.exchange.admission import Admitted
 from node.exchange.signing import Signing
@@ -95,10 +95,11 @@ def publish(
 ) -> Admitted:
     """Say these things, in this order, in one go; what it returns is durable.
 
-    Raises Refused where nothing may be signed now, and ValueError for a record too large to seal.
+    Raises Refused where nothing may be signed now, for what is over, and ValueError for a record too large to seal.
     """
     for draft in drafts:
         _require_readers(draft)
+        _require_life(draft, now_ms)
     urgent = all(draft.urgency == URGENT for draft in drafts)
     signing.require(may, trust, [draft.kind for draft in drafts], urgent=urgent, unconfirmed=unconfirmed)
     prepared = [_prepare(draft, author, trust, now_ms) for draft in drafts]
@@ -119,6 +120,12 @@ def _require_readers(draft: Draft) -> None:
     border.require_audience(record, for_all=not draft.readers)
     if record.kind not in border.MARKED_BY_KIND:
         border.require_mark(record.handling, for_all=not draft.readers)
+
+
+def _require_life(draft: Draft, now_ms: int) -> None:
+    """Raises Refused for a record that is over: time goes on while a draft waits to be signed."""
+    if not kinds.is_statement(draft.kind) and draft.expires_ms <= now_ms:
+        raise Refused("it is over before it could be said", next_step="Say it with a later end.", field="ends_ms")
 
 
 def _prepare(draft: Draft, author: Author, trust: Trust, now_ms: int) -> _Prepared:

@@ -17,6 +17,8 @@ SPREAD_MS = 2_800  # members tell it at different moments of it, each always at 
 EVERY_MS = 10_000  # about one crisis, from one member
 PER_HOUR_MAX = 120  # a fifth of what a member may push in an hour; receipts of withdrawals have as much
 PER_AUTHOR_MAX = 30  # of them: whoever says much delays nobody else
+WAITING_PER_AUTHOR_MAX = 1024  # what comes beyond is not told: nobody's backlog makes others wait
+LEFT_MS_MIN = 60_000  # of what is told of: less would be over before it is said everywhere
 OWED_MS = 30 * DAY_MS  # nobody asks for it after that
 KEPT_MS = 30 * DAY_MS  # after the longest crisis that there can be
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import grpc.aio
 
 from node.errors import Refused
-from node.exchange import acknowledging, consult, crises
+from node.exchange import acknowledging, consult, crises, fitting
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
@@ -114,7 +114,7 @@ class ToolsServicer(tools_pb2_grpc.ToolsServicer):
         found = await self._reading.run(
             lambda stores: crises.every(stores, seen, request.crisis, exercises=request.exercises)
         )
-        return tools_pb2.ListCrisesResponse(crises=found)
+        return tools_pb2.ListCrisesResponse(crises=fitting.answer(found))
 
     async def PublishList(  # noqa: N802
         self, request_iterator: AsyncIterator[tools_pb2.PublishListRequest], context: _Context

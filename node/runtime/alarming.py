@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from node.errors import Refused, Unavailable
+from node.errors import NodeError, Refused, Unavailable
 from node.exchange import alarms
 from node.exchange.alarms import Call, Key
 from node.exchange.audit import Act, Operation, Why
@@ -55,7 +55,7 @@ class Alarming:
                 seen, next_ms = saying.projecting.news.version, 0
                 try:
                     next_ms = await self._look(calls)
-                except Unavailable as error:
+                except NodeError as error:  # what others wrote must not end what wakes
                     _log.error("alarms wait", reason=error.reason)
                 await asyncio.sleep(PAUSE_S)
                 left_s = (next_ms - saying.clock.now_ms()) / 1000

@@ -1,11 +1,12 @@
 """Duties: what this node owes others an answer for, or word that it came, is said by and by, and each of it once."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import structlog
 
-from node.errors import Refused, Unavailable
+from node.errors import NodeError, Refused, Unavailable
 from node.exchange import hold
 from node.exchange.delivering import Delivering
 from node.exchange.duties import Answering
@@ -31,13 +32,21 @@ class Duties:
         self._tidied_s = float("-inf")
 
     async def run(self) -> None:
-        """Answer for ever."""
+        """Tell and answer for ever, neither kept waiting by what is wrong with the other."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._see_to("acknowledgements", self.tell))
+            tasks.create_task(self._see_to("receipts", self.answer))
+
+    async def _see_to(self, what: str, duty: Callable[[], Awaitable[int]]) -> None:
         while True:
             seen, next_ms = self._saying.projecting.news.version, 0
             try:
-                next_ms = min(await self.tell(), await self.answer())
+                next_ms = await duty()
             except (Refused, Unavailable) as error:  # the clock is in doubt, peers have not answered, the disk is full
-                _log.info("receipts wait", reason=error.reason)
+                _log.info(f"{what} wait", reason=error.reason)
+                await asyncio.sleep(LOOK_EVERY_S)
+            except NodeError as error:  # what others wrote must end nothing here
+                _log.error(f"{what} not said", reason=error.reason)
                 await asyncio.sleep(LOOK_EVERY_S)
             await asyncio.sleep(PAUSE_S)
             left_s = (next_ms - self._saying.clock.now_ms()) / 1000
@@ -73,5 +82,5 @@ class Duties:
         now_s = self._saying.clock.monotonic_s()
         if now_s >= self._tidied_s + TIDY_EVERY_S:
             self._tidied_s = now_s
-            owed_ms, told_ms = now_ms - receipts.OWED_MS, now_ms - deliveries.OWED_MS
-            await self._saying.writer.run(lambda exchange: exchange.tidy_duties(owed_ms, told_ms), BULK)
+            ages_ms = now_ms - receipts.OWED_MS, now_ms - deliveries.OWED_MS, now_ms + deliveries.LEFT_MS_MIN
+            await self._saying.writer.run(lambda exchange: exchange.tidy_duties(*ages_ms), BULK)

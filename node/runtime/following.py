@@ -8,7 +8,7 @@ import structlog
 
 from node.content import items
 from node.content.hashes import HashKind
-from node.errors import Refused, Unavailable
+from node.errors import NodeError, Refused
 from node.exchange import consult, holdings, opinions, participating, project
 from node.exchange.exchange import Exchange
 from node.exchange.holdings import Holding, Part
@@ -70,8 +70,11 @@ class Following:
         while True:
             version = news.version
             find = partial(participating.to_keep_up, seen=self._saying.view())
-            for about in await self._saying.reading.run(find):
-                await self._work.through(self._decide(about, participating.BY_CRISIS))
+            try:
+                for about in await self._saying.reading.run(find):
+                    await self._work.through(self._decide(about, participating.BY_CRISIS))
+            except NodeError as error:
+                _log.error("lists of crises not followed", reason=error.reason)
             await news.newer(version)
             await asyncio.sleep(KEEP_UP_EVERY_S)
 
@@ -226,7 +229,7 @@ class Following:
             seen = self._changed.version
             try:
                 await self._work.through(self._tidy())
-            except Unavailable as error:
+            except NodeError as error:
                 _log.error("lists not let go", reason=error.reason)
             try:
                 async with asyncio.timeout(TIDY_EVERY_S):

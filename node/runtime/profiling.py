@@ -139,10 +139,13 @@ class Profiling:
         news, last = self._saying.projecting.news, None
         while True:
             version = news.version
-            now = await self._saying.reading.run(self._look)
-            if now != last:
-                last = now
-                follow(profiles.addresses(await self._every_held()))
+            try:
+                now = await self._saying.reading.run(self._look)
+                if now != last:
+                    follow(profiles.addresses(await self._every_held()))
+                    last = now
+            except NodeError as error:
+                _log.error("profiles not read", reason=error.reason)
             await _until(news, version)
 
     async def _say_in_time(self) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import structlog
 
-from node.errors import Unavailable
+from node.errors import NodeError
 from node.exchange import telling
 from node.exchange.telling import Told
 from node.runtime.saying import Saying
@@ -24,7 +24,7 @@ async def report(saying: Saying) -> None:
     while True:
         seen = saying.projecting.news.version
         now_s = saying.clock.monotonic_s()
-        with suppress(Unavailable):  # whoever writes it says so
+        with suppress(NodeError):  # whoever writes it says so
             if told is None or now_s >= looked_s + LOOK_EVERY_S or await _is_new(saying, told):
                 told, looked_s = await _look(saying, told), now_s
         await asyncio.sleep(PAUSE_S)

@@ -28,19 +28,23 @@ class Delivery:
 _DELIVERY = "hash, member_id, object_id, exercise, came_ms, expires_ms"
 
 
-def put(ledger: sa.Connection, one: Delivery) -> None:
-    """It is to be told; again is the same."""
-    driver.execute(
-        ledger,
-        f"INSERT OR IGNORE INTO delivery ({_DELIVERY}) VALUES (?, ?, ?, ?, ?, ?)",
-        (one.hash, one.member_id, one.object_id, one.exercise, one.came_ms, one.expires_ms),
-    )
+def put(ledger: sa.Connection, one: Delivery, most: int) -> None:
+    """It is to be told, unless so many of its author's wait already; again is the same."""
+    counted = "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE member_id = ? LIMIT ?)"
+    if driver.scalar(ledger, counted, (one.member_id, most)) < most:
+        driver.execute(
+            ledger,
+            f"INSERT OR IGNORE INTO delivery ({_DELIVERY}) VALUES (?, ?, ?, ?, ?, ?)",
+            (one.hash, one.member_id, one.object_id, one.exercise, one.came_ms, one.expires_ms),
+        )
 
 
-def every(ledger: sa.Connection, limit: int) -> list[Delivery]:
-    """What is to be told, crisis by crisis, and of each the first that came first."""
+def every(ledger: sa.Connection, lasts_ms: int) -> list[Delivery]:
+    """What is to be told of all that lasts longer, crisis by crisis, and of each the first that came first."""
     rows = driver.rows(
-        ledger, f"SELECT {_DELIVERY} FROM delivery ORDER BY object_id, exercise, came_ms, hash LIMIT ?", (limit,)
+        ledger,
+        f"SELECT {_DELIVERY} FROM delivery WHERE expires_ms > ? ORDER BY object_id, exercise, came_ms, hash",
+        (lasts_ms,),
     )
     return [Delivery(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows]
 
@@ -50,6 +54,7 @@ def told(ledger: sa.Connection, hashes: Sequence[HeaderHash]) -> None:
     driver.execute_many(ledger, "DELETE FROM delivery WHERE hash = ?", [(one,) for one in hashes])
 
 
-def drop_before(ledger: sa.Connection, came_ms: int) -> int:
-    """What came before that is told no more; how much that was."""
-    return driver.execute(ledger, "DELETE FROM delivery WHERE came_ms < ?", (came_ms,)).rowcount
+def drop_before(ledger: sa.Connection, came_ms: int, lasts_ms: int) -> int:
+    """What came before that, or lasts no longer, is told no more; how much that was."""
+    statement = "DELETE FROM delivery WHERE came_ms < ? OR expires_ms <= ?"
+    return driver.execute(ledger, statement, (came_ms, lasts_ms)).rowcount

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from node.errors import Refused
 from node.exchange import acknowledging, consult, crises, project
 from node.exchange.acknowledging import About, Reached, Row
 from node.exchange.delivering import Delivering
@@ -84,7 +85,7 @@ def test_what_came_of_a_crisis_is_told_once(node: Exchange, author: Exchange, de
     assert list(record.acknowledgement.entries) == [hash_of(node, letter)]
     assert (record.acknowledgement.stage, record.acknowledgement.at_ms) == (Stage.DELIVERED, BASE_MS)
     assert (record.handling.tlp, record.object_id) == (2, (1).to_bytes(16))
-    assert deliveries.every(node.stores.ledger, 10) == []
+    assert deliveries.every(node.stores.ledger, 0) == []
     assert tell(node, delivering, SOON_MS + 10**6) == []
     assert tell(node, Delivering(node.reader.member_id), SOON_MS + 10**6) == [], "nor by a node that was started anew"
 
@@ -154,7 +155,7 @@ def test_another_node_of_the_member_that_told_it_spares_this_one(
     take(node, [letter])
     ((told, _),) = tell(twin, Delivering(twin.reader.member_id))
     take(node, [told])
-    assert deliveries.every(node.stores.ledger, 10) == []
+    assert deliveries.every(node.stores.ledger, 0) == []
 
 
 def test_what_was_signed_and_not_stored_is_not_told_again(
@@ -167,6 +168,50 @@ def test_what_was_signed_and_not_stored_is_not_told_again(
             tell(node, delivering)
     restarted(node)
     assert tell(node, Delivering(node.reader.member_id), SOON_MS + 10**6) == []
+
+
+def comment(number: int) -> Draft:
+    object_id = number.to_bytes(16)
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=object_id)
+    record.crisis_act.comment.text = "more"
+    return Draft(Kind.CRISIS_ACT, URGENT, record=record.SerializeToString(), object_id=object_id, expires_ms=ENDS_MS)
+
+
+def test_what_is_over_before_it_could_be_told_is_told_no_more_and_keeps_nothing_else_waiting(
+    node: Exchange, author: Exchange, delivering: Delivering
+) -> None:
+    short = replace(end_of(1), expires_ms=BASE_MS + 1000)
+    letters = said(author, short, declaration(2))
+    take(node, letters)
+    assert entries(tell(node, delivering)) == [[hash_of(node, letters[1])]]
+    assert deliveries.every(node.stores.ledger, 0) != []
+    node.tidy_duties(0, 0, SOON_MS)
+    assert deliveries.every(node.stores.ledger, 0) == []
+
+
+def test_what_is_over_is_refused_and_signed_by_nobody(author: Exchange) -> None:
+    with pytest.raises(Refused, match="over before"):
+        said(author, replace(comment(1), expires_ms=BASE_MS))
+
+
+def test_one_member_that_says_very_much_keeps_no_other_waiting(
+    node: Exchange,
+    author: Exchange,
+    delivering: Delivering,
+    tmp_path: Path,
+    world: Federation,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telling, "WAITING_PER_AUTHOR_MAX", telling.PER_AUTHOR_MAX + 10)
+    other = node_in(tmp_path / "other", world, 2)
+    victims, last = 900, 901
+    take(node, said(author, comment(victims), *map(declaration, range(1, 100))))
+    rows = deliveries.every(node.stores.ledger, 0)
+    assert len(rows) == telling.PER_AUTHOR_MAX + 10, "beyond that nothing waits"
+    theirs = said(other, declaration(victims), declaration(last))
+    node.admit(node.verify(node.unseen(theirs)), BASE_MS + 1)
+    told = [one for each in entries(tell(node, delivering)) for one in each]
+    assert {hash_of(node, one) for one in theirs} <= set(told)
 
 
 # ---- What members tell
@@ -310,16 +355,25 @@ def test_what_others_said_of_a_crisis_is_confirmed_once_and_what_they_say_later_
     assert left() == ()
     assert left(Stage.ACTED) == (hash_,)
     assert acknowledging.is_confirmed(node.stores, view(node, BASE_MS), hash_)
-    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=(1).to_bytes(16))
-    record.crisis_act.comment.text = "more"
-    comment = Draft(
-        Kind.CRISIS_ACT, URGENT, record=record.SerializeToString(), object_id=(1).to_bytes(16), expires_ms=ENDS_MS
-    )
     other = node_in(tmp_path / "other", world, 2)
-    (more,) = said(other, comment)
+    (more,) = said(other, comment(1))
     take(node, [more])
-    said(node, comment)
+    said(node, comment(1))
     assert left() == (hash_of(node, more),), "our own is nothing that we confirm"
+
+
+@pytest.mark.parametrize("at_ms", [-(2**63), 2**63 - 1])
+def test_an_acknowledgement_of_a_time_that_no_entry_could_have_is_shown_as_of_when_it_came(
+    node: Exchange, author: Exchange, at_ms: int
+) -> None:
+    (letter,) = said(author, declaration(1))
+    take(node, [letter])
+    acknowledge(node, hash_of(node, letter), Stage.SEEN, at_ms)
+    found = acknowledging.view(
+        node.stores, view(node, BASE_MS + 1), tools_pb2.ListAcknowledgementsRequest(crisis="crisis 1")
+    )
+    (own,) = (one for one in found.members if one.member_id == node.reader.member_id)
+    assert (own.seen.at_ms, own.seen.after_ms) == (BASE_MS, 0)
 
 
 def test_how_far_it_came_is_shown_by_its_name_or_by_an_entry(node: Exchange, author: Exchange) -> None:

@@ -10,18 +10,20 @@ import pytest
 
 from node.exchange import acknowledging, alarms, consult, crises
 from node.exchange.acknowledging import About
-from node.exchange.alarms import Key, Look
+from node.exchange.alarms import TITLE_CHARACTERS_MAX, Key, Look
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.keys import ObjectId
+from node.feed.marks import Marks
+from node.feed.statements import Bound
 from node.policy import alarm, parameters
 from node.policy.alarm import BACK_OFF_MS, HOUR_MS, Route, Settings
 from node.policy.deliveries import ENTRIES_MAX, Stage
 from node.store import alarms as stored
 from node.store.alarms import TEST, Ringing
-from node.v1 import record_pb2
+from node.v1 import record_pb2, tools_pb2
 from tests.exchange.conftest import node_in
-from tests.exchange.test_doubts import POINTER, act
+from tests.exchange.test_doubts import POINTER, act, alert
 from tests.exchange.test_forks import declaration, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
 from tests.simulator.members import BASE_MS, Federation, federation
@@ -143,6 +145,23 @@ def test_what_is_over_or_not_in_effect_wakes_nobody(
     assert look(node, ENDS_MS + 1).calls == ()
 
 
+def test_an_alert_without_effect_wakes_nobody_and_no_threat_that_it_is_itself(node: Exchange, author: Exchange) -> None:
+    take(node, said(author, alert(1), alert(2, POINTER)))
+    assert names(node, NOW_MS) == ["desk", "desk"]
+    node.trust = replace(node.trust, marks=Marks(ends=frozenset({Bound(author.author.feed_id, 1, bytes(32))})))
+    assert look(node, NOW_MS + AFTER_MS).calls == ()
+
+
+def test_an_alert_wakes_from_its_start_on_and_that_is_looked_for_then(node: Exchange, author: Exchange) -> None:
+    later = alert(1)
+    record = record_pb2.Record.FromString(later.record)
+    record.crisis.starts_ms = NOW_MS + HOUR_MS
+    take(node, said(author, replace(later, record=record.SerializeToString())))
+    assert names(node, NOW_MS) == []
+    assert look(node, NOW_MS).next_ms == NOW_MS + HOUR_MS
+    assert names(node, NOW_MS + HOUR_MS) == ["desk"]
+
+
 def test_our_own_and_drills_wake_somebody_only_where_that_is_set(node: Exchange, author: Exchange) -> None:
     take(node, said(author, drill(1)))
     said(node, declaration(2))
@@ -225,6 +244,15 @@ def test_what_is_told_has_nothing_personal_and_nothing_beyond_its_title(node: Ex
     assert told["framework"] == "eu-ocrf"
     assert told["ends_ms"] == BASE_MS + 14 * 86_400_000  # as long as the rules let it
     assert not any(part in json.dumps(told) for part in ("22400", "@witness", "summary"))
+
+
+def test_of_title_and_framework_the_beginning_is_told_and_nothing_personal() -> None:
+    crisis = record_pb2.Crisis(title="@witness" + "x" * 10_000)
+    crisis.framework.name = "eu-ocrf of +49 345 22411 " + "x" * 10_000
+    told = json.loads(alarms.text(tools_pb2.CrisisView(crisis=crisis), SETTINGS.routes[0], b""))
+    assert told["framework"].startswith("eu-ocrf of [")
+    assert len(told["framework"]) == len(told["title"]) == TITLE_CHARACTERS_MAX
+    assert not any(part in json.dumps(told) for part in ("22411", "@witness"))
 
 
 def test_it_is_remembered_for_ninety_days_who_was_woken(node: Exchange, author: Exchange) -> None:

@@ -394,8 +394,8 @@ def test_whoever_dates_a_declaration_back_or_its_start_ahead_has_it_no_longer(st
     assert (stage.state(2), stage.view(2).reason) == (State.PROPOSED, "has not begun yet")
     assert stage.view(2).ends_ms == BASE_MS + 596 * HOUR_MS
     stage.say(3, declare(crisis(LONE, starts_ms=2**63 - 1, ends_ms=2**63 - 1)))
-    assert stage.state(3) == State.PROPOSED
-    assert stage.ends_ms() == 2**63 - 1
+    assert stage.state(3) == State.EXPIRED, "no entry could have such an end"
+    assert stage.ends_ms() == BASE_MS + 596 * HOUR_MS
     stage.say(4, declare(crisis(LONE, starts_ms=-(2**63), ends_ms=-(2**63))))
     assert stage.state(4) == State.EXPIRED
 
@@ -563,6 +563,21 @@ def test_of_several_that_share_an_id_none_is_taken_for_another(stage: Stage) -> 
     assert crises.meant(stage.reader.stores, seen, f"member-1/{named}").member_id == stage.id_of(1)
     own = replace(seen, follows=replace(seen.follows, me=stage.id_of(PLATFORM)))
     assert crises.meant(stage.reader.stores, own, named).member_id == stage.id_of(PLATFORM)
+
+
+@pytest.mark.parametrize("object_id", [X, Y])
+def test_no_title_keeps_a_name_from_the_crisis_that_has_it(stage: Stage, object_id: ObjectId) -> None:
+    stage.say(1, declare())
+    reference = stage.view(1).reference
+    typed = [f"member-1/{reference}", *([reference, X.hex()] if object_id == Y else [])]
+    for number, title in enumerate([*typed, reference[:-1]]):
+        stage.say(PLATFORM + number, declare(title_of(title), object_id=object_id), BASE_MS + 1)
+    seen = stage.seen()
+    for one in typed:
+        assert crises.meant(stage.reader.stores, seen, one).member_id == stage.id_of(1)
+    if object_id == Y:
+        with pytest.raises(names.Several):
+            crises.meant(stage.reader.stores, seen, reference[:-1])
 
 
 def test_who_takes_part_in_one_follows_nothing_for_another_by_the_same_id(stage: Stage) -> None:

@@ -1,17 +1,21 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from node import limits
 from node.errors import Refused
-from node.exchange import consult, declaring
+from node.exchange import consult, crises, declaring
 from node.exchange.consult import View
 from node.exchange.declaring import Speaker
 from node.exchange.exchange import Exchange
+from node.feed.keys import ObjectId
 from node.feed.kinds import Kind
 from node.policy import parameters
 from node.v1 import record_pb2, tools_pb2
+from tests.exchange.test_odd_order import crisis_draft, said
 from tests.simulator.members import BASE_MS as NOW_MS
-from tests.simulator.members import Federation, federation
+from tests.simulator.members import FRAMEWORK, Federation, federation
 
 HOUR_MS = 3_600_000
 
@@ -39,6 +43,21 @@ def request() -> tools_pb2.DeclareRequest:
         ),
         handling=record_pb2.Handling(tlp=2),
     )
+
+
+def test_of_what_begins_in_many_years_something_can_be_said(author: Exchange, seen: View) -> None:
+    starts_ms = NOW_MS + 2 * limits.LIFE_MS_MAX
+    crisis = record_pb2.Crisis(framework=FRAMEWORK, title="later", starts_ms=starts_ms, ends_ms=starts_ms + HOUR_MS)
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2), kind=Kind.DECLARATION, object_id=b"c" * 16, crisis=crisis
+    )
+    said(author, replace(crisis_draft(), record=record.SerializeToString()))
+    while author.project():
+        pass
+    found = crises.one(author.stores, seen, author.reader.member_id, ObjectId(b"c" * 16))
+    assert found is not None
+    act = declaring.speaking(found, record_pb2.CrisisAct(comment=record_pb2.Note(text="so late?")))
+    said(author, declaring.act_draft(found, act, None, by(seen), ""))
 
 
 def test_a_declaration_is_urgent_and_outlives_its_crisis_for_the_review(seen: View) -> None:

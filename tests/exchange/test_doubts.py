@@ -206,6 +206,17 @@ def test_the_clock_of_an_order_is_read_from_all_that_its_member_said(
     assert (second.channel, second.ground, first.ground) == ("PERCI", "the URL leads nowhere", "")
 
 
+@pytest.mark.parametrize("order", [{"at_ms": -(2**63)}, {"received_ms": 2**63 - 1}, {"at_ms": 2**63 - 1}])
+def test_a_time_that_no_entry_could_have_is_passed_over_and_makes_no_crisis_unreadable(
+    node: Exchange, author: Exchange, third: Exchange, order: dict[str, int]
+) -> None:
+    (letter,) = said(author, declaration(1))
+    bent = record_pb2.Order(reference="77", state=1, **order)  # type: ignore[arg-type]
+    take(node, [letter, *said(third, act(record_pb2.CrisisAct(order=bent), hash_of(author, letter)))])
+    (shown,) = only(node).orders
+    assert (shown.received_ms, shown.due_ms) == (BASE_MS, BASE_MS + HOUR_MS)
+
+
 def test_a_threat_to_life_is_pointed_to_by_an_alert_of_its_own_and_by_an_act(
     node: Exchange, author: Exchange, third: Exchange
 ) -> None:

@@ -76,9 +76,11 @@ async def lists_of(folder: Path, number: int, clock: Clock, *, follow_all: bool 
     running, reading = Running(exchange, number, folder, clock), Reading(folder)
     await reading.open()
     saying = Saying(running.peering, running.writer, reading, running.projecting, clock)
-    yield Lists(running, saying, Listing(saying, lambda count: b"r" * count), Following(saying), Staging(folder))
-    await reading.close()
-    await running.stop()
+    try:
+        yield Lists(running, saying, Listing(saying, lambda count: b"r" * count), Following(saying), Staging(folder))
+    finally:
+        await reading.close()
+        await running.stop()
 
 
 @pytest.fixture(name="node")
