@@ -17,7 +17,6 @@ from itertools import product
 from node.exchange import lifecycles
 from node.exchange.endings import Endings, Known, linked, linked_by
 from node.exchange.trust import Trust
-from node.feed import entry as entries
 from node.feed import kinds
 from node.feed.header import Header
 from node.feed.identity import Role
@@ -34,7 +33,6 @@ from node.store.stores import Stores
 from node.v1 import record_pb2
 
 RECORDS_PER_STEP = 64  # some milliseconds: what is urgent waits for no more
-SEALED_PER_STEP = 1024
 REVIEWS_MAX = 16  # of one record, that are looked at
 OBJECT_BYTES, HASH_BYTES = 16, 32
 _MOVING = lifecycles.LEADING | lifecycles.ANSWERING  # acts that may change when a crisis ends
@@ -276,7 +274,7 @@ def name_of(policy_id: bytes) -> str:
 
 
 def of_sealed(keep: Keep, header: Header, received_ms: int) -> Decision:
-    """Until when what only its readers can read is kept for them."""
+    """Until when what nobody reads here is kept, for those who do."""
     author = keep.trust.author(header.feed_id)
     return retention.decide(
         keep.policy,
@@ -318,16 +316,3 @@ def is_over_by_header(keep: Keep, header: Header, received_ms: int, now_ms: int)
         <= now_ms
         for class_, crisis, framework, review in product(classes, Crisis, frameworks, Review)
     )
-
-
-def sealed_page(stores: Stores, keep: Keep, after: int) -> tuple[list[tuple[HeaderHash, Decision]], int]:
-    """The next payloads that are here and not readable, with their decisions; and where to go on, or 0."""
-    page = deadlines.sealed(stores.ledger, after, SEALED_PER_STEP)
-    found = [
-        (
-            row.hash,
-            of_sealed(keep, entries.decode(row.body, row.signature, keep.trust.federation_id).header, row.received_ms),
-        )
-        for _, row in page
-    ]
-    return found, page[-1][0] if len(page) == SEALED_PER_STEP else 0

@@ -441,6 +441,35 @@ def test_what_only_others_can_read_goes_by_a_rule_of_its_own(node: Exchange, aut
     assert (made.entry, cause.rule) == (hash_, 1)
 
 
+def odd_draft(kind: str, **content: Any) -> Draft:
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.ITEMS, object_id=LIST)
+    record.MergeFrom(record_pb2.Record(items=record_pb2.Items(kind=kind, **content)))
+    return Draft(Kind.ITEMS, BULK, record=record.SerializeToString(), object_id=LIST, expires_ms=CEILING_MS)
+
+
+def test_what_can_be_opened_and_is_no_use_here_goes_by_the_rule_for_what_is_kept_for_peers(
+    node: Exchange, author: Exchange
+) -> None:
+    node.change_policy(policy('class = "sealed", keep = "1 d"', 'class = "any", keep = "9 d"'), BASE_MS)
+    no_digest = odd_draft("sha256", digests=b"x" * 33)
+    too_large = odd_draft("sha256", digests=b"x" * 32, labels=["y" * 1000] * 300)
+    letters = said(author, no_digest, too_large, items_draft())
+    take(node, letters)
+    odd = {hash_of(node, one) for one in letters[:2]}
+    assert all(index.number(node.stores.index, one) is None for one in odd)
+    assert all(payloads.state(node.stores.ledger, one) is State.PRESENT for one in odd)
+    assert sweep(node, BASE_MS + DAY_MS - 1) == []
+    assert {one.entry for one in sweep(node, BASE_MS + DAY_MS)} == odd
+    assert [one.entry for one in sweep(node, BASE_MS + 9 * DAY_MS)] == [hash_of(node, letters[2])]
+
+
+def test_what_the_projection_has_not_reached_does_not_go_as_if_it_were_no_use(node: Exchange, author: Exchange) -> None:
+    node.change_policy(policy('class = "sealed", keep = "1 d"', 'class = "any", keep = "9 d"'), BASE_MS)
+    settle(node)
+    node.admit(node.verify(said(author, items_draft(), crisis_draft())), BASE_MS)
+    assert find(node, BASE_MS + DAY_MS) == []
+
+
 def test_a_start_goes_by_the_policy_that_is_there_then(node: Exchange, author: Exchange) -> None:
     take(node, said(author, items_draft()))
     again = Exchange(node.stores, node.trust, node.author, node.erasures, policy=policy('class = "any", keep = "1 d"'))
