@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.exchange import keeping, restricting, standing
+from node.exchange import restricting, standing, unindexed
 from node.exchange.consult import View
 from node.exchange.keeping import Keep
 from node.exchange.trust import Trust
@@ -71,8 +71,8 @@ def expired(stores: Stores, keep: Keep, now_ms: int, limit: int) -> Due:
 
 
 def sealed(stores: Stores, keep: Keep, now_ms: int, after: int) -> tuple[Due, int]:
-    """Of the next payloads that are not readable here those that are over by policy; and where to go on, or 0."""
-    page, after = keeping.sealed_page(stores, keep, after)
+    """Of the next payloads that nobody reads here those that are over by policy; and where to go on, or 0."""
+    page, after = unindexed.page(stores, keep, after)
     over = [(hash_, one) for hash_, one in page if one.due_ms <= now_ms and one.won is not Won.CEILING]
     next_ms = min((one.due_ms for _, one in page if one.due_ms > now_ms), default=NEVER_MS)
     return Due(tuple(by_policy(keep, hash_, one.rule, one.won, now_ms) for hash_, one in over), next_ms), after

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.exchange import keeping, opinions
+from node.exchange import keeping, opinions, unindexed
 from node.exchange.consult import View
 from node.exchange.keeping import Keep
 from node.exchange.references import Address
@@ -72,7 +72,7 @@ def explain(
         if required is not None:
             answer.minimum_ms = required.end_ms
             answer.minimum = policies.minimum_words(keep.policy.rules[required.rule - 1])
-    elif state is State.SEALED:
+    elif unindexed.is_one(stores, address.entry, state):
         _goes(keep.policy, answer, Class.SEALED, keeping.of_sealed(keep, header, row.received_ms))
     return answer
 
@@ -125,7 +125,7 @@ def tally(stores: Stores, keep: Keep, now_ms: int, place: Place) -> tuple[Counte
             if when == "now" and keeping.required(stores, keep, record, now_ms):
                 counts[class_, "held"] += weight
         return counts, Place(page[-1][0] if len(page) == RECORDS_PER_PAGE else -1)
-    sealed, after = keeping.sealed_page(stores, keep, place.sealed)
+    sealed, after = unindexed.page(stores, keep, place.sealed)
     for _, decision in sealed:
         counts[Class.SEALED, _when(decision.due_ms - now_ms)] += 1
     return counts, Place(-1, after, is_over=not after)

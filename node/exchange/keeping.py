@@ -14,15 +14,14 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import product
 
-from node.exchange import halting, lifecycles, standing
+from node.exchange import lifecycles
+from node.exchange.endings import Endings, Known, linked, linked_by
 from node.exchange.trust import Trust
-from node.feed import entry as entries
 from node.feed import kinds
 from node.feed.header import Header
 from node.feed.identity import Role
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
-from node.feed.marks import Standing
 from node.policy import retention
 from node.policy.opinions import Verdict
 from node.policy.retention import Class, Crisis, Decision, Facts, Policy, Required, Review, Won
@@ -34,11 +33,9 @@ from node.store.stores import Stores
 from node.v1 import record_pb2
 
 RECORDS_PER_STEP = 64  # some milliseconds: what is urgent waits for no more
-SEALED_PER_STEP = 1024
 REVIEWS_MAX = 16  # of one record, that are looked at
 OBJECT_BYTES, HASH_BYTES = 16, 32
 _MOVING = lifecycles.LEADING | lifecycles.ANSWERING  # acts that may change when a crisis ends
-_About = tuple[bytes, bool]  # a crisis by its id, and whether a drill is meant
 _GONE, _LEFT = b"gone", b"left"  # what these depend on is erased; something that was said of it is
 
 
@@ -66,24 +63,26 @@ class Keep:
         return found.digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a crisis: none at all where nobody declared it."""
-
-    is_declared: bool = False
-    end_ms: int | None = None  # also one that is still to come
-    framework: str = ""
-
-
 # ---- Writing
 
 
-def note(stores: Stores, keep: Keep, number: int, record: Record) -> None:
+def note(stores: Stores, keep: Keep, number: int, record: Record, endings: Endings) -> None:
     """Beside a record that was just written, in its transaction."""
-    letter = record_pb2.Record.FromString(record.content)
-    _put(stores, number, record, decided(stores, keep, record, letter))
+    letter, moves = record_pb2.Record.FromString(record.content), _moves_an_end(record)
+    if moves or record.kind == Kind.ALERT or kinds.is_halting(record.kind):
+        endings.forget()
+    if moves:  # asked for below, with all that depends on the same: one end is found for all of it
+        made = Deadline(record.expires_ms, 1, Won.CEILING, record.object_id)
+    else:
+        made = decided(stores, keep, record, letter, endings)
+    _put(stores, number, record, made)
     for about in _touched(stores, keep, record, letter):
         deadlines.ask(stores.index, about)
+
+
+def _moves_an_end(record: Record) -> bool:
+    is_act = record.kind == Kind.CRISIS_ACT and lifecycles.verb_of(record) in _MOVING
+    return bool(record.object_id) and (is_act or record.kind == Kind.DECLARATION)
 
 
 def forgotten(stores: Stores, keep: Keep, number: int, *, is_erased: bool) -> None:
@@ -104,8 +103,9 @@ def forgotten(stores: Stores, keep: Keep, number: int, *, is_erased: bool) -> No
 
 def halted(stores: Stores, object_id: bytes) -> None:
     """An object is not read on: what depends on it is decided anew."""
-    if deadlines.has_dependents(stores.index, object_id):
-        deadlines.ask(stores.index, object_id)
+    for one in (object_id, *linked(stores, object_id)):
+        if deadlines.has_dependents(stores.index, one):
+            deadlines.ask(stores.index, one)
 
 
 def step(stores: Stores, keep: Keep) -> bool:
@@ -118,11 +118,11 @@ def step(stores: Stores, keep: Keep) -> bool:
         return False
     about, after, why = asked
     if len(about) == HASH_BYTES and not after and (found := deadlines.record(stores.index, HeaderHash(about))):
-        _decide_anew(stores, keep, *found, why=b"", crises={})
+        _decide_anew(stores, keep, *found, Endings(), why=b"")
     page = deadlines.page(stores.index, after, RECORDS_PER_STEP, about)
-    crises: dict[_About, Known] = {}  # of one crisis there may be many records, and none of them changes its end
+    endings = Endings()  # of one crisis there may be many records, and none of them changes its end
     for number, record in page:
-        _decide_anew(stores, keep, number, record, why=why if about else b"", crises=crises)
+        _decide_anew(stores, keep, number, record, endings, why=why if about else b"")
     if len(page) < RECORDS_PER_STEP:
         deadlines.end(stores.index, about)
     else:
@@ -131,11 +131,9 @@ def step(stores: Stores, keep: Keep) -> bool:
     return True
 
 
-def _decide_anew(
-    stores: Stores, keep: Keep, number: int, record: Record, *, why: bytes, crises: dict[_About, Known]
-) -> None:
+def _decide_anew(stores: Stores, keep: Keep, number: int, record: Record, endings: Endings, *, why: bytes) -> None:
     letter = record_pb2.Record.FromString(record.content)
-    made = decided(stores, keep, record, letter, is_gone=why == _GONE, crises=crises)
+    made = decided(stores, keep, record, letter, endings, is_gone=why == _GONE)
     is_other = _put(stores, number, record, made, has_left=why == _LEFT)
     if is_other and record.kind == Kind.ITEMS and deadlines.has_dependents(stores.index, record.hash):
         deadlines.ask(stores.index, record.hash)
@@ -160,11 +158,11 @@ def _touched(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Reco
             found = [letter.opinion.entry]
             yield from (one for one in found if deadlines.record(stores.index, HeaderHash(one)))
         case Kind.DECLARATION:
-            found = [record.object_id, *letter.crisis.linked]
+            found = [record.object_id, *linked_by(record)]
         case Kind.CRISIS_ACT if lifecycles.verb_of(record) in _MOVING:
-            found = [record.object_id]
+            found = [record.object_id, *linked(stores, record.object_id)]
         case kind if kinds.is_halting(kind):
-            found = [record.object_id]
+            found = [record.object_id, *linked(stores, record.object_id)]
         case _:
             return
     yield from (one for one in found if one and deadlines.has_dependents(stores.index, one))
@@ -178,19 +176,19 @@ def decided(
     keep: Keep,
     record: Record,
     letter: record_pb2.Record,
+    endings: Endings,
     *,
     is_gone: bool = False,
-    crises: dict[_About, Known] | None = None,
 ) -> Deadline:
-    """The deadline of a record. ``is_gone``: what it is about is. ``crises``: what is known already; added to."""
-    found = facts(stores, keep, record, letter, crises)
+    """The deadline of a record. ``is_gone``: what it is about is. ``endings``: what is known already; added to."""
+    found = facts(stores, keep, record, letter, endings)
     made = retention.decide(keep.policy, replace(found, item_due_ms=0) if is_gone else found)
     return Deadline(made.due_ms, made.rule, made.won, _about(record, letter))
 
 
 def decide(stores: Stores, keep: Keep, record: Record) -> tuple[Class, Decision]:
     """What a policy, in force or not, says of a record."""
-    found = facts(stores, keep, record, record_pb2.Record.FromString(record.content))
+    found = facts(stores, keep, record, record_pb2.Record.FromString(record.content), Endings())
     return found.class_, retention.decide(keep.policy, found)
 
 
@@ -199,24 +197,18 @@ def required(stores: Stores, keep: Keep, record: Record, erased_ms: int) -> Requ
     if not keep.policy.has_minimum:
         return None
     return retention.required(
-        keep.policy, facts(stores, keep, record, record_pb2.Record.FromString(record.content)), erased_ms
+        keep.policy, facts(stores, keep, record, record_pb2.Record.FromString(record.content), Endings()), erased_ms
     )
 
 
-def facts(
-    stores: Stores,
-    keep: Keep,
-    record: Record,
-    letter: record_pb2.Record,
-    crises: dict[_About, Known] | None = None,
-) -> Facts:
+def facts(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Record, endings: Endings) -> Facts:
     """What the policy may ask of it."""
     class_ = retention.class_of(record.kind, letter.items.kind)
     crisis_id = letter.crisis_id or (record.object_id if class_ in (Class.ALERT, Class.DECLARATION) else b"")
     is_one = len(crisis_id) == OBJECT_BYTES
-    crisis = _known_once(stores, keep.trust, (crisis_id, record.exercise), crises) if is_one else Known()
+    crisis = endings.known(stores, keep.trust, crisis_id, exercise=record.exercise) if is_one else Known()
     if class_ is Class.ALERT and not crisis.is_declared:
-        crisis = _promoted(stores, keep.trust, record)
+        crisis = endings.promoted(stores, keep.trust, record)
     state = Crisis.DECLARED if crisis.is_declared else Crisis.UNKNOWN if crisis_id else Crisis.NONE
     reviewed_ms = _reviewed_ms(stores, keep, record) if class_ in retention.OF_ITEMS else None
     return Facts(
@@ -273,51 +265,6 @@ def _item_due_ms(stores: Stores, entry: bytes) -> int | None:
     return 0 if payloads.state(stores.ledger, HeaderHash(entry)) is State.ERASED else None
 
 
-def _known_once(stores: Stores, trust: Trust, about: _About, crises: dict[_About, Known] | None) -> Known:
-    if crises is None:
-        return known(stores, trust, about[0], exercise=about[1])
-    if about not in crises:
-        crises[about] = known(stores, trust, about[0], exercise=about[1])
-    return crises[about]
-
-
-def known(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> Known:
-    """What is known of a crisis, by its declarations and what those said who lead it. A drill is another one.
-
-    Anyone may declare under an id that is somebody else's. The last of several ends counts: so nobody has
-    what others say erased early, and what is kept longer is so within the rule's `longest`. The framework is that
-    of the one that came here first, which a date by somebody else's clock does not change.
-    """
-    declared = [
-        one
-        for one in index.of_any_owner(stores.index, object_id, Kind.DECLARATION)  # type: ignore[arg-type]
-        if one.exercise == exercise
-        and standing.standing_of(stores, one, trust) is not Standing.SUPERSEDED
-        and _is_read(stores, trust, one)
-    ]
-    if not declared:
-        return Known()
-    first = min(declared, key=lambda one: (one.received_ms, one.hash))
-    ends = [end_ms for one in declared if (end_ms := lifecycles.end_ms(stores, trust, one))]
-    framework = record_pb2.Record.FromString(first.content).crisis.framework.name
-    return Known(True, max(ends, default=None), framework)
-
-
-def _is_read(stores: Stores, trust: Trust, one: Record) -> bool:
-    """Not where its crisis is not read on: people see that as it was before, and so it is kept."""
-    return not halting.is_behind(halting.of_object(stores, trust, one.member_id, one.object_id), one)
-
-
-def _promoted(stores: Stores, trust: Trust, alert: Record) -> Known:
-    """The crisis that an alert became, under an id of its own."""
-    for one in index.of_kinds(stores.index, [Kind.DECLARATION]):
-        if alert.object_id in record_pb2.Record.FromString(one.content).crisis.linked:
-            found = known(stores, trust, one.object_id, exercise=alert.exercise)
-            if found.is_declared:
-                return found
-    return Known()
-
-
 def name_of(policy_id: bytes) -> str:
     """Under which the ledger remembers a policy that was once in force."""
     return f"policy {policy_id.hex()}"
@@ -327,7 +274,7 @@ def name_of(policy_id: bytes) -> str:
 
 
 def of_sealed(keep: Keep, header: Header, received_ms: int) -> Decision:
-    """Until when what only its readers can read is kept for them."""
+    """Until when what nobody reads here is kept, for those who do."""
     author = keep.trust.author(header.feed_id)
     return retention.decide(
         keep.policy,
@@ -369,16 +316,3 @@ def is_over_by_header(keep: Keep, header: Header, received_ms: int, now_ms: int)
         <= now_ms
         for class_, crisis, framework, review in product(classes, Crisis, frameworks, Review)
     )
-
-
-def sealed_page(stores: Stores, keep: Keep, after: int) -> tuple[list[tuple[HeaderHash, Decision]], int]:
-    """The next payloads that are here and not readable, with their decisions; and where to go on, or 0."""
-    page = deadlines.sealed(stores.ledger, after, SEALED_PER_STEP)
-    found = [
-        (
-            row.hash,
-            of_sealed(keep, entries.decode(row.body, row.signature, keep.trust.federation_id).header, row.received_ms),
-        )
-        for _, row in page
-    ]
-    return found, page[-1][0] if len(page) == SEALED_PER_STEP else 0

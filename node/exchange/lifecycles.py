@@ -227,11 +227,10 @@ def is_withdrawn(stores: Stores, record: Record, trust: Trust) -> bool:
     return any(standing.standing_of(stores, one, trust) is Standing.STANDS for one in said)
 
 
-def end_ms(stores: Stores, trust: Trust, record: Record) -> int:
-    """When a crisis ends by all that was said of it, whoever has a seat now: until then what belongs to it is kept."""
+def end_ms(stores: Stores, trust: Trust, record: Record, said: Iterable[Record]) -> int:
+    """When a crisis ends by these acts about it, whoever has a seat now: until then what belongs to it is kept."""
     halted = halting.of_object(stores, trust, record.member_id, record.object_id)
-    said = index.of_any_owner(stores.index, record.object_id, Kind.CRISIS_ACT)
-    counted = counting(stores, about(record, said, declared_by_others(stores, record)), trust, halted)
+    counted = counting(stores, said, trust, halted)
 
     def cosigner(one: Record) -> Seat | None:
         roles = trust.known.roles.get(one.member_id)

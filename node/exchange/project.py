@@ -13,6 +13,7 @@ from node import limits
 from node.content import hashes, items
 from node.content.hashes import HashKind
 from node.exchange import keeping, notes, opinions, profiles, records
+from node.exchange.endings import Endings
 from node.exchange.keeping import Keep
 from node.exchange.records import Opened
 from node.exchange.trust import Trust
@@ -63,6 +64,15 @@ class _Gone:
         return replace(opened, gone=opened.gone | self.parts.get(hash_, 0))
 
 
+@dataclass(frozen=True, slots=True)
+class _Into:
+    """By what records are written into the index."""
+
+    keep: Keep
+    gone: _Gone
+    endings: Endings
+
+
 def advance(
     stores: Stores,
     trust: Trust,
@@ -92,16 +102,19 @@ def begin(
     follows: Follows,
     policy: Policy,
     erasures: Erasures | None = None,
+    endings: Endings | None = None,
     *,
     urgent: bool,
 ) -> Heavy | bool:
     """Project the next arrivals up to one with items; that one, or whether there may be more.
 
     ``erasures``: what is in there never comes into the index, also where its payload is here still.
+    ``endings``: what is known of crises from one step to the next.
     """
     found = arrivals.after_in_lane(stores.ledger, cursor(stores), ARRIVALS_PER_STEP, urgent=urgent)
     gone = _Gone(erasures.whole, erasures.parts) if erasures else _Gone()
-    heavy = _project_light(stores, found, reader, follows, Keep(policy, reader.member_id, trust), gone)
+    into = _Into(Keep(policy, reader.member_id, trust), gone, endings or Endings())
+    heavy = _project_light(stores, found, reader, follows, into)
     return heavy if heavy is not None else len(found) == ARRIVALS_PER_STEP
 
 
@@ -124,12 +137,12 @@ def _set_projected(stores: Stores, arrival: Arrival) -> None:
 
 
 def _project_light(
-    stores: Stores, found: Sequence[Arrival], reader: Reader, follows: Follows, keep: Keep, gone: _Gone
+    stores: Stores, found: Sequence[Arrival], reader: Reader, follows: Follows, into: _Into
 ) -> Heavy | None:
     """Write arrivals up to the first with items; that one, hidden, if there is one."""
     heavy = last = None
     for arrival in found:
-        heavy = _project(stores, arrival, reader, follows, keep, gone)
+        heavy = _project(stores, arrival, reader, follows, into)
         if heavy is not None:
             break
         last = arrival
@@ -166,31 +179,30 @@ def cursor(stores: Stores) -> Cursor:
     return index.projected(stores.index, store_id(stores))
 
 
-def _project(
-    stores: Stores, arrival: Arrival, reader: Reader, follows: Follows, keep: Keep, gone: _Gone
-) -> Heavy | None:
+def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows, into: _Into) -> Heavy | None:
     """Write one arrival; or begin one that has items."""
-    opened = gone.left(arrival.row.hash, records.open_record(stores, arrival.row, keep.trust, reader))
+    opened = into.gone.left(arrival.row.hash, records.open_record(stores, arrival.row, into.keep.trust, reader))
     if opened is None:
-        notes.note(stores, arrival.row, keep.trust, reader)
+        into.endings.forget()  # it may take back what was said of a crisis
+        notes.note(stores, arrival.row, into.keep.trust, reader)
         return None
     if kinds.is_halting(opened.record.kind):
-        _put_halt(stores, opened, keep)
+        _put_halt(stores, opened, into)
         return None
     if not opened.header.understood:
         return None  # of a later version, which knows what the rest depends on: not effective here
     if not border.is_marked(opened.record):
-        _put(stores, row_of(_without_content(opened), 0, kind=index.UNMARKED), keep, shown=True)
+        _put(stores, row_of(_without_content(opened), 0, kind=index.UNMARKED), into, shown=True)
         return None
     if opened.record.kind == Kind.ITEMS:
-        return _begin_items(stores, arrival, opened, keep) if _is_followed(opened, follows) else None
+        return _begin_items(stores, arrival, opened, into) if _is_followed(opened, follows) else None
     if opened.record.kind == Kind.PROFILE:
         if not profiles.is_one(opened):
             return None
         restrictions.replace(stores.index, _replacements(opened))
     if opened.record.ByteSize() <= SHOWN_BYTES_MAX:
         row = row_of(opened, 0)
-        number = _put(stores, row, keep, shown=True)
+        number = _put(stores, row, into, shown=True)
         if row.kind == Kind.OPINION:
             opinions.note(stores, number, row, opened.record.opinion)
         _note_acknowledged(stores, opened, number)
@@ -210,17 +222,17 @@ def _without_content(opened: Opened) -> Opened:
     return replace(opened, record=bare)
 
 
-def _put_halt(stores: Stores, opened: Opened, keep: Keep) -> None:
+def _put_halt(stores: Stores, opened: Opened, into: _Into) -> None:
     """What is sealed shows only here that it halts its object: however large it is, and whatever its header has."""
     row = row_of(opened, 0)
     whole = opened.record.ByteSize() <= SHOWN_BYTES_MAX
-    _put(stores, row if whole else replace(row, content=b""), keep, shown=True)
+    _put(stores, row if whole else replace(row, content=b""), into, shown=True)
 
 
-def _put(stores: Stores, row: index.Record, keep: Keep, *, shown: bool) -> int:
+def _put(stores: Stores, row: index.Record, into: _Into, *, shown: bool) -> int:
     """Write a record, and beside it until when it is kept."""
     number = index.put_record(stores.index, row, shown=shown)
-    keeping.note(stores, keep, number, row)
+    keeping.note(stores, into.keep, number, row, into.endings)
     return number
 
 
@@ -228,7 +240,7 @@ def _is_followed(opened: Opened, follows: Follows) -> bool:
     return follows.fetches(opened.member_id, opened.record.object_id)  # type: ignore[arg-type]
 
 
-def _begin_items(stores: Stores, arrival: Arrival, opened: Opened, keep: Keep) -> Heavy | None:
+def _begin_items(stores: Stores, arrival: Arrival, opened: Opened, into: _Into) -> Heavy | None:
     letter = opened.record.items
     kind = hashes.KINDS.get(letter.kind)
     try:
@@ -241,7 +253,7 @@ def _begin_items(stores: Stores, arrival: Arrival, opened: Opened, keep: Keep) -
     if opened.record.ByteSize() > SHOWN_BYTES_MAX:
         return None
     # A kind of later versions is carried and counted nowhere.
-    number = _put(stores, row_of(opened, count), keep, shown=kind is None)
+    number = _put(stores, row_of(opened, count), into, shown=kind is None)
     return (
         Heavy(arrival, number, kind, keys, opened.gone, _replacements(opened), opened.header.exercise) if kind else None
     )

@@ -17,6 +17,7 @@ import structlog
 
 from node.errors import Unavailable
 from node.exchange import keeping, project, quarantine
+from node.exchange.endings import Endings
 from node.exchange.project import Heavy
 from node.feed import statements
 from node.feed.header import BULK, URGENT
@@ -41,6 +42,7 @@ class Projecting:
         self._stores, self._writer = held, writer
         self._index = ThreadPoolExecutor(1, thread_name_prefix="index")
         self._digests = ThreadPoolExecutor(1, thread_name_prefix="digests", initializer=yield_to_others)
+        self._endings = Endings()  # of the index's thread
         self._lanes = {True: asyncio.Lock(), False: asyncio.Lock()}  # nothing leaves while it is half written
 
     async def run(self) -> None:
@@ -66,9 +68,9 @@ class Projecting:
     async def _advance(self, *, urgent: bool) -> bool:
         def begin() -> Heavy | bool:
             writer = self._writer
-            keep, erased = writer.keep, writer.erasures
+            keep, known = writer.keep, (writer.erasures, self._endings)
             return project.begin(
-                self._stores, keep.trust, writer.reader, writer.follows, keep.policy, erased, urgent=urgent
+                self._stores, keep.trust, writer.reader, writer.follows, keep.policy, *known, urgent=urgent
             )
 
         async with self._lanes[urgent]:
@@ -111,7 +113,7 @@ class Projecting:
         for hash_ in hashes:
             await self._writer.bulk_turn()
             async with await self._lane_of(hash_):
-                number = await self._run(self._index, partial(project.hide, self._stores, hash_))
+                number = await self._run(self._index, partial(self._hide, hash_))
                 if number is not None:
                     await self._run(self._digests, partial(self._erase_keys, hash_, number))
                     await self._run(self._index, partial(self._forget, hash_, number))
@@ -120,7 +122,7 @@ class Projecting:
     async def set_aside(self, hashes: Sequence[HeaderHash]) -> None:
         """Records that readers do not find from now on, until they arrive again."""
         async with self._lanes[True], self._lanes[False]:
-            await self._run(self._index, partial(quarantine.hide, self._stores, hashes))
+            await self._run(self._index, partial(self._set_aside, hashes))
         self.news.tell()
 
     async def thin(self, parts: Sequence[tuple[HeaderHash, bytes]]) -> None:
@@ -147,6 +149,14 @@ class Projecting:
         row, writer = ledger.entry(self._stores.ledger, hash_), self._writer
         if row is not None:
             project.thin(self._stores, row, statements.positions(positions), writer.trust, writer.reader)
+
+    def _hide(self, hash_: HeaderHash) -> int | None:
+        self._endings.forget()
+        return project.hide(self._stores, hash_)
+
+    def _set_aside(self, hashes: Sequence[HeaderHash]) -> None:
+        self._endings.forget()
+        quarantine.hide(self._stores, hashes)
 
     def _forget(self, hash_: HeaderHash, number: int) -> None:
         writer = self._writer

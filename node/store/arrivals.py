@@ -85,6 +85,23 @@ def after_in_lane(connection: sa.Connection, cursor: Cursor, limit: int, *, urge
     return _arrivals(connection, _AFTER, (urgent, cursor.urgent if urgent else cursor.bulk, limit))
 
 
+def ahead(connection: sa.Connection, cursor: Cursor, hashes: Sequence[HeaderHash]) -> set[HeaderHash]:
+    """Which of these are still to come behind a cursor, or may come once a date, a branch or a peer stands."""
+    if not hashes:
+        return set()
+    marks = f"hash IN ({','.join('?' * len(hashes))})"
+    rows = driver.rows(
+        connection,
+        f"SELECT hash FROM arrival WHERE urgent = 1 AND position > ? AND {marks}"
+        f" UNION ALL SELECT hash FROM arrival WHERE urgent = 0 AND position > ? AND {marks}"
+        f" UNION ALL SELECT hash FROM deferred WHERE {marks}"
+        f" UNION ALL SELECT e.hash FROM entry e WHERE e.{marks}"
+        f" AND (e.beside OR NOT e.chained OR {quarantine.SET_ASIDE})",
+        (cursor.urgent, *hashes, cursor.bulk, *hashes, *hashes, *hashes),
+    )
+    return {HeaderHash(row[0]) for row in rows}
+
+
 def _arrivals(connection: sa.Connection, statement: str, parameters: Sequence[object]) -> list[Arrival]:
     return [Arrival(row[0], bool(row[1]), Row(*row[2:])) for row in driver.rows(connection, statement, parameters)]
 

@@ -178,16 +178,24 @@ def basis(index: sa.Connection) -> tuple[bytes, bool]:
 # ---- What is not in the index
 
 
-def sealed(ledger: sa.Connection, after: int, limit: int) -> list[tuple[int, Row]]:
-    """Entries whose payload is here and not readable, by where it lies."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A payload that is here, for ourselves or for those who may read it, and where it lies."""
+
+    number: int
+    hash: HeaderHash
+    state: State
+
+
+def held(ledger: sa.Connection, after: int, limit: int) -> list[Held]:
+    """The next payloads that are here, by where they lie; not what was fetched for a peer."""
     rows = driver.rows(
         ledger,
-        "SELECT p.rowid, e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms"
-        " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 2 AND p.relay_until_ms = 0 AND p.rowid > ?"
-        " ORDER BY p.rowid LIMIT ?",
+        "SELECT rowid, hash, state FROM payload WHERE state IN (2, 3, 5) AND relay_until_ms = 0 AND rowid > ?"
+        " ORDER BY rowid LIMIT ?",
         (after, limit),
     )
-    return [(row[0], Row(*row[1:])) for row in rows]
+    return [Held(row[0], row[1], State(row[2])) for row in rows]
 
 
 BY_POLICY = "policy"  # why a payload is not wanted: it would be over at once

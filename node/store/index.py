@@ -232,6 +232,29 @@ def of_any_owner(index: sa.Connection, object_id: ObjectId, kind: int) -> Iterat
         yield Record(*row)
 
 
+def first_of_owners(index: sa.Connection, object_id: bytes, kind: int, limit: int) -> list[Record]:
+    """Of each owner so many records of this kind about objects with this id, by their dates; who came first, first."""
+    return _of_owners(index, (object_id, kind), "place <= ?1 ORDER BY came_ms, member_id, place", limit)
+
+
+def ends_of_members(index: sa.Connection, object_id: bytes, kind: int, limit: int) -> list[Record]:
+    """Of each member so many records of this kind about objects with this id, by their dates: half from either end."""
+    return _of_owners(index, (object_id, kind), "place <= ?1 OR place > places - ?1 ORDER BY number", limit // 2)
+
+
+def _of_owners(index: sa.Connection, about: tuple[bytes, int], which: str, limit: int) -> list[Record]:
+    rows = driver.rows(
+        index,
+        f"SELECT {RECORD} FROM record JOIN (SELECT record AS number, row_number() OVER by_date AS place,"
+        " count(*) OVER of_owner AS places, min(received_ms) OVER of_owner AS came_ms"
+        " FROM record WHERE shown AND object_id = ?2 AND kind = ?3"
+        " WINDOW of_owner AS (PARTITION BY member_id), by_date AS (of_owner ORDER BY created_ms, hash))"
+        f" ON record = number WHERE {which}",
+        (limit, *about),
+    )
+    return [Record(*row) for row in rows]
+
+
 def has_any(index: sa.Connection, object_id: bytes, kind: int) -> bool:
     """Whether there is a record of this kind about objects with this id, shown or not, whoever owns them."""
     return bool(

@@ -13,7 +13,7 @@ from node.content import names
 from node.crisis import frameworks
 from node.crisis.states import State
 from node.errors import Refused
-from node.exchange import consult, crises, declaring, documents, drafts, keeping, participating
+from node.exchange import consult, crises, declaring, documents, drafts, endings, participating
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.declaring import Speaker
@@ -134,7 +134,7 @@ class Stage:
     def ends_ms(self, *, exercise: bool = False) -> int:
         """By which what belongs to it is kept; 0 where nobody declared it."""
         trust = self.seen().trust
-        return keeping.known(self.reader.stores, trust, X, exercise=exercise).end_ms or 0
+        return endings.known(self.reader.stores, trust, X, exercise=exercise).end_ms or 0
 
 
 @pytest.fixture(name="world")

@@ -5,12 +5,14 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from node.exchange import consult, crises, due, erase, keeping, project
+from node.exchange import consult, crises, due, endings, erase, keeping, project, restricting
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
+from node.exchange.trust import Trust
 from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
@@ -20,6 +22,7 @@ from node.policy.retention import Cause, Policy, Won
 from node.store import deadlines, digests, index, ledger, payloads
 from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
+from node.store.stores import Stores
 from node.v1 import peer_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import Letter, hash_of, said, without
@@ -185,8 +188,9 @@ def test_the_order_in_which_items_and_their_crisis_came_decides_nothing(
 
 
 def test_a_crisis_that_nobody_declared_or_that_goes_on_longer_counts_by_what_is_known(
-    node: Exchange, author: Exchange
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange
 ) -> None:
+    other = node_in(tmp_path / "other", world, 2)
     node.change_policy(BY_CRISIS, BASE_MS)
     (letter,) = said(author, items_draft())
     take(node, [letter])
@@ -194,10 +198,14 @@ def test_a_crisis_that_nobody_declared_or_that_goes_on_longer_counts_by_what_is_
     assert due_ms(node, hash_) == BASE_MS + 180 * DAY_MS
     take(node, said(author, crisis_draft()))
     assert due_ms(node, hash_) == ENDS_MS + 30 * DAY_MS
-    take(node, said(author, crisis_draft(ENDS_MS + DAY_MS)))
+    take(node, said(author, crisis_draft(ENDS_MS + 2 * DAY_MS), now_ms=BASE_MS + 1), BASE_MS + 1)
+    assert due_ms(node, hash_) == ENDS_MS + 30 * DAY_MS, "its owner's first declaration counts, as people see it"
+    take(node, said(other, crisis_draft(ENDS_MS + DAY_MS)))
     assert due_ms(node, hash_) == ENDS_MS + 31 * DAY_MS
-    take(node, said(author, end_draft()))
+    for one in (author, other):
+        take(node, said(one, end_draft()))
     assert due_ms(node, hash_) == BASE_MS + 30 * DAY_MS
+    other.stores.close()
 
 
 def halt_draft(kind: int) -> Draft:
@@ -262,7 +270,7 @@ def test_whoever_takes_an_id_and_dates_it_back_puts_a_crisis_under_no_other_rule
     taken = said(stranger, replace(other, record=record.SerializeToString()), now_ms=BASE_MS - DAY_MS)
     take(node, taken, BASE_MS + 1)
     for _ in range(2):
-        assert keeping.known(node.stores, node.trust, CRISIS, exercise=False).framework == "eu-ocrf"
+        assert endings.known(node.stores, node.trust, CRISIS, exercise=False).framework == "eu-ocrf"
         project.rebuild(node.stores, node.trust, node.reader, node.follows, node.policy)
     stranger.stores.close()
 
@@ -433,6 +441,35 @@ def test_what_only_others_can_read_goes_by_a_rule_of_its_own(node: Exchange, aut
     assert (made.entry, cause.rule) == (hash_, 1)
 
 
+def odd_draft(kind: str, **content: Any) -> Draft:
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.ITEMS, object_id=LIST)
+    record.MergeFrom(record_pb2.Record(items=record_pb2.Items(kind=kind, **content)))
+    return Draft(Kind.ITEMS, BULK, record=record.SerializeToString(), object_id=LIST, expires_ms=CEILING_MS)
+
+
+def test_what_can_be_opened_and_is_no_use_here_goes_by_the_rule_for_what_is_kept_for_peers(
+    node: Exchange, author: Exchange
+) -> None:
+    node.change_policy(policy('class = "sealed", keep = "1 d"', 'class = "any", keep = "9 d"'), BASE_MS)
+    no_digest = odd_draft("sha256", digests=b"x" * 33)
+    too_large = odd_draft("sha256", digests=b"x" * 32, labels=["y" * 1000] * 300)
+    letters = said(author, no_digest, too_large, items_draft())
+    take(node, letters)
+    odd = {hash_of(node, one) for one in letters[:2]}
+    assert all(index.number(node.stores.index, one) is None for one in odd)
+    assert all(payloads.state(node.stores.ledger, one) is State.PRESENT for one in odd)
+    assert sweep(node, BASE_MS + DAY_MS - 1) == []
+    assert {one.entry for one in sweep(node, BASE_MS + DAY_MS)} == odd
+    assert [one.entry for one in sweep(node, BASE_MS + 9 * DAY_MS)] == [hash_of(node, letters[2])]
+
+
+def test_what_the_projection_has_not_reached_does_not_go_as_if_it_were_no_use(node: Exchange, author: Exchange) -> None:
+    node.change_policy(policy('class = "sealed", keep = "1 d"', 'class = "any", keep = "9 d"'), BASE_MS)
+    settle(node)
+    node.admit(node.verify(said(author, items_draft(), crisis_draft())), BASE_MS)
+    assert find(node, BASE_MS + DAY_MS) == []
+
+
 def test_a_start_goes_by_the_policy_that_is_there_then(node: Exchange, author: Exchange) -> None:
     take(node, said(author, items_draft()))
     again = Exchange(node.stores, node.trust, node.author, node.erasures, policy=policy('class = "any", keep = "1 d"'))
@@ -481,16 +518,18 @@ def test_what_was_counted_from_the_end_of_a_crisis_is_not_put_off_when_that_is_f
 
 
 def test_of_a_crisis_that_was_taken_back_what_was_counted_from_its_end_is_not_put_off(
-    node: Exchange, author: Exchange
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange
 ) -> None:
+    other = node_in(tmp_path / "other", world, 2)
     node.change_policy(BY_CRISIS, BASE_MS)
-    letters = said(author, items_draft(), crisis_draft(), crisis_draft(ENDS_MS + DAY_MS))
+    letters = said(author, items_draft(), crisis_draft()) + said(other, crisis_draft(ENDS_MS + DAY_MS))
     take(node, letters)
     items, first, second = (hash_of(node, one) for one in letters)
     let_go(node, second, is_erased=True)
     assert due_ms(node, items) == ENDS_MS + 30 * DAY_MS, "by what is left"
     let_go(node, first, is_erased=True)
     assert due_ms(node, items) == ENDS_MS + 30 * DAY_MS
+    other.stores.close()
 
 
 def test_an_opinion_about_what_is_only_let_go_is_kept_by_its_own_rule(node: Exchange, author: Exchange) -> None:
@@ -512,3 +551,78 @@ def test_an_end_that_is_forgotten_before_its_declaration_puts_nothing_off(node: 
     items, _, end = (hash_of(node, one) for one in letters)
     let_go(node, end, is_erased=True)
     assert due_ms(node, items) == BASE_MS + 30 * DAY_MS
+
+
+def act_draft(verb: str, field: str, number: int) -> Draft:
+    record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=CRISIS)
+    setattr(getattr(record.crisis_act, verb), field, str(number))
+    content = record.SerializeToString()
+    return Draft(Kind.CRISIS_ACT, NORMAL, record=content, object_id=CRISIS, expires_ms=CEILING_MS)
+
+
+def test_however_much_one_member_says_of_a_crisis_little_of_it_is_weighed_and_an_end_counts(
+    node: Exchange, author: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endings, "ACTS_MAX", 8)
+    monkeypatch.setattr(endings, "ANSWERS_MAX", 4)
+    node.change_policy(BY_CRISIS, BASE_MS)
+    letters = said(author, items_draft(), *(crisis_draft(ENDS_MS + i) for i in range(30)))
+    letters += said(author, *(act_draft("review", "text", i) for i in range(30)))
+    letters += said(author, *(act_draft("refuse", "ground", i) for i in range(30)))
+    letters += said(author, end_draft(), now_ms=BASE_MS + 1)
+    take(node, letters)
+    assert due_ms(node, hash_of(node, letters[0])) == BASE_MS + 1 + 30 * DAY_MS
+    weighed = list[HeaderHash]()
+    weigh = restricting.restriction
+
+    def counted(stores: Stores, record: index.Record, *more: Any) -> Any:
+        weighed.append(record.hash)
+        return weigh(stores, record, *more)
+
+    monkeypatch.setattr(restricting, "restriction", counted)
+    endings.known(node.stores, node.trust, CRISIS, exercise=False)
+    assert len(weighed) == 8 + 4
+
+
+def test_what_is_known_of_a_crisis_is_found_once_until_something_comes_that_may_change_it(
+    node: Exchange, author: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.change_policy(BY_CRISIS, BASE_MS)
+    found, known = list[bytes](), endings.known
+
+    def counted(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> endings.Known:
+        found.append(object_id)
+        return known(stores, trust, object_id, exercise=exercise)
+
+    monkeypatch.setattr(endings, "known", counted)
+    kept = endings.Endings()
+
+    def write(*drafts_: Draft, at_ms: int = BASE_MS) -> int:
+        """How often the end was looked for."""
+        node.admit(node.verify(said(author, *drafts_, now_ms=at_ms)), at_ms)
+        found.clear()
+        while step := project.begin(
+            node.stores, node.trust, node.reader, node.follows, node.policy, node.erasures, kept, urgent=False
+        ):
+            if isinstance(step, project.Heavy):
+                project.write_keys(node.stores, step)
+                project.finish(node.stores, step)
+        return len(found)
+
+    assert write(crisis_draft(), *(items_draft(i, labels=["x"]) for i in range(5))) == 1
+    assert write(*(items_draft(i, labels=["x"]) for i in range(5, 9))) == 0
+    assert write(end_draft(), items_draft(9, labels=["x"])) == 1
+    live = deadlines.every(node.stores.index)
+    assert min(one.due_ms for one in live.values()) == BASE_MS + 30 * DAY_MS
+
+
+def test_an_alert_that_became_a_crisis_ends_with_it_whenever_that_is_said(node: Exchange, author: Exchange) -> None:
+    node.change_policy(policy('class = "alert", keep = "30 d", after = "crisis-end", longest = "180 d"'), BASE_MS)
+    (letter,) = said(author, crisis_draft(kind=Kind.ALERT))
+    alert = hash_of(node, letter)
+    take(node, [letter, *said(author, crisis_draft(linked=[b"a" * 16]))])
+    assert due_ms(node, alert) == ENDS_MS + 30 * DAY_MS
+    take(node, said(author, end_draft()))
+    assert due_ms(node, alert) == BASE_MS + 30 * DAY_MS
+    live = deadlines.every(node.stores.index)
+    assert rebuilt(node) == live

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from node.crisis.states import IN_EFFECT, TRANSITIONS, State, Verb
-from node.exchange import consult, crises, documents, keeping, lifecycles
+from node.exchange import consult, crises, documents, endings, keeping, lifecycles
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.exchange import Exchange
@@ -154,7 +154,7 @@ def kept(node: Node, found: Sequence[Crisis], now_ms: int) -> None:
         record, reading = one.record, one.reading
         if record.kind != Kind.DECLARATION or record.hash not in by_entry:
             continue
-        known = keeping.known(node.disk, node.exchange.trust, record.object_id, exercise=record.exercise)
+        known = endings.known(node.disk, node.exchange.trust, record.object_id, exercise=record.exercise)
         due_ms = by_entry[record.hash].due_ms
         assert due_ms == min(record.expires_ms, (known.end_ms or record.expires_ms) + GRACE_MS), "C5: a deadline is old"
         is_whole = known.is_declared and reading.state is not State.WITHDRAWN and _all_count(one, seen)
