@@ -85,10 +85,7 @@ def one(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) ->
     )
     if head is None:
         return None
-    acts = sorted(
-        index.of_any_owner(stores.index, object_id, Kind.CRISIS_ACT), key=lambda one: (one.created_ms, one.hash)
-    )
-    acts = lifecycles.about(head, acts, lifecycles.declared_by_others(stores, head))
+    acts = sorted(lifecycles.said_of(stores, head), key=lambda one: (one.created_ms, one.hash))
     return read(stores, head, acts, seen, halted)
 
 

@@ -230,8 +230,7 @@ def is_withdrawn(stores: Stores, record: Record, trust: Trust) -> bool:
 def end_ms(stores: Stores, trust: Trust, record: Record) -> int:
     """When a crisis ends by all that was said of it, whoever has a seat now: until then what belongs to it is kept."""
     halted = halting.of_object(stores, trust, record.member_id, record.object_id)
-    said = index.of_any_owner(stores.index, record.object_id, Kind.CRISIS_ACT)
-    counted = counting(stores, about(record, said, declared_by_others(stores, record)), trust, halted)
+    counted = counting(stores, said_of(stores, record), trust, halted)
 
     def cosigner(one: Record) -> Seat | None:
         roles = trust.known.roles.get(one.member_id)
@@ -241,6 +240,12 @@ def end_ms(stores: Stores, trust: Trust, record: Record) -> int:
 
     framework, rules = framework_of(trust, crisis_of(record).framework), documents.rules_in_force(trust)
     return read(declared(record, framework, rules), counted, trust, lambda *_: True, cosigner, 0).ends_ms
+
+
+def said_of(stores: Stores, record: Record) -> list[Record]:
+    """All acts about a declaration or an alert, whoever else uses its id."""
+    said = index.of_any_owner(stores.index, record.object_id, Kind.CRISIS_ACT)
+    return about(record, said, declared_by_others(stores, record))
 
 
 def declared_by_others(stores: Stores, record: Record) -> list[HeaderHash]:
