@@ -75,10 +75,11 @@ class Reading:
     state: State
     reason: str
     ends_ms: int  # when it ended or will
+    latest_ms: int  # until when it may last, whatever is said
     version: HeaderHash  # whose content is in effect
     terms: bytes
     quorum: Quorum | None  # of its framework
-    lead: MemberId
+    lead: MemberId  # as whoever knows all of this has to take it
     deputies: frozenset[MemberId]
     proposal: HeaderHash  # what a co-signature has to name now
     cosigned: tuple[MemberId, ...] = ()  # by whom the proposal is
@@ -182,16 +183,27 @@ def _parents(act: Act, others: Iterable[Act]) -> set[HeaderHash]:
 
 def _entitled(declared: Declared, line: _Line, before: Collection[HeaderHash], verb: Verb) -> frozenset[MemberId]:
     """Who may say this, as far as its author knew: who leads, and for most things their deputies."""
+    lead, deputies = _leading(declared, line, before)
+    return entitled(lead, deputies, verb)
+
+
+def entitled(lead: MemberId, deputies: frozenset[MemberId], verb: Verb) -> frozenset[MemberId]:
+    """Who of them may say this."""
+    return frozenset({lead}) if verb in (Verb.HAND_OVER, Verb.WITHDRAW) else deputies | {lead}
+
+
+def _leading(declared: Declared, line: _Line, before: Collection[HeaderHash]) -> tuple[MemberId, frozenset[MemberId]]:
+    """Who leads it, and who are the deputies, for whoever knows these acts: no co-signature is waited for."""
     known = [act for act in line.acts if act.hash in before]
-    leads, deputies = {declared.owner}, declared.deputies
+    lead, deputies = declared.owner, declared.deputies
     for act in known:
         if act.verb is Verb.HAND_OVER and act.to is not None:
             others = [one for one in known if one is not act and one.verb is Verb.HAND_OVER and one.to != act.to]
             if not any(line.are_apart(act, one) for one in others):
-                leads = {act.to}
+                lead = act.to
         if act.verb is Verb.UPDATE and act.deputies is not None:
             deputies = act.deputies
-    return frozenset(leads) if verb in (Verb.HAND_OVER, Verb.WITHDRAW) else deputies | leads
+    return lead, deputies
 
 
 def _clashing(line: _Line) -> list[tuple[Act, Act]]:
@@ -222,15 +234,17 @@ def _fold(
     now_ms: int,
 ) -> Reading:
     latest_ms = (declared.starts_ms or declared.declared_ms) + declared.longest_ms
+    lead, deputies = _leading(declared, line, line.before)
     found = Reading(
         state=State.ALERT if declared.is_alert else State.PROPOSED,
         reason="",
         ends_ms=min(declared.ends_ms, latest_ms),
+        latest_ms=latest_ms,
         version=declared.hash,
         terms=declared.terms,
         quorum=declared.quorum,
-        lead=declared.owner,
-        deputies=declared.deputies,
+        lead=lead,
+        deputies=deputies,
         proposal=declared.hash,
         needed=None if declared.is_alert else declared.quorum,
     )
@@ -238,7 +252,7 @@ def _fold(
         found = _activated(found, voices)
     for act in line.acts:
         if act.hash not in void:
-            found = _after(_expired(found, act.at_ms), act, voices, latest_ms)
+            found = _after(_expired(found, act.at_ms), act, voices)
     return _expired(found, now_ms)
 
 
@@ -249,13 +263,13 @@ def _activated(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> 
     return found
 
 
-def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]], latest_ms: int) -> Reading:
+def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Reading:
     """After one more act; as before where it has no place in this state, or waits for co-signatures."""
     state = TRANSITIONS.get((found.state, act.verb))
     if state is None:
         return found
     if act.verb in (Verb.UPDATE, Verb.EXTEND):
-        ends_ms = min(act.ends_ms or found.ends_ms, latest_ms)
+        ends_ms = min(act.ends_ms or found.ends_ms, found.latest_ms)
         needs = act.needs or found.quorum  # a framework that asks for nobody is no way round those of the one before
         asks = needs is not None and (ends_ms != found.ends_ms or act.terms not in (b"", found.terms))
         in_time = [one for one in voices.get(act.hash, ()) if one.at_ms < found.ends_ms]  # nothing that is over revives
@@ -265,10 +279,8 @@ def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]
         if asks:  # its co-signers have seen all of it
             found = replace(found, proposal=act.hash, needed=None, proposed_ends_ms=0)
             state = TRANSITIONS.get((state, Verb.ACTIVATE), state)
-    elif act.verb is Verb.HAND_OVER:
-        if act.to is None:
-            return found
-        found = replace(found, lead=act.to)
+    elif act.verb is Verb.HAND_OVER and act.to is None:
+        return found
     elif act.verb in (Verb.END, Verb.WITHDRAW):
         found = replace(found, ends_ms=min(found.ends_ms, act.at_ms))
     return replace(found, state=state, counted=found.counted | {act.hash})
@@ -282,7 +294,6 @@ def _with_terms(found: Reading, act: Act, ends_ms: int) -> Reading:
         terms=act.terms if is_update else found.terms,
         quorum=(act.needs or found.quorum) if is_update else found.quorum,
         ends_ms=ends_ms,
-        deputies=found.deputies if act.deputies is None else act.deputies,
     )
 
 

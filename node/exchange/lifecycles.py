@@ -126,11 +126,7 @@ def _following(roots: Iterable[HeaderHash], follows: Mapping[HeaderHash, HeaderH
 
 def acts(owner: MemberId, said: Iterable[Record], trust: Trust, may: May) -> list[Act]:
     """What those said who may lead it; whoever goes on in the owner's place acts as the owner."""
-    return [
-        _act(one, act_of(one), speaks_as(one.member_id, owner, trust), trust)
-        for one in said
-        if verb_of(one) in LEADING and may(one, verb_of(one))
-    ]
+    return [_act(one, act_of(one), owner, trust) for one in said if verb_of(one) in LEADING and may(one, verb_of(one))]
 
 
 def speaks_as(member_id: MemberId, owner: MemberId, trust: Trust) -> MemberId:
@@ -139,26 +135,31 @@ def speaks_as(member_id: MemberId, owner: MemberId, trust: Trust) -> MemberId:
     return owner if log and log.identity.successor == member_id else member_id
 
 
-def _act(record: Record, said: record_pb2.CrisisAct, by: MemberId, trust: Trust) -> Act:
+def _act(record: Record, said: record_pb2.CrisisAct, owner: MemberId, trust: Trust) -> Act:
     verb = VERBS[str(said.WhichOneof("act"))]
     update = said.update if verb is Verb.UPDATE else None
     framework = framework_of(trust, update.framework) if update else None
-    to = MemberId(said.hand_over.member_id) if verb is Verb.HAND_OVER else None
     return Act(
         hash=record.hash,
         verb=verb,
-        by=by,
+        by=speaks_as(record.member_id, owner, trust),
         feed_id=record.feed_id,
         seq=record.seq,
         at_ms=record.created_ms,
         knows=tuple(HeaderHash(one) for one in (said.entry, *said.known)),
         says=sha256(_content(said)).digest(),
         ends_ms=times.read(update.ends_ms if update else said.extend.ends_ms),
-        to=to if to in trust.known.roles else None,  # whoever was never a member leads nothing
+        to=_handed_to(said, owner, trust) if verb is Verb.HAND_OVER else None,
         deputies=_members(update.deputies) if update else None,
         terms=_terms(record) if update else b"",
         needs=framework.cosign.quorum if framework else None,
     )
+
+
+def _handed_to(said: record_pb2.CrisisAct, owner: MemberId, trust: Trust) -> MemberId | None:
+    """Who leads it from then on; None for whoever was never a member."""
+    to = MemberId(said.hand_over.member_id)
+    return speaks_as(to, owner, trust) if to in trust.known.roles else None
 
 
 def _content(said: record_pb2.CrisisAct) -> bytes:
