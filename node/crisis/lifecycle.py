@@ -54,6 +54,7 @@ class Act:
     deputies: frozenset[MemberId] | None = None
     terms: bytes = b""  # of an update, as in Declared
     needs: Quorum | None = None  # of an update: as in Declared; None: as before
+    heard_ms: int = 0  # nothing that it ends ends earlier than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +253,7 @@ def _fold(
         found = _activated(found, voices)
     for act in line.acts:
         if act.hash not in void:
-            found = _after(_expired(found, act.at_ms), act, voices)
+            found = _after(_expired(found, act.at_ms), act, voices, max(declared.declared_ms, act.at_ms, act.heard_ms))
     return _expired(found, now_ms)
 
 
@@ -263,13 +264,17 @@ def _activated(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> 
     return found
 
 
-def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Reading:
-    """After one more act; as before where it has no place in this state, or waits for co-signatures."""
+def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]], least_ms: int) -> Reading:
+    """After one more act; as before where it has no place in this state, or waits for co-signatures.
+
+    ``least_ms``: it ends nothing earlier.
+    """
     state = TRANSITIONS.get((found.state, act.verb))
     if state is None:
         return found
     if act.verb in (Verb.UPDATE, Verb.EXTEND):
         ends_ms = min(act.ends_ms or found.ends_ms, found.latest_ms)
+        ends_ms = max(ends_ms, min(found.ends_ms, least_ms))
         needs = act.needs or found.quorum  # a framework that asks for nobody is no way round those of the one before
         asks = needs is not None and (ends_ms != found.ends_ms or act.terms not in (b"", found.terms))
         in_time = [one for one in voices.get(act.hash, ()) if one.at_ms < found.ends_ms]  # nothing that is over revives
@@ -282,7 +287,7 @@ def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]
     elif act.verb is Verb.HAND_OVER and act.to is None:
         return found
     elif act.verb in (Verb.END, Verb.WITHDRAW):
-        found = replace(found, ends_ms=min(found.ends_ms, act.at_ms))
+        found = replace(found, ends_ms=min(found.ends_ms, least_ms))
     return replace(found, state=state, counted=found.counted | {act.hash})
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -229,7 +230,10 @@ def is_withdrawn(stores: Stores, record: Record, trust: Trust) -> bool:
 
 
 def end_ms(stores: Stores, trust: Trust, record: Record) -> int:
-    """When a crisis ends by all that was said of it, whoever has a seat now: until then what belongs to it is kept."""
+    """When a crisis ends by all that was said of it, whoever has a seat now: until then what belongs to it is kept.
+
+    Nothing that ends it does so before it came here: a date does not erase what others keep for it.
+    """
     halted = halting.of_object(stores, trust, record.member_id, record.object_id)
     counted = counting(stores, said_of(stores, record), trust, halted)
 
@@ -240,7 +244,11 @@ def end_ms(stores: Stores, trust: Trust, record: Record) -> int:
         return Seat(one.member_id, "", min(roles), country) if roles else None
 
     framework, rules = framework_of(trust, crisis_of(record).framework), documents.rules_in_force(trust)
-    return read(declared(record, framework, rules), counted, trust, lambda *_: True, cosigner, 0).ends_ms
+    heard_ms = {one.hash: one.received_ms for one in counted}
+    led = acts(record.member_id, counted, trust, lambda *_: True)
+    led = [replace(one, heard_ms=heard_ms[one.hash]) for one in led]
+    answered = voices(record.member_id, counted, trust, cosigner)
+    return lifecycle.read(declared(record, framework, rules), led, answered, 0).ends_ms
 
 
 def said_of(stores: Stores, record: Record) -> list[Record]:

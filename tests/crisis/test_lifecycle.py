@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -81,6 +82,18 @@ def test_who_leads_it_ends_it_earlier_and_never_later() -> None:
     assert (ended.state, ended.ends_ms) == (State.ENDED, NOW_MS - 5)
     late = read(declared(ends_ms=NOW_MS - 10), act(1, Verb.END))
     assert (late.state, late.ends_ms) == (State.EXPIRED, NOW_MS - 10)
+
+
+def test_no_act_ends_it_before_it_was_declared_or_the_act_was_said() -> None:
+    crisis = replace(declared(), declared_ms=NOW_MS - HOUR_MS)
+    ended = read(crisis, act(1, Verb.END, at_ms=1))
+    assert (ended.state, ended.ends_ms) == (State.ENDED, NOW_MS - HOUR_MS)
+    shortened = read(crisis, act(1, Verb.UPDATE, at_ms=NOW_MS - 7, ends_ms=1, terms=b"terms"))
+    assert (shortened.state, shortened.ends_ms) == (State.EXPIRED, NOW_MS - 7)
+    heard = read(crisis, replace(act(1, Verb.END, at_ms=1), heard_ms=NOW_MS - 3))
+    assert heard.ends_ms == NOW_MS - 3
+    late = read(crisis, replace(act(1, Verb.END, at_ms=1), heard_ms=NOW_MS + 9 * HOUR_MS))
+    assert late.ends_ms == NOW_MS + HOUR_MS, "nor does it last longer for having come late"
 
 
 def test_what_its_author_may_not_declare_is_shown_and_never_active() -> None:
