@@ -251,6 +251,7 @@ def answering(
 ) -> record_pb2.CrisisAct:
     """A co-signature or a refusal of exactly what is proposed now; raises Refused where nothing is asked for.
 
+    Who shows the proposal to a person names it in ``entry``: what that person has not seen is not answered.
     ``heard``: whether its call-back code was; that is said with a co-signature, whatever the caller claims.
     """
     act, reading = _copy(said), found.reading
@@ -270,6 +271,12 @@ def answering(
             "its framework asks for co-signatures of other roles",
             next_step="`tocsin framework show` says of which.",
             field="crisis",
+        )
+    if said.entry not in (b"", reading.proposal):
+        raise Refused(
+            "something else is proposed now than what was shown",
+            next_step="`tocsin crisis show` has it; call its owner again, and answer to that.",
+            field="entry",
         )
     act.entry = reading.proposal
     if act.HasField("cosign"):

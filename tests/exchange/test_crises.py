@@ -295,6 +295,21 @@ def test_a_call_is_said_of_a_co_signature_by_the_code_alone_and_never_turns_a_re
     assert declaring.answering(found, refusal, by, seen, heard=True).WhichOneof("act") == "refuse"
 
 
+def test_what_a_person_was_not_shown_is_not_answered_for_it(stage: Stage) -> None:
+    declared = stage.say(1, declare())
+    shown, by = stage.view(1).proposal, _speaker(stage, 2)
+    answer = record_pb2.CrisisAct(entry=shown, cosign=record_pb2.Cosign())
+    assert declaring.answering(stage.crisis(1), answer, by, stage.seen()).entry == declared
+    stage.say(2, cosign(declared))
+    stage.say(1, update(declared, what=crisis(ends_ms=ENDS_MS + HOUR_MS)))
+    for said_ in (answer, record_pb2.CrisisAct(entry=shown, refuse=record_pb2.Refuse(ground="no"))):
+        with pytest.raises(Refused, match="something else is proposed now") as refused:
+            declaring.answering(stage.crisis(1), said_, by, stage.seen())
+        assert refused.value.field == "entry"
+    answer.ClearField("entry")
+    assert declaring.answering(stage.crisis(1), answer, by, stage.seen()).entry == stage.view(1).proposal
+
+
 def _speaker(stage: Stage, number: int) -> Speaker:
     seen = stage.seen()
     return Speaker(stage.id_of(number), seen.roster.seats[stage.id_of(number)], NOW_MS)
