@@ -87,7 +87,7 @@ class Reading:
     refused: tuple[MemberId, ...] = ()
     needed: Quorum | None = None  # by the proposal; None: nothing is waited for
     proposed_ends_ms: int = 0  # until when it would last with what is waited for
-    clashes: tuple[tuple[HeaderHash, HeaderHash], ...] = ()  # not settled yet
+    clashes: tuple[tuple[HeaderHash, HeaderHash], ...] = ()  # not settled yet: at least one of each act that has any
     counted: frozenset[HeaderHash] = frozenset()  # acts that had an effect
     heads: tuple[HeaderHash, ...] = ()  # what a further act has to name, so that it knows all
 
@@ -98,6 +98,17 @@ class _Line:
 
     acts: list[Act] = field(default_factory=list)
     before: dict[HeaderHash, frozenset[HeaderHash]] = field(default_factory=dict)  # everything that each knew
+    against: dict[HeaderHash, set[HeaderHash]] = field(default_factory=dict)  # of a hand_over, those apart from it
+
+    def add(self, act: Act, before: frozenset[HeaderHash]) -> None:
+        """One more, behind all that it knew."""
+        self.before[act.hash] = before
+        if act.verb is Verb.HAND_OVER:
+            others = [one for one in self.acts if one.verb is act.verb and one.to != act.to and one.hash not in before]
+            self.against[act.hash] = {one.hash for one in others}
+            for one in others:
+                self.against[one.hash].add(act.hash)
+        self.acts.append(act)
 
     def are_apart(self, one: Act, other: Act) -> bool:
         """Whether neither knew of the other."""
@@ -107,14 +118,12 @@ class _Line:
 def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_ms: int) -> Reading:
     """Where it stands now. The same for the same set, in whatever order it is given."""
     line = _line(declared, acts)
-    pairs = _clashing(line)
-    void = {one.hash for pair in pairs for one in pair}
-    open_ = [pair for pair in pairs if not any({one.hash for one in pair} <= line.before[by.hash] for by in line.acts)]
+    void, open_ = _clashing(line)
     latest = _latest(_of_others(declared, line, voices))
     found = _fold(declared, line, void, latest, now_ms)
     found = replace(
         found,
-        clashes=tuple((one.hash, other.hash) for one, other in open_),
+        clashes=tuple(open_),
         heads=_heads(declared, line),
     )
     return _judged(declared, _asked(found, latest), now_ms)
@@ -137,8 +146,7 @@ def _line(declared: Declared, acts: Iterable[Act]) -> _Line:
         known = parents[ready.hash] & line.before.keys()
         before = frozenset(known).union(*(line.before[one] for one in known))
         if ready.by in _entitled(declared, line, before, ready.verb):
-            line.acts.append(ready)
-            line.before[ready.hash] = before
+            line.add(ready, before)
     return line
 
 
@@ -198,25 +206,38 @@ def _leading(declared: Declared, line: _Line, before: Collection[HeaderHash]) ->
     known = [act for act in line.acts if act.hash in before]
     lead, deputies = declared.owner, declared.deputies
     for act in known:
-        if act.verb is Verb.HAND_OVER and act.to is not None:
-            others = [one for one in known if one is not act and one.verb is Verb.HAND_OVER and one.to != act.to]
-            if not any(line.are_apart(act, one) for one in others):
-                lead = act.to
+        if act.verb is Verb.HAND_OVER and act.to is not None and line.against[act.hash].isdisjoint(before):
+            lead = act.to
         if act.verb is Verb.UPDATE and act.deputies is not None:
             deputies = act.deputies
     return lead, deputies
 
 
-def _clashing(line: _Line) -> list[tuple[Act, Act]]:
-    """Pairs that contradict each other, neither knowing of the other."""
+def _clashing(line: _Line) -> tuple[set[HeaderHash], list[tuple[HeaderHash, HeaderHash]]]:
+    """Acts that contradict another, neither knowing of the other; and pairs of them that nothing settles yet.
+
+    Of these as many as show it of each: two feeds can contradict each other in more than anybody reads.
+    """
     said = [act for act in line.acts if any(act.verb in clash for clash in CLASHES)]
-    return [
-        (one, other)
-        for one, other in combinations(said, 2)
-        if frozenset({one.verb, other.verb}) in CLASHES
+    known_to = {act.hash: {by for by, before in line.before.items() if act.hash in before} for act in said}
+    void, shown, open_ = set[HeaderHash](), set[HeaderHash](), list[tuple[HeaderHash, HeaderHash]]()
+    for one, other in combinations(said, 2):
+        pair = one.hash, other.hash
+        if shown.issuperset(pair) or not _contradict(line, one, other):
+            continue
+        void.update(pair)
+        if known_to[one.hash].isdisjoint(known_to[other.hash]):
+            shown.update(pair)
+            open_.append(pair)
+    return void, open_
+
+
+def _contradict(line: _Line, one: Act, other: Act) -> bool:
+    return (
+        frozenset({one.verb, other.verb}) in CLASHES
         and (one.verb is not other.verb or one.says != other.says)
         and line.are_apart(one, other)
-    ]
+    )
 
 
 def _heads(declared: Declared, line: _Line) -> tuple[HeaderHash, ...]:

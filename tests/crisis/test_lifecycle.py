@@ -254,6 +254,20 @@ def test_two_that_contradict_each_other_both_count_nothing_until_it_is_settled()
     assert read(declared(), end, longer, other_way).ends_ms == NOW_MS + 3 * HOUR_MS
 
 
+def test_of_two_feeds_that_contradict_each_other_throughout_each_act_is_shown_as_contested_and_no_more() -> None:
+    half = lifecycle.ACTS_MAX // 2
+    acts = [
+        act(number + 1, Verb.UPDATE, by=by, says=by + bytes([number]), at_ms=NOW_MS - half + number, terms=b"terms")
+        for by in (OWNER, DEPUTY)
+        for number in range(half)
+    ]
+    acts = [replace(one, hash=HeaderHash(one.by[:1] + one.hash[1:])) for one in acts]
+    found = read(declared(), *acts)
+    assert {one for pair in found.clashes for one in pair} == {one.hash for one in acts}
+    assert len(found.clashes) < len(acts)
+    assert found.counted == frozenset()
+
+
 def test_who_knew_of_the_other_contradicts_nothing() -> None:
     longer = act(1, Verb.EXTEND, by=DEPUTY, ends_ms=NOW_MS + 5 * HOUR_MS)
     end = act(2, Verb.END, knows=[longer.hash])
