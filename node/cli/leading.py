@@ -38,6 +38,8 @@ def _act(
     """
     place = calling.find(folder)
     found = crises.named(place, reference)
+    if act.WhichOneof("act") in ("cosign", "refuse"):
+        act.entry = found.proposal  # what is shown here, whatever is proposed until the question is answered
     asking.confirm(question.format(f"{found.reference}, {crises.title(found)},"), yes=yes)
     made = calling.ask(place, lambda node: node.act(reference, act, code=code, **asked))
     if as_json:

@@ -54,7 +54,8 @@ class Crises(Stubs):
     ) -> tools_pb2.CrisisView:
         """Lead a crisis, co-sign one or refuse to; raises Refused. Not tried again: the second time it is done.
 
-        Which entries the act names is filled in by the node. ``code``: the call-back code, as it was heard.
+        Which entries the act names is filled in by the node; an answer may name in ``entry`` the proposal that was
+        shown, and is refused for another. ``code``: the call-back code, as it was heard.
         """
         request = tools_pb2.ActOnCrisisRequest(
             crisis=crisis,

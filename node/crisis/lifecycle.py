@@ -54,6 +54,7 @@ class Act:
     deputies: frozenset[MemberId] | None = None
     terms: bytes = b""  # of an update, as in Declared
     needs: Quorum | None = None  # of an update: as in Declared; None: as before
+    heard_ms: int = 0  # nothing that it ends ends earlier than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,18 @@ class Reading:
     state: State
     reason: str
     ends_ms: int  # when it ended or will
+    latest_ms: int  # until when it may last, whatever is said
     version: HeaderHash  # whose content is in effect
     terms: bytes
     quorum: Quorum | None  # of its framework
-    lead: MemberId
+    lead: MemberId  # as whoever knows all of this has to take it
     deputies: frozenset[MemberId]
     proposal: HeaderHash  # what a co-signature has to name now
     cosigned: tuple[MemberId, ...] = ()  # by whom the proposal is
     refused: tuple[MemberId, ...] = ()
     needed: Quorum | None = None  # by the proposal; None: nothing is waited for
     proposed_ends_ms: int = 0  # until when it would last with what is waited for
-    clashes: tuple[tuple[HeaderHash, HeaderHash], ...] = ()  # not settled yet
+    clashes: tuple[tuple[HeaderHash, HeaderHash], ...] = ()  # not settled yet: at least one of each act that has any
     counted: frozenset[HeaderHash] = frozenset()  # acts that had an effect
     heads: tuple[HeaderHash, ...] = ()  # what a further act has to name, so that it knows all
 
@@ -96,6 +98,17 @@ class _Line:
 
     acts: list[Act] = field(default_factory=list)
     before: dict[HeaderHash, frozenset[HeaderHash]] = field(default_factory=dict)  # everything that each knew
+    against: dict[HeaderHash, set[HeaderHash]] = field(default_factory=dict)  # of a hand_over, those apart from it
+
+    def add(self, act: Act, before: frozenset[HeaderHash]) -> None:
+        """One more, behind all that it knew."""
+        self.before[act.hash] = before
+        if act.verb is Verb.HAND_OVER:
+            others = [one for one in self.acts if one.verb is act.verb and one.to != act.to and one.hash not in before]
+            self.against[act.hash] = {one.hash for one in others}
+            for one in others:
+                self.against[one.hash].add(act.hash)
+        self.acts.append(act)
 
     def are_apart(self, one: Act, other: Act) -> bool:
         """Whether neither knew of the other."""
@@ -105,14 +118,12 @@ class _Line:
 def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_ms: int) -> Reading:
     """Where it stands now. The same for the same set, in whatever order it is given."""
     line = _line(declared, acts)
-    pairs = _clashing(line)
-    void = {one.hash for pair in pairs for one in pair}
-    open_ = [pair for pair in pairs if not any({one.hash for one in pair} <= line.before[by.hash] for by in line.acts)]
+    void, open_ = _clashing(line)
     latest = _latest(_of_others(declared, line, voices))
     found = _fold(declared, line, void, latest, now_ms)
     found = replace(
         found,
-        clashes=tuple((one.hash, other.hash) for one, other in open_),
+        clashes=tuple(open_),
         heads=_heads(declared, line),
     )
     return _judged(declared, _asked(found, latest), now_ms)
@@ -135,8 +146,7 @@ def _line(declared: Declared, acts: Iterable[Act]) -> _Line:
         known = parents[ready.hash] & line.before.keys()
         before = frozenset(known).union(*(line.before[one] for one in known))
         if ready.by in _entitled(declared, line, before, ready.verb):
-            line.acts.append(ready)
-            line.before[ready.hash] = before
+            line.add(ready, before)
     return line
 
 
@@ -182,28 +192,52 @@ def _parents(act: Act, others: Iterable[Act]) -> set[HeaderHash]:
 
 def _entitled(declared: Declared, line: _Line, before: Collection[HeaderHash], verb: Verb) -> frozenset[MemberId]:
     """Who may say this, as far as its author knew: who leads, and for most things their deputies."""
+    lead, deputies = _leading(declared, line, before)
+    return entitled(lead, deputies, verb)
+
+
+def entitled(lead: MemberId, deputies: frozenset[MemberId], verb: Verb) -> frozenset[MemberId]:
+    """Who of them may say this."""
+    return frozenset({lead}) if verb in (Verb.HAND_OVER, Verb.WITHDRAW) else deputies | {lead}
+
+
+def _leading(declared: Declared, line: _Line, before: Collection[HeaderHash]) -> tuple[MemberId, frozenset[MemberId]]:
+    """Who leads it, and who are the deputies, for whoever knows these acts: no co-signature is waited for."""
     known = [act for act in line.acts if act.hash in before]
-    leads, deputies = {declared.owner}, declared.deputies
+    lead, deputies = declared.owner, declared.deputies
     for act in known:
-        if act.verb is Verb.HAND_OVER and act.to is not None:
-            others = [one for one in known if one is not act and one.verb is Verb.HAND_OVER and one.to != act.to]
-            if not any(line.are_apart(act, one) for one in others):
-                leads = {act.to}
+        if act.verb is Verb.HAND_OVER and act.to is not None and line.against[act.hash].isdisjoint(before):
+            lead = act.to
         if act.verb is Verb.UPDATE and act.deputies is not None:
             deputies = act.deputies
-    return frozenset(leads) if verb in (Verb.HAND_OVER, Verb.WITHDRAW) else deputies | leads
+    return lead, deputies
 
 
-def _clashing(line: _Line) -> list[tuple[Act, Act]]:
-    """Pairs that contradict each other, neither knowing of the other."""
+def _clashing(line: _Line) -> tuple[set[HeaderHash], list[tuple[HeaderHash, HeaderHash]]]:
+    """Acts that contradict another, neither knowing of the other; and pairs of them that nothing settles yet.
+
+    Of these as many as show it of each: two feeds can contradict each other in more than anybody reads.
+    """
     said = [act for act in line.acts if any(act.verb in clash for clash in CLASHES)]
-    return [
-        (one, other)
-        for one, other in combinations(said, 2)
-        if frozenset({one.verb, other.verb}) in CLASHES
+    known_to = {act.hash: {by for by, before in line.before.items() if act.hash in before} for act in said}
+    void, shown, open_ = set[HeaderHash](), set[HeaderHash](), list[tuple[HeaderHash, HeaderHash]]()
+    for one, other in combinations(said, 2):
+        pair = one.hash, other.hash
+        if shown.issuperset(pair) or not _contradict(line, one, other):
+            continue
+        void.update(pair)
+        if known_to[one.hash].isdisjoint(known_to[other.hash]):
+            shown.update(pair)
+            open_.append(pair)
+    return void, open_
+
+
+def _contradict(line: _Line, one: Act, other: Act) -> bool:
+    return (
+        frozenset({one.verb, other.verb}) in CLASHES
         and (one.verb is not other.verb or one.says != other.says)
         and line.are_apart(one, other)
-    ]
+    )
 
 
 def _heads(declared: Declared, line: _Line) -> tuple[HeaderHash, ...]:
@@ -222,15 +256,17 @@ def _fold(
     now_ms: int,
 ) -> Reading:
     latest_ms = (declared.starts_ms or declared.declared_ms) + declared.longest_ms
+    lead, deputies = _leading(declared, line, line.before)
     found = Reading(
         state=State.ALERT if declared.is_alert else State.PROPOSED,
         reason="",
         ends_ms=min(declared.ends_ms, latest_ms),
+        latest_ms=latest_ms,
         version=declared.hash,
         terms=declared.terms,
         quorum=declared.quorum,
-        lead=declared.owner,
-        deputies=declared.deputies,
+        lead=lead,
+        deputies=deputies,
         proposal=declared.hash,
         needed=None if declared.is_alert else declared.quorum,
     )
@@ -238,7 +274,7 @@ def _fold(
         found = _activated(found, voices)
     for act in line.acts:
         if act.hash not in void:
-            found = _after(_expired(found, act.at_ms), act, voices, latest_ms)
+            found = _after(_expired(found, act.at_ms), act, voices, max(declared.declared_ms, act.at_ms, act.heard_ms))
     return _expired(found, now_ms)
 
 
@@ -249,13 +285,17 @@ def _activated(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> 
     return found
 
 
-def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]], latest_ms: int) -> Reading:
-    """After one more act; as before where it has no place in this state, or waits for co-signatures."""
+def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]], least_ms: int) -> Reading:
+    """After one more act; as before where it has no place in this state, or waits for co-signatures.
+
+    ``least_ms``: it ends nothing earlier.
+    """
     state = TRANSITIONS.get((found.state, act.verb))
     if state is None:
         return found
     if act.verb in (Verb.UPDATE, Verb.EXTEND):
-        ends_ms = min(act.ends_ms or found.ends_ms, latest_ms)
+        ends_ms = min(act.ends_ms or found.ends_ms, found.latest_ms)
+        ends_ms = max(ends_ms, min(found.ends_ms, least_ms))
         needs = act.needs or found.quorum  # a framework that asks for nobody is no way round those of the one before
         asks = needs is not None and (ends_ms != found.ends_ms or act.terms not in (b"", found.terms))
         in_time = [one for one in voices.get(act.hash, ()) if one.at_ms < found.ends_ms]  # nothing that is over revives
@@ -265,12 +305,10 @@ def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]
         if asks:  # its co-signers have seen all of it
             found = replace(found, proposal=act.hash, needed=None, proposed_ends_ms=0)
             state = TRANSITIONS.get((state, Verb.ACTIVATE), state)
-    elif act.verb is Verb.HAND_OVER:
-        if act.to is None:
-            return found
-        found = replace(found, lead=act.to)
+    elif act.verb is Verb.HAND_OVER and act.to is None:
+        return found
     elif act.verb in (Verb.END, Verb.WITHDRAW):
-        found = replace(found, ends_ms=min(found.ends_ms, act.at_ms))
+        found = replace(found, ends_ms=min(found.ends_ms, least_ms))
     return replace(found, state=state, counted=found.counted | {act.hash})
 
 
@@ -282,7 +320,6 @@ def _with_terms(found: Reading, act: Act, ends_ms: int) -> Reading:
         terms=act.terms if is_update else found.terms,
         quorum=(act.needs or found.quorum) if is_update else found.quorum,
         ends_ms=ends_ms,
-        deputies=found.deputies if act.deputies is None else act.deputies,
     )
 
 

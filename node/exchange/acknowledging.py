@@ -6,6 +6,7 @@ here first counts. A member has what one of its nodes has.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from node.errors import Refused
 from node.exchange import crises, lifecycles, standing
@@ -19,7 +20,7 @@ from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.policy import border, deliveries
 from node.policy.deliveries import ENTRIES_MAX, Stage
-from node.store import acknowledgements, alarms, index
+from node.store import acknowledgements, alarms, index, ledger
 from node.store.index import Record
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
@@ -83,15 +84,19 @@ def draft(about: About, stage: Stage, at_ms: int, route: int, seen: View) -> Dra
 
 
 def unconfirmed(stores: Stores, seen: View, crisis: tools_pb2.CrisisView, stage: Stage) -> About:
-    """The declaration and what others said of the crisis since, as far as our member has not come to this stage."""
-    object_id = ObjectId(crisis.object_id)
-    acts = index.of_any_owner(stores.index, object_id, Kind.CRISIS_ACT)
-    shown = [one for one in acts if one.member_id != seen.follows.me and one.exercise == crisis.exercise]
-    newest = sorted(shown, key=_waking_first)[: ENTRIES_MAX - 1]
-    declared = index.by_hash(stores.index, HeaderHash(crisis.entry))
-    about = [one for one in (declared, *newest) if one and stage not in _said_by(stores, seen, one, seen.follows.me)]
+    """The declaration and what others said of the crisis since, as far as our member has not come to this stage.
+
+    Not what is sealed, for all members would learn who reads it; and not what is over before all have heard of it.
+    """
+    declared, lasts_ms = index.by_hash(stores.index, HeaderHash(crisis.entry)), seen.now_ms + deliveries.LEFT_MS_MIN
+    others = (
+        [one for one in lifecycles.said_of(stores, declared) if one.member_id != seen.follows.me] if declared else []
+    )
+    each = (one for one in (declared, *sorted(others, key=_waking_first)) if one and one.expires_ms > lasts_ms)
+    open_ = (one for one in each if ledger.kind_of(stores.ledger, one.hash) != Kind.SEALED)
+    about = [one for one in islice(open_, ENTRIES_MAX) if stage not in _said_by(stores, seen, one, seen.follows.me)]
     ends_ms = max((one.expires_ms for one in about), default=0)
-    return About(object_id, crisis.exercise, tuple(one.hash for one in about), ends_ms)
+    return About(ObjectId(crisis.object_id), crisis.exercise, tuple(one.hash for one in about), ends_ms)
 
 
 def _waking_first(one: Record) -> tuple[bool, int, HeaderHash]:
@@ -204,8 +209,8 @@ def _of_entry(stores: Stores, seen: View, target: Record) -> tools_pb2.CrisisVie
     """Of those that share its id, the one that an entry is about."""
     views = crises.every(stores, seen, target.object_id.hex(), exercises=True)
     for view in views:
-        found = crises.one(stores, seen, MemberId(view.member_id), target.object_id)
-        if found is not None and target.hash in (found.record.hash, *(act.hash for act in found.said)):
+        declared = index.by_hash(stores.index, HeaderHash(view.entry))
+        if declared and target.hash in (declared.hash, *(one.hash for one in lifecycles.said_of(stores, declared))):
             return view
     return views[0]
 

@@ -26,6 +26,7 @@ from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 
 PREFIXES = {Kind.DECLARATION: "c", Kind.ALERT: "a"}
+CONTESTED_MAX = 8  # lines that say so
 _OF_ANYBODY = frozenset({"end", "withdraw"})  # takes away only what its author said: also of a suspended member
 _NEED_THE_RIGHT = frozenset({"update", "extend", "hand_over"})
 
@@ -85,10 +86,7 @@ def one(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) ->
     )
     if head is None:
         return None
-    acts = sorted(
-        index.of_any_owner(stores.index, object_id, Kind.CRISIS_ACT), key=lambda one: (one.created_ms, one.hash)
-    )
-    acts = lifecycles.about(head, acts, lifecycles.declared_by_others(stores, head))
+    acts = sorted(lifecycles.said_of(stores, head), key=lambda one: (one.created_ms, one.hash))
     return read(stores, head, acts, seen, halted)
 
 
@@ -290,10 +288,12 @@ def _contested(found: Crisis, seen: View) -> list[str]:
         one = by_hash[hash_]
         return f"{seen.trust.name_of(one.member_id)}: {lifecycles.verb_of(one).replace('_', ' ')}"
 
-    return [
+    lines = [
         f"contested: {said(one)} and {said(other)}, neither knowing of the other; neither counts until it is settled"
-        for one, other in found.reading.clashes
+        for one, other in found.reading.clashes[:CONTESTED_MAX]
     ]
+    more = len(found.reading.clashes) - len(lines)
+    return [*lines, f"contested: and {more} more"] if more else lines
 
 
 def _linked(found: Crisis, seen: View) -> list[bytes]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from node import limits
 from node.content import names, profiles
-from node.crisis import frameworks
+from node.crisis import frameworks, lifecycle
 from node.crisis.orders import HOURS, Clock
 from node.crisis.states import OVER, TRANSITIONS
 from node.crisis.words import STANCES
@@ -200,7 +200,7 @@ def leading(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View) 
     if verb not in lifecycles.LEADING:
         raise Refused("no act of who leads a crisis", next_step="Name one of its acts.", field="act")
     me = lifecycles.speaks_as(by.me, found.record.member_id, seen.trust)
-    if me not in ({reading.lead} if verb in ("hand_over", "withdraw") else {reading.lead, *reading.deputies}):
+    if me not in lifecycle.entitled(reading.lead, reading.deputies, lifecycles.VERBS[verb]):
         name = seen.trust.name_of(reading.lead)
         raise Refused(
             f"it is led by {name}; only {name} and its deputies can have it {_DONE[verb]}",
@@ -222,22 +222,11 @@ def leading(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View) 
 
 def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker, seen: View) -> None:
     reading = found.reading
-    starts_ms, is_alert = found.content.starts_ms or found.record.created_ms, found.record.kind == Kind.ALERT
-    if verb == "extend":
-        if act.extend.ends_ms <= reading.ends_ms:
-            raise Refused(
-                "it lasts as long already",
-                next_step="`tocsin crisis end` ends it before its time.",
-                field="ends_ms",
-            )
-        under = documents.under_of(seen.trust, seen.rules, found.content, is_alert=is_alert)
-        latest_ms = starts_ms + lifecycles.longest_ms(under.framework, seen.rules, is_alert=is_alert)
-        if act.extend.ends_ms > latest_ms:
-            raise Refused(
-                f"it may last {(latest_ms - starts_ms) // HOUR_MS} hours at most",
-                next_step="Extend it by less, or declare it again.",
-                field="ends_ms",
-            )
+    is_alert = found.record.kind == Kind.ALERT
+    if verb == "extend" and act.extend.ends_ms <= reading.ends_ms:
+        raise Refused(
+            "it lasts as long already", next_step="`tocsin crisis end` ends it before its time.", field="ends_ms"
+        )
     if verb == "update":
         if act.update.framework.name:
             _complete_framework(act.update, seen)
@@ -247,6 +236,12 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
         act.update.starts_ms = act.update.starts_ms or found.content.starts_ms
         act.update.ends_ms = act.update.ends_ms or reading.ends_ms
         _check_times(act.update, lifecycles.longest_ms(under.framework, seen.rules, is_alert=is_alert), by.now_ms)
+    if max(act.extend.ends_ms, act.update.ends_ms) > reading.latest_ms:
+        raise Refused(
+            f"it may last {max(reading.latest_ms - by.now_ms, 0) // HOUR_MS} more hours at most",
+            next_step="Extend it by less, or declare it again.",
+            field="ends_ms",
+        )
     if verb == "hand_over" and MemberId(act.hand_over.member_id) not in seen.roster.seats:
         raise Refused("it can only be handed over to a member", next_step="`tocsin member` names them.", field="to")
 
@@ -256,6 +251,7 @@ def answering(
 ) -> record_pb2.CrisisAct:
     """A co-signature or a refusal of exactly what is proposed now; raises Refused where nothing is asked for.
 
+    Who shows the proposal to a person names it in ``entry``: what that person has not seen is not answered.
     ``heard``: whether its call-back code was; that is said with a co-signature, whatever the caller claims.
     """
     act, reading = _copy(said), found.reading
@@ -275,6 +271,12 @@ def answering(
             "its framework asks for co-signatures of other roles",
             next_step="`tocsin framework show` says of which.",
             field="crisis",
+        )
+    if said.entry not in (b"", reading.proposal):
+        raise Refused(
+            "something else is proposed now than what was shown",
+            next_step="`tocsin crisis show` has it; call its owner again, and answer to that.",
+            field="entry",
         )
     act.entry = reading.proposal
     if act.HasField("cosign"):

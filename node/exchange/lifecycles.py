@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -126,11 +127,7 @@ def _following(roots: Iterable[HeaderHash], follows: Mapping[HeaderHash, HeaderH
 
 def acts(owner: MemberId, said: Iterable[Record], trust: Trust, may: May) -> list[Act]:
     """What those said who may lead it; whoever goes on in the owner's place acts as the owner."""
-    return [
-        _act(one, act_of(one), speaks_as(one.member_id, owner, trust), trust)
-        for one in said
-        if verb_of(one) in LEADING and may(one, verb_of(one))
-    ]
+    return [_act(one, act_of(one), owner, trust) for one in said if verb_of(one) in LEADING and may(one, verb_of(one))]
 
 
 def speaks_as(member_id: MemberId, owner: MemberId, trust: Trust) -> MemberId:
@@ -139,26 +136,31 @@ def speaks_as(member_id: MemberId, owner: MemberId, trust: Trust) -> MemberId:
     return owner if log and log.identity.successor == member_id else member_id
 
 
-def _act(record: Record, said: record_pb2.CrisisAct, by: MemberId, trust: Trust) -> Act:
+def _act(record: Record, said: record_pb2.CrisisAct, owner: MemberId, trust: Trust) -> Act:
     verb = VERBS[str(said.WhichOneof("act"))]
     update = said.update if verb is Verb.UPDATE else None
     framework = framework_of(trust, update.framework) if update else None
-    to = MemberId(said.hand_over.member_id) if verb is Verb.HAND_OVER else None
     return Act(
         hash=record.hash,
         verb=verb,
-        by=by,
+        by=speaks_as(record.member_id, owner, trust),
         feed_id=record.feed_id,
         seq=record.seq,
         at_ms=record.created_ms,
         knows=tuple(HeaderHash(one) for one in (said.entry, *said.known)),
         says=sha256(_content(said)).digest(),
         ends_ms=times.read(update.ends_ms if update else said.extend.ends_ms),
-        to=to if to in trust.known.roles else None,  # whoever was never a member leads nothing
+        to=_handed_to(said, owner, trust) if verb is Verb.HAND_OVER else None,
         deputies=_members(update.deputies) if update else None,
         terms=_terms(record) if update else b"",
         needs=framework.cosign.quorum if framework else None,
     )
+
+
+def _handed_to(said: record_pb2.CrisisAct, owner: MemberId, trust: Trust) -> MemberId | None:
+    """Who leads it from then on; None for whoever was never a member."""
+    to = MemberId(said.hand_over.member_id)
+    return speaks_as(to, owner, trust) if to in trust.known.roles else None
 
 
 def _content(said: record_pb2.CrisisAct) -> bytes:
@@ -228,7 +230,10 @@ def is_withdrawn(stores: Stores, record: Record, trust: Trust) -> bool:
 
 
 def end_ms(stores: Stores, trust: Trust, record: Record, said: Iterable[Record]) -> int:
-    """When a crisis ends by these acts about it, whoever has a seat now: until then what belongs to it is kept."""
+    """When a crisis ends by these acts about it, whoever has a seat now: until then what belongs to it is kept.
+
+    Nothing that ends it does so before it came here: a date does not erase what others keep for it.
+    """
     halted = halting.of_object(stores, trust, record.member_id, record.object_id)
     counted = counting(stores, said, trust, halted)
 
@@ -239,7 +244,17 @@ def end_ms(stores: Stores, trust: Trust, record: Record, said: Iterable[Record])
         return Seat(one.member_id, "", min(roles), country) if roles else None
 
     framework, rules = framework_of(trust, crisis_of(record).framework), documents.rules_in_force(trust)
-    return read(declared(record, framework, rules), counted, trust, lambda *_: True, cosigner, 0).ends_ms
+    heard_ms = {one.hash: one.received_ms for one in counted}
+    led = acts(record.member_id, counted, trust, lambda *_: True)
+    led = [replace(one, heard_ms=heard_ms[one.hash]) for one in led]
+    answered = voices(record.member_id, counted, trust, cosigner)
+    return lifecycle.read(declared(record, framework, rules), led, answered, 0).ends_ms
+
+
+def said_of(stores: Stores, record: Record) -> list[Record]:
+    """All acts about a declaration or an alert, whoever else uses its id."""
+    said = index.of_any_owner(stores.index, record.object_id, Kind.CRISIS_ACT)
+    return about(record, said, declared_by_others(stores, record))
 
 
 def declared_by_others(stores: Stores, record: Record) -> list[HeaderHash]:

@@ -12,6 +12,7 @@ from node.crisis.states import OVER
 from node.crisis.words import EXERCISE, IMMINENT, NOT_VERIFIED
 from node.exchange import crises, lifecycles
 from node.exchange.consult import View
+from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.store import index
 from node.store.index import Record
@@ -53,16 +54,29 @@ def look(stores: Stores, seen: View, before: Told) -> Told:
     """What was said since, and what came of it."""
     new = index.newer(stores.index, before.number, KINDS)
     every = crises.every(stores, seen, "", exercises=True)
-    lines = [*_said(new, every, seen), *_moved(every, before.states)]
+    lines = [*_said(new, _about(stores, new, every), seen), *_moved(every, before.states)]
     states = {one.entry: one.state for one in every}
     return Told(max(new, default=before.number), states, tuple(lines[:LINES_MAX]), max(len(lines) - LINES_MAX, 0))
 
 
-def _said(new: Mapping[int, Record], every: list[tools_pb2.CrisisView], seen: View) -> Iterator[Line]:
-    by_entry = {one.entry: one for one in every}
-    by_object = {one.object_id: one for one in every}
+def _about(
+    stores: Stores, new: Mapping[int, Record], every: list[tools_pb2.CrisisView]
+) -> dict[HeaderHash, tools_pb2.CrisisView]:
+    """Which crisis each of these is, or is about: anyone may use an id that is another's."""
+    acts = {one.object_id for one in new.values() if one.kind == Kind.CRISIS_ACT}
+    by_owner = {(one.member_id, one.object_id): one for one in every}
+    heads = [one for one in new.values() if one.kind != Kind.CRISIS_ACT]
+    found = {one.hash: by_owner[of] for one in heads if (of := (one.member_id, one.object_id)) in by_owner}
+    for one in every:
+        declared = index.by_hash(stores.index, HeaderHash(one.entry)) if one.object_id in acts else None
+        if declared is not None:
+            found.update(dict.fromkeys((act.hash for act in lifecycles.said_of(stores, declared)), one))
+    return found
+
+
+def _said(new: Mapping[int, Record], about: Mapping[HeaderHash, tools_pb2.CrisisView], seen: View) -> Iterator[Line]:
     for _, one in sorted(new.items()):
-        found = by_entry.get(one.hash) or by_object.get(one.object_id)
+        found = about.get(one.hash)
         if found is None:
             continue
         by = seen.trust.name_of(one.member_id)

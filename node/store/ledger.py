@@ -115,6 +115,12 @@ def entry(connection: sa.Connection, hash_: HeaderHash) -> Row | None:
     return Row(*row) if row else None
 
 
+def kind_of(connection: sa.Connection, hash_: HeaderHash) -> int | None:
+    """Which kind its header shows."""
+    found = driver.row(connection, "SELECT kind FROM entry WHERE hash = ?", (hash_,))
+    return found[0] if found else None
+
+
 def span(connection: sa.Connection, feed_id: FeedId, first: int, last: int, limit: int) -> list[Row]:
     """Contiguous headers of a feed."""
     rows = driver.rows(

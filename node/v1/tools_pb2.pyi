@@ -114,7 +114,9 @@ class ActOnCrisisRequest(_message.Message):
     """With a co-signature: the call-back code as it was heard. Refused where it is another one."""
     @_builtins.property
     def act(self) -> _record_pb2.CrisisAct:
-        """Which entries it names is filled in by the node."""
+        """Which entries it names is filled in by the node. With an answer to a proposal `entry` may name the one that was shown,
+        CrisisView.proposal: it is refused where another one is proposed by now.
+        """
 
     @_builtins.property
     def handling(self) -> _record_pb2.Handling:

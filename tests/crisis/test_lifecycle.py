@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -81,6 +82,18 @@ def test_who_leads_it_ends_it_earlier_and_never_later() -> None:
     assert (ended.state, ended.ends_ms) == (State.ENDED, NOW_MS - 5)
     late = read(declared(ends_ms=NOW_MS - 10), act(1, Verb.END))
     assert (late.state, late.ends_ms) == (State.EXPIRED, NOW_MS - 10)
+
+
+def test_no_act_ends_it_before_it_was_declared_or_the_act_was_said() -> None:
+    crisis = replace(declared(), declared_ms=NOW_MS - HOUR_MS)
+    ended = read(crisis, act(1, Verb.END, at_ms=1))
+    assert (ended.state, ended.ends_ms) == (State.ENDED, NOW_MS - HOUR_MS)
+    shortened = read(crisis, act(1, Verb.UPDATE, at_ms=NOW_MS - 7, ends_ms=1, terms=b"terms"))
+    assert (shortened.state, shortened.ends_ms) == (State.EXPIRED, NOW_MS - 7)
+    heard = read(crisis, replace(act(1, Verb.END, at_ms=1), heard_ms=NOW_MS - 3))
+    assert heard.ends_ms == NOW_MS - 3
+    late = read(crisis, replace(act(1, Verb.END, at_ms=1), heard_ms=NOW_MS + 9 * HOUR_MS))
+    assert late.ends_ms == NOW_MS + HOUR_MS, "nor does it last longer for having come late"
 
 
 def test_what_its_author_may_not_declare_is_shown_and_never_active() -> None:
@@ -239,6 +252,20 @@ def test_two_that_contradict_each_other_both_count_nothing_until_it_is_settled()
     assert read(declared(), end, longer, settled).clashes == ()
     other_way = act(3, Verb.EXTEND, ends_ms=NOW_MS + 3 * HOUR_MS, knows=found.heads)
     assert read(declared(), end, longer, other_way).ends_ms == NOW_MS + 3 * HOUR_MS
+
+
+def test_of_two_feeds_that_contradict_each_other_throughout_each_act_is_shown_as_contested_and_no_more() -> None:
+    half = lifecycle.ACTS_MAX // 2
+    acts = [
+        act(number + 1, Verb.UPDATE, by=by, says=by + bytes([number]), at_ms=NOW_MS - half + number, terms=b"terms")
+        for by in (OWNER, DEPUTY)
+        for number in range(half)
+    ]
+    acts = [replace(one, hash=HeaderHash(one.by[:1] + one.hash[1:])) for one in acts]
+    found = read(declared(), *acts)
+    assert {one for pair in found.clashes for one in pair} == {one.hash for one in acts}
+    assert len(found.clashes) < len(acts)
+    assert found.counted == frozenset()
 
 
 def test_who_knew_of_the_other_contradicts_nothing() -> None:

@@ -25,6 +25,7 @@ from node.store import acknowledgements, deliveries, index, payloads
 from node.store.payloads import State
 from node.v1 import header_pb2, record_pb2, tools_pb2
 from tests.exchange.conftest import node_in
+from tests.exchange.test_doubts import POINTER, act
 from tests.exchange.test_forks import declaration, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, items_draft, said, take, without
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping, federation
@@ -170,10 +171,10 @@ def test_what_was_signed_and_not_stored_is_not_told_again(
     assert tell(node, Delivering(node.reader.member_id), SOON_MS + 10**6) == []
 
 
-def comment(number: int) -> Draft:
+def comment(number: int, about: bytes = b"") -> Draft:
     object_id = number.to_bytes(16)
     record = record_pb2.Record(handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=object_id)
-    record.crisis_act.comment.text = "more"
+    record.crisis_act.comment.text, record.crisis_act.entry = "more", about
     return Draft(Kind.CRISIS_ACT, URGENT, record=record.SerializeToString(), object_id=object_id, expires_ms=ENDS_MS)
 
 
@@ -356,10 +357,32 @@ def test_what_others_said_of_a_crisis_is_confirmed_once_and_what_they_say_later_
     assert left(Stage.ACTED) == (hash_,)
     assert acknowledging.is_confirmed(node.stores, view(node, BASE_MS), hash_)
     other = node_in(tmp_path / "other", world, 2)
-    (more,) = said(other, comment(1))
+    (more,) = said(other, comment(1, hash_))
     take(node, [more])
-    said(node, comment(1))
+    said(node, comment(1, hash_))
     assert left() == (hash_of(node, more),), "our own is nothing that we confirm"
+
+
+def test_what_is_sealed_or_about_another_members_crisis_by_the_same_id_is_not_confirmed(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    other = node_in(tmp_path / "other", world, 2)
+    (real,), (junk,) = said(author, declaration(1)), said(other, declaration(1))
+    hashes = [hash_of(node, one) for one in (real, junk)]
+    threat, about_junk = (act(record_pb2.CrisisAct(pointer=POINTER), one) for one in hashes)
+    to_us = (SeededWrapping.public(node.reader.private_keys[0]),)
+    sealed = replace(comment(1), readers=to_us, carriage=AUTHOR_ONLY)
+    said_of_it = said(author, threat, sealed, replace(comment(1), expires_ms=BASE_MS + 10_000))
+    said_of_junk = said(other, about_junk)
+    take(node, [real, junk, *said_of_it, *said_of_junk])
+    seen = view(node, BASE_MS + 1)
+    found = {one.member_id: one for one in crises.every(node.stores, seen, "crisis 1", exercises=True)}
+
+    def left(by: Exchange) -> set[HeaderHash]:
+        return set(acknowledging.unconfirmed(node.stores, seen, found[by.reader.member_id], Stage.SEEN).entries)
+
+    assert left(author) == {hashes[0], hash_of(node, said_of_it[0])}
+    assert left(other) == {hashes[1], hash_of(node, said_of_junk[0])}
 
 
 @pytest.mark.parametrize("at_ms", [-(2**63), 2**63 - 1])

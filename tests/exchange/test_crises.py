@@ -295,6 +295,21 @@ def test_a_call_is_said_of_a_co_signature_by_the_code_alone_and_never_turns_a_re
     assert declaring.answering(found, refusal, by, seen, heard=True).WhichOneof("act") == "refuse"
 
 
+def test_what_a_person_was_not_shown_is_not_answered_for_it(stage: Stage) -> None:
+    declared = stage.say(1, declare())
+    shown, by = stage.view(1).proposal, _speaker(stage, 2)
+    answer = record_pb2.CrisisAct(entry=shown, cosign=record_pb2.Cosign())
+    assert declaring.answering(stage.crisis(1), answer, by, stage.seen()).entry == declared
+    stage.say(2, cosign(declared))
+    stage.say(1, update(declared, what=crisis(ends_ms=ENDS_MS + HOUR_MS)))
+    for said_ in (answer, record_pb2.CrisisAct(entry=shown, refuse=record_pb2.Refuse(ground="no"))):
+        with pytest.raises(Refused, match="something else is proposed now") as refused:
+            declaring.answering(stage.crisis(1), said_, by, stage.seen())
+        assert refused.value.field == "entry"
+    answer.ClearField("entry")
+    assert declaring.answering(stage.crisis(1), answer, by, stage.seen()).entry == stage.view(1).proposal
+
+
 def _speaker(stage: Stage, number: int) -> Speaker:
     seen = stage.seen()
     return Speaker(stage.id_of(number), seen.roster.seats[stage.id_of(number)], NOW_MS)
@@ -313,6 +328,46 @@ def test_whoever_goes_on_in_the_owners_place_is_no_other_who_could_co_sign(stage
     assert declaring.leading(stage.crisis(1), ends, _speaker(stage, 5), stage.seen()).entry == declared
     stage.say(5, end(declared))
     assert stage.state(1) == State.ENDED
+
+
+def test_whoever_goes_on_in_the_owners_place_leads_what_was_handed_over_to_it_too(stage: Stage) -> None:
+    heir = header_pb2.Successor(member_id=stage.id_of(5)).SerializeToString()
+    stage.hear(*by_root(stage.world, stage.world.members[1], (Kind.SUCCESSOR, heir)))
+    declared = stage.say(1, declare(crisis(LONE)))
+    over = stage.say(1, act(declared, hand_over=record_pb2.HandOver(member_id=stage.id_of(5))))
+    ends = record_pb2.CrisisAct(end=record_pb2.Note(text="over"))
+    assert declaring.leading(stage.crisis(1), ends, _speaker(stage, 5), stage.seen()).entry == over
+    stage.say(5, end(over))
+    assert stage.state(1) == State.ENDED
+
+
+def test_deputies_of_an_update_that_waits_are_who_may_speak_and_the_others_are_told_so(stage: Stage) -> None:
+    declared = stage.say(1, declare(deputies=[stage.id_of(3)]))
+    stage.say(2, cosign(declared))
+    waits = stage.say(1, update(declared, what=crisis(ends_ms=ENDS_MS + HOUR_MS)))
+    assert stage.view(1).cosignatures_needed == 1
+    ends = record_pb2.CrisisAct(end=record_pb2.Note(text="over"))
+    with pytest.raises(Refused, match="it is led by"):
+        declaring.leading(stage.crisis(1), ends, _speaker(stage, 3), stage.seen())
+    stage.say(3, end(waits))
+    assert stage.state(1) == State.ACTIVE
+
+
+def test_nobody_is_told_that_it_lasts_longer_than_readers_will_have_it(stage: Stage) -> None:
+    declared = stage.say(1, declare(crisis(LONE)))
+    start_ms = NOW_MS + 90 * HOUR_MS
+    stage.say(1, update(declared, what=crisis(LONE, starts_ms=start_ms)))
+    latest_ms = BASE_MS + 96 * HOUR_MS
+    longer = record_pb2.CrisisAct(extend=record_pb2.Extend(ends_ms=latest_ms + 1))
+    anew = record_pb2.CrisisAct(update=crisis(LONE, starts_ms=start_ms, ends_ms=latest_ms + 1))
+    for said_ in (longer, anew):
+        with pytest.raises(Refused, match="95 more hours at most"):
+            declaring.leading(stage.crisis(1), said_, _speaker(stage, 1), stage.seen())
+    longer.extend.ends_ms = latest_ms
+    stage.say(
+        1, act(declaring.leading(stage.crisis(1), longer, _speaker(stage, 1), stage.seen()).entry, extend=longer.extend)
+    )
+    assert stage.view(1).ends_ms == latest_ms
 
 
 @pytest.mark.parametrize("before", [True, False])

@@ -229,6 +229,15 @@ def test_what_is_kept_for_a_crisis_is_kept_to_its_end_as_it_is_read(stage: Stage
     assert stage.ends_ms() == stage.view(1).ends_ms == BASE_MS + 7
 
 
+@pytest.mark.parametrize("by_update", [True, False])
+def test_what_is_kept_for_a_crisis_is_erased_by_no_date_before_the_end_came_here(stage: Stage, by_update: bool) -> None:
+    declared = stage.say(1, declare(crisis(LONE)), BASE_MS - 9 * HOUR_MS)
+    over = update(declared, what=crisis(LONE, ends_ms=1)) if by_update else end(declared)
+    stage.say(1, over, BASE_MS - 3 * 365 * 24 * HOUR_MS)
+    assert stage.view(1).ends_ms == BASE_MS - 9 * HOUR_MS
+    assert stage.ends_ms() == BASE_MS
+
+
 def test_what_is_kept_for_a_crisis_ends_with_what_its_new_lead_ends_and_not_by_its_former(stage: Stage) -> None:
     declared = stage.say(1, declare(crisis(LONE)))
     over = stage.say(1, act(declared, hand_over=record_pb2.HandOver(member_id=stage.id_of(4))))

@@ -1,5 +1,8 @@
 """What the log says of crises: every word once, nothing that somebody wrote, and what is not verified plainly so."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from node.exchange import consult, telling
@@ -7,6 +10,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.telling import Line, Told
 from node.policy import parameters
 from node.v1 import record_pb2
+from tests.exchange.conftest import node_in
 from tests.exchange.test_doubts import POINTER, act, alert
 from tests.exchange.test_forks import declaration
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
@@ -49,6 +53,22 @@ def test_every_word_is_told_once_as_it_comes_and_what_was_here_before_is_not(nod
     told = look(node, told)
     assert words(told.lines) == ["says"]
     assert SECRET not in str(told)
+
+
+def test_whoever_takes_an_id_for_a_drill_makes_no_threat_to_life_of_another_crisis_one(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    other, drill = node_in(tmp_path / "other", world, 2), declaration(1)
+    record = record_pb2.Record.FromString(drill.record)
+    record.exercise = True
+    (letter,) = said(author, declaration(1))
+    drilled = said(other, replace(drill, exercise=True, record=record.SerializeToString()), now_ms=BASE_MS - 1)
+    take(node, [letter, *drilled])
+    told = look(node, None)
+    take(node, said(author, act(record_pb2.CrisisAct(pointer=POINTER), hash_of(author, letter))))
+    (line,) = look(node, told).lines
+    assert "exercise" not in line.said
+    assert line.is_grave
 
 
 def test_what_follows_from_time_alone_is_told_too(node: Exchange, author: Exchange) -> None:
