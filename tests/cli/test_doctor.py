@@ -16,6 +16,9 @@ from tests.custody.federations import create
 from tests.federation import Node, federation, free_ports, make
 
 
+pytestmark = pytest.mark.xdist_group("doctor")  # each goes on from where the one before left its nodes
+
+
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
     """The first and the second are peers; the third, which nobody can dial, has approved the first in vain."""
