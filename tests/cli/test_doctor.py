@@ -15,7 +15,6 @@ from tests.cli.test_peer_check import card_with
 from tests.custody.federations import create
 from tests.federation import Node, federation, free_ports, make
 
-
 pytestmark = pytest.mark.xdist_group("doctor")  # each goes on from where the one before left its nodes
 
 
