@@ -16,6 +16,9 @@ VALUES = sorted(sha256(b"erasing" + bytes([i % 256, i // 256])).digest() for i i
 PROVEN, NOT_PROVEN = 0, 1
 
 
+pytestmark = pytest.mark.xdist_group("erasing")  # the second goes on from what the first left
+
+
 @pytest.fixture(scope="module", name="two")
 def _two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
     with pair(tmp_path_factory.mktemp("two")) as nodes:
