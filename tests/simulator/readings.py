@@ -134,7 +134,8 @@ def _reachable(found: Crisis) -> set[State]:
     verbs = {lifecycles.VERBS[lifecycles.verb_of(one)] for one in found.counting if one.hash in found.reading.counted}
     if lifecycles.crisis_of(found.record).ends_ms and found.reading.state is State.WITHDRAWN:
         verbs.add(Verb.WITHDRAW)  # by a withdrawal of the object
-    reached = {State.ALERT if found.record.kind == Kind.ALERT else State.PROPOSED}
+    # An alert without effect is proposed.
+    reached = {State.ALERT, State.PROPOSED} if found.record.kind == Kind.ALERT else {State.PROPOSED}
     while True:
         more = {to for (state, verb), to in TRANSITIONS.items() if state in reached and verb in verbs | _BY_ITSELF}
         if more <= reached:
