@@ -129,9 +129,9 @@ class Federation:
             return await _end(process, node, command)
 
         try:
-            assert process.stdout is not None
+            assert process.stderr is not None
             try:
-                await process.stdout.readuntil(question.encode())
+                await process.stderr.readuntil(question.encode())
             except asyncio.IncompleteReadError as cut:
                 await _end(process, node, command)
                 raise Failed(f"`{_typed(command)}` did not ask, but said {cut.partial.decode()}") from cut
