@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -57,7 +58,11 @@ class Disk(Stores):
         """Put other bytes in place of the files."""
         self.rollback()
         for name, data in image.items():
-            raw(getattr(self, name)).deserialize(data)
+            with closing(sqlite3.connect(":memory:")) as other:
+                other.deserialize(data)
+                # Copied page by page: of a connection that is deserialized itself SQLite 3.40 keeps what json_each
+                # hangs on, frees it, and reads it at the next use.
+                other.backup(raw(getattr(self, name)))
         self.power.commits_left = -1
 
 
