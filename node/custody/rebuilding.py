@@ -4,7 +4,6 @@ import time
 
 from node.config import Config
 from node.custody import folder, joining, renewal
-from node.exchange import project
 from node.store import index
 
 
@@ -15,14 +14,7 @@ def rebuild_index(config: Config) -> tuple[int, int]:
         exchange = joining.open_exchange(config, keys, charter)
         try:
             exchange.start(time.time_ns() // 1_000_000)  # noqa: TID251 - custody has the real clock
-            project.rebuild(
-                exchange.stores,
-                exchange.trust,
-                exchange.reader,
-                exchange.follows,
-                exchange.policy,
-                exchange.erasures,
-            )
+            exchange.rebuild()
             return index.record_total(exchange.stores.index), index.item_total(exchange.stores.index)
         finally:
             joining.close_exchange(exchange)

@@ -30,6 +30,7 @@ from node.exchange import trust as trusts
 from node.exchange.admission import Admitted
 from node.exchange.keeping import Keep
 from node.exchange.outgoing import Outgoing
+from node.exchange.project import Into
 from node.exchange.publish import Author, Draft
 from node.exchange.residue import Residue
 from node.exchange.restored import Restored
@@ -100,7 +101,7 @@ class Exchange(Outgoing):
         if erase.is_unfinished(self.stores, self.erasures):
             self.residue.note()
         erase.apply(self.stores, self.erasures, self.keep, self.reader, self.author.randomness)
-        self._remember_policy()
+        keeping.remember(self.stores, self.policy)
         while self.project():
             pass
         self.load_documents()
@@ -264,7 +265,7 @@ class Exchange(Outgoing):
         """Keep records by this policy from now on; until when, is decided anew by and by."""
         counts = self.policy.counts_from_creation or policy.counts_from_creation
         self.policy = policy
-        self._remember_policy()
+        keeping.remember(self.stores, self.policy)
         if counts:
             following.spare_over(self.stores, self.keep, self.follows, now_ms)
 
@@ -345,9 +346,17 @@ class Exchange(Outgoing):
 
     def project(self) -> bool:
         """One step of the projection; whether there may be more."""
-        return project.advance(self.stores, self.trust, self.reader, self.follows, self.policy, self.erasures)
+        return project.advance(self.stores, self._into)
+
+    def rebuild(self) -> None:
+        """Make index and digests anew."""
+        project.rebuild(self.stores, self._into)
 
     # ---- Inside
+
+    @property
+    def _into(self) -> Into:
+        return Into.now(self.keep, self.reader, self.follows, self.erasures)
 
     def _trust_again(self, admitted: Admitted) -> Admitted:
         """With what came in; where that marks feeds, what was taken back in them may be wanted again."""
@@ -356,13 +365,6 @@ class Exchange(Outgoing):
             return admitted
         self.stores.commit("ledger")
         return replace(admitted, wanted=True)
-
-    def _remember_policy(self) -> None:
-        """What erased something by one of its rules can be read later, whatever policy is in force then."""
-        name = keeping.name_of(self.policy.id)
-        if self.policy.text and ledger.read_meta(self.stores.ledger, name) is None:
-            ledger.write_meta(self.stores.ledger, name, self.policy.text)
-            self.stores.commit("ledger")
 
     def _spare(self, admitted: Admitted, now_ms: int) -> None:
         """What would be over at once is not fetched at all."""

@@ -25,7 +25,7 @@ from node.feed.kinds import Kind
 from node.policy import retention
 from node.policy.opinions import Verdict
 from node.policy.retention import Class, Crisis, Decision, Facts, Policy, Required, Review, Won
-from node.store import deadlines, index, payloads
+from node.store import deadlines, index, ledger, payloads
 from node.store.deadlines import Deadline
 from node.store.index import Record
 from node.store.payloads import State
@@ -268,6 +268,14 @@ def _item_due_ms(stores: Stores, entry: bytes) -> int | None:
 def name_of(policy_id: bytes) -> str:
     """Under which the ledger remembers a policy that was once in force."""
     return f"policy {policy_id.hex()}"
+
+
+def remember(stores: Stores, policy: Policy) -> None:
+    """What erased something by one of its rules can be read later, whatever policy is in force then."""
+    name = name_of(policy.id)
+    if policy.text and ledger.read_meta(stores.ledger, name) is None:
+        ledger.write_meta(stores.ledger, name, policy.text)
+        stores.commit("ledger")
 
 
 # ---- What is not in the index

@@ -6,8 +6,9 @@ takes back is noted beside the records, whichever comes first; whether it counts
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Self
 
 from node import limits
 from node.content import hashes, items
@@ -21,9 +22,8 @@ from node.exchange.verified import Reader
 from node.feed import kinds
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
-from node.policy import border, deliveries, retention
+from node.policy import border, deliveries
 from node.policy.following import Follows
-from node.policy.retention import Policy
 from node.store import acknowledgements, arrivals, digests, index, ledger, restrictions
 from node.store.arrivals import Arrival, Cursor
 from node.store.erasures import Erasures
@@ -51,11 +51,25 @@ class Heavy:
 
 
 @dataclass(frozen=True, slots=True)
-class _Gone:
-    """What the erasure journal has: its payloads may be here a little longer."""
+class Into:
+    """By what records come into the index. ``whole`` and ``parts``: of the erasure journal, as it was then.
 
-    whole: Collection[HeaderHash] = ()
-    parts: Mapping[HeaderHash, int] = field(default_factory=dict)
+    What is in that never comes in, also where its payload is here a little longer.
+    """
+
+    keep: Keep
+    reader: Reader
+    follows: Follows
+    whole: Collection[HeaderHash]
+    parts: Mapping[HeaderHash, int]
+    endings: Endings  # what is known of crises, from one step to the next
+
+    @classmethod
+    def now(
+        cls, keep: Keep, reader: Reader, follows: Follows, erasures: Erasures, endings: Endings | None = None
+    ) -> Self:
+        """With the journal as it is; none of its addresses may be added before the step begins."""
+        return cls(keep, reader, follows, erasures.whole, erasures.parts, endings or Endings())
 
     def left(self, hash_: HeaderHash, opened: Opened | None) -> Opened | None:
         """What of a record may still come into the index."""
@@ -64,57 +78,25 @@ class _Gone:
         return replace(opened, gone=opened.gone | self.parts.get(hash_, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class _Into:
-    """By what records are written into the index."""
-
-    keep: Keep
-    gone: _Gone
-    endings: Endings
-
-
-def advance(
-    stores: Stores,
-    trust: Trust,
-    reader: Reader,
-    follows: Follows,
-    policy: Policy = retention.AS_AUTHORED,
-    erasures: Erasures | None = None,
-) -> bool:
+def advance(stores: Stores, into: Into) -> bool:
     """Project the next arrivals, urgent first and at most one record with items; whether there may be more.
 
     Where nothing arrived, until when records are kept is decided anew, if anything asks for that.
     """
     for urgent in (True, False):
-        step = begin(stores, trust, reader, follows, policy, erasures, urgent=urgent)
+        step = begin(stores, into, urgent=urgent)
         if isinstance(step, Heavy):
             write_keys(stores, step)
             finish(stores, step)
         if step:
             return True
-    return keeping.step(stores, Keep(policy, reader.member_id, trust))
+    return keeping.step(stores, into.keep)
 
 
-def begin(
-    stores: Stores,
-    trust: Trust,
-    reader: Reader,
-    follows: Follows,
-    policy: Policy,
-    erasures: Erasures | None = None,
-    endings: Endings | None = None,
-    *,
-    urgent: bool,
-) -> Heavy | bool:
-    """Project the next arrivals up to one with items; that one, or whether there may be more.
-
-    ``erasures``: what is in there never comes into the index, also where its payload is here still.
-    ``endings``: what is known of crises from one step to the next.
-    """
+def begin(stores: Stores, into: Into, *, urgent: bool) -> Heavy | bool:
+    """Project the next arrivals up to one with items; that one, or whether there may be more."""
     found = arrivals.after_in_lane(stores.ledger, cursor(stores), ARRIVALS_PER_STEP, urgent=urgent)
-    gone = _Gone(erasures.whole, erasures.parts) if erasures else _Gone()
-    into = _Into(Keep(policy, reader.member_id, trust), gone, endings or Endings())
-    heavy = _project_light(stores, found, reader, follows, into)
+    heavy = _project_light(stores, found, into)
     return heavy if heavy is not None else len(found) == ARRIVALS_PER_STEP
 
 
@@ -136,13 +118,11 @@ def _set_projected(stores: Stores, arrival: Arrival) -> None:
     index.set_projected(stores.index, arrivals.advance(cursor(stores), arrival))
 
 
-def _project_light(
-    stores: Stores, found: Sequence[Arrival], reader: Reader, follows: Follows, into: _Into
-) -> Heavy | None:
+def _project_light(stores: Stores, found: Sequence[Arrival], into: Into) -> Heavy | None:
     """Write arrivals up to the first with items; that one, hidden, if there is one."""
     heavy = last = None
     for arrival in found:
-        heavy = _project(stores, arrival, reader, follows, into)
+        heavy = _project(stores, arrival, into)
         if heavy is not None:
             break
         last = arrival
@@ -153,17 +133,10 @@ def _project_light(
     return heavy
 
 
-def rebuild(
-    stores: Stores,
-    trust: Trust,
-    reader: Reader,
-    follows: Follows,
-    policy: Policy = retention.AS_AUTHORED,
-    erasures: Erasures | None = None,
-) -> None:
+def rebuild(stores: Stores, into: Into) -> None:
     """Make the whole index anew."""
     index.clear(stores.index, stores.digests)
-    while advance(stores, trust, reader, follows, policy, erasures):
+    while advance(stores, into):
         pass
 
 
@@ -179,12 +152,12 @@ def cursor(stores: Stores) -> Cursor:
     return index.projected(stores.index, store_id(stores))
 
 
-def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows, into: _Into) -> Heavy | None:
+def _project(stores: Stores, arrival: Arrival, into: Into) -> Heavy | None:
     """Write one arrival; or begin one that has items."""
-    opened = into.gone.left(arrival.row.hash, records.open_record(stores, arrival.row, into.keep.trust, reader))
+    opened = into.left(arrival.row.hash, records.open_record(stores, arrival.row, into.keep.trust, into.reader))
     if opened is None:
         into.endings.forget()  # it may take back what was said of a crisis
-        notes.note(stores, arrival.row, into.keep.trust, reader)
+        notes.note(stores, arrival.row, into.keep.trust, into.reader)
         return None
     if kinds.is_halting(opened.record.kind):
         _put_halt(stores, opened, into)
@@ -195,7 +168,7 @@ def _project(stores: Stores, arrival: Arrival, reader: Reader, follows: Follows,
         _put(stores, row_of(_without_content(opened), 0, kind=index.UNMARKED), into, shown=True)
         return None
     if opened.record.kind == Kind.ITEMS:
-        return _begin_items(stores, arrival, opened, into) if _is_followed(opened, follows) else None
+        return _begin_items(stores, arrival, opened, into) if _is_followed(opened, into.follows) else None
     if opened.record.kind == Kind.PROFILE:
         if not profiles.is_one(opened):
             return None
@@ -222,14 +195,14 @@ def _without_content(opened: Opened) -> Opened:
     return replace(opened, record=bare)
 
 
-def _put_halt(stores: Stores, opened: Opened, into: _Into) -> None:
+def _put_halt(stores: Stores, opened: Opened, into: Into) -> None:
     """What is sealed shows only here that it halts its object: however large it is, and whatever its header has."""
     row = row_of(opened, 0)
     whole = opened.record.ByteSize() <= SHOWN_BYTES_MAX
     _put(stores, row if whole else replace(row, content=b""), into, shown=True)
 
 
-def _put(stores: Stores, row: index.Record, into: _Into, *, shown: bool) -> int:
+def _put(stores: Stores, row: index.Record, into: Into, *, shown: bool) -> int:
     """Write a record, and beside it until when it is kept."""
     number = index.put_record(stores.index, row, shown=shown)
     keeping.note(stores, into.keep, number, row, into.endings)
@@ -240,7 +213,7 @@ def _is_followed(opened: Opened, follows: Follows) -> bool:
     return follows.fetches(opened.member_id, opened.record.object_id)  # type: ignore[arg-type]
 
 
-def _begin_items(stores: Stores, arrival: Arrival, opened: Opened, into: _Into) -> Heavy | None:
+def _begin_items(stores: Stores, arrival: Arrival, opened: Opened, into: Into) -> Heavy | None:
     letter = opened.record.items
     kind = hashes.KINDS.get(letter.kind)
     try:

@@ -18,7 +18,7 @@ import structlog
 from node.errors import Unavailable
 from node.exchange import keeping, project, quarantine
 from node.exchange.endings import Endings
-from node.exchange.project import Heavy
+from node.exchange.project import Heavy, Into
 from node.feed import statements
 from node.feed.header import BULK, URGENT
 from node.feed.keys import HeaderHash
@@ -68,10 +68,8 @@ class Projecting:
     async def _advance(self, *, urgent: bool) -> bool:
         def begin() -> Heavy | bool:
             writer = self._writer
-            keep, known = writer.keep, (writer.erasures, self._endings)
-            return project.begin(
-                self._stores, keep.trust, writer.reader, writer.follows, keep.policy, *known, urgent=urgent
-            )
+            into = Into.now(writer.keep, writer.reader, writer.follows, writer.erasures, self._endings)
+            return project.begin(self._stores, into, urgent=urgent)
 
         async with self._lanes[urgent]:
             step = await self._run(self._index, begin)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.errors import Refused
-from node.exchange import acknowledging, consult, crises, project
+from node.exchange import acknowledging, consult, crises
 from node.exchange.acknowledging import About, Reached, Row
 from node.exchange.delivering import Delivering
 from node.exchange.exchange import Exchange
@@ -245,7 +245,7 @@ def test_each_member_is_shown_as_far_as_it_says_by_whoever_of_its_nodes_and_sile
             view(reader, BASE_MS)
         take(reader, [letter])
         views.append(rows(reader, hash_))
-        project.rebuild(reader.stores, reader.trust, reader.reader, reader.follows)
+        reader.rebuild()
         views.append(rows(reader, hash_))
         reader.stores.close()
     found = views[0]

@@ -11,7 +11,7 @@ import pytest
 from node import limits
 from node.crisis import frameworks
 from node.errors import Refused
-from node.exchange import amendments, consult, crises, documents, project
+from node.exchange import amendments, consult, crises, documents
 from node.exchange.amendments import Meant, State
 from node.exchange.consult import View
 from node.exchange.exchange import Exchange
@@ -136,7 +136,7 @@ def test_the_text_in_force_survives_a_restart_a_rebuilt_index_and_the_end_of_its
 ) -> None:
     take(node, signed(tmp_path, world, proposed(node), 1, 2, 3))
     assert may_declare(seen_by(node), world, PLATFORM) == ""
-    project.rebuild(node.stores, node.trust, node.reader, node.follows)
+    node.rebuild()
     node.stores.commit("index")
     again = Exchange(node.stores, node.trust, node.author, node.erasures)
     again.trust = replace(again.trust, documents={})

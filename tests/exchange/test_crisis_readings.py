@@ -9,7 +9,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from node.crisis.states import State
-from node.exchange import consult, crises, project, signing, standing
+from node.exchange import consult, crises, signing, standing
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.kinds import Kind
@@ -196,7 +196,7 @@ def test_in_whatever_order_and_parts_it_came_all_nodes_show_the_same(whole: Stag
             take(node, order)
     for now_ms in (NOW_MS, ENDS_MS, ENDS_MS + 3 * HOUR_MS):
         assert views(node, now_ms) == views(whole.reader, now_ms)
-    project.rebuild(node.stores, node.trust, node.reader, node.follows)
+    node.rebuild()
     node.stores.commit("index")
     assert views(node, NOW_MS) == views(whole.reader, NOW_MS)
 

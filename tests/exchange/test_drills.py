@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.content import hashes
-from node.exchange import drafts, project, subjects
+from node.exchange import drafts, subjects
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK
@@ -56,7 +56,7 @@ def test_items_of_a_drill_stand_where_no_look_up_reads_and_in_no_figure(
     found = lookup.find(node.stores.digests, hashes.SHA256.number, 32, b"".join((*DRILL, *REAL)))
     assert [one.asked for one in found] == list(range(len(DRILL), len(DRILL) + len(REAL)))
     assert (index.item_total(node.stores.index), index.record_total(node.stores.index)) == (len(REAL), 1)
-    project.rebuild(node.stores, node.trust, node.reader, node.follows)
+    node.rebuild()
     assert (table(node, "drill"), table(node, "digest")) == (set(DRILL), set(REAL))
 
 

@@ -131,7 +131,7 @@ def test_of_a_record_only_what_was_taken_back_leaves_and_all_else_goes_on(
     opened = records.open_record(node.stores, row, node.trust, node.reader)
     assert opened is not None
     assert items.values(hashes.SHA256, opened.record.items)[:4] == [bytes(32), DIGESTS[1], DIGESTS[2], bytes(32)]
-    project.rebuild(node.stores, node.trust, node.reader, node.follows)
+    node.rebuild()
     assert standing_values(node) == left
     assert sweep(node, LATER_MS) == ()
 
@@ -405,7 +405,7 @@ def test_a_start_keeps_the_key_of_a_remainder(node: Exchange, author: Exchange) 
     take(node, [letter, *said(author, drafts.withdrawal(hash_of(node, letter), 0b1, MISTAKE))])
     sweep(node, LATER_MS)
     node.start(LATER_MS)
-    project.rebuild(node.stores, node.trust, node.reader, node.follows)
+    node.rebuild()
     assert standing_values(node) == set(range(1, 10))
 
 

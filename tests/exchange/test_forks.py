@@ -8,7 +8,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from node.errors import Refused
-from node.exchange import consult, crises, disclose, drafts, project, signing, standing
+from node.exchange import consult, crises, disclose, drafts, signing, standing
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
@@ -466,7 +466,7 @@ def test_the_branch_that_its_root_named_is_the_chain_and_the_other_is_kept_besid
         for again in (False, True):
             if again:
                 restarted(node)
-                project.rebuild(node.stores, node.trust, node.reader, node.follows)
+                node.rebuild()
             views.append(standings(node))
             chains.append(chain_of(node, feed_id))
             assert node.trust.marks.forked() == {}

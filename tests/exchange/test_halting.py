@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.exchange import consult, crises, drafts, halting, matching, project
+from node.exchange import consult, crises, drafts, halting, matching
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed import kinds
@@ -79,7 +79,7 @@ def in_orders(tmp_path: Path, world: Federation, letters: Sequence[Letter]) -> l
             shown(node)
         views.append(shown(node))
         restarted(node)
-        project.rebuild(node.stores, node.trust, node.reader, node.follows)
+        node.rebuild()
         views.append(shown(node))
         node.stores.close()
     return views

@@ -122,7 +122,7 @@ def due_ms(node: Exchange, hash_: HeaderHash) -> int:
 
 
 def rebuilt(node: Exchange) -> dict[HeaderHash, deadlines.Deadline]:
-    project.rebuild(node.stores, node.trust, node.reader, node.follows, node.policy)
+    node.rebuild()
     return deadlines.every(node.stores.index)
 
 
@@ -271,7 +271,7 @@ def test_whoever_takes_an_id_and_dates_it_back_puts_a_crisis_under_no_other_rule
     take(node, taken, BASE_MS + 1)
     for _ in range(2):
         assert endings.known(node.stores, node.trust, CRISIS, exercise=False).framework == "eu-ocrf"
-        project.rebuild(node.stores, node.trust, node.reader, node.follows, node.policy)
+        node.rebuild()
     stranger.stores.close()
 
 
@@ -601,9 +601,8 @@ def test_what_is_known_of_a_crisis_is_found_once_until_something_comes_that_may_
         """How often the end was looked for."""
         node.admit(node.verify(said(author, *drafts_, now_ms=at_ms)), at_ms)
         found.clear()
-        while step := project.begin(
-            node.stores, node.trust, node.reader, node.follows, node.policy, node.erasures, kept, urgent=False
-        ):
+        into = project.Into.now(node.keep, node.reader, node.follows, node.erasures, kept)
+        while step := project.begin(node.stores, into, urgent=False):
             if isinstance(step, project.Heavy):
                 project.write_keys(node.stores, step)
                 project.finish(node.stores, step)

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from random import Random
 
-from node.exchange import project
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Author, Draft
@@ -76,7 +75,7 @@ def test_a_killed_publisher_loses_nothing_and_signs_nothing_twice(tmp_path: Path
     assert len(places) == len(set(places))
     assert max(places) == rows[-1].seq
     live = len(index.of_kinds(exchange.stores.index, [Kind.DOCUMENT]))
-    project.rebuild(exchange.stores, exchange.trust, exchange.reader, exchange.follows)
+    exchange.rebuild()
     assert len(index.of_kinds(exchange.stores.index, [Kind.DOCUMENT])) == live == len(rows) - 1
     exchange.stores.close()
     journal.close()

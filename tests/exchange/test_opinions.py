@@ -122,7 +122,7 @@ def test_opinions_come_to_the_same_in_every_order_also_before_their_item_and_in_
         for _ in range(2):
             found = judged(node, letter)
             assert [found.at(place) for place in range(4)] == [DISPUTED, Tally(agreeing=1), DISPUTED, Tally()]
-            project.rebuild(node.stores, node.trust, node.reader, node.follows, node.policy)
+            node.rebuild()
 
 
 def test_an_opinion_about_what_is_not_here_waits(node: Exchange, author: Exchange, third: Exchange) -> None:

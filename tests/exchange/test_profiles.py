@@ -11,7 +11,7 @@ from nacl.signing import SigningKey
 
 from node import limits
 from node.content.profiles import OUT_OF_HOURS, Contact, Endpoint, Profile
-from node.exchange import drafts, profiles, project
+from node.exchange import drafts, profiles
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.profiles import Held
@@ -131,7 +131,7 @@ def test_what_is_replaced_is_erased_within_the_hour_and_a_rebuilt_index_is_the_s
     assert shows_none(tmp_path / "node", b"Former desk")
     assert function(node, me) == "Present desk"
     live = index.of_kinds(node.stores.index, [Kind.PROFILE]), restrictions.all_said(node.stores.index)
-    project.rebuild(node.stores, node.trust, node.reader, node.follows)
+    node.rebuild()
     again = index.of_kinds(node.stores.index, [Kind.PROFILE]), restrictions.all_said(node.stores.index)
     assert again == live
     assert len(again[0]) == 1

@@ -193,7 +193,7 @@ def test_after_a_start_it_is_set_aside_still_and_its_rows_in_the_index_are_hidde
 def test_an_index_that_is_made_anew_leaves_it_out_and_is_not_behind_for_it(node: Exchange, author: Exchange) -> None:
     take(node, said(author, "one"), SOURCE)
     set_aside(node)
-    project.rebuild(node.stores, node.trust, node.reader, node.follows)
+    node.rebuild()
     assert titles(node) == []
     assert health.unprojected(node.stores.ledger, project.cursor(node.stores)).count == 0
     release(node)

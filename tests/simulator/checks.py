@@ -6,7 +6,7 @@ from nacl.signing import SigningKey
 
 from node import limits
 from node.errors import Malformed
-from node.exchange import governing, project, verification, watch
+from node.exchange import governing, verification, watch
 from node.feed import entry
 from node.feed.header import URGENT
 from node.feed.keys import FeedId, MemberId
@@ -169,7 +169,7 @@ def readable(node: Node) -> list[tuple[object, ...]]:
 def rebuilt(node: Node) -> None:
     """A rebuilt index equals the live one."""
     live = readable(node)
-    project.rebuild(node.disk, node.exchange.trust, node.exchange.reader, node.exchange.follows)
+    node.exchange.rebuild()
     assert readable(node) == live, "the rebuilt index differs from the live one"
 
 
