@@ -6,7 +6,6 @@ other and neither knew of the other, neither counts until one that knows both se
 arrive for a crisis to end: its end stands in what was declared.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -15,6 +14,7 @@ from node.crisis.states import CLASHES, IN_EFFECT, TRANSITIONS, URGENT, State, V
 from node.feed import quorum
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.quorum import Quorum
+from node.feed.turns import in_turn
 
 ACTS_MAX = 256  # of those who lead a crisis, that are read
 
@@ -153,12 +153,7 @@ def _line(declared: Declared, acts: Iterable[Act]) -> _Line:
 def _read_at_all(declared: Declared, acts: Iterable[Act]) -> list[Act]:
     """The first acts of each who may have a say: nobody crowds out another, and nothing crowds out an end."""
     each = sorted({act.hash: act for act in acts}.values(), key=lambda act: (act.at_ms, act.hash))
-    said_before = Counter[MemberId]()
-    ranked = list[tuple[bool, int, int, HeaderHash, Act]]()
-    for act in each:
-        ranked.append((act.verb not in URGENT, said_before[act.by], act.at_ms, act.hash, act))
-        said_before[act.by] += 1
-    acts = [one[-1] for one in sorted(ranked, key=lambda one: one[:-1])]
+    acts = sorted(in_turn(each, lambda act: act.by), key=lambda act: act.verb not in URGENT)
     candidates = {declared.owner, *declared.deputies}
     while True:
         said = [act for act in acts if act.by in candidates][:ACTS_MAX]

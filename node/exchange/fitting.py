@@ -1,11 +1,11 @@
 """Fitting: how much of crises one answer holds, so that nobody who says much hides what others said."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
 from node.crisis.states import OVER
 from node.exchange.consult import ANSWER_BYTES_MAX
+from node.feed.turns import in_turn
 from node.v1 import record_pb2, tools_pb2
 
 TEXTS_BYTES_MAX = 2 << 20  # of all acts about one crisis
@@ -19,13 +19,9 @@ Part = TypeVar("Part", record_pb2.Pointer, record_pb2.Participation)
 
 def answer(views: Sequence[tools_pb2.CrisisView]) -> list[tools_pb2.CrisisView]:
     """As many as fit, in the order they are given: what goes on before what is over, and all owners in turn."""
-    said, ranked = Counter[tuple[bool, bytes]](), list[tuple[bool, int, int]]()
-    for place, one in enumerate(views):
-        of_owner = one.state in OVER, one.member_id
-        ranked.append((of_owner[0], said[of_owner], place))
-        said[of_owner] += 1
+    turns = in_turn(range(len(views)), lambda place: (views[place].state in OVER, views[place].member_id))
     kept, size = set[int](), 0
-    for _, _, place in sorted(ranked):
+    for place in sorted(turns, key=lambda place: views[place].state in OVER):
         more = views[place].ByteSize()
         if not kept or size + more <= ANSWER_BYTES_MAX:
             kept.add(place)
@@ -38,17 +34,14 @@ def acts(views: Sequence[tools_pb2.CrisisActView]) -> list[tools_pb2.CrisisActVi
 
     ``views``: oldest first, and so are those that are given back.
     """
-    said, ranked = Counter[bytes](), list[tuple[int, int]]()
-    for place in reversed(range(len(views))):
-        ranked.append((said[views[place].member_id], -place))
-        said[views[place].member_id] += 1
+    newest_first = in_turn(reversed(range(len(views))), lambda place: views[place].member_id)
     kept, size = dict[int, tools_pb2.CrisisActView](), 0
-    for _, before in sorted(ranked)[:ACTS_MAX]:
-        one = views[-before]
+    for place in newest_first[:ACTS_MAX]:
+        one = views[place]
         if size + one.act.ByteSize() > TEXTS_BYTES_MAX:
             one.act.CopyFrom(act(one.act, 0))
         size += one.act.ByteSize()
-        kept[-before] = one
+        kept[place] = one
     return [one for _, one in sorted(kept.items())]
 
 

@@ -12,6 +12,7 @@ from random import Random
 from node import limits
 from node.feed.chain import Head
 from node.feed.keys import FeedId, MemberId
+from node.feed.turns import in_turn
 from node.protocol.effects import Effect, Send, Stream
 from node.v1 import peer_pb2
 
@@ -94,13 +95,8 @@ class Ranges:
 
     def _by_turns(self, targets: Mapping[FeedId, int]) -> list[FeedId]:
         """Of each author one feed, then of each a second; identity logs and feeds that are held before others."""
-        turns: Counter[bytes] = Counter()
-        order = []
-        for feed_id in sorted(targets):
-            author = self._author(feed_id)
-            order.append((feed_id not in self.logs, feed_id not in self._heads, turns[author], feed_id))
-            turns[author] += 1
-        return [feed_id for *_, feed_id in sorted(order)]
+        turns = in_turn(sorted(targets), self._author)
+        return sorted(turns, key=lambda feed_id: (feed_id not in self.logs, feed_id not in self._heads))
 
     def _author(self, feed_id: FeedId) -> bytes:
         return self._authors(feed_id) or feed_id
