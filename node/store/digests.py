@@ -22,9 +22,12 @@ class Found:
     position: int
 
 
+TABLES = ("digest", "drill")
+
+
 def table(*, exercise: bool) -> str:
     """Where the values of a drill stand, or all others."""
-    return "drill" if exercise else "digest"
+    return TABLES[exercise]
 
 
 def put(
@@ -96,7 +99,7 @@ def drop_places(
 
 def drop_of_records(digests: sa.Connection, numbers: Sequence[int]) -> None:
     """Forget all values of these records, which nobody knows any more; reads all of them."""
-    for name in (table(exercise=False), table(exercise=True), "written"):
+    for name in (*TABLES, "written"):
         driver.execute(
             digests,
             f"DELETE FROM {name} WHERE record IN (SELECT value FROM json_each(?))",
@@ -110,15 +113,14 @@ _AT = "(record, position) IN (SELECT json_extract(value, '$[0]'), json_extract(v
 def has_any_at(digests: sa.Connection, places: Sequence[tuple[int, int]]) -> bool:
     """Whether any value stands at one of these places, by record and position; reads all of them."""
     return any(
-        driver.scalar(digests, f"SELECT 1 FROM {table(exercise=exercise)} WHERE {_AT} LIMIT 1", (json.dumps(places),))
-        for exercise in (False, True)
+        driver.scalar(digests, f"SELECT 1 FROM {name} WHERE {_AT} LIMIT 1", (json.dumps(places),)) for name in TABLES
     )
 
 
 def drop_at(digests: sa.Connection, places: Sequence[tuple[int, int]]) -> None:
     """Forget the values at these places, which nobody knows any more; reads all of them."""
-    for exercise in (False, True):
-        driver.execute(digests, f"DELETE FROM {table(exercise=exercise)} WHERE {_AT}", (json.dumps(places),))
+    for name in TABLES:
+        driver.execute(digests, f"DELETE FROM {name} WHERE {_AT}", (json.dumps(places),))
 
 
 def is_written(digests: sa.Connection, number: int) -> bool:
@@ -135,7 +137,7 @@ def has_place(digests: sa.Connection, number: int, position: int) -> bool:
     """Whether any value stands at this place of a record; reads all of them."""
     return any(
         driver.scalar(digests, f"SELECT 1 FROM {name} WHERE record = ? AND position = ? LIMIT 1", (number, position))
-        for name in (table(exercise=False), table(exercise=True))
+        for name in TABLES
     )
 
 

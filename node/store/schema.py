@@ -348,24 +348,17 @@ acknowledgement = sa.Table(  # which records acknowledge an entry
     sqlite_with_rowid=False,
 )
 
-digest = sa.Table(
-    "digest",
-    digests,
-    sa.Column("kind", sa.Integer, primary_key=True),
-    sa.Column("value", sa.LargeBinary, primary_key=True),
-    sa.Column("record", sa.Integer, primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True),
-    sqlite_with_rowid=False,
-)
-
-drill = sa.Table(  # what stands in records of drills, and in no other; as `digest`
-    "drill",
-    digests,
-    sa.Column("kind", sa.Integer, primary_key=True),
-    sa.Column("value", sa.LargeBinary, primary_key=True),
-    sa.Column("record", sa.Integer, primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True),
-    sqlite_with_rowid=False,
+digest, drill = (  # what stands in records of drills has a table of its own
+    sa.Table(
+        name,
+        digests,
+        sa.Column("kind", sa.Integer, primary_key=True),
+        sa.Column("value", sa.LargeBinary, primary_key=True),
+        sa.Column("record", sa.Integer, primary_key=True),
+        sa.Column("position", sa.Integer, primary_key=True),
+        sqlite_with_rowid=False,
+    )
+    for name in ("digest", "drill")
 )
 
 written = sa.Table(

@@ -45,6 +45,14 @@ def content(exchange: Exchange) -> list[tuple[object, ...]]:
     return sorted((row[0], shown[row[1]], row[2]) for row in rows)
 
 
+def lose_ends(folder: Path, before: Path, names: tuple[str, ...]) -> None:
+    """These files are as they were before."""
+    for name in names:
+        for end in ("-wal", "-shm"):
+            (folder / f"{name}.db{end}").unlink(missing_ok=True)
+        shutil.copy(before / f"{name}.db", folder / f"{name}.db")
+
+
 def copy(exchange: Exchange, folder: Path, into: Path) -> None:
     """As a disk would have it if the power went now."""
     into.mkdir()
@@ -70,10 +78,7 @@ def test_whichever_file_lost_its_end_the_next_start_finds_everything_once(
     while half(exchange) is not None and exchange.project():
         pass
     exchange.stores.close()
-    for name in old:
-        for end in ("-wal", "-shm"):
-            (folder / f"{name}.db{end}").unlink(missing_ok=True)
-        shutil.copy(tmp_path / "before" / f"{name}.db", folder / f"{name}.db")
+    lose_ends(folder, tmp_path / "before", old)
     again = exchange_in(folder, world, world.members[0])
     again.start(BASE_MS)
     found = content(again)
@@ -99,10 +104,7 @@ def test_what_was_erased_is_not_found_again_whichever_file_lost_that(tmp_path: P
     left = content(exchange)
     assert len(left) == 10_000 - limits.ITEMS_MAX - 3
     exchange.stores.close()
-    for name in old:
-        for end in ("-wal", "-shm"):
-            (folder / f"{name}.db{end}").unlink(missing_ok=True)
-        shutil.copy(tmp_path / "before" / f"{name}.db", folder / f"{name}.db")
+    lose_ends(folder, tmp_path / "before", old)
     again = exchange_in(folder, world, world.members[0])
     again.erasures = exchange.erasures
     again.start(BASE_MS)

@@ -15,6 +15,7 @@ from node.policy.effect import URGENT_OF_ANYBODY, WARNING
 from node.protocol.effects import Stream
 from node.protocol.gossip import KNOWN_PER_PEER_MAX
 from node.store import driver, ledger, payloads
+from node.store.digests import TABLES
 from node.v1 import header_pb2, peer_pb2
 from tests.simulator.disk import Disk
 from tests.simulator.node import Node
@@ -159,7 +160,7 @@ def readable(node: Node) -> list[tuple[object, ...]]:
     names = {row[0]: row[1] for row in records}
     digests = [
         (name, *row)
-        for name in ("digest", "drill")
+        for name in TABLES
         for row in driver.rows(node.disk.digests, f"SELECT kind, value, record, position FROM {name}")  # noqa: S608 - ours
     ]
     found = sorted((row[0], row[1], row[2], names[row[3]], row[4]) for row in digests)
