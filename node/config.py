@@ -344,7 +344,8 @@ address = {address}
 [tools]
 # Where in-house tools connect. Keep it away from the internet.
 listen = {tools_listen}
-# Who declares, leads and co-signs crises: "all" whose certificate says so, and the socket; or "persons" alone, by name.
+# Who speaks of crises: "all" whose certificate says so, and the socket; or "persons" alone, by name. Whoever has
+# seen one may say so either way.
 declare = "all"
 
 [admin]

@@ -123,7 +123,7 @@ def test_where_only_people_declare_neither_a_tool_nor_the_socket_does_and_the_lo
     }
     for who, done in refused.items():
         assert f"{who} may not call" in done.stderr
-        assert "People alone may: `tocsin tool issue NAME --person --scope declare`" in done.stderr
+        assert "Only people may here: `tocsin tool issue NAME --person --scope declare`" in done.stderr
         assert done.returncode != 0
     as_olga = ("--as", tmp_path / "olga.pem", "--node", node.config.tools_listen)
     declared = run(*declare, "--json", *as_olga)

@@ -12,7 +12,6 @@ from node.cli import (
     clock,
     countries,
     crises,
-    editing,
     filling,
     options,
     printing,
@@ -29,6 +28,7 @@ from node.errors import Refused
 
 if TYPE_CHECKING:
     from node.client import Client
+    from node.crisis.forms import Form
     from node.v1 import record_pb2, tools_pb2
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -192,24 +192,24 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
     rules.in_force(place)  # of the federation that was meant
     begun = crises.named(place, from_alert) if from_alert else None
     form = filling.form(said, begun)
-    page = Page(filling.text(place, form, ends_ms) if edit else "")
     if file is not None and not edit:
         filling.require_complete(place, file, form, ends_ms, is_alert=is_alert)
     exercise = said["exercise"] or (begun.exercise if begun else False)
-    with editing.kept(page, f"tocsin crisis {'alert' if is_alert else 'declare'} --file FILE --edit"):
-        while True:
-            if edit:
-                form, ends_ms = filling.edited(place, page, is_alert=is_alert), 0
-            try:
-                letter, tlp = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
-                if pointer is not None:
-                    letter.pointer.CopyFrom(pointer)
-                made = _declared(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
-                break
-            except Refused as error:
-                if not edit:
-                    raise filling.words(file, error) from error
-                filling.again(page, error)
+
+    def say(form: "Form", ends_ms: int = 0) -> "tools_pb2.CrisisView":
+        letter, tlp = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
+        if pointer is not None:
+            letter.pointer.CopyFrom(pointer)
+        return _declared(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
+
+    if edit:
+        page, go_on = Page(filling.text(place, form, ends_ms)), "alert" if is_alert else "declare"
+        made = filling.said(place, page, say, f"tocsin crisis {go_on} --file FILE --edit", is_alert=is_alert)
+    else:
+        try:
+            made = say(form, ends_ms)
+        except Refused as error:
+            raise filling.words(file, error) from error
     _tell(place, made, as_json=said["as_json"])
 
 

@@ -59,7 +59,7 @@ def kept(page: Page, go_on: str) -> Iterator[None]:
             number, path = tempfile.mkstemp(prefix="tocsin-", suffix=".toml")  # mode 0600
             with os.fdopen(number, "w", encoding="utf-8") as file:
                 file.write(page.saved)
-            click.echo(f"What you wrote is in {path}: `{go_on.replace('FILE', path)}`.", err=True)
+            click.echo(f"What you wrote is in {path}; `{go_on.replace('FILE', path)}` goes on with it.", err=True)
         raise
 
 

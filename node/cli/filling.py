@@ -1,8 +1,8 @@
 """What a crisis is to say: filled in by options, by a file, or in an editor that opens again on what is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from node.crisis.forms import Form
     from node.crisis.frameworks import Framework
     from node.v1 import record_pb2, tools_pb2
+
+Said = TypeVar("Said")
 
 EDITED = "the declaration"  # what it is called while it is no file
 _KEYS = {"ends_ms": "lasts", "handling": "tlp", "criteria": "framework"}  # of the file, for fields of the letter
@@ -150,6 +152,17 @@ def text(place: Place, form: "Form", ends_ms: int) -> str:
     found = forms.letter(form, clock.now_ms())
     found.ends_ms = ends_ms or found.ends_ms
     return forms.write(found, known, tlp=options.MARKS.index(form.tlp) + 1, deputies=form.deputies)
+
+
+def said(place: Place, page: Page, say: "Callable[[Form], Said]", go_on: str, *, is_alert: bool) -> "Said":
+    """What came of what was written, once the node takes it; ``go_on``: the command that goes on with FILE, if not."""
+    with editing.kept(page, go_on):
+        while True:
+            form = edited(place, page, is_alert=is_alert)
+            try:
+                return say(form)
+            except Refused as error:
+                again(page, error)
 
 
 def edited(place: Place, page: Page, *, is_alert: bool) -> "Form":

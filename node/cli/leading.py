@@ -1,13 +1,11 @@
 """What those say who lead a crisis, and co-signatures of others."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, calling, clock, crises, declaring, editing, filling, options, printing, times, watching
-from node.cli.calling import Place
+from node.cli import asking, calling, clock, crises, declaring, filling, options, printing, times, watching
 from node.cli.editing import Page
 from node.crisis.states import OVER
 from node.errors import Refused
@@ -191,21 +189,8 @@ def update(
     if file is not None:
         say(filling.read(file))
     else:
-        _edit(place, found, say)
-
-
-def _edit(place: Place, found: "tools_pb2.CrisisView", say: Callable[["Form"], None]) -> None:
-    """What it says now, in an editor, until it is said."""
-    page = Page(filling.text_of(place, found))
-    with editing.kept(page, f"tocsin crisis update {found.reference} --file FILE"):
-        while True:
-            form = filling.edited(place, page, is_alert=found.alert)
-            try:
-                say(form)
-            except Refused as error:
-                filling.again(page, error)
-            else:
-                return
+        page, go_on = Page(filling.text_of(place, found)), f"tocsin crisis update {found.reference} --file FILE"
+        filling.said(place, page, say, go_on, is_alert=found.alert)
 
 
 @click.command(epilog=options.examples('tocsin crisis extend c-4k7q --for 24h --text "Copies still appear"'))

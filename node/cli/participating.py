@@ -207,7 +207,7 @@ def _require_known(place: Place, found: "tools_pb2.CrisisView", number: str) -> 
     if number not in known:
         names = ", ".join(map(printing.plain, known)) or "none"
         raise Refused(
-            f"no order {printing.plain(number)} of ours is known of {found.reference}: {names}",
+            f"{found.reference} has no order {printing.plain(number)} of ours; it has {names}",
             next_step="Check the number; an order is begun without --state.",
             field="order",
         )

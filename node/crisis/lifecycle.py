@@ -121,11 +121,7 @@ def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_m
     void, open_ = _clashing(line)
     latest = _latest(_of_others(declared, line, voices))
     found = _fold(declared, line, void, latest, now_ms)
-    found = replace(
-        found,
-        clashes=tuple(open_),
-        heads=_heads(declared, line),
-    )
+    found = replace(found, clashes=tuple(open_), heads=_heads(declared, line))
     return _judged(declared, _asked(found, latest), now_ms)
 
 

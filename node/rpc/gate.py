@@ -364,7 +364,7 @@ def _described(found: Caller) -> str:
 
 def _way_to(access: Access | None) -> str:
     if access is not None and access.persons:
-        return f"People alone may: `tocsin tool issue NAME --person --scope {access.scope}`, and then --as FILE."
+        return f"Only people may here: `tocsin tool issue NAME --person --scope {access.scope}`, then --as FILE."
     if access is not None and access.scope is not None:
         return f"It takes the scope {access.scope}: `tocsin tool issue NAME --scope {access.scope}`."
     return "Nothing at this listener may call it in this way; see protos/README.md for who may call what."

@@ -105,7 +105,7 @@ def test_what_was_written_is_not_lost_and_an_editor_that_was_begun_without_a_fra
     ) as terminal:
         terminal.expect("Edit it again")
         terminal.type("n")
-        path = Path(terminal.expect(r"What you wrote is in (\S+): `tocsin crisis declare --file (\S+) --edit`")[1])
+        path = Path(terminal.expect(r"What you wrote is in (\S+); `tocsin crisis declare --file (\S+) --edit`")[1])
         assert terminal.end() == 1
     written = path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
