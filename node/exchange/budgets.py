@@ -1,7 +1,8 @@
 """Budgets: what each author has left of its quota here, and what that means for the entries of a frame.
 
 What is pushed beyond it is not taken in: it is fetched later, in its author's turn. What was asked for is taken in
-and not pushed on beyond it. What is urgent beyond it goes in lane 1. Own entries are never held back here.
+and not pushed on beyond it. What is urgent beyond it goes in lane 1. Own entries are never held back here. Of proofs
+of forks beyond it the lowest of each feed waits, and is the next to be taken in.
 """
 
 from collections import Counter, OrderedDict
@@ -9,13 +10,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from node.errors import PeerFault
-from node.exchange import documents
+from node.exchange import documents, forks
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Verified
 from node.feed import entry
+from node.feed.chain import ForkProof
 from node.feed.facts import Facts
 from node.feed.header import NORMAL, URGENT, Header
-from node.feed.keys import HeaderHash, MemberId
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.policy import effect, quota
 from node.policy.parameters import Parameters
 from node.policy.quota import Buckets, Rates
@@ -61,13 +63,15 @@ class Budgets:
     """Of all authors. Changed by the writer alone; looking may be done from any thread."""
 
     def __init__(self, own: MemberId, trust: Callable[[], Trust]) -> None:
-        self.ignored: Counter[MemberId] = Counter()  # pushed entries that were not taken in
+        self.ignored: Counter[MemberId] = Counter()  # pushed entries, and proofs of forks, that were not taken in
         self.demoted: Counter[MemberId] = Counter()  # urgent entries that went in lane 1
         self.slowed = 0  # our own entries that others fetch by turns, or carry in lane 1
         self.slowed_ms = 0  # the last of them
         self._own, self._trust = own, trust
         self._rules = rules(trust())
         self._pushed, self._fetched = _Direction(self._rates), _Direction(self._rates)
+        self._proofs = Buckets(lambda member_id: self._rates(member_id).headers)  # no entry of its keeps a proof out
+        self._waiting: dict[FeedId, ForkProof] = {}  # beyond these, the lowest of each feed
         self._bulk = Buckets(lambda member_id: self._rates(member_id).bulk_bytes)
         self._charged: OrderedDict[HeaderHash, bool] = OrderedDict()  # and whether each went in lane 0
 
@@ -155,6 +159,24 @@ class Budgets:
         self._charged[hash_] = fast
         while len(self._charged) > CHARGED_KEPT:
             self._charged.popitem(last=False)
+
+    # ---- Proofs of forks
+
+    def next_proof(self, shown: ForkProof, now_ms: int) -> ForkProof | None:
+        """The lowest that is news of what was shown of a feed so far; it waits where its author has nothing left.
+
+        However many higher ones somebody brings, and however fast: they take no turn from one that is lower.
+        """
+        trust, feed_id = self._trust(), shown.feed_id
+        known = [shown] if feed_id not in self._waiting else [shown, self._waiting[feed_id]]
+        news = [one for one in known if forks.is_news(trust, one.first.header, one.second.header)]
+        lowest, author = min(news, key=lambda proof: proof.seq, default=None), forks.author(trust, feed_id)
+        if lowest is not None and not self._proofs.take(author, now_ms):
+            self._waiting[feed_id] = lowest
+            self.ignored[author] += 1
+            return None
+        self._waiting.pop(feed_id, None)
+        return lowest
 
     # ---- Our own, and payloads
 

@@ -178,7 +178,8 @@ class Exchange(Outgoing):
 
     def take_fork(self, letter: header_pb2.ForkProof, now_ms: int) -> Admitted:
         """A proof from a peer, and what it brings; raises PeerFault."""
-        admitted = self._trust_again(ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms))
+        choose = partial(self.budgets.next_proof, now_ms=now_ms)
+        admitted = self._trust_again(ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms, choose))
         federation_id = self.trust.federation_id
         shown = (entry.decode(one.header, one.signature, federation_id) for one in (letter.first, letter.second))
         self._end_if_unsigned([one for one in shown if one.header.feed_id == self.author.feed_id])

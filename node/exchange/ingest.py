@@ -3,15 +3,16 @@
 A missing predecessor and a date in the future are nobody's fault: they are fetched, or wait.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
-from node.exchange import admission, forks, verification
+from node.exchange import admission, disclose, forks, verification
 from node.exchange import trust as trusts
 from node.exchange.admission import Admission, Admitted
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified, learn
 from node.feed import chain, entry, kinds, statements
+from node.feed.chain import ForkProof
 from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
@@ -21,6 +22,8 @@ from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
 from node.v1 import header_pb2
+
+Choose = Callable[[ForkProof], ForkProof | None]  # the proof of its feed to take in now
 
 
 def unseen(
@@ -98,22 +101,27 @@ def _settle(work: Admission, settled: AbstractSet[FeedId]) -> None:
         forks.set_aside(work.stores, work.trust, feed_id)
 
 
-def take_fork(stores: Stores, letter: header_pb2.ForkProof, trust: Trust, reader: Reader, now_ms: int) -> Admitted:
+def take_fork(
+    stores: Stores, letter: header_pb2.ForkProof, trust: Trust, reader: Reader, now_ms: int, choose: Choose
+) -> Admitted:
     """Take a proof from a peer, and both of its entries; raises PeerFault where it proves nothing.
 
-    One of a feed that is not known here proves nothing yet: peers send it again when they compare heads.
+    One of a feed that is not known here proves nothing yet, and what is beyond its author's quota waits: peers send
+    it again when they compare heads.
     """
-    letters = (letter.first, letter.second)
-    one, other = (entry.decode(each.header, each.signature, trust.federation_id) for each in letters)
+    shown = (letter.first, letter.second)
+    one, other = (entry.decode(each.header, each.signature, trust.federation_id) for each in shown)
     signers = trusts.signers(trust, one, other)
     if signers is None:
         return Admitted(trust)
-    chain.prove_fork(one, other, signers, trust.federation_id)
+    proof = choose(chain.prove_fork(one, other, signers, trust.federation_id))
     work = Admission(stores, trust, reader, Follows(reader.member_id), now_ms)
-    if not work.prove(one, other):
+    if proof is None or not work.prove(proof.first, proof.second):
         return Admitted(trust)
-    for verified in verification.verify(letters, trust, reader).entries:
-        work.keep_beside(verified, proves=True)
+    proving, head = disclose.fork(forks.row_of(proof)), work.head(proof.feed_id)
+    is_near = proof.seq <= (head.seq if head else 0) + 1  # there is no end of places above it, and little room
+    for verified in verification.verify((proving.first, proving.second), trust, reader).entries:
+        work.keep_beside(verified, proves=is_near)
     return _store(work, trust)
 
 

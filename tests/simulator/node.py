@@ -179,7 +179,9 @@ class Node:
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     if not circles.taken(self.exchange.trust, self.id, peer, [proof.first]):
                         continue
+                    put_off = self.exchange.budgets.ignored.total()
                     admitted = self.exchange.take_fork(proof, self.ms(now))
+                    self.counts["a proof of a fork was put off"] += self.exchange.budgets.ignored.total() - put_off
                     if admitted.forks:
                         self._grown(now, growth.proven(admitted, peer))
                         self._refresh_wants(now)
