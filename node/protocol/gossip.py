@@ -4,7 +4,7 @@ Flood what is new, compare heads every few seconds with one peer, fetch what is 
 here opens an entry, checks a signature or touches a store.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from random import Random
 
 from node import limits
@@ -242,8 +242,10 @@ class Gossip:
         told, link.listed = link.listed, []
         link.of_us = max([link.of_us, *(row.seq for row in told if row.feed_id == self._me.member_id)])
         listed = [row for row in told if self._circle.takes(peer, row.feed_id) and row.feed_id not in self._strange]
-        link.claims = dict(sync.missing(self._held.view(), listed))
-        effects = self._ask_in_turn(now, peer, link)
+        missing = sync.missing(self._held.view(), listed)
+        kept = self._ranges.by_turns(missing)[: limits.CLAIMS_PER_PEER_MAX]
+        link.claims = {feed_id: missing[feed_id] for feed_id in kept}
+        effects = self._ask_in_turn(now, peer, link.claims)
         differing = sync.differing(self._held.view(), listed)[: limits.RANGES_PER_FRAME_MAX // 2]
         below = _below((one.feed_id, one.seq) for one in differing)  # where the peer's is here, beside, it is not news
         effects += self._probe(peer, [one.hash for one in differing], below)
@@ -310,12 +312,12 @@ class Gossip:
 
     # ---- Asking
 
-    def _ask_in_turn(self, now: float, peer: MemberId, link: Peer) -> list[Effect]:
+    def _ask_in_turn(self, now: float, peer: MemberId, claims: Mapping[FeedId, int]) -> list[Effect]:
         """Ask for what the peer claims and is not here; where enough are asked already, when one of them is through."""
         if not self._ranges.takes_on(peer):
             self._waiting[peer] = None
             return []
-        missing = {feed_id: seq for feed_id, seq in link.claims.items() if seq > self._held.height(feed_id)}
+        missing = {feed_id: seq for feed_id, seq in claims.items() if seq > self._held.height(feed_id)}
         effects = self._ranges.ask(now, peer, missing)
         sent = [effect for effect in effects if isinstance(effect, Send) and effect.peer == peer]
         asked = [FeedId(one.feed_id) for effect in sent for one in effect.frame.want.ranges]
@@ -326,20 +328,23 @@ class Gossip:
         effects: list[Effect] = []
         while self._waiting and self._ranges.takes_on(peer := next(iter(self._waiting))):
             del self._waiting[peer]
-            effects += self._ask_in_turn(now, peer, self._peers[peer])
+            effects += self._ask_in_turn(now, peer, self._peers[peer].claims)
         return effects
 
     def _fill_gaps(self, now: float, growth: Growth) -> list[Effect]:
         if growth.source is None or growth.source not in self._peers:
             return []
-        link, probes = self._peers[growth.source], []
+        claims, gaps, probes = self._peers[growth.source].claims, dict[FeedId, int](), []
         for feed_id, seq, previous in growth.gaps:
             if 0 < seq <= self._held.height(feed_id):
                 probes.append(previous)  # another entry than ours stands there: it proves a fork
             else:
-                link.claims[feed_id] = max(link.claims.get(feed_id, 0), seq)
+                gaps[feed_id] = max(gaps.get(feed_id, 0), claims.get(feed_id, 0), seq)
+        for feed_id, seq in gaps.items():
+            if feed_id in claims or len(claims) < limits.CLAIMS_PER_PEER_MAX:
+                claims[feed_id] = seq
         ranges = _below(growth.parted[: limits.RANGES_PER_FRAME_MAX // 2])
-        effects = self._ask_in_turn(now, growth.source, link) if growth.gaps else []
+        effects = self._ask_in_turn(now, growth.source, gaps) if gaps else []
         return [*effects, *self._probe(growth.source, probes, ranges)]
 
     def _probe(
