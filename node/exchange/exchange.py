@@ -235,7 +235,8 @@ class Exchange(Outgoing):
         complete = payloads.is_held(self.stores.ledger, hash_)
         encoded = payloads.box(self.stores.keys, hash_)
         if complete and encoded:
-            arrived = admission.settle(self.stores, header, encoded, True, self.trust, self.reader, now_ms)
+            readable = admission.opens(header, encoded, self.trust, self.reader)
+            arrived = admission.settle(self.stores, header, readable, True, self.trust, self.reader, now_ms)
             arrivals.add(self.stores.ledger, arrived)
         self.stores.commit("ledger")
         if complete:

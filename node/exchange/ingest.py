@@ -13,7 +13,7 @@ from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified, learn
 from node.feed import chain, entry, kinds, statements
 from node.feed.chain import ForkProof
-from node.feed.keys import FeedId, MemberId
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.policy.following import Follows
@@ -29,15 +29,23 @@ Choose = Callable[[ForkProof], ForkProof | None]  # the proof of its feed to tak
 def unseen(
     stores: Stores, letters: Sequence[header_pb2.SignedEntry], federation_id: FederationId
 ) -> list[header_pb2.SignedEntry]:
-    """The entries that are not stored, or that bring a box or payload that is missing."""
+    """The entries that are not stored, or that bring a box or payload that is missing.
+
+    A box that is here already is none: whether it opens was tried once, with a thousand wraps if it has so many.
+    """
     hashes = [verification.header_hash(letter, federation_id) for letter in letters]
     held = ledger.held(stores.ledger, sorted(set(hashes)))
     return [
         letter
         for letter, hash_ in zip(letters, hashes, strict=True)
-        if hash_ not in held
-        or ((letter.box or letter.payload) and payloads.state(stores.ledger, hash_) == State.MISSING)
+        if hash_ not in held or _completes(stores, letter, hash_)
     ]
+
+
+def _completes(stores: Stores, letter: header_pb2.SignedEntry, hash_: HeaderHash) -> bool:
+    if not (letter.box or letter.payload) or payloads.state(stores.ledger, hash_) != State.MISSING:
+        return False
+    return bool(letter.payload) or not payloads.is_boxed(stores.ledger, hash_)
 
 
 def admit(
@@ -187,4 +195,5 @@ def settle_whole(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> N
         row, encoded = ledger.entry(stores.ledger, hash_), payloads.box(stores.keys, hash_)
         if row and encoded:
             header = entry.decode(row.body, row.signature, trust.federation_id).header
-            arrivals.add(stores.ledger, admission.settle(stores, header, encoded, True, trust, reader, now_ms))
+            readable = admission.opens(header, encoded, trust, reader)
+            arrivals.add(stores.ledger, admission.settle(stores, header, readable, True, trust, reader, now_ms))
