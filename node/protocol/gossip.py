@@ -210,7 +210,7 @@ class Gossip:
             bye = peer_pb2.Frame(bye=peer_pb2.Bye(code=1, reason=reason))
             return [Send(peer, Stream.GOSSIP, bye), Hangup(peer, reason)]
         link.state = State.READY
-        return [Serve(peer, said, self._open_forks(now, peer, link)), self._say_digest(peer)]
+        return [Serve(peer, said, self._open_forks(now, peer, link), voices=True), self._say_digest(peer)]
 
     def _open_forks(self, now: float, peer: MemberId, link: Peer) -> tuple[FeedId, ...]:
         """Rows above a fork are alike whatever is held there: what was missed there is found by no comparing."""
@@ -220,7 +220,9 @@ class Gossip:
     def _on_digest(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash
         is_due = now >= link.forks_told_at + FORKS_AGAIN_S
-        again: list[Effect] = [Serve(peer, peer_pb2.Want(), self._open_forks(now, peer, link))] if is_due else []
+        again: list[Effect] = []
+        if is_due:
+            again = [Serve(peer, peer_pb2.Want(), self._open_forks(now, peer, link), voices=True)]
         if said.hash == self._digest_for(peer):
             link.claims, link.lacks = {}, {} if self._circle.hears_all(peer) else None
             link.of_us = self._held.height(FeedId(self._me.member_id))
