@@ -88,7 +88,7 @@ class Admission:
             self._note_gap(header)
             if place is Place.BROKEN:
                 self.keep_beside(verified)
-            elif header.urgency == URGENT and self._has_room_ahead(header):
+            elif header.urgency == URGENT and not kinds.is_identity(header.kind) and self._has_room_ahead(header):
                 self._append(verified, chained=False)
             elif self.trust.marks.is_marked(header.feed_id) and self._governs(verified):
                 self._put_beside(verified)  # what is between may never come

@@ -11,7 +11,7 @@ from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.exchange.trust import Trust
-from node.feed import known
+from node.feed import chain, entry, identity, known
 from node.feed.facts import Facts
 from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.identity import Role
@@ -24,6 +24,7 @@ from node.store import arrivals, ledger, payloads
 from node.store.payloads import State
 from node.v1 import header_pb2
 from tests.exchange.conftest import node_in
+from tests.exchange.test_forks import by_root
 from tests.exchange.test_odd_order import Letter, crisis_draft, hash_of, items_draft, said
 from tests.feed import worlds
 from tests.simulator.members import BASE_MS, Federation, federation
@@ -164,6 +165,28 @@ def test_time_gives_a_member_more(author: Exchange, node: Exchange) -> None:
 
 def test_a_publisher_may_push_more(platform: Exchange, node: Exchange) -> None:
     assert len(take(node, said(platform, *note(8)))[0].entries) == 6
+
+
+def test_what_a_quota_lets_in_of_an_identity_log_above_what_it_does_not_comes_in_with_that(
+    author: Exchange, node: Exchange, world: Federation
+) -> None:
+    """What is urgent is within it. Who signs there was known in that frame alone."""
+    member, federation_id = world.members[AUTHORITY], world.charter.federation_id
+    (below,) = by_root(world, member, (Kind.SUCCESSOR, header_pb2.Successor(member_id=b"x" * 32).SerializeToString()))
+    fields = header_pb2.Header.FromString(below.header)
+    fields.seq, fields.urgency, fields.previous = fields.seq + 1, URGENT, hash_of(node, below)
+    made = entry.create(fields, member.root, federation_id)
+    log = [below, Letter(header=made.header.body, signature=made.signature)]
+    checked = node.verify(node.worth_checking(log, PUSHED, BASE_MS)[0])
+    take(node, said(author, *note(4)))  # while its signatures are checked
+    found, over = node.rule(checked, PUSHED, BASE_MS)
+    assert ([one.header for one in found.entries], len(over)) == ([made.header], 1)
+    assert node.admit(found, BASE_MS).gaps
+    log_id = identity.log_id(member.member_id)
+    for letter in log:  # as they are fetched
+        take(node, [letter], Asked({log_id: made.header.seq}))
+    head = ledger.head(node.stores.ledger, log_id)
+    assert head == chain.head_of(made.header) == node.trust.logs[member.member_id].head
 
 
 # ---- Lane 0
