@@ -27,7 +27,7 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import by_root
 from tests.exchange.test_odd_order import Letter, crisis_draft, hash_of, items_draft, said
 from tests.feed import worlds
-from tests.simulator.members import BASE_MS, Federation, federation
+from tests.simulator.members import BASE_MS, Federation, federation, member, own_letters
 
 DOCUMENT = (
     parameters.TEMPLATE.replace("headers_burst = 200", "headers_burst = 4")
@@ -187,6 +187,60 @@ def test_what_a_quota_lets_in_of_an_identity_log_above_what_it_does_not_comes_in
         take(node, [letter], Asked({log_id: made.header.seq}))
     head = ledger.head(node.stores.ledger, log_id)
     assert head == chain.head_of(made.header) == node.trust.logs[member.member_id].head
+
+
+def endorsed(author: Exchange, world: Federation, *numbers: int) -> list[list[Letter]]:
+    """What the author says of so many strangers, and two entries of the log of each."""
+    strangers = [member(number) for number in numbers]
+    said_of = [
+        Draft(Kind.ENDORSE, statement=header_pb2.Endorse(member_id=one.member_id, role=4).SerializeToString())
+        for one in strangers
+    ]
+    return [said(author, *said_of), *(own_letters(world.charter, one)[:2] for one in strangers)]
+
+
+def test_all_whom_a_member_endorsed_have_one_quota_together_and_take_nothing_of_its_own(
+    author: Exchange, node: Exchange, world: Federation
+) -> None:
+    endorsements, *logs = endorsed(author, world, 26, 27, 28)
+    take(node, endorsements)
+    pushed = [take(node, [letter]) for log in logs for letter in log]
+    assert [len(over) for _, over, _ in pushed] == [0, 0, 0, 0, 1, 1]
+    assert set(node.budgets.ignored) == {member(28).member_id}
+    assert [len(over) for _, over, _ in (take(node, [letter]) for letter in said(author, *note(2)))] == [0, 1]
+    assert not take(node, logs[2], now_ms=BASE_MS + 2 * SIX_SECONDS_MS)[1]
+
+
+def test_of_a_frame_as_well_no_more_comes_in_of_whom_a_member_endorsed(
+    author: Exchange, node: Exchange, world: Federation
+) -> None:
+    endorsements, *logs = endorsed(author, world, 26, 27, 28)
+    take(node, endorsements)
+    worth, over = node.worth_checking([letter for log in logs for letter in log], PUSHED, BASE_MS)
+    assert (len(worth), len(over)) == (4, 2), "which costs no signature check"
+
+
+def test_whom_two_endorsed_takes_from_whichever_has_more_left(
+    tmp_path: Path, author: Exchange, node: Exchange, world: Federation
+) -> None:
+    both = (author, node_in(tmp_path / "second", world, 2))
+    first, second = sorted(both, key=lambda one: one.reader.member_id)
+    endorsements, *logs = endorsed(first, world, 26, 27, 28)
+    take(node, [*endorsements, *endorsed(second, world, 28)[0]])
+    assert [len(take(node, log)[1]) for log in logs] == [0, 0, 0]
+
+
+def test_who_is_no_member_yet_has_no_lane_0_also_where_the_rules_cannot_be_read(tmp_path: Path) -> None:
+    world = federation(25)
+    author, node = (node_in(tmp_path / str(number), world, number) for number in (AUTHORITY, 0))
+    endorsements, log = endorsed(author, world, 26)
+    take(node, endorsements)
+    fields = header_pb2.Header.FromString(log[0].header)
+    fields.urgency = URGENT
+    made = entry.create(fields, member(26).root, world.charter.federation_id)
+    urgent = Letter(header=made.header.body, signature=made.signature)
+    assert node.budgets.lane_of(urgent, BASE_MS) == NORMAL
+    assert lanes(take(node, [urgent])[2]) == [NORMAL]
 
 
 # ---- Lane 0

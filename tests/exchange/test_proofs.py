@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import pytest
+from nacl.signing import SigningKey
 
 from node.exchange.exchange import Exchange
-from node.feed import entry
+from node.feed import entry, keys
 from node.feed.kinds import Kind
 from node.runtime import growth
 from node.store import ledger
 from node.v1 import header_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_budgets import AUTHORITY, DOCUMENT, SIX_SECONDS_MS, note, take
+from tests.exchange.test_forks import by_root
+from tests.exchange.test_identity_fork import OPENED, node_of
 from tests.exchange.test_odd_order import Letter, hash_of, said
 from tests.simulator.members import BASE_MS, Federation, federation
 
@@ -24,13 +27,14 @@ def _world() -> Federation:
     return federation(25, DOCUMENT)
 
 
-def proof(world: Federation, seq: int) -> header_pb2.ForkProof:
+def proof(world: Federation, seq: int, feed_key: SigningKey | None = None) -> header_pb2.ForkProof:
     """Two entries of one place, as whoever has the key may sign them for any."""
     member, federation_id = world.members[AUTHORITY], world.charter.federation_id
+    key = feed_key or member.feed_key
     letters = []
     for previous in (b"one", b"other"):
         fields = header_pb2.Header(
-            feed_id=member.feed_id(federation_id),
+            feed_id=keys.feed_id(federation_id, member.member_id, bytes(key.verify_key)),
             seq=seq,
             previous=previous.ljust(32),
             created_ms=BASE_MS,
@@ -38,7 +42,7 @@ def proof(world: Federation, seq: int) -> header_pb2.ForkProof:
             kind=Kind.ANCHOR,
             statement=header_pb2.Anchor(journal_size=1).SerializeToString(),
         )
-        made = entry.create(fields, member.feed_key, federation_id)
+        made = entry.create(fields, key, federation_id)
         letters.append(Letter(header=made.header.body, signature=made.signature))
     return header_pb2.ForkProof(first=letters[0], second=letters[1])
 
@@ -61,6 +65,19 @@ def test_of_proofs_without_an_end_an_author_s_quota_comes_in_and_the_lowest_is_t
     assert node.budgets.ignored == {world.members[AUTHORITY].member_id: 3}
     assert show(node, proof(world, 2), later_ms) == []
     assert node.trust.marks.forked() == {world.members[AUTHORITY].feed_id(world.charter.federation_id): 2}
+
+
+def test_proofs_of_one_feed_take_no_turn_from_that_of_another_of_its_author(node: Exchange, world: Federation) -> None:
+    take(node, by_root(world, world.members[AUTHORITY], node_of(world.members[AUTHORITY])))
+    for number in range(BURST):
+        assert show(node, proof(world, HIGH - number))
+    waiting = [(HIGH - 4, None), (7, OPENED), (HIGH - 5, None), (6, OPENED), (HIGH - 6, None)]
+    assert [show(node, proof(world, *one)) for one in waiting] == [[]] * 5
+    told, then_ms = [], BASE_MS
+    for number in range(7, 9):
+        then_ms += SIX_SECONDS_MS
+        told.append(show(node, proof(world, HIGH - number), then_ms))
+    assert told == [[HIGH - 7], [6]]
 
 
 def test_what_an_author_pushes_keeps_no_proof_of_its_fork_out(
