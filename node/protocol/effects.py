@@ -1,6 +1,6 @@
 """What a machine wants done. Six kinds; two places match over them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -51,11 +51,18 @@ class Ingest:
 
 
 @dataclass(frozen=True, slots=True)
+class Pages:
+    """A listing, of as many frames as it needs: each is made when the one before has left."""
+
+    frames: Iterator[peer_pb2.Frame]
+
+
+@dataclass(frozen=True, slots=True)
 class Serve:
-    """Read what the peer wants from the store and send it: entries, proofs of forks, an echo where it said hello."""
+    """Send what the peer wants, as it reads: a listing, or entries, proofs, and an echo after its hello, all stored."""
 
     peer: MemberId
-    want: peer_pb2.Want | peer_pb2.Hello
+    want: peer_pb2.Want | peer_pb2.Hello | Pages
     forks: Sequence[FeedId] = ()
     voices: bool = False  # and what governs on branches of forks
 

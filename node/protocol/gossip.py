@@ -4,7 +4,8 @@ Flood what is new, compare heads every few seconds with one peer, fetch what is 
 here opens an entry, checks a signature or touches a store.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from random import Random
 
 from node import limits
@@ -14,9 +15,10 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.protocol import session, sync
 from node.protocol.circle import Circle
-from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, Stream
+from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Pages, Send, Serve, Stream
 from node.protocol.held import Held
 from node.protocol.lag import Lag
+from node.protocol.listing import Listing
 from node.protocol.mesh import Mesh
 from node.protocol.news import Growth, frames
 from node.protocol.peer import Peer
@@ -27,7 +29,6 @@ from node.protocol.sync import View
 from node.v1 import peer_pb2
 
 KNOWN_PER_PEER_MAX = 8192
-HEAD_ROWS_MAX = 65536  # rows of one listing that are remembered until its last page
 FORKS_AGAIN_S = 60.0  # so often a peer is told at most what no comparing of heads finds: it stands on other branches
 
 
@@ -231,42 +232,60 @@ class Gossip:
             return [*answer, *again]
         if said.answer:
             return again
-        frames = sync.pages(sync.rows(self._view_for(peer)), whole=True)
-        return [*(Send(peer, Stream.GOSSIP, frame) for frame in frames), *again]
+        return [*self._list(peer, link, sync.shown_feeds(self._view_for(peer)), whole=True), *again]
 
     def _on_heads(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Heads) -> list[Effect]:
-        claims = sync.claims(said.rows)
-        if len(link.listed) + len(said.rows) > HEAD_ROWS_MAX:
-            return [Hangup(peer, "a listing of heads without an end", "frame-size")]
-        link.listed += claims
+        listing = link.listings.get(said.whole) or self._begin_listing(peer, whole=said.whole)
+        listing.page(said)
+        link.of_us = max([link.of_us, *(row.seq for row in said.rows if row.feed_id == self._me.member_id)])
+        link.listings[said.whole] = listing
         if not said.last:
             return []
-        told, link.listed = link.listed, []
-        link.of_us = max([link.of_us, *(row.seq for row in told if row.feed_id == self._me.member_id)])
-        listed = [row for row in told if self._circle.takes(peer, row.feed_id) and row.feed_id not in self._strange]
-        missing = sync.missing(self._held.view(), listed)
-        kept = self._ranges.by_turns(missing)[: limits.CLAIMS_PER_PEER_MAX]
-        link.claims = {feed_id: missing[feed_id] for feed_id in kept}
+        del link.listings[said.whole]
+        return self._listed(now, peer, link, listing, whole=said.whole)
+
+    def _begin_listing(self, peer: MemberId, *, whole: bool) -> Listing:
+        takes, choose = partial(self._takes, peer), self._ranges.by_turns
+        return Listing(self._held.view(), self._view_for(peer), takes, choose, whole=whole)
+
+    def _takes(self, peer: MemberId, feed_id: FeedId) -> bool:
+        return self._circle.takes(peer, feed_id) and feed_id not in self._strange
+
+    def _listed(self, now: float, peer: MemberId, link: Peer, found: Listing, *, whole: bool) -> list[Effect]:
+        """A listing is through: ask for what is not here, and show what the peer should see."""
+        link.claims = found.claims
         effects = self._ask_in_turn(now, peer, link.claims)
-        differing = sync.differing(self._held.view(), listed)[: limits.RANGES_PER_FRAME_MAX // 2]
-        below = _below((one.feed_id, one.seq) for one in differing)  # where the peer's is here, beside, it is not news
-        effects += self._probe(peer, [one.hash for one in differing], below)
-        ours = sync.ahead(self._view_for(peer), told) if said.whole else []
-        if said.whole and self._circle.hears_all(peer):
-            theirs = {FeedId(row.feed_id): row.seq for row in listed}
-            link.lacks = {FeedId(row.feed_id): theirs.get(FeedId(row.feed_id), 0) for row in ours}
-            self.lag.listed(now, peer, {FeedId(row.feed_id): row.seq for row in ours}, link.lacks)
-        if ours:
-            effects += [Send(peer, Stream.GOSSIP, frame) for frame in sync.pages(ours, whole=False)]
-        unproven = sync.unproven(self._view_for(peer), listed, whole=said.whole)[: limits.RANGES_PER_FRAME_MAX]
-        if unproven:
-            effects.append(Serve(peer, peer_pb2.Want(), tuple(unproven)))
+        below = _below((one.feed_id, one.seq) for one in found.differing)  # the peer's is not news where it is beside
+        effects += self._probe(peer, [one.hash for one in found.differing], below)
+        if whole and self._circle.hears_all(peer):
+            link.lacks = found.theirs
+            self.lag.listed(now, peer, found.ours, found.theirs)
+        effects += self._list(peer, link, list(found.ours), whole=False) if found.ours else []
+        if found.unproven:
+            effects.append(Serve(peer, peer_pb2.Want(), tuple(found.unproven)))
         return effects
 
     # ---- Telling
 
     def _view_for(self, peer: MemberId) -> View:
         return self._held.view(whole=self._circle.hears_all(peer))
+
+    def _list(self, peer: MemberId, link: Peer, feeds: Sequence[FeedId], *, whole: bool) -> list[Effect]:
+        """List these feeds to the peer; where it has not read the listing before to its end, that will do."""
+        if whole in link.lists:
+            return []
+        link.lists.add(whole)
+        return [Serve(peer, Pages(self._pages(peer, link, feeds, whole=whole)))]
+
+    def _pages(self, peer: MemberId, link: Peer, feeds: Sequence[FeedId], *, whole: bool) -> Iterator[peer_pb2.Frame]:
+        """Each as it is when it leaves, and as the peer may see it then; at least one, from an empty node too."""
+        size = limits.HEAD_ROWS_PER_FRAME_MAX
+        for start in range(0, max(len(feeds), 1), size):
+            last = start + size >= len(feeds)
+            told = [feed_id for feed_id in feeds[start : start + size] if self._circle.tells(peer, feed_id)]
+            if last:
+                link.lists.discard(whole)
+            yield sync.page(self._held.view(), told, whole=whole, last=last)
 
     def _say_digest(self, peer: MemberId, *, answer: bool = False) -> Send:
         rows = len(self._view_for(peer).heads)

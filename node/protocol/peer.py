@@ -4,8 +4,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from node.feed.keys import FeedId, HeaderHash
+from node.protocol.listing import Listing
 from node.protocol.session import State
-from node.v1 import peer_pb2
 
 RESYNC_S = 0.2  # after entries of a feed that is not certified yet, doubled each time
 
@@ -17,7 +17,8 @@ class Peer:
     state: State = State.HELLO
     took_over: bool = False  # from a link that stood: it may be sent to at once, behind our hello
     knows: OrderedDict[HeaderHash, None] = field(default_factory=OrderedDict)
-    listed: list[peer_pb2.Row] = field(default_factory=list)
+    listings: dict[bool, Listing] = field(default_factory=dict)  # that it has begun: of all it holds, or of some
+    lists: set[bool] = field(default_factory=set)  # that it is being sent, alike
     claims: dict[FeedId, int] = field(default_factory=dict)
     probed: frozenset[HeaderHash] = frozenset()  # single entries that it was asked for last
     lacks: dict[FeedId, int] | None = None  # where it was behind us when it listed all, and how far it was there

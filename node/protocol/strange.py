@@ -4,7 +4,7 @@ from node.feed.keys import FeedId
 from node.protocol.circle import Circle
 from node.protocol.news import Growth
 
-STRANGE_MAX = 65536  # as many as a listing has rows
+STRANGE_MAX = 65536  # what is beyond is asked for again, a few hundred at a time
 
 
 class Strange:

@@ -1,6 +1,6 @@
 """Comparing heads: which ranges are missing (section 8.4). Pure functions of two views."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from struct import Struct
 
@@ -32,20 +32,19 @@ def of_logs(view: View, logs: Collection[FeedId]) -> View:
     )
 
 
-def rows(view: View) -> list[peer_pb2.Row]:
-    """All rows, by feed id. A forked feed shows the last entry below the fork, alike on every branch."""
-    return [row(view, feed_id) for feed_id in _shown_feeds(view)]
-
-
 def row(view: View, feed_id: FeedId) -> peer_pb2.Row:
-    """One feed's row. The floor is 1 everywhere in version 1."""
+    """One feed's row: of a forked one the last entry below the fork, alike on every branch. The floor is always 1."""
     seq, hash_, forked = _shown(view, feed_id)
     return peer_pb2.Row(feed_id=feed_id, seq=seq, hash=hash_, floor=_FLOOR, forked=forked)
 
 
-def _shown_feeds(view: View) -> list[FeedId]:
+def shown_feeds(view: View) -> list[FeedId]:
     """Feeds of which something is held, and those that forked right at their opening, of which nothing is fetched."""
     return sorted({*view.heads, *(feed_id for feed_id, seq in view.forks.items() if seq == 1)})
+
+
+def _is_shown(view: View, feed_id: FeedId) -> bool:
+    return feed_id in view.heads or view.forks.get(feed_id) == 1
 
 
 def _shown(view: View, feed_id: FeedId) -> tuple[int, bytes, int]:
@@ -60,30 +59,28 @@ def _shown(view: View, feed_id: FeedId) -> tuple[int, bytes, int]:
 def digest(view: View, federation_id: FederationId) -> bytes:
     """One hash over all rows: equal on two nodes that hold the same."""
     packed: list[bytes] = []
-    for feed_id in _shown_feeds(view):
+    for feed_id in shown_feeds(view):
         seq, hash_, forked = _shown(view, feed_id)
         packed += (feed_id, _PACKED.pack(seq, hash_, _FLOOR, forked))
     return pae.digest(Purpose.HEADS, federation_id, b"".join(packed))
 
 
-def pages(found: Sequence[peer_pb2.Row], *, whole: bool) -> Iterator[peer_pb2.Frame]:
-    """Rows as frames; at least one, so that an empty node is answered too."""
-    size = limits.HEAD_ROWS_PER_FRAME_MAX
-    starts = range(0, len(found), size) or range(1)
-    for start in starts:
-        part = found[start : start + size]
-        last = start + size >= len(found)
-        yield peer_pb2.Frame(heads=peer_pb2.Heads(rows=part, whole=whole, last=last))
+def page(view: View, feeds: Iterable[FeedId], *, whole: bool, last: bool) -> peer_pb2.Frame:
+    """The rows of these feeds, without those that are held no more."""
+    found = [row(view, feed_id) for feed_id in feeds if _is_shown(view, feed_id)]
+    return peer_pb2.Frame(heads=peer_pb2.Heads(rows=found, whole=whole, last=last))
 
 
-def claims(said: Iterable[peer_pb2.Row]) -> list[peer_pb2.Row]:
-    """Rows as they are kept until the last page; raises Malformed for what no conforming peer sends."""
+def claims(said: Iterable[peer_pb2.Row], behind: bytes = b"") -> list[peer_pb2.Row]:
+    """Rows that come behind a feed's, in rising order; raises Malformed for what no conforming peer sends."""
     found = []
     for one in said:
         if len(one.feed_id) != 32 or len(one.hash) not in (0, 32) or one.seq > limits.SEQ_MAX:
             raise Malformed("heads-row", "a row has a wrong length or number")
-        # A row of a frame keeps all of the frame in memory, and whatever unknown fields it has.
-        found.append(peer_pb2.Row(feed_id=one.feed_id, seq=one.seq, hash=one.hash, forked=one.forked))
+        if one.feed_id <= behind:
+            raise Malformed("heads-row", "the rows of a listing are not in rising order of their feeds")
+        behind = one.feed_id
+        found.append(one)
     return found
 
 
@@ -106,14 +103,14 @@ def missing(view: View, said: Iterable[peer_pb2.Row]) -> dict[FeedId, int]:
     return found
 
 
-def ahead(view: View, said: Iterable[peer_pb2.Row]) -> list[peer_pb2.Row]:
-    """Our rows that the peer should see: what it lacks, and where we know of another fork than it."""
+def ahead(view: View, feeds: Iterable[FeedId], said: Iterable[peer_pb2.Row]) -> dict[FeedId, int]:
+    """Those of these feeds of which the peer should see our row, and how far that is: it lacks some, or the fork."""
     theirs = {FeedId(one.feed_id): one for one in said}
-    found = []
-    for feed_id in _shown_feeds(view):
+    found = {}
+    for feed_id in (one for one in feeds if _is_shown(view, one)):
         (seq, _, forked), other = _shown(view, feed_id), theirs.get(feed_id)
         if other is None or seq > other.seq or forked != other.forked:
-            found.append(row(view, feed_id))
+            found[feed_id] = seq
     return found
 
 
@@ -129,11 +126,11 @@ def differing(view: View, said: Iterable[peer_pb2.Row]) -> list[Head]:
     return sorted(found)
 
 
-def unproven(view: View, said: Iterable[peer_pb2.Row], *, whole: bool) -> list[FeedId]:
-    """Feeds of which the peer knows no fork as low as we do: it is sent the proof."""
+def unproven(view: View, feeds: Iterable[FeedId], said: Iterable[peer_pb2.Row]) -> list[FeedId]:
+    """Those of these feeds of which the peer knows no fork as low as we do: it is sent the proof.
+
+    Of one that it does not list it need not know, unless it would have a row for the fork alone.
+    """
     theirs = {FeedId(one.feed_id): one.forked for one in said}
-    return [
-        feed_id
-        for feed_id, seq in sorted(view.forks.items())
-        if (feed_id in theirs and not 0 < theirs[feed_id] <= seq) or (whole and seq == 1 and feed_id not in theirs)
-    ]
+    forked = [(feed_id, view.forks[feed_id]) for feed_id in sorted({*feeds}) if feed_id in view.forks]
+    return [feed_id for feed_id, seq in forked if not 0 < theirs.get(feed_id, int(seq > 1)) <= seq]

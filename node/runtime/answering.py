@@ -6,7 +6,7 @@ from functools import partial
 from node.exchange.exchange import Exchange
 from node.feed.header import HISTORY, URGENT
 from node.feed.keys import MemberId
-from node.protocol.effects import Serve
+from node.protocol.effects import Pages, Serve
 from node.runtime.link import Clock, Outbox
 from node.runtime.writer import Writer
 from node.v1 import peer_pb2
@@ -20,7 +20,9 @@ class Answering:
 
     async def answer(self, wanted: Serve) -> None:
         """A hello is answered with an echo and what removed the peer, a want with entries; then proofs it lacks."""
-        if isinstance(wanted.want, peer_pb2.Hello):
+        if isinstance(wanted.want, Pages):
+            self._list(wanted.peer, wanted.want)
+        elif isinstance(wanted.want, peer_pb2.Hello):
             echo = await self._writer.run(partial(Exchange.echo, member_id=wanted.peer))
             self._put(wanted.peer, peer_pb2.Frame(echo=echo))
             await self._removal(wanted.peer)
@@ -52,6 +54,11 @@ class Answering:
         told = partial(Exchange.tell_forks, peer=wanted.peer, feeds=wanted.forks, now_ms=now_ms, voices=wanted.voices)
         for frame in await self._writer.run(told):
             self._put(wanted.peer, frame)
+
+    def _list(self, peer: MemberId, pages: Pages) -> None:
+        outbox = self._standing(peer)
+        if outbox is not None:
+            outbox.put_pages(pages.frames)
 
     def _put(self, peer: MemberId, frame: peer_pb2.Frame) -> None:
         outbox = self._standing(peer)

@@ -1,7 +1,8 @@
 """One stream to one peer, and what waits to be sent over it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -67,7 +68,8 @@ class Outbox:
         self.link = link
         self._told = told  # hears of all that is to leave
         self.reason = ""
-        self._queue: asyncio.Queue[peer_pb2.Frame] = asyncio.Queue(limits.OUTBOX_FRAMES_MAX)
+        self._queue: asyncio.Queue[peer_pb2.Frame | None] = asyncio.Queue(limits.OUTBOX_FRAMES_MAX)  # None: a page
+        self._pages: deque[Iterator[peer_pb2.Frame]] = deque()
         self._bytes = 0
         self._ended = asyncio.Event()
         self._room = asyncio.Event()
@@ -75,14 +77,25 @@ class Outbox:
 
     def put(self, frame: peer_pb2.Frame) -> None:
         """Send it after what waits already, or hang up."""
-        size = frame.ByteSize()
-        if self._queue.full() or self._bytes + size > limits.OUTBOX_BYTES_MAX:
+        if self._queue.full() or self._bytes + frame.ByteSize() > limits.OUTBOX_BYTES_MAX:
             self.end(SLOW)
             return
-        self._bytes += size
+        self._queue.put_nowait(frame)
+        self._count(frame)
+
+    def put_pages(self, frames: Iterator[peer_pb2.Frame]) -> None:
+        """Send these behind what waits, each made only then: however many they are, they fill nothing."""
+        if self._queue.full():
+            self.end(SLOW)
+            return
+        self._pages.append(frames)
+        if len(self._pages) == 1:
+            self._queue.put_nowait(None)
+
+    def _count(self, frame: peer_pb2.Frame) -> None:
+        self._bytes += frame.ByteSize()
         if self._bytes > limits.OUTBOX_BYTES_MAX // 2:
             self._room.clear()
-        self._queue.put_nowait(frame)
         self._told(frame)
 
     @property
@@ -117,9 +130,21 @@ class Outbox:
 
     async def _send_all(self) -> None:
         while True:
-            frame = await self._queue.get()
-            await self.link.send(frame)
-            self._bytes -= frame.ByteSize()
+            frame = await self._queue.get() or self._next_page()
+            if frame is not None:
+                await self.link.send(frame)
+                self._bytes -= frame.ByteSize()
             if self._bytes <= limits.OUTBOX_BYTES_MAX // 2:
                 self._room.set()
             self._queue.task_done()
+
+    def _next_page(self) -> peer_pb2.Frame | None:
+        """The next page; the one behind it waits behind all that has come meanwhile."""
+        while self._pages and not self.reason:
+            frame = next(self._pages[0], None)
+            if frame is not None:
+                self._queue.put_nowait(None)  # into the place that was left just now
+                self._count(frame)
+                return frame
+            self._pages.popleft()
+        return None

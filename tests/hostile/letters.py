@@ -96,8 +96,8 @@ def row(feed_id: bytes, seq: int, hash_: bytes = b"", *, floor: int = 1, forked:
 
 
 def heads(rows: Iterable[bytes], *, whole: bool = True, last: bool = True, more: bytes = b"") -> bytes:
-    """A page of rows, and whatever else stands in it."""
-    return frame(HEADS, repeated(1, rows) + wire.message({2: int(whole), 3: int(last)}) + more)
+    """A page of rows, in rising order of their feeds, and whatever else stands in it."""
+    return frame(HEADS, repeated(1, sorted(rows)) + wire.message({2: int(whole), 3: int(last)}) + more)
 
 
 def digest(hash_: bytes, *, answer: bool = False) -> bytes:

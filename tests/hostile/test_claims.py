@@ -11,7 +11,7 @@ from tests.hostile.conftest import Scene
 from tests.hostile.member import Head, Said
 from tests.vectors import wire
 
-UNKNOWN = [wire.seed(f"no such feed {number}") for number in range(512)]
+UNKNOWN = sorted(wire.seed(f"no such feed {number}") for number in range(512))
 LARGE = wire.field(77, bytes(1_000_000))  # a field of a later version, which protobuf keeps
 FAR = 9_999
 
@@ -33,10 +33,25 @@ async def test_rows_of_nonsense_are_the_senders_fault(scene: Scene, row: bytes) 
 
 
 @pytest.mark.parametrize("whole", [True, False])
-async def test_a_listing_without_an_end_is_not_listened_to_for_ever(scene: Scene, whole: bool) -> None:
+async def test_a_listing_that_does_not_rise_is_the_senders_fault(scene: Scene, whole: bool) -> None:
     page = letters.heads([letters.row(one, FAR, one) for one in UNKNOWN], whole=whole, last=False)
     async with talking.gossip(scene.victim, scene.me) as talk:
-        assert "without an end" in await talk.fault(*[page] * 129)
+        assert "heads-row" in await talk.fault(page, page)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_listing_of_feeds_without_number_is_listened_to_and_has_no_more_asked_for(
+    scene: Scene, whole: bool
+) -> None:
+    """A hundred thousand of nobody's, more than there was once a bound for; then the rows that the other side has."""
+    async with talking.gossip(scene.victim, scene.me) as talk:
+        for start in range(200):
+            feeds = [(start * 512 + number + 1).to_bytes(32) for number in range(512)]
+            await talk.say(letters.heads([letters.row(one, FAR) for one in feeds], whole=whole, last=False))
+        await talk.say(letters.heads([], whole=whole))
+        wanted = letters.several(await talk.hear(letters.WANT), 1)
+        assert 0 < len(wanted) <= 64
+        assert scene.me.feed_id in await talk.rows()
 
 
 async def test_what_a_row_does_not_say_is_not_kept_until_the_last_page(scene: Scene) -> None:
@@ -129,7 +144,8 @@ async def test_one_who_asks_for_ever_and_never_reads_is_answered_no_faster_than_
 
 async def test_one_who_never_reads_what_it_did_not_ask_for_is_hung_up_on(scene: Scene) -> None:
     async with talking.gossip(scene.victim, scene.me) as talk:
-        saying = asyncio.create_task(talk.say(*[letters.digest(talking.NO_DIGEST)] * 4_000))
+        theirs = letters.octets(await talk.hear(letters.DIGEST), 1)
+        saying = asyncio.create_task(talk.say(*[letters.digest(theirs)] * 100_000))  # each of which is answered
         await asyncio.to_thread(scene.one.until, lambda peers: "reads too slowly" in _reasons(peers), "peer", "list")
         code, _ = await talk.end()
         saying.cancel()

@@ -9,7 +9,7 @@ from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.protocol import session, sync
 from node.protocol.circle import Circle
-from node.protocol.effects import Effect, Keep, Send
+from node.protocol.effects import Effect, Keep, Pages, Send, Serve
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip
 from node.protocol.news import Fresh, Growth
@@ -53,7 +53,9 @@ def said_to(effects: list[Effect], peer: MemberId, body: str) -> list[peer_pb2.F
 
 
 def listed(effects: list[Effect], peer: MemberId) -> list[bytes]:
-    return [row.feed_id for frame in said_to(effects, peer, "heads") for row in frame.heads.rows]
+    listings = [one.want for one in effects if isinstance(one, Serve) and one.peer == peer]
+    pages = [frame for one in listings if isinstance(one, Pages) for frame in one.frames]
+    return [row.feed_id for frame in pages for row in frame.heads.rows]
 
 
 def claim(*feeds: bytes) -> peer_pb2.Frame:

@@ -31,32 +31,35 @@ def test_of_a_forked_feed_what_stands_below_the_fork_is_fetched_and_nothing_abov
 
 def test_who_knows_of_a_lower_fork_is_the_one_that_sends_the_proof() -> None:
     said = peer_pb2.Row(feed_id=FEED, seq=9, floor=1, forked=10)
-    assert sync.unproven(view(12), [said], whole=True) == []
-    assert sync.unproven(view(12, fork=10), [said], whole=True) == []
-    assert sync.unproven(view(12, fork=11), [said], whole=True) == []
-    assert sync.unproven(view(12, fork=4), [said], whole=True) == [FEED]
-    assert sync.unproven(view(12, fork=4), [row(12)], whole=True) == [FEED]
+    assert sync.unproven(view(12), [FEED], [said]) == []
+    assert sync.unproven(view(12, fork=10), [FEED], [said]) == []
+    assert sync.unproven(view(12, fork=11), [FEED], [said]) == []
+    assert sync.unproven(view(12, fork=4), [FEED], [said]) == [FEED]
+    assert sync.unproven(view(12, fork=4), [FEED], [row(12)]) == [FEED]
+    assert sync.unproven(view(12, fork=4), [], [said]) == []
 
 
 def test_whoever_holds_a_feed_right_up_to_its_fork_has_the_same_row_as_who_holds_more() -> None:
-    assert sync.rows(view(9, fork=10)) == sync.rows(view(12, fork=10))
-    assert sync.rows(view(8, fork=10)) != sync.rows(view(12, fork=10))
+    assert sync.row(view(9, fork=10), FEED) == sync.row(view(12, fork=10), FEED)
+    assert sync.row(view(8, fork=10), FEED) != sync.row(view(12, fork=10), FEED)
 
 
 def test_a_row_with_another_fork_is_answered_whoever_has_more() -> None:
     for held in (view(5), view(30), view(30, fork=12)):
-        assert [one.forked for one in sync.ahead(held, [peer_pb2.Row(feed_id=FEED, seq=6, floor=1, forked=7)])] == [
-            held.forks.get(FEED, 0)
-        ]
+        assert list(sync.ahead(held, [FEED], [peer_pb2.Row(feed_id=FEED, seq=6, floor=1, forked=7)])) == [FEED]
+    assert sync.ahead(view(5), [FEED], [row(5)]) == {}
+    assert sync.ahead(view(5), [FEED], []) == {FEED: 5}, "it does not list it"
+    assert sync.ahead(View({}, {}), [FEED], []) == {}, "what is held no more"
 
 
 def test_a_feed_that_forked_at_its_opening_has_the_same_row_where_nothing_of_it_is_held() -> None:
     """Nobody fetches what stands above a fork, so a newcomer never holds any of it, and must agree all the same."""
     newcomer = View({}, {FEED: 1})
-    assert sync.rows(newcomer) == sync.rows(view(5, fork=1))
+    assert sync.shown_feeds(newcomer) == sync.shown_feeds(view(5, fork=1))
+    assert sync.row(newcomer, FEED) == sync.row(view(5, fork=1), FEED)
     assert sync.digest(newcomer, FederationId(bytes(32))) == sync.digest(view(5, fork=1), FederationId(bytes(32)))
-    assert sync.unproven(view(5, fork=1), [], whole=True) == [FEED]
-    assert sync.unproven(view(5, fork=1), [], whole=False) == []
+    assert sync.unproven(view(5, fork=1), [FEED], []) == [FEED], "who lists all and passes it over knows of no fork"
+    assert sync.unproven(view(5, fork=2), [FEED], []) == []
 
 
 def test_another_head_at_our_height_is_asked_for_by_its_hash() -> None:

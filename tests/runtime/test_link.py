@@ -1,6 +1,7 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+from node import limits
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.runtime.link import Outbox
@@ -31,3 +32,66 @@ async def test_a_peer_that_does_not_read_why_it_is_hung_up_on_leaves_nothing_run
         await outbox.drain()
     await asyncio.sleep(0)  # what was cancelled ends
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+class Reading(Stuck):
+    """A link whose other end reads a frame whenever it is let."""
+
+    def __init__(self) -> None:
+        self.read, self.may = list[int](), asyncio.Semaphore(0)
+
+    async def send(self, frame: peer_pb2.Frame) -> None:
+        await self.may.acquire()
+        self.read.append(frame.digest.rows)
+
+
+def pages(first: int, last: int, made: list[int]) -> Iterator[peer_pb2.Frame]:
+    for number in range(first, last + 1):
+        made.append(number)
+        yield frame(number)
+
+
+def frame(number: int) -> peer_pb2.Frame:
+    return peer_pb2.Frame(digest=peer_pb2.Digest(rows=number))
+
+
+async def test_a_listing_of_any_length_fills_no_outbox_and_what_comes_meanwhile_goes_before_its_next_page() -> None:
+    link, made = Reading(), list[int]()
+    outbox = Outbox(link)
+    outbox.put_pages(pages(1, 10 * limits.OUTBOX_FRAMES_MAX, made))
+    draining = asyncio.create_task(outbox.drain())
+    for number in (-1, -2, -3):
+        outbox.put(frame(2**32 + number))
+    async with asyncio.timeout(GUARD_S):
+        while len(link.read) < 6:
+            assert len(made) <= len(link.read) + 1
+            assert outbox.waiting[0] <= 5
+            link.may.release()
+            await asyncio.sleep(0)
+    assert link.read == [1, 2**32 - 1, 2**32 - 2, 2**32 - 3, 2, 3]
+    outbox.end("over")
+    async with asyncio.timeout(GUARD_S):
+        link.may.release()
+        await draining
+    assert len(made) <= 8, "nothing more is made for who is hung up on"
+    assert outbox.reason == "over"
+
+
+async def test_one_listing_is_sent_behind_the_other() -> None:
+    link, made = Reading(), list[int]()
+    outbox = Outbox(link)
+    outbox.put_pages(pages(1, 2, made))
+    outbox.put_pages(pages(3, 4, made))
+    draining = asyncio.create_task(outbox.drain())
+    async with asyncio.timeout(GUARD_S):
+        while len(link.read) < 4:
+            link.may.release()
+            await asyncio.sleep(0)
+        outbox.put_pages(pages(5, 5, made))  # all others have left
+        while len(link.read) < 5:
+            link.may.release()
+            await asyncio.sleep(0)
+    assert link.read == [1, 2, 3, 4, 5]
+    assert outbox.waiting[1] == 0
+    outbox.end("over")
+    await draining

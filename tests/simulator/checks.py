@@ -124,7 +124,7 @@ def bounded(node: Node) -> None:
         assert governing_count <= 2 * governing.ALONE_PER_FEED_MAX, "I18: too much governance beside"
     for link in node.gossip._peers.values():
         assert len(link.knows) <= KNOWN_PER_PEER_MAX, "I18: too many remembered of one peer"
-        assert not link.listed, "I18: a listing is kept for ever"
+        assert not link.listings, "I18: a listing is kept for ever"
 
 
 def converged(nodes: list[Node]) -> None:

@@ -14,7 +14,7 @@ from node.exchange.publish import Author, Draft
 from node.exchange.verified import Checked
 from node.feed.header import HISTORY, URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
-from node.protocol.effects import PUSHED, Asked, Effect, Hangup, Ingest, Keep, Send, Serve, ServeChunk, Stream
+from node.protocol.effects import PUSHED, Asked, Effect, Hangup, Ingest, Keep, Pages, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip
 from node.protocol.news import Growth
@@ -154,6 +154,9 @@ class Node:
                     self.carry(self.id, peer, stream, frame)
                 case Ingest(peer, letters, _, asked):
                     self.ingest(now, peer, letters, asked)
+                case Serve(peer, Pages(frames)):
+                    for page in frames:
+                        self.carry(self.id, peer, Stream.GOSSIP, page)
                 case Serve(peer, peer_pb2.Hello(), forks, voices):
                     self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(echo=self.exchange.echo(peer)))
                     if removal := self.exchange.removal(peer, self.ms(now)):
