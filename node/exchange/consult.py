@@ -255,6 +255,9 @@ def _delivery(
         letter.key = opened.key
     elif kinds and header.kind not in kinds:
         return None
+    if header.has_payload and restricting.is_taken_back(stores, header, trust):
+        letter.key = b""
+        return letter  # that it was is said; what it said is shown to nobody
     if header.has_payload and remainders.find(stores.ledger, row.hash) is not None:
         opened = records.open_record(stores, row, trust, reader)
         letter.remainder = opened.record.SerializeToString(deterministic=True) if opened else b""

@@ -115,16 +115,16 @@ class Outgoing:
 
     def serve(self, peer: MemberId, want: peer_pb2.Want, now_ms: int) -> list[list[header_pb2.SignedEntry]]:
         """The answers to a want, a frame's worth each: what the peer may have of it."""
-        federation_id, circle = self.trust.federation_id, self.circle(now_ms)
+        circle = self.circle(now_ms)
         answers = [
-            disclose.span(self.stores, feed_id, first, min(last, self.aside.below(feed_id)), federation_id, now_ms)
+            disclose.span(self.stores, feed_id, first, min(last, self.aside.below(feed_id)), self.trust, now_ms)
             for feed_id, first, last in ((FeedId(one.feed_id), one.first, one.last) for one in want.ranges)
             if circle.tells(peer, feed_id)
         ]
         wanted = [hash_ for hash_ in map(HeaderHash, want.entries) if not self.aside.has(hash_)]
         rows = (ledger.entry(self.stores.ledger, hash_) for hash_ in wanted)
         told = [row for row in rows if row and circle.tells(peer, row.feed_id)]
-        single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in told]
+        single = [disclose.letter(self.stores, row, self.trust, now_ms) for row in told]
         return [answer for answer in [*answers, single] if answer]
 
     def tell_forks(self, peer: MemberId, feeds: Sequence[FeedId], now_ms: int) -> list[peer_pb2.Frame]:
@@ -134,7 +134,7 @@ class Outgoing:
             row = ledger.fork(self.stores.ledger, feed_id)
             if row is not None:
                 frames.append(peer_pb2.Frame(fork=disclose.fork(row)))
-                urgent = disclose.above_fork(self.stores, row, self.trust.federation_id, now_ms)
+                urgent = disclose.above_fork(self.stores, row, self.trust, now_ms)
                 frames.append(peer_pb2.Frame(entries=peer_pb2.Entries(entries=urgent, lane=headers.HISTORY)))
         if self.circle(now_ms).hears_all(peer):
             rows = governing.told(self.stores, self.trust, now_ms)
@@ -145,7 +145,7 @@ class Outgoing:
 
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:
         """One chunk, or that it is not to be had here; None past the end."""
-        is_for_others = disclose.is_for_others(self.stores, hash_, self.trust.federation_id, now_ms)
+        is_for_others = disclose.is_for_others(self.stores, hash_, self.trust, now_ms)
         if not is_for_others or self.aside.has(hash_):
             return peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))
         found = disclose.chunk(self.stores, hash_, number, self._leaves(hash_))

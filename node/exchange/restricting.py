@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from node.exchange import halting
 from node.exchange.standing import SUPERSEDED, standing_of
 from node.exchange.trust import Trust
-from node.feed.keys import HeaderHash
+from node.feed.header import Header
+from node.feed.keys import HeaderHash, ObjectId
 from node.feed.marks import Standing
 from node.store import index, remainders, restrictions
 from node.store.halts import Halt
@@ -51,6 +52,25 @@ def restriction(stores: Stores, record: Record, trust: Trust, halted: Sequence[H
     if halting.is_behind(halted, record):
         return Restriction(halting.NOTICE, gone=gone)
     return _weigh(stores, record, [said], trust, gone)
+
+
+def is_taken_back(stores: Stores, header: Header, trust: Trust) -> bool:
+    """Whether its author took back all of it, or something else took its place: then its payload goes to nobody."""
+    feed, record = trust.feeds.get(header.feed_id), index.by_hash(stores.index, header.hash)
+    object_id = ObjectId(record.object_id if record else header.object_id)  # of what is sealed the header has none
+    if feed is None:
+        return False
+    said = restrictions.said_of(stores.index, feed.member_id, header.hash, object_id)
+    if any(
+        not one.positions and standing_of(stores, one, trust) is not Standing.SUPERSEDED for one in said.withdrawals
+    ):
+        return True
+    return any(
+        one.object_id == object_id
+        and standing_of(stores, one, trust) is not Standing.SUPERSEDED
+        and counts(stores, one, trust)
+        for one in said.replacements
+    )
 
 
 def restricted(stores: Stores, kind: int, trust: Trust) -> dict[int, Restriction]:
