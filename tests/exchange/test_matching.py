@@ -269,6 +269,21 @@ def test_a_quality_is_told_where_it_is_known_and_bad_ones_match_nothing(lists: L
     assert [(one.list, one.quality, one.sources) for one in low] == [("member-1/all of them", 49, 1)]
 
 
+def test_advice_that_nobody_here_knows_is_a_review(lists: Lists) -> None:
+    for number, advice in enumerate(("monitor", "", "delete", "block\x1b[1G  no match")):
+        lists.items(FIRST, record_pb2.Items(kind="sha256", advice=advice), [digest(number)])
+    found = lists.look_up("sha256", *map(digest, range(4)))
+    assert [one.advice for one in found] == ["monitor", "review", "review", "review"]
+
+
+def test_what_a_list_is_called_is_one_line_that_can_be_typed(lists: Lists) -> None:
+    lists.head(FIRST, LIST, record_pb2.HashList(name="a\x1b[2K\n`tocsin leave`"))
+    lists.items(FIRST, sha256_items(), [digest(1)])
+    (match,) = lists.look_up("sha256", digest(1))
+    assert match.list == r"member-0/a\x1b[2K\n`tocsin leave`"
+    assert match.item.startswith(f"{match.list}/")
+
+
 def test_what_its_author_may_not_publish_is_for_review(lists: Lists) -> None:
     lists.items(FIRST, sha256_items(), [digest(1)])
     lists.trust = replace(lists.trust, charter=WORLD.trust.charter)
