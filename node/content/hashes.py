@@ -83,6 +83,14 @@ def parse(kind: HashKind, text: str) -> Value:
     return _digest(kind, written) if kind.is_fixed else _FORMS[kind.name](written)
 
 
+def is_right(kind: HashKind, text: str) -> bool:
+    """Whether a text that somebody listed is a value of this kind, in its one form."""
+    try:
+        return parse(kind, text) == text
+    except ValueError:
+        return False
+
+
 def write(kind: HashKind, value: Value) -> str:
     """A value as it is written, in the one way that `parse` gives back."""
     if isinstance(value, str):
