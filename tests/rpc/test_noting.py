@@ -56,8 +56,8 @@ class Tools(tools_pb2_grpc.ToolsServicer):
 
     def __init__(self) -> None:
         self.exported = 0
-        self.begun = self.may_go_on = asyncio.Event()
-        self.begun.set()
+        self.begun, self.left, self.may_go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.may_go_on.set()
 
     async def LookUp(self, request: tools_pb2.LookUpRequest, _: Any) -> tools_pb2.LookUpResponse:  # noqa: N802
         return tools_pb2.LookUpResponse(matches=[tools_pb2.Match(entry=b"\1" * 32, position=9)] * len(request.values))
@@ -83,15 +83,18 @@ class Tools(tools_pb2_grpc.ToolsServicer):
             async for request in request_iterator:
                 if request.list.name == "refused":
                     raise Refused("no")
-            self.begun.set()
-            await self.may_go_on.wait()
+            await self._go_on(context)
             return tools_pb2.PublishListResponse(list=tools_pb2.ListView(object_id=OBJECT), added=2, entry=b"\2" * 32)
         raise AssertionError
 
-    async def Declare(self, request: tools_pb2.DeclareRequest, _: Any) -> tools_pb2.DeclareResponse:  # noqa: N802
-        made = tools_pb2.CrisisView(object_id=OBJECT, entry=b"\1" * 32)
+    async def _go_on(self, context: Any) -> None:
+        context.add_done_callback(lambda _: self.left.set())
         self.begun.set()
         await self.may_go_on.wait()
+
+    async def Declare(self, request: tools_pb2.DeclareRequest, context: Any) -> tools_pb2.DeclareResponse:  # noqa: N802
+        made = tools_pb2.CrisisView(object_id=OBJECT, entry=b"\1" * 32)
+        await self._go_on(context)
         return tools_pb2.DeclareResponse(crisis=made, repeated_call=request.object_id == OBJECT)
 
     async def ActOnCrisis(  # noqa: N802
@@ -128,18 +131,17 @@ async def asked(
 
 @pytest.mark.parametrize("method", ["Declare", "PublishList"])
 async def test_what_is_done_is_noted_where_the_caller_hangs_up_meanwhile(log: Log, tmp_path: Any, method: str) -> None:
-    begun, may_go_on = asyncio.Event(), asyncio.Event()
-    async with asked(log, tmp_path) as (stub, tools):
-        tools.begun, tools.may_go_on = begun, may_go_on
+    async with asked(log, tmp_path) as (stub, tools), asyncio.timeout(10):
+        tools.may_go_on.clear()
         draft = tools_pb2.PublishListRequest(list=tools_pb2.ListDraft(name="x"))
         call = stub.PublishList(iter([draft])) if method == "PublishList" else stub.Declare(tools_pb2.DeclareRequest())
         waiting = asyncio.create_task(_until(call))
-        await begun.wait()
+        await tools.begun.wait()
         call.cancel()
         await waiting
-        may_go_on.set()
-        async with asyncio.timeout(10):
-            await log.written.wait()
+        await tools.left.wait()
+        tools.may_go_on.set()
+        await log.written.wait()
     assert [one.act for one in log.noted] == [{"Declare": "crisis declare", "PublishList": "list publish"}[method]]
 
 
