@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from node import limits
-from node.exchange import circles, disclose, governing, membership, records, standing
+from node.exchange import circles, disclose, governing, membership, records, sparing, standing
 from node.exchange.admission import Admitted
 from node.exchange.budgets import Budgets
 from node.exchange.publish import Author
@@ -200,7 +200,12 @@ class Outgoing:
 
     def boxless(self, now_ms: int) -> list[HeaderHash]:
         """Entries whose box is still to be asked for."""
-        return payloads.boxless(self.stores.ledger, now_ms, limits.RANGES_PER_FRAME_MAX)
+        found = payloads.boxless(self.stores.ledger, now_ms, limits.RANGES_PER_FRAME_MAX)
+        return [hash_ for hash_ in found if not self._is_spared(hash_)]
+
+    def _is_spared(self, hash_: HeaderHash) -> bool:
+        row = ledger.entry(self.stores.ledger, hash_)
+        return row is not None and sparing.is_spared(self.stores, row, self.trust)
 
     def wants(self, now_ms: int) -> list[tuple[payloads.Want, MemberId]]:
         """What is missing, the most urgent first, each with its originator: authors by turns, large ones last."""
@@ -211,6 +216,8 @@ class Outgoing:
         for want in payloads.wants(self.stores.ledger, now_ms, WANTS_AT_A_TIME, sorted(late)[:LATE_FEEDS_MAX]):
             row = ledger.entry(self.stores.ledger, want.hash)
             feed = feeds.get(row.feed_id) if row else None
+            if row and sparing.is_spared(self.stores, row, self.trust):
+                continue
             author = feed.member_id if feed else MemberId(b"")
             rank = (want.lane > URGENT, row is not None and row.feed_id in late, want.lane, want.for_peer)
             turns[rank, author] += 1
