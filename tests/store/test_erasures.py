@@ -9,6 +9,7 @@ from node.feed.keys import HeaderHash
 from node.feed.pae import FederationId
 from node.store import erasures
 from node.store.erasures import Erasure, FileErasures, Reason
+from tests.store import disks
 
 FEDERATION = FederationId(bytes(range(32)))
 ROWS = [
@@ -61,6 +62,17 @@ def test_a_torn_last_line_is_cut_off_and_the_next_follows(path: Path, cut: int) 
     again.append([ROWS[4]])
     again.close()
     assert erasures.read(path, FEDERATION)[0] == ROWS
+
+
+def test_what_the_disk_did_not_keep_is_not_erased_and_the_next_line_follows_the_one_before(path: Path) -> None:
+    held = FileErasures(path, FEDERATION)
+    other = Erasure(HeaderHash(b"d" * 32), 1_800_000_000_005, Reason.EXPIRY)
+    with disks.failing("fsync"), pytest.raises(OSError, match="Input/output"):
+        held.append([other])
+    assert other.entry not in held.whole
+    held.append(ROWS[:1])
+    held.close()
+    assert erasures.read(path, FEDERATION)[0] == [*ROWS, ROWS[0]]
 
 
 def lines(path: Path) -> list[bytes]:
