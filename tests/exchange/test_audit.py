@@ -17,6 +17,7 @@ from node.feed import merkle
 from node.feed.pae import FederationId
 from node.store import segments
 from node.store.segments import FileSegments
+from tests.store import disks
 
 FEDERATION = FederationId(bytes(31) + b"\1")
 DAY_MS = limits.AUDIT_SEGMENT_MS_MAX
@@ -282,6 +283,47 @@ def test_a_segment_that_was_only_begun_is_begun_again(tmp_path: Path) -> None:
     again.append([act(2)], 2 * DAY_MS)
     assert found([segments.path_of(folder, first).read_bytes() for first in segments.names(folder)]) is None
     assert segments.names(folder) == [1, 2]
+
+
+@pytest.mark.parametrize("lines", [0, 1])
+@pytest.mark.parametrize("room_bytes", [0, 20])
+def test_a_segment_whose_beginning_a_full_disk_does_not_take_is_begun_once_there_is_room(
+    tmp_path: Path, lines: int, room_bytes: int
+) -> None:
+    folder = tmp_path / "audit"
+    log = AuditLog(FileSegments(folder), FEDERATION, salt)
+    log.append([act(1)] * lines, 0)
+    begun = segments.names(folder)
+    with disks.full(room_bytes), pytest.raises(OSError, match=r"File too large|could be written"):
+        log.append([act(2)], 2 * DAY_MS)
+    assert segments.names(folder) == begun, "nothing is left of it"
+    log.append([act(2)], 2 * DAY_MS)
+    log.close()
+    assert segments.names(folder) == [*begun, lines + 1]
+    assert found([segments.path_of(folder, first).read_bytes() for first in segments.names(folder)]) is None
+    assert AuditLog(FileSegments(folder), FEDERATION, salt).place.size == lines + 1
+
+
+def test_a_segment_that_was_not_begun_and_not_taken_back_is_begun_again(tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    log = AuditLog(FileSegments(folder), FEDERATION, salt)
+    with disks.failing("fsync", "ftruncate", "unlink"), pytest.raises(OSError, match="Input/output"):
+        log.append([act(1)], 0)
+    log.append([act(1)], 1)
+    log.close()
+    assert found([segments.path_of(folder, 1).read_bytes()]) is None
+
+
+def test_a_line_that_the_disk_did_not_keep_is_not_in_the_log_and_another_has_its_number(tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    log = AuditLog(FileSegments(folder), FEDERATION, salt)
+    log.append([act(1)], 0)
+    with disks.failing("fsync"), pytest.raises(OSError, match="Input/output"):
+        log.append([act(2)], 0)
+    log.append([act(3)], 0)
+    log.close()
+    assert found([segments.path_of(folder, 1).read_bytes()]) is None
+    assert AuditLog(FileSegments(folder), FEDERATION, salt).place == log.place
 
 
 def test_nothing_is_written_behind_a_line_that_was_changed(tmp_path: Path) -> None:
