@@ -13,8 +13,6 @@ from node.feed import merkle
 from node.feed.box import Randomness
 from node.feed.pae import FederationId
 
-NEVER_MS = 2**63
-
 _WATCHED = "Somebody changed it outside of Tocsin. Move {} away, as evidence: a new log begins, and says so."
 
 
@@ -136,7 +134,7 @@ class AuditLog:
     def _begun_of(self, first: int) -> int:
         """When a segment began; one that cannot be read any more is never over."""
         preface = audit.read_preface(self._segments.read(first).partition(b"\n")[0])
-        return preface.begun_ms if preface else NEVER_MS
+        return preface.begun_ms if preface else audit.NEVER_MS
 
     def _room(self, now_ms: int) -> int:
         """How many lines the present segment takes; there is another one where it is full or a day old."""

@@ -90,7 +90,9 @@ def again(kept: Kept, lines: list[tuple[int, bytes]]) -> list[bytes]:
     ]
 
 
-def found(files: list[bytes], witnesses: list[Witness] | tuple[()] = (), kept_from_ms: int = 0) -> Found | None:
+def found(
+    files: list[bytes], witnesses: list[Witness] | tuple[()] = (), kept_from_ms: int | None = None
+) -> Found | None:
     return audit.verify(files, witnesses, FEDERATION, kept_from_ms).found
 
 
@@ -200,6 +202,38 @@ def test_a_log_that_goes_on_from_a_copy_has_lost_what_was_behind_it_and_nothing_
     assert found(kept.all(), [*seen, later]) is None
     forged = replace(later, root=bytes(32))
     assert found(kept.all(), [*seen, forged]) == Found(Fault.CHANGED, 8, later.size)
+
+
+@pytest.mark.parametrize("first", [1, 4])
+def test_a_log_that_was_written_anew_is_changed_and_not_lost_whatever_it_says_of_a_copy(first: int) -> None:
+    _, seen = written()
+    forged, _ = written(what="c-aaaa")
+    log = AuditLog(forged, FEDERATION, salt)
+    log.append([audit.resumed(9 * DAY_MS, "restored", {audit.FROM: first})], 9 * DAY_MS)
+    assert found(forged.all(), [seen[6], seen[9]]) == Found(Fault.CHANGED, 1, 7)
+
+
+def test_a_log_that_calls_itself_a_copy_at_its_beginning_is_changed_by_the_first_line_of_before() -> None:
+    _, seen = written()
+    forged = Kept()
+    log = AuditLog(forged, FEDERATION, salt)
+    now_ms = 9 * DAY_MS
+    log.append([audit.resumed(now_ms, "restored"), act(2, now_ms), act(3, now_ms)], now_ms)
+    assert found(forged.all(), seen[:3]) == Found(Fault.LOST, 1, 3), "none says that it is of before"
+    log.append([act(4, seen[3].made_ms - 4)], now_ms)
+    assert found(forged.all(), seen[:4]) == Found(Fault.CHANGED, 1, 4)
+
+
+def test_what_stands_before_lost_lines_and_nobody_witnessed_is_told_apart() -> None:
+    kept, seen = written(7)
+    _, more = written(11)
+    log = AuditLog(kept, FEDERATION, salt)
+    log.append([audit.resumed(9 * DAY_MS, "restored")], 9 * DAY_MS)
+    later = Witness(log.place.size, log.place.root, 9 * DAY_MS + 1)
+    reports = [audit.verify(kept.all(), [*some_of, later], FEDERATION) for some_of in (more, [seen[4], more[10]])]
+    assert [one.found for one in reports] == [Found(Fault.LOST, 8, 11)] * 2
+    assert [one.confirmed for one in reports] == [7, 5]
+    assert audit.verify(written(7)[0].all(), seen[:5], FEDERATION).confirmed == 5
 
 
 def test_what_went_by_its_own_time_is_not_lost_and_the_rest_is_still_witnessed() -> None:
