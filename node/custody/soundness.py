@@ -35,7 +35,7 @@ def examine(config: Config, *, deep: bool) -> Iterator[Finding]:
     yield finding.ok("charter", f"{charter.name}, {charters.readable_id(charter)}")
     yield from _files(config, deep=deep)
     yield from _journal(config, charter)
-    yield _erasures(config)
+    yield _erasures(config, charter)
 
 
 def _files(config: Config, *, deep: bool) -> Iterator[Finding]:
@@ -147,7 +147,7 @@ def _signed_seq(lines: list[journal.Signed], feed_id: bytes, charter: Charter) -
     return 0
 
 
-def _erasures(config: Config) -> Finding:
+def _erasures(config: Config, charter: Charter) -> Finding:
     """Whether a restore would know what was erased; after one, whether this node does."""
     if _is_pending(config.data_folder / "ledger.db"):
         words = "this node was restored, and its erasure journal may lack what was erased since the backup"
@@ -158,7 +158,9 @@ def _erasures(config: Config) -> Finding:
         words = "the erasure journal is here only: set erasures.copy in node.toml to a file on another disk, or after a"
         return finding.ok("erasures", f"{words} restore nobody knows what must not come back")
     try:
-        missing = journal_file.stat().st_size - copy.stat().st_size
+        missing = erasures.require_whole(journal_file, copy, charter.federation_id)
+    except ConfigError as error:
+        return finding.fault("erasures", error.reason, error.next_step)
     except OSError as error:
         step = "Is its disk mounted, and may the node's user write there?"
         return finding.fault("erasures", f"{error.filename} cannot be read: {error.strerror}", step)
