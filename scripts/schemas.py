@@ -311,6 +311,11 @@ def _audit() -> dict[str, Schema]:
                 "fault": {**TEXT, "description": "CHANGED, REMOVED, REORDERED, CUT, LOST, or absent."},
                 "from": NUMBER,
                 "to": NUMBER,
+                "journal": {
+                    **_record({"size": NUMBER, "witnesses": NUMBER, "fault": TEXT, "from": NUMBER, "to": NUMBER}),
+                    "type": ["object", "null"],
+                    "description": "The erasure journal; null where a node on another machine was asked.",
+                },
             }
         ),
     }

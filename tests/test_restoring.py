@@ -89,16 +89,22 @@ async def test_a_node_whose_erasure_journal_was_put_back_runs_again_once_it_has_
     older = journal.read_bytes()
     node.cli("withdraw", "first", "--reason", "court-order", "--yes")
     node.wait_for("erasure journal copied")
+    node.cli("audit", "witness")
     node.stop()
     journal.write_bytes(older)
+    verified = node.cli("audit", "verify", "--json", check=False)
+    assert (verified.returncode, json.loads(verified.stdout)["journal"]["fault"]) == (1, "LOST")
     refused = node.cli("run", check=False)
     assert (refused.returncode, '"ready"' in refused.stderr) == (3, False)
     assert f"Stopped, run `tocsin erase journal {copy}`" in refused.stderr
-    (fault,) = [one for one in findings(node) if one["name"] == "erasures"]
-    assert (fault["verdict"], "lacks" in fault["found"]) == ("fault", True)
+    faults = [one for one in findings(node) if one["name"] == "erasures"]
+    assert [one["verdict"] for one in faults] == ["fault"] * 2
+    assert "lacks" in faults[0]["found"]
+    assert "are LOST" in faults[1]["found"]
     node.cli("erase", "journal", copy)
     node.start()
     assert journal.read_bytes() == copy.read_bytes()
+    assert node.json("audit", "verify")["journal"]["fault"] == ""
 
 
 def findings(node: Node) -> list[dict[str, str]]:

@@ -11,6 +11,8 @@ from node.cli import calling, clock, options, printing, segments
 from node.errors import Refused
 
 if TYPE_CHECKING:
+    from node.cli.calling import Place
+    from node.custody.journals import Compared
     from node.exchange.audit import Report
     from node.v1.header_pb2 import SignedEntry
 
@@ -24,7 +26,7 @@ ANCHORS_BYTES_MAX = 64 << 20  # of a file: ten years of hourly anchors have 40 M
         "tocsin audit verify --anchors acme.anchors",
         "tocsin audit verify --as auditor.pem --anchors acme.anchors --keep-days 366",
     )
-    + options.exit_codes("0 the log is as it was written, 1 it is not.")
+    + options.exit_codes("0 log and journal are as they were written, 1 one is not.")
 )
 @click.option(
     "--anchors",
@@ -49,6 +51,8 @@ def verify(ctx: click.Context, file: Path | None, keep_days: int | None, folder:
     REORDERED  a line stands in another's place
     CUT        the last line has no end: the machine stopped, or somebody cut it
     LOST       lines that were witnessed are not there, and nothing claims to be them: a copy was restored
+
+    On the node's own machine the erasure journal is compared with what the same anchors say of it, too.
     """  # noqa: D301 - click's own mark
     from node import config as configs
     from node.exchange import audit as lines
@@ -61,14 +65,16 @@ def verify(ctx: click.Context, file: Path | None, keep_days: int | None, folder:
     kept = kept_by(keep_days, None if place.remote else place.config.audit_life_ms, shown.keep_days)
     kept_from_ms = clock.now_ms() - kept.days * configs.DAY_MS
     report = lines.verify(shown.segments, shown.witnesses, place.federation_id, kept_from_ms)
+    journal = None if place.remote else _journal(place, letters)
     if as_json:
-        printing.print_json(_plain(report, len(shown.witnesses), kept))
+        printing.print_json(_plain(report, len(shown.witnesses), kept, journal))
     else:
         _show(report, len(shown.witnesses), file)
         if letters and len(letters) > len(shown.witnesses):
             click.echo(f"  {len(letters) - len(shown.witnesses):,} others in {file} are about other nodes")
         click.echo(f"  every line of the last {kept.days:,} days must be there: {_WORD[kept.word]}")
-    ctx.exit(FAULTY if report.found else 0)
+        _show_journal(journal)
+    ctx.exit(FAULTY if report.found or (journal and journal.found) else 0)
 
 
 def _uncounted(file: Path) -> Refused:
@@ -130,6 +136,26 @@ def _show(report: "Report", witnesses: int, file: Path | None) -> None:
         click.echo("  nobody has witnessed it yet: a log written anew as a whole would not show")
 
 
+def _journal(place: "Place", letters: "list[SignedEntry] | None") -> "Compared":
+    from node.custody import journals
+
+    return journals.compare(place.config, letters)
+
+
+def _show_journal(journal: "Compared | None") -> None:
+    if journal is None:
+        click.echo("The erasure journal was not looked at: that is done on the node's own machine.")
+    elif journal.found:
+        from node.custody import journals
+
+        click.echo(f"Erasure journal {journal.found.fault}: {_lines(journal.found.first, journal.found.last)}.")
+        how = "Anchors saw them." if journal.found.fault == "LOST" else "They do not follow, or anchors saw other ones."
+        click.echo(f"  {how} {journals.MEND}")
+    else:
+        saw = f"as {journal.witnesses:,} anchors saw it" if journal.witnesses else "and nobody has witnessed it yet"
+        click.echo(f"The erasure journal has {journal.size:,} lines, {saw}.")
+
+
 _MEANING = {
     "CHANGED": "It is not what was written then. What stands before it is.",
     "REMOVED": "Somebody took them out, or erased them before their days were over.",
@@ -143,7 +169,7 @@ def _lines(first: int, last: int) -> str:
     return f"line {first:,}" if first == last else f"lines {first:,} to {last:,}"
 
 
-def _plain(report: "Report", witnesses: int, kept: Kept) -> dict[str, object]:
+def _plain(report: "Report", witnesses: int, kept: Kept, journal: "Compared | None") -> dict[str, object]:
     found = report.found
     return {
         "first": report.first,
@@ -155,6 +181,18 @@ def _plain(report: "Report", witnesses: int, kept: Kept) -> dict[str, object]:
         "confirmed": report.confirmed,
         "keep_days": kept.days,
         "keep_days_word": kept.word,
+        "fault": found.fault.value if found else "",
+        "from": found.first if found else 0,
+        "to": found.last if found else 0,
+        "journal": _plain_journal(journal) if journal else None,
+    }
+
+
+def _plain_journal(journal: "Compared") -> dict[str, object]:
+    found = journal.found
+    return {
+        "size": journal.size,
+        "witnesses": journal.witnesses,
         "fault": found.fault.value if found else "",
         "from": found.first if found else 0,
         "to": found.last if found else 0,

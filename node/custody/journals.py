@@ -4,20 +4,30 @@ A backup has the journal as it was, and so has a disk that was put back. What wa
 """
 
 import dataclasses
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
 from node.config import Config
-from node.custody import auditing, files, joining, renewal
+from node.custody import auditing, files, folder, joining, looking, renewal
 from node.errors import ConfigError, Refused
-from node.exchange import restored
+from node.exchange import anchors, restored, witnesses
+from node.exchange.audit import Fault, Found, Witness
 from node.exchange.exchange import Exchange
 from node.exchange.restored import Journal, Restored
+from node.exchange.trust import Trust
 from node.feed.pae import FederationId
 from node.store import erasures, stores
 from node.store.erasures import FILE, Erasure
 from node.store.stores import Stores
+from node.v1.header_pb2 import SignedEntry
+
+MEND = (
+    "With the node stopped, `tocsin erase journal FILE` takes in what its copy has more. Without a copy nobody can say "
+    "what these lines erased: look after what came back, as after a restore."
+)
 
 
 def require_whole(config: Config, exchange: Exchange) -> None:
@@ -48,6 +58,50 @@ def adopt(config: Config, copy: Path, now_ms: int) -> int:
     return more
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The journal beside what ANCHORs of its node say of it."""
+
+    size: int
+    witnesses: int
+    found: Found | None
+
+
+def compare(config: Config, letters: Sequence[SignedEntry] | None = None) -> Compared:
+    """By the ANCHORs in the node's own ledger, or by these; raises Refused for a forged one."""
+    with looking.into(config) as (opened, trust):
+        return compare_in(config, opened, trust, letters)
+
+
+def compare_in(config: Config, opened: Stores, trust: Trust, letters: Sequence[SignedEntry] | None = None) -> Compared:
+    """The same, with the stores open.
+
+    ANCHORs from before a restore say nothing where the copy is waited for, or declared lost.
+    """
+    node_id, me = folder.read_node_id(config.data_folder), folder.read_member(config.data_folder)
+    held = witnesses.of_member(opened, trust, me) if letters is None else letters
+    seen = anchors.seen_of_journal(held, trust, anchors.feeds_of_node(trust, me, node_id))
+    before = restored.load(opened)
+    since_ms = before.at_ms if before.journal in (Journal.PENDING, Journal.LOST) else -1
+    path = config.data_folder / FILE  # read last: the journal of a node that runs grows
+    heads, counted = list[bytes](), [one for one in seen if one.size and one.made_ms > since_ms]
+    try:
+        for head in erasures.heads(path, trust.federation_id) if path.exists() else ():
+            heads.append(head)
+    except ConfigError:
+        return Compared(len(heads), len(counted), Found(Fault.CHANGED, len(heads) + 1, len(heads) + 1))
+    return Compared(len(heads), len(counted), _compared(heads, counted))
+
+
+def _compared(heads: Sequence[bytes], seen: Sequence[Witness]) -> Found | None:
+    there = [one for one in seen if one.size <= len(heads)]
+    wrong = min((one.size for one in there if heads[one.size - 1] != one.root), default=0)
+    if wrong:
+        return Found(Fault.CHANGED, max((one.size for one in there if one.size < wrong), default=0) + 1, wrong)
+    longest = max((one.size for one in seen), default=0)
+    return Found(Fault.LOST, len(heads) + 1, longest) if longest > len(heads) else None
+
+
 def _parted(data_folder: Path, copy: Path, federation_id: FederationId) -> int:
     """How many lines journal and copy have in common; raises Refused where that is all, or none."""
     held, (found, _, _) = _held(data_folder, federation_id), _read(copy, federation_id)
@@ -65,6 +119,12 @@ def _parted(data_folder: Path, copy: Path, federation_id: FederationId) -> int:
             field="copy",
         )
     return same
+
+
+def reach(copy: Path, federation_id: FederationId) -> tuple[int, int]:
+    """How many lines a copy has, and when the last of them was written; raises ConfigError for one that is none."""
+    rows, _, _ = _read(copy, federation_id)
+    return len(rows), rows[-1].erased_ms if rows else 0
 
 
 def declare_lost(config: Config, now_ms: int) -> None:

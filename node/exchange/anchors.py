@@ -1,6 +1,6 @@
 """ANCHORs as anybody reads them, an auditor on another machine too: needs no store."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from node.errors import Refused
 from node.exchange.audit import Witness
@@ -29,12 +29,23 @@ def _node_of(trust: Trust, feed_id: FeedId) -> tuple[MemberId, bytes]:
 
 
 def seen(letters: Iterable[header_pb2.SignedEntry], trust: Trust, feeds: frozenset[FeedId]) -> list[Witness]:
-    """What ANCHORs of these feeds say of the audit log; those of feeds of other nodes are passed over.
+    """What ANCHORs of these feeds say of the audit log; raises Refused as `_read` does."""
+    return [Witness(said.audit_size, said.audit_root, made_ms) for said, made_ms in _read(letters, trust, feeds)]
+
+
+def seen_of_journal(letters: Iterable[header_pb2.SignedEntry], trust: Trust, feeds: frozenset[FeedId]) -> list[Witness]:
+    """What they say of the erasure journal, likewise: its last line's hash for the root."""
+    return [Witness(said.journal_size, said.journal_head, made_ms) for said, made_ms in _read(letters, trust, feeds)]
+
+
+def _read(
+    letters: Iterable[header_pb2.SignedEntry], trust: Trust, feeds: frozenset[FeedId]
+) -> Iterator[tuple[Anchor, int]]:
+    """ANCHORs of these feeds and when they were made; those of feeds of other nodes are passed over.
 
     Raises Refused for one that its feed's key did not sign, and for one of a feed that no root certified: whoever
     shows less of the governance than there is would else be rid of its witnesses.
     """
-    found = []
     for letter in letters:
         one = entry.decode(letter.header, letter.signature, trust.federation_id)
         feed = trust.feeds.get(one.header.feed_id)
@@ -55,5 +66,4 @@ def seen(letters: Iterable[header_pb2.SignedEntry], trust: Trust, feeds: frozens
             )
         read = statements.read(one.header)
         if read is not None and isinstance(read.statement, Anchor):
-            found.append(Witness(read.statement.audit_size, read.statement.audit_root, one.header.created_ms))
-    return found
+            yield read.statement, one.header.created_ms

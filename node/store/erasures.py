@@ -195,19 +195,31 @@ def read(path: Path, federation_id: FederationId) -> tuple[list[Erasure], int, b
     """The rows, where the last whole line ends, and the last hash; raises ConfigError for a changed file."""
     rows: list[Erasure] = []
     end, head = 0, bytes(_HASH_BYTES)
-    data = path.read_bytes()
-    for row, hash_, at in _lines(data):
-        made = _decode(row)
-        if made is None or pae.digest(Purpose.JOURNAL, federation_id, head + row) != hash_:
-            if at == len(data):
-                break  # torn: the length reached the disk and what follows did not
-            raise ConfigError(
-                f"{path}: line {len(rows) + 1} does not follow from the one before",
-                next_step="The file was changed outside of Tocsin. Put its copy back: what it says must stay erased.",
-            )
+    for made, hash_, at in _verified(path, federation_id):
         rows.append(made)
         head, end = hash_, at
     return rows, end, head
+
+
+def heads(path: Path, federation_id: FederationId) -> Iterator[bytes]:
+    """The hash of each line: what an ANCHOR has of a journal that ends there; raises ConfigError at a changed one."""
+    return (hash_ for _, hash_, _ in _verified(path, federation_id))
+
+
+def _verified(path: Path, federation_id: FederationId) -> Iterator[tuple[Erasure, bytes, int]]:
+    """Each whole line, its hash, and where it ends."""
+    data, head = path.read_bytes(), bytes(_HASH_BYTES)
+    for number, (row, hash_, at) in enumerate(_lines(data), 1):
+        made = _decode(row)
+        if made is None or pae.digest(Purpose.JOURNAL, federation_id, head + row) != hash_:
+            if at == len(data):
+                return  # torn: the length reached the disk and what follows did not
+            raise ConfigError(
+                f"{path}: line {number} does not follow from the one before",
+                next_step="The file was changed outside of Tocsin. Put its copy back: what it says must stay erased.",
+            )
+        head = hash_
+        yield made, hash_, at
 
 
 def _lines(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
