@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from node.config import Config
 from node.custody import auditing, custodian, files, issuer
 from node.custody.folder import NodeKeys
+from node.errors import ConfigError
 from node.exchange import project
 from node.exchange.exchange import Exchange
 from node.feed.identity import Card
@@ -63,6 +64,7 @@ class Parts:
     leaf_life: timedelta = issuer.NODE_LIFE
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    fault: ConfigError | None = None  # what it stopped over
 
     def __post_init__(self) -> None:
         self.started_ms = self.clock.now_ms()

@@ -33,8 +33,8 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class AuditServicer(audit_pb2_grpc.AuditServicer):
     """The log as it lies there: whoever reads it checks it, and need not believe this node."""
 
-    def __init__(self, auditing: Auditing, saying: Saying, node_id: bytes) -> None:
-        self._auditing, self._saying, self._node_id = auditing, saying, node_id
+    def __init__(self, auditing: Auditing, saying: Saying, node_id: bytes, keep_days: int) -> None:
+        self._auditing, self._saying, self._node_id, self._keep_days = auditing, saying, node_id, keep_days
 
     async def ReadLog(  # noqa: N802
         self, request: audit_pb2.ReadLogRequest, context: _Context
@@ -60,6 +60,7 @@ class AuditServicer(audit_pb2_grpc.AuditServicer):
             name=trust.name_of(MemberId(member_id)),
             anchors=found,
             own_feeds=sorted(anchors.feeds_of_node(trust, me, self._node_id)),
+            keep_days=self._keep_days,
         )
 
     @status.answers
