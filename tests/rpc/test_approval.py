@@ -7,17 +7,28 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from nacl.signing import SigningKey
+from structlog.testing import capture_logs
 
 from node import limits
+from node.custody import issuer
 from node.errors import Refused, Unavailable
+from node.feed import identity
 from node.feed.keys import HeaderHash
+from node.feed.kinds import Kind
 from node.rpc.approval import Approval
 from node.rpc.tls import Pins, TlsState
 from node.store.peers import APPROVED, BLOCKED, PAUSED, Peer
+from node.v1 import header_pb2
 from tests.exchange.test_bad_input import exchange_in
-from tests.rpc.door import party
+from tests.exchange.test_forks import by_root
+from tests.exchange.test_odd_order import take
+from tests.rpc.door import NOW, party
+from tests.rpc.test_pins import root
 from tests.runtime.lines import RealClock, Running
-from tests.simulator.members import federation
+from tests.simulator.members import Member, federation, seed
 
 NEVER = float("inf")
 GUARD_S = 60
@@ -139,3 +150,84 @@ async def test_by_its_name_only_a_member_is_approved_whose_profile_says_where_it
     await approval.approve([], [member])
     (approved,) = approval.every()
     assert (approved.state, approved.address, approval.addresses(member)) == (APPROVED, "", ("127.0.0.1:9",))
+
+
+# ---- What logs certify
+
+Act = tuple[Kind, bytes]
+M, H = federation(25).members[1:3]  # M was approved before H
+
+
+def letting_in(number: int, der: bytes) -> Act:
+    """The root lets in a node that has this issuer."""
+    key = bytes(SigningKey(seed(f"node {number}")).verify_key)
+    letter = header_pb2.Node(node_id=number.to_bytes(16), feed_key=key, kem_key=key, tls_issuer=der)
+    return Kind.NODE, letter.SerializeToString()
+
+
+async def says(node: Running, approval: Approval, member: Member, *acts: Act) -> None:
+    """A log as it is from its third entry on; what is here already is passed over."""
+    letters = by_root(federation(25), member, *acts)
+    await node.writer.run(lambda exchange: take(exchange, letters))
+    approval.refresh()
+
+
+def roots_of(approval: Approval, member: Member) -> list[bytes]:
+    return [one.der for one in approval.roots(member.member_id)]
+
+
+def approved(member: Member, der: bytes) -> Peer:
+    """In the order of their numbers."""
+    return Peer(member.member_id, "127.0.0.1:9", der, APPROVED, member.number)
+
+
+def name_of(der: bytes) -> str:
+    (name,) = x509.load_der_x509_certificate(der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(name.value)
+
+
+def named_as(der: bytes) -> bytes:
+    """Another root of the same name."""
+    return root(key=issuer.create_key(), name=name_of(der))
+
+
+async def test_a_log_that_names_the_issuer_of_another_takes_nothing_from_it_over_restarts(node: Running) -> None:
+    first, renewed = B.nodes.der, issuer.create_issuer(NOW).der
+    approval = await approval_of(node, approved(M, A.nodes.der), approved(H, first))
+    hostile = [letting_in(i, der) for i, der in enumerate((first, renewed, named_as(first), named_as(renewed)))]
+    await says(node, approval, M, *hostile)
+    await says(node, approval, H, letting_in(9, renewed))
+    assert roots_of(approval, H) == roots_of(await approval_of(node), H) == [first, renewed]
+    approval.dial(H.member_id)
+
+
+async def test_of_roots_whose_names_anybody_may_take_a_peer_keeps_what_it_was_approved_with_and_what_it_has(
+    node: Running,
+) -> None:
+    first, renewed = root(name="first"), root(key=issuer.create_key(), name="renewed")
+    approval = await approval_of(node, approved(M, A.nodes.der), approved(H, first))
+    await says(node, approval, H, letting_in(9, renewed))
+    await says(node, approval, M, letting_in(1, named_as(first)), letting_in(2, named_as(renewed)))
+    assert roots_of(approval, H) == [first, renewed]
+    assert roots_of(approval, M) == [A.nodes.der]
+
+
+async def test_who_named_its_issuer_before_keeps_nobody_from_being_approved(node: Running) -> None:
+    approval = await approval_of(node, approved(M, A.nodes.der))
+    await says(node, approval, M, letting_in(1, B.nodes.der), letting_in(2, named_as(B.nodes.der)))
+    await approval.approve([identity.Card(H.inception, B.nodes.der, "127.0.0.1:9")])
+    assert roots_of(approval, H) == [B.nodes.der]
+    another = identity.Card(federation(25).members[3].inception, named_as(B.nodes.der), "127.0.0.1:9")
+    with pytest.raises(Refused, match="has the subject or key id of the one pinned for"):
+        await approval.approve([another])
+
+
+async def test_what_cannot_be_pinned_is_told_once_for_each_root(node: Running) -> None:
+    acts = [letting_in(1, b"junk"), letting_in(2, named_as(B.nodes.der))]
+    approval = await approval_of(node, approved(M, A.nodes.der), approved(H, B.nodes.der))
+    with capture_logs() as told:
+        await says(node, approval, M, *acts[:1])
+        await says(node, approval, M, *acts)
+        await says(node, approval, H, letting_in(3, issuer.create_issuer(NOW).der))
+    assert [(line["event"], line["member"]) for line in told] == [("issuer not pinned", M.member_id.hex())] * 2
+    assert ["cannot be read" in line["reason"] for line in told] == [True, False]
