@@ -66,7 +66,7 @@ class Approval:
         self._writer, self._peering = writer, peering
         self._state, self._leaf, self._clock, self._hide = state, leaf, clock, hide
         self._peers: dict[MemberId, Peer] = {}
-        self._logs: object = None
+        self._feeds: object = None  # of which the issuers were pinned
         self._turns: Counter[MemberId] = Counter()  # at which address, and under which root, a member is dialled next
         self._named: Mapping[MemberId, Sequence[str]] = {}  # where members' profiles say that they are dialled
 
@@ -258,15 +258,15 @@ class Approval:
             self._try_to_apply()
 
     def refresh(self) -> None:
-        """Identity logs grew: pin what they certify."""
-        if self._writer.trust.logs is not self._logs:
+        """Pin what is certified by now: a log grew, a spare opened a feed, or the proof of a fork undid some."""
+        if self._writer.trust.feeds is not self._feeds:
             self._try_to_apply()
 
     def _try_to_apply(self) -> None:
         try:
             self._apply()
         except Unavailable as error:  # no socket to try a root on: again with the next news
-            self._logs = None
+            self._feeds = None
             _log.error("issuers not pinned", reason=error.reason)
 
     def dial(self, member_id: MemberId) -> AbstractAsyncContextManager[Sequence[Link]]:
@@ -305,7 +305,7 @@ class Approval:
     def _apply(self) -> None:
         """Pins and dials as the decisions and the logs say now."""
         trust, now, me = self._writer.trust, self._now(), self._writer.reader.member_id
-        self._logs = trust.logs
+        self._feeds = trust.feeds
         pins = self._pinning.pins(self.every(), trust, self._state.pins, now)
         self._state.pin(pins, self._pinning.acquainted(pins, self.every(), trust, me, now))
         self._peering.limiting.terms = {

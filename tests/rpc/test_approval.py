@@ -15,9 +15,10 @@ from structlog.testing import capture_logs
 from node import limits
 from node.custody import issuer
 from node.errors import Refused, Unavailable
-from node.feed import identity
+from node.feed import entry, identity, keys, statements
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
+from node.feed.pae import Purpose
 from node.rpc.approval import Approval
 from node.rpc.tls import Pins, TlsState
 from node.store.peers import APPROVED, BLOCKED, PAUSED, Peer
@@ -28,7 +29,7 @@ from tests.exchange.test_odd_order import take
 from tests.rpc.door import NOW, party
 from tests.rpc.test_pins import root
 from tests.runtime.lines import RealClock, Running
-from tests.simulator.members import Member, federation, seed
+from tests.simulator.members import BASE_MS, Member, federation, seed
 
 NEVER = float("inf")
 GUARD_S = 60
@@ -191,6 +192,33 @@ def named_as(der: bytes) -> bytes:
     return root(key=issuer.create_key(), name=name_of(der))
 
 
+def opened_by(spare: SigningKey, member: Member, der: bytes) -> header_pb2.SignedEntry:
+    """A spare opens a feed of a node that has this issuer."""
+    federation_id, key = federation(25).charter.federation_id, SigningKey(seed("reopened"))
+    public = bytes(key.verify_key)
+    opened = statements.Open(member.member_id, public, bytes(16), public, der, bytes(spare.verify_key))
+    signature = keys.sign(spare, Purpose.SPARE, federation_id, identity.spare_message(opened))
+    letter = header_pb2.Open(
+        member_id=opened.member_id,
+        feed_key=public,
+        node_id=opened.node_id,
+        kem_key=public,
+        tls_issuer=der,
+        spare_key=opened.spare_key,
+        spare_signature=signature,
+    )
+    fields = header_pb2.Header(
+        feed_id=keys.feed_id(federation_id, member.member_id, public),
+        seq=1,
+        created_ms=BASE_MS,
+        urgency=1,
+        kind=Kind.OPEN,
+        statement=letter.SerializeToString(),
+    )
+    made = entry.create(fields, key, federation_id)
+    return header_pb2.SignedEntry(header=made.header.body, signature=made.signature)
+
+
 async def test_a_log_that_names_the_issuer_of_another_takes_nothing_from_it_over_restarts(node: Running) -> None:
     first, renewed = B.nodes.der, issuer.create_issuer(NOW).der
     approval = await approval_of(node, approved(M, A.nodes.der), approved(H, first))
@@ -231,3 +259,24 @@ async def test_what_cannot_be_pinned_is_told_once_for_each_root(node: Running) -
         await says(node, approval, H, letting_in(3, issuer.create_issuer(NOW).der))
     assert [(line["event"], line["member"]) for line in told] == [("issuer not pinned", M.member_id.hex())] * 2
     assert ["cannot be read" in line["reason"] for line in told] == [True, False]
+
+
+async def test_an_issuer_that_was_certified_above_a_fork_of_the_log_is_let_go_when_the_proof_comes(
+    node: Running,
+) -> None:
+    approval = await approval_of(node)
+    approval.follow({H.member_id: ("127.0.0.1:9",)})
+    await says(node, approval, H, letting_in(1, B.nodes.der))
+    await approval.approve([], [H.member_id])
+    assert roots_of(approval, H) == [B.nodes.der]
+    await says(node, approval, H, letting_in(2, A.nodes.der))
+    assert roots_of(approval, H) == []
+
+
+async def test_an_issuer_that_comes_with_what_a_spare_opens_is_pinned_with_it(node: Running) -> None:
+    spare, approval = SigningKey(seed("spare")), await approval_of(node, approved(H, A.nodes.der))
+    await says(node, approval, H, (Kind.SPARE, header_pb2.Spare(keys=bytes(spare.verify_key)).SerializeToString()))
+    opening = opened_by(spare, H, B.nodes.der)
+    await node.writer.run(lambda exchange: take(exchange, [opening]))
+    approval.refresh()
+    assert roots_of(approval, H) == [A.nodes.der, B.nodes.der]
