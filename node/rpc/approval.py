@@ -80,6 +80,10 @@ class Approval:
         """All decisions, in the order in which they were made."""
         return list(self._peers.values())
 
+    def approved(self) -> frozenset[MemberId]:
+        """Those that are, now."""
+        return frozenset(one.member_id for one in self.every() if one.state == APPROVED)
+
     def expected(self) -> list[Peer]:
         """Those that are approved, and whose members have not left: with them there should be a link."""
         trust = self._writer.trust
