@@ -76,7 +76,7 @@ def _services(parts: Parts) -> tuple[object, ...]:
     )
     charter_file = charters.read(parts.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
     members = MembershipServicer(
-        parts.saying, parts.approval, parts.profiling, charter_file, parts.config.peers_address
+        parts.saying, parts.threads, parts.approval, parts.profiling, charter_file, parts.config.peers_address
     )
     forks = ForksServicer(parts.writer, parts.reading, parts.clock)
     signing = SigningServicer(parts.peering.embargo, parts.writer, parts.clock)

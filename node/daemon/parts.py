@@ -115,7 +115,7 @@ class Parts:
         self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock, border)
         self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.following = Following(self.saying)
-        self.amending = Amending(self.saying)
+        self.amending = Amending(self.saying, self.threads)
         self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
         self._hold()
         self.ignoring = Ignoring(self.saying, self.sweeping, secrets.token_bytes)  # noqa: TID251 - the daemon's own

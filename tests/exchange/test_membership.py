@@ -119,8 +119,8 @@ def test_hostile_members_suspend_three_and_no_more(three: Sequence[Exchange], wo
     one = three[0]
     tell(one, *three)
     assert [state(one, target) for target in targets] == ["suspended"] * 3 + ["member"] * 7
-    shown = membership.about(one.trust.facts.suspensions, targets[-1])
-    said = {membership.obstacle(one.trust, each, BASE_MS) for each in shown}
+    shown = membership.about(one.trust.facts.by_member.suspensions, targets[-1])
+    said = {*membership.obstacles(one.trust, shown, BASE_MS)}
     assert said == {"its author suspends more than 3 members"}
     found = membership.place(one.trust, world.members[20].member_id, BASE_MS)
     with pytest.raises(Refused, match="suspends 10 members already"):
@@ -174,10 +174,8 @@ def test_an_endorsement_that_was_taken_back_is_shown_and_does_not_count(
     tell(one, other)
     now = membership.place(one.trust, STRANGER.member_id, BASE_MS)
     assert (now.state, len(now.admission.voices), now.admission.countries) == ("lapsed", 2, 2)
-    obstacles = {
-        said.author: membership.obstacle(one.trust, said, BASE_MS)
-        for said in membership.about(one.trust.facts.endorsements, STRANGER.member_id)
-    }
+    said = membership.about(one.trust.facts.by_member.endorsements, STRANGER.member_id)
+    obstacles = dict(zip((each.author for each in said), membership.obstacles(one.trust, said, BASE_MS), strict=True))
     ids = [node.reader.member_id for node in (one, other, third)]
     assert obstacles == dict(zip(ids, ("", "taken back", ""), strict=True))
 
@@ -195,7 +193,8 @@ def test_a_statement_above_the_end_of_its_feed_does_not_count(three: Sequence[Ex
     tell(one, other)
     assert state(one, target) == "member"
     (said,) = (said for said in one.trust.facts.revocations if said.author == other.reader.member_id)
-    assert "forked or was ended" in membership.obstacle(one.trust, said, BASE_MS)
+    (obstacle,) = membership.obstacles(one.trust, [said], BASE_MS)
+    assert "forked or was ended" in obstacle
     one.trust = ingest.load(one.stores, trusts.begin(world.charter))
     assert state(one, target) == "member"  # and after a start
 
