@@ -77,7 +77,7 @@ def test_who_names_one_feed_of_a_node_names_them_all_and_none_of_another(alone: 
         assert feeds == {before, feed_of(alone)}
         assert len(anchors.seen(letters, trust, feeds)) == len(letters) == 2
         certified = replace(trust.feeds[before].certificate, node_id=b"another node's")
-        apart = replace(trust, feeds={**trust.feeds, before: replace(trust.feeds[before], certificate=certified)})
+        apart = replace(trust, feeds={**trust.feeds, before: replace(trust.feeds[before], by_root=certified)})
         assert anchors.feeds_beside(apart, [before]) == {before}
         assert not anchors.feeds_beside(trust, [FeedId(bytes(32))])
 
