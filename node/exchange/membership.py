@@ -191,8 +191,11 @@ def _countries(voices: Iterable[Said], now: Roster) -> int:
 def _suspended_until_ms(weighing: Weighing, member_id: MemberId) -> int:
     """When the present suspensions are no longer enough."""
     said, now_ms = weighing.said.suspensions.of(member_id), weighing.now_ms
-    moments = {one.until_ms for one in said} | {one.created_ms + SUSPENSION_MS for one in said}
-    for moment_ms in sorted(moment_ms for moment_ms in moments if moment_ms > now_ms):
+    last: dict[MemberId, tuple[int, int]] = {}  # whoever says it a thousand times is no more one voice than by its last
+    for one in said:
+        fresh_ms, until_ms = last.get(one.author, (0, 0))
+        last[one.author] = max(fresh_ms, min(one.until_ms, one.created_ms + SUSPENSION_MS)), max(until_ms, one.until_ms)
+    for moment_ms in sorted(moment_ms for moments in last.values() for moment_ms in moments if moment_ms > now_ms):
         seat = weighing.trust.roster_at(moment_ms).seats.get(member_id)
         if seat is None or not seat.suspended:
             return moment_ms

@@ -11,8 +11,10 @@ from node.exchange import circles, ingest, membership, vouching
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
+from node.exchange.trust import Trust
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
+from node.feed.roster import Roster
 from node.store import ledger
 from node.v1 import header_pb2, peer_pb2
 from tests.exchange.conftest import node_in
@@ -136,6 +138,28 @@ def test_a_suspended_member_says_when_it_is_over(three: Sequence[Exchange], worl
     tell(one, *three)
     assert membership.place(one.trust, target, BASE_MS).until_ms == BASE_MS + 10 * HOUR_MS  # it takes three
     assert state(one, target, BASE_MS + 10 * HOUR_MS) == "member"
+
+
+def test_whoever_suspends_again_and_again_makes_nobody_look_further(
+    three: Sequence[Exchange], world: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, target, looked = three[0], world.members[10].member_id, list[int]()
+    for node in three:
+        found = membership.place(node.trust, target, BASE_MS)
+        for hours in range(1, 31) if node is one else (40,):
+            until_ms = BASE_MS + hours * HOUR_MS
+            draft = vouching.suspension(node.trust, node.reader.member_id, found, until_ms, 0, BASE_MS)
+            node.publish([draft], BASE_MS)
+    tell(one, *three)
+    roster_at = Trust.roster_at
+
+    def counted(trust: Trust, moment_ms: int) -> Roster:
+        looked.append(moment_ms)
+        return roster_at(trust, moment_ms)
+
+    monkeypatch.setattr(Trust, "roster_at", counted)
+    assert membership.place(one.trust, target, BASE_MS).until_ms == BASE_MS + 30 * HOUR_MS
+    assert len(looked) <= 2 * len(three) + 1
 
 
 def test_who_may_not_is_refused_before_anything_is_said(
