@@ -39,6 +39,7 @@ ENTRIES_PER_FRAME_MAX = 256
 HEAD_ROWS_PER_FRAME_MAX = 512
 RANGES_PER_FRAME_MAX = 64
 RANGES_PER_PEER_MAX = 256  # asked of one peer, or waiting for their turn: rows are claims, and may be invented
+CLAIMS_PER_PEER_MAX = 1024  # feeds of its listing that are kept in mind: what four peers are asked for at a time
 FEEDS_PER_AUTHOR_MAX = 8  # asked for or waiting; the next comparison of heads brings others
 TURN_ENTRIES_MAX = 256  # of one author before the next one's turn: 30 ms of verifying and storing
 AHEAD_PER_FEED_MAX = 16  # urgent headers kept above a gap
@@ -81,4 +82,5 @@ assert STATEMENT_BYTES_MAX + 384 <= HEADER_BYTES_MAX  # noqa: S101 - all other f
 assert ITEMS_MAX // 8 + 64 <= STATEMENT_BYTES_MAX  # noqa: S101 - a withdrawal of single items
 assert CHUNK_BYTES * CHUNKS_UNACKNOWLEDGED_MAX < FRAME_BYTES_MAX  # noqa: S101
 assert 2 * PROFILE_BYTES_MAX <= INLINE_BYTES_MAX  # noqa: S101 - padding adds less than half
+assert CLAIMS_PER_PEER_MAX == RANGES_PER_PEER_MAX * SYNC_PEERS_MAX  # noqa: S101 - three others may have the same
 assert PAYLOAD_BYTES_MAX % CHUNK_BYTES == 0  # noqa: S101

@@ -81,7 +81,9 @@ def what_a_peer_claims_to_hold() -> tuple[int, int]:
         for first in range(0, gossip.HEAD_ROWS_MAX, limits.HEAD_ROWS_PER_FRAME_MAX):
             last = first + limits.HEAD_ROWS_PER_FRAME_MAX >= gossip.HEAD_ROWS_MAX
             made.frame(0, PEER, heads((part + 1) * gossip.HEAD_ROWS_MAX + first, last=last))
-    return len(made._peers[PEER].claims), gossip.HEAD_ROWS_MAX
+    gaps = [(FeedId(hash_of(number)), 9, hash_of(1)) for number in range(9000, 9000 + gossip.HEAD_ROWS_MAX)]
+    made.grown(0, Growth(gaps=gaps, source=PEER))
+    return len(made._peers[PEER].claims), limits.CLAIMS_PER_PEER_MAX
 
 
 def ranges_of_invented_feeds() -> tuple[int, int]:

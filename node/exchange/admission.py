@@ -88,7 +88,7 @@ class Admission:
             self._note_gap(header)
             if place is Place.BROKEN:
                 self.keep_beside(verified)
-            elif header.urgency == URGENT and self._has_room_ahead(header):
+            elif header.urgency == URGENT and not kinds.is_identity(header.kind) and self._has_room_ahead(header):
                 self._append(verified, chained=False)
             elif self.trust.marks.is_marked(header.feed_id) and self._governs(verified):
                 self._put_beside(verified)  # what is between may never come
@@ -311,17 +311,23 @@ class Admission:
             payloads.set_boxed(self.stores.ledger, header.hash)
         encoded = verified.box or payloads.box(self.stores.keys, header.hash)
         if encoded:
+            readable = verified.readable if verified.box else opens(header, encoded, self.trust, self.reader)
             held = bool(verified.payload) or payloads.is_held(self.stores.ledger, header.hash)
-            self.arrived += settle(self.stores, header, encoded, held, self.trust, self.reader, self.now_ms)
+            self.arrived += settle(self.stores, header, readable, held, self.trust, self.reader, self.now_ms)
+
+
+def opens(header: Header, encoded: bytes, trust: Trust, reader: Reader) -> bool:
+    """Whether a box is for this node: as many wraps are tried as it has."""
+    author = trust.feeds[header.feed_id].member_id
+    return verification.open_key(header, boxes.decode(encoded), author, trust.federation_id, reader) is not None
 
 
 def settle(
-    stores: Stores, header: Header, encoded: bytes, is_held: bool, trust: Trust, reader: Reader, now_ms: int
+    stores: Stores, header: Header, readable: bool, is_held: bool, trust: Trust, reader: Reader, now_ms: int
 ) -> list[tuple[bool, HeaderHash]]:
-    """Where a payload stands now that box or chunks came; its arrival, if it is readable now."""
+    """Where a payload stands now that its box is here, or chunks came; its arrival, if it can be read now."""
     author = trust.feeds[header.feed_id].member_id
-    key = verification.open_key(header, boxes.decode(encoded), author, trust.federation_id, reader)
-    state = state_of(header, boxed=True, readable=key is not None, is_held=is_held)
+    state = state_of(header, boxed=True, readable=readable, is_held=is_held)
     if state == State.PRESENT and relays.is_relayed(stores.ledger, header.hash):
         state = State.SEALED  # what a peer asked for, and nobody here, is not read here
     payloads.set_state(stores.ledger, header.hash, state)

@@ -59,8 +59,7 @@ def _is_whole(trust: Trust, feed_id: FeedId) -> bool:
 
 
 def _view(stores: Stores, seen: View, here: FeedId, feed_id: FeedId, seq: int) -> forks_pb2.ForkView:
-    feed = seen.trust.feeds.get(feed_id)
-    member_id = feed.member_id if feed else MemberId(bytes(feed_id))
+    member_id = forks.author(seen.trust, feed_id)
     state = state_of(seen.trust, feed_id, seq)
     own = member_id == seen.follows.me
     return forks_pb2.ForkView(

@@ -1,7 +1,9 @@
 """Budgets: what each author has left of its quota here, and what that means for the entries of a frame.
 
 What is pushed beyond it is not taken in: it is fetched later, in its author's turn. What was asked for is taken in
-and not pushed on beyond it. What is urgent beyond it goes in lane 1. Own entries are never held back here.
+and not pushed on beyond it. What is urgent beyond it goes in lane 1. Own entries are never held back here. Of proofs
+of forks beyond it the lowest of each feed waits for its turn. Who is no member yet has no budget of its own: whoever
+endorsed it has one for all such.
 """
 
 from collections import Counter, OrderedDict
@@ -9,13 +11,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from node.errors import PeerFault
-from node.exchange import documents
+from node.exchange import documents, forks
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Verified
 from node.feed import entry
+from node.feed.chain import ForkProof
 from node.feed.facts import Facts
 from node.feed.header import NORMAL, URGENT, Header
-from node.feed.keys import HeaderHash, MemberId
+from node.feed.identity import Role
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.policy import effect, quota
 from node.policy.parameters import Parameters
 from node.policy.quota import Buckets, Rates
@@ -49,11 +53,15 @@ def rules(trust: Trust) -> Rules:
     return Rules(trust.facts, trust.fallen, trust.documents, roles, documents.rules_in_force(trust))
 
 
-class _Direction:
-    """What is pushed to us and what we fetch have budgets of their own: history costs nobody its next warning."""
+class _Way:
+    """What is pushed to us and what we fetch have budgets of their own: history costs nobody its next warning.
+
+    So have proofs of forks: nothing that an author says keeps one out.
+    """
 
     def __init__(self, rates_of: Callable[[MemberId], Rates]) -> None:
         self.headers = Buckets(lambda member_id: rates_of(member_id).headers)
+        self.guests = Buckets(lambda member_id: rates_of(member_id).headers)  # for the logs of whom it endorsed
         self.urgent = Buckets(lambda member_id: rates_of(member_id).urgent)
 
 
@@ -61,13 +69,14 @@ class Budgets:
     """Of all authors. Changed by the writer alone; looking may be done from any thread."""
 
     def __init__(self, own: MemberId, trust: Callable[[], Trust]) -> None:
-        self.ignored: Counter[MemberId] = Counter()  # pushed entries that were not taken in
+        self.ignored: Counter[MemberId] = Counter()  # pushed entries, and proofs of forks, that were not taken in
         self.demoted: Counter[MemberId] = Counter()  # urgent entries that went in lane 1
         self.slowed = 0  # our own entries that others fetch by turns, or carry in lane 1
         self.slowed_ms = 0  # the last of them
         self._own, self._trust = own, trust
         self._rules = rules(trust())
-        self._pushed, self._fetched = _Direction(self._rates), _Direction(self._rates)
+        self._pushed, self._fetched, self._proofs = (_Way(self._rates) for _ in range(3))
+        self._waiting: dict[MemberId, dict[FeedId, ForkProof]] = {}  # of each feed the lowest, the next turn first
         self._bulk = Buckets(lambda member_id: self._rates(member_id).bulk_bytes)
         self._charged: OrderedDict[HeaderHash, bool] = OrderedDict()  # and whether each went in lane 0
 
@@ -80,13 +89,15 @@ class Budgets:
         pushed = [one for letter in letters if (one := self._pushed_by(letter, asked)) is not None]
         for hash_ in sorted(held(sorted({header.hash for _, header, _ in pushed}))) if pushed else ():
             self._note(hash_, fast=False)  # it brings what a stored entry lacks
-        left: dict[MemberId, float] = {}
+        left: dict[tuple[int, MemberId], float] = {}
         over: dict[HeaderHash, tuple[Letter, MemberId]] = {}
         for letter, header, author in pushed:
             if header.hash in self._charged or self._is_urgent_now(header, author, now_ms):
                 continue
-            left[author] = (left[author] if author in left else self._pushed.headers.left(author, now_ms)) - 1
-            if left[author] < 0:
+            budget, payer = self._budget(self._pushed, author, now_ms)
+            place = id(budget), payer
+            left[place] = (left[place] if place in left else budget.left(payer, now_ms)) - 1
+            if left[place] < 0:
                 over[header.hash] = letter, author
         self.ignored.update(author for _, author in over.values())
         dropped = {id(letter) for letter, _ in over.values()}
@@ -106,7 +117,8 @@ class Budgets:
             header = entry.decode(letter.header, letter.signature, trust.federation_id).header
         except PeerFault:
             return None, None
-        return header, trust.author(header.feed_id)
+        author, log = trust.author(header.feed_id), MemberId(bytes(header.feed_id))
+        return header, log if author is None and trust.admits_log(log) else author
 
     def _pushed_by(self, letter: Letter, asked: Asked) -> tuple[Letter, Header, MemberId] | None:
         """What takes from an author's budget, unless it is stored already; None for what does not."""
@@ -136,15 +148,25 @@ class Budgets:
             return one
         if header.hash in self._charged:
             return replace(one, demoted=header.urgency == URGENT and not self._charged[header.hash])
-        budget = self._fetched if is_asked else self._pushed
-        fast = header.urgency == URGENT and self._may_be_urgent(header, author) and budget.urgent.take(author, now_ms)
-        if not fast and not budget.headers.take(author, now_ms):  # what is urgent does not wait behind the rest
+        way = self._fetched if is_asked else self._pushed
+        fast = header.urgency == URGENT and self._may_be_urgent(header, author) and way.urgent.take(author, now_ms)
+        budget, payer = self._budget(way, author, now_ms)
+        if not fast and not budget.take(payer, now_ms):  # what is urgent does not wait behind the rest
             if not is_asked:
                 self.ignored[author] += 1
                 return None
             return replace(one, demoted=header.urgency == URGENT, passed_on=False)
         self._charge(header, author, fast=fast)
         return replace(one, demoted=header.urgency == URGENT and not fast)
+
+    def _budget(self, way: _Way, author: MemberId, now_ms: int) -> tuple[Buckets, MemberId]:
+        """What an author's entries take from: who is no member yet has what that of its endorsers has that has most."""
+        who = self._trust().known
+        roles = () if author in who.members else Role
+        endorsers = sorted({one for role in roles for one in who.endorsers.of((author, role))})
+        if not endorsers:
+            return way.headers, author
+        return way.guests, max(endorsers, key=lambda one: way.guests.left(one, now_ms))
 
     def _charge(self, header: Header, author: MemberId, *, fast: bool) -> None:
         if header.urgency == URGENT and not fast:
@@ -155,6 +177,29 @@ class Budgets:
         self._charged[hash_] = fast
         while len(self._charged) > CHARGED_KEPT:
             self._charged.popitem(last=False)
+
+    # ---- Proofs of forks
+
+    def next_proof(self, shown: ForkProof, now_ms: int) -> ForkProof | None:
+        """The proof to take in now, where its author has something left; what is shown beyond that waits.
+
+        It is the lowest of its feed, and that of another feed of the author if that has waited longer. However many
+        higher ones somebody brings, and however fast, they take no turn from it.
+        """
+        trust, author = self._trust(), forks.author(self._trust(), shown.feed_id)
+        waiting = self._waiting.setdefault(author, {})
+        known = [one for one in (waiting.get(shown.feed_id), shown) if one is not None and _is_news(trust, one)]
+        if known:
+            waiting[shown.feed_id] = min(known, key=lambda proof: proof.seq)
+        budget, payer = self._budget(self._proofs, author, now_ms)
+        if budget.left(payer, now_ms) < 1:
+            self.ignored[author] += bool(known)
+            return None
+        while waiting:
+            proof = waiting.pop(next(iter(waiting)))
+            if _is_news(trust, proof) and budget.take(payer, now_ms):
+                return proof
+        return None
 
     # ---- Our own, and payloads
 
@@ -184,7 +229,7 @@ class Budgets:
 
     def _may_be_urgent(self, header: Header, author: MemberId) -> bool:
         seen = self._seen()
-        return effect.may_be_urgent(header.kind, seen.role_of(author), seen.parameters)
+        return author in seen.roles and effect.may_be_urgent(header.kind, seen.role_of(author), seen.parameters)
 
     def _seen(self) -> Rules:
         trust = self._trust()
@@ -193,3 +238,7 @@ class Budgets:
             return seen
         self._rules = rules(trust)
         return self._rules
+
+
+def _is_news(trust: Trust, proof: ForkProof) -> bool:
+    return forks.is_news(trust, proof.first.header, proof.second.header)

@@ -178,7 +178,8 @@ class Exchange(Outgoing):
 
     def take_fork(self, letter: header_pb2.ForkProof, now_ms: int) -> Admitted:
         """A proof from a peer, and what it brings; raises PeerFault."""
-        admitted = self._trust_again(ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms))
+        choose = partial(self.budgets.next_proof, now_ms=now_ms)
+        admitted = self._trust_again(ingest.take_fork(self.stores, letter, self.trust, self.reader, now_ms, choose))
         federation_id = self.trust.federation_id
         shown = (entry.decode(one.header, one.signature, federation_id) for one in (letter.first, letter.second))
         self._end_if_unsigned([one for one in shown if one.header.feed_id == self.author.feed_id])
@@ -234,7 +235,8 @@ class Exchange(Outgoing):
         complete = payloads.is_held(self.stores.ledger, hash_)
         encoded = payloads.box(self.stores.keys, hash_)
         if complete and encoded:
-            arrived = admission.settle(self.stores, header, encoded, True, self.trust, self.reader, now_ms)
+            readable = admission.opens(header, encoded, self.trust, self.reader)
+            arrived = admission.settle(self.stores, header, readable, True, self.trust, self.reader, now_ms)
             arrivals.add(self.stores.ledger, arrived)
         self.stores.commit("ledger")
         if complete:

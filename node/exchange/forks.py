@@ -8,7 +8,7 @@ from node.feed import chain, entry
 from node.feed.chain import ForkProof, Head
 from node.feed.entry import Entry
 from node.feed.header import Header
-from node.feed.keys import FeedId, HeaderHash
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.pae import FederationId
 from node.store import ledger, payloads
 from node.store.ledger import ForkRow, Row
@@ -30,6 +30,12 @@ def entries_of(row: ForkRow, federation_id: FederationId) -> tuple[Entry, Entry]
 def parts(one: Header, other: Header) -> bool:
     """Whether two branches part right where these two stand, and not further down."""
     return one.previous == other.previous
+
+
+def author(trust: Trust, feed_id: FeedId) -> MemberId:
+    """Whose feed it is, member or not."""
+    feed = trust.feeds.get(feed_id)
+    return feed.member_id if feed else MemberId(bytes(feed_id))
 
 
 def is_news(trust: Trust, one: Header, other: Header) -> bool:

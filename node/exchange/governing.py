@@ -19,6 +19,7 @@ from node.store.ledger import GOVERNING, Row
 from node.store.stores import Stores
 
 ALONE_PER_FEED_MAX = 64  # kept beside, of what nobody else says; what others say too is bounded by them
+LOOKED_AT_MAX = 256  # statements of one feed on one side of its fork, at a time
 TOLD_MAX = 256  # at a time; where there are more, another part the next time
 
 
@@ -53,15 +54,22 @@ def voice(trust: Trust, author: MemberId, header: Header, read: Read | None) -> 
             return None
 
 
-def told(stores: Stores, trust: Trust, now_ms: int) -> Sequence[Row]:
-    """What peers may lack, for nobody fetches it: a statement for each voice, a part of them at a time."""
-    rows = ledger.governing_beside(stores.ledger)
+def voices(stores: Stores, trust: Trust, turn: int) -> Sequence[Row]:
+    """What peers may lack, for nobody fetches it: a statement for each voice.
+
+    Of a feed with many statements another part is looked at in each turn: a thief may have said as many as it likes.
+    """
+    rows = ledger.governing_beside(stores.ledger, LOOKED_AT_MAX, turn)
     for feed_id, seq in trust.marks.forked().items():
-        rows += ledger.governing_above(stores.ledger, feed_id, seq)
-    voices = _voices(trust, rows) if rows else {}
+        rows += ledger.governing_above(stores.ledger, feed_id, seq, LOOKED_AT_MAX, turn)
+    return list(_voices(trust, rows).values()) if rows else []
+
+
+def part(voices: Sequence[Row], now_ms: int) -> Sequence[Row]:
+    """So many of them as are told at a time."""
     parts = range(0, len(voices), TOLD_MAX)
     start = parts[now_ms // 1000 % len(parts)] if parts else 0
-    return list(voices.values())[start : start + TOLD_MAX]
+    return voices[start : start + TOLD_MAX]
 
 
 def _voices(trust: Trust, rows: Sequence[Row]) -> dict[tuple[MemberId, Hashable], Row]:
@@ -70,7 +78,7 @@ def _voices(trust: Trust, rows: Sequence[Row]) -> dict[tuple[MemberId, Hashable]
         *((one.author, (one.member_id, one.role)) for one in trust.facts.endorsements if trust.counts(one.entry)),
         *((one.author, one.hash) for one in trust.facts.amendments if trust.counts(one.entry)),
     }
-    voices: dict[tuple[MemberId, Hashable], Row] = {}
+    told: dict[tuple[MemberId, Hashable], Row] = {}
     alone = Counter[FeedId]()
     for row in sorted(rows, key=lambda one: (one.feed_id, one.seq, one.hash)):
         header = entry.decode(row.body, row.signature, trust.federation_id).header
@@ -80,5 +88,5 @@ def _voices(trust: Trust, rows: Sequence[Row]) -> dict[tuple[MemberId, Hashable]
             continue
         alone[row.feed_id] += not found.has_company
         if found.has_company or alone[row.feed_id] <= ALONE_PER_FEED_MAX:
-            voices.setdefault((found.author, found.about), row)
-    return voices
+            told.setdefault((found.author, found.about), row)
+    return told

@@ -3,16 +3,17 @@
 A missing predecessor and a date in the future are nobody's fault: they are fetched, or wait.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
-from node.exchange import admission, forks, verification
+from node.exchange import admission, disclose, forks, verification
 from node.exchange import trust as trusts
 from node.exchange.admission import Admission, Admitted
 from node.exchange.trust import Trust
 from node.exchange.verified import Checked, Reader, Verified, learn
 from node.feed import chain, entry, kinds, statements
-from node.feed.keys import FeedId, MemberId
+from node.feed.chain import ForkProof
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
 from node.policy.following import Follows
@@ -22,19 +23,29 @@ from node.store.payloads import State
 from node.store.stores import Stores
 from node.v1 import header_pb2
 
+Choose = Callable[[ForkProof], ForkProof | None]  # the proof of its feed to take in now
+
 
 def unseen(
     stores: Stores, letters: Sequence[header_pb2.SignedEntry], federation_id: FederationId
 ) -> list[header_pb2.SignedEntry]:
-    """The entries that are not stored, or that bring a box or payload that is missing."""
+    """The entries that are not stored, or that bring a box or payload that is missing.
+
+    A box that is here already is none: whether it opens was tried once, with a thousand wraps if it has so many.
+    """
     hashes = [verification.header_hash(letter, federation_id) for letter in letters]
     held = ledger.held(stores.ledger, sorted(set(hashes)))
     return [
         letter
         for letter, hash_ in zip(letters, hashes, strict=True)
-        if hash_ not in held
-        or ((letter.box or letter.payload) and payloads.state(stores.ledger, hash_) == State.MISSING)
+        if hash_ not in held or _completes(stores, letter, hash_)
     ]
+
+
+def _completes(stores: Stores, letter: header_pb2.SignedEntry, hash_: HeaderHash) -> bool:
+    if not (letter.box or letter.payload) or payloads.state(stores.ledger, hash_) != State.MISSING:
+        return False
+    return bool(letter.payload) or not payloads.is_boxed(stores.ledger, hash_)
 
 
 def admit(
@@ -98,22 +109,27 @@ def _settle(work: Admission, settled: AbstractSet[FeedId]) -> None:
         forks.set_aside(work.stores, work.trust, feed_id)
 
 
-def take_fork(stores: Stores, letter: header_pb2.ForkProof, trust: Trust, reader: Reader, now_ms: int) -> Admitted:
+def take_fork(
+    stores: Stores, letter: header_pb2.ForkProof, trust: Trust, reader: Reader, now_ms: int, choose: Choose
+) -> Admitted:
     """Take a proof from a peer, and both of its entries; raises PeerFault where it proves nothing.
 
-    One of a feed that is not known here proves nothing yet: peers send it again when they compare heads.
+    One of a feed that is not known here proves nothing yet, and what is beyond its author's quota waits: peers send
+    it again when they compare heads.
     """
-    letters = (letter.first, letter.second)
-    one, other = (entry.decode(each.header, each.signature, trust.federation_id) for each in letters)
+    shown = (letter.first, letter.second)
+    one, other = (entry.decode(each.header, each.signature, trust.federation_id) for each in shown)
     signers = trusts.signers(trust, one, other)
     if signers is None:
         return Admitted(trust)
-    chain.prove_fork(one, other, signers, trust.federation_id)
+    proof = choose(chain.prove_fork(one, other, signers, trust.federation_id))
     work = Admission(stores, trust, reader, Follows(reader.member_id), now_ms)
-    if not work.prove(one, other):
+    if proof is None or not work.prove(proof.first, proof.second):
         return Admitted(trust)
-    for verified in verification.verify(letters, trust, reader).entries:
-        work.keep_beside(verified, proves=True)
+    proving, head = disclose.fork(forks.row_of(proof)), work.head(proof.feed_id)
+    is_near = proof.seq <= (head.seq if head else 0) + 1  # there is no end of places above it, and little room
+    for verified in verification.verify((proving.first, proving.second), trust, reader).entries:
+        work.keep_beside(verified, proves=is_near)
     return _store(work, trust)
 
 
@@ -179,4 +195,5 @@ def settle_whole(stores: Stores, trust: Trust, reader: Reader, now_ms: int) -> N
         row, encoded = ledger.entry(stores.ledger, hash_), payloads.box(stores.keys, hash_)
         if row and encoded:
             header = entry.decode(row.body, row.signature, trust.federation_id).header
-            arrivals.add(stores.ledger, admission.settle(stores, header, encoded, True, trust, reader, now_ms))
+            readable = admission.opens(header, encoded, trust, reader)
+            arrivals.add(stores.ledger, admission.settle(stores, header, readable, True, trust, reader, now_ms))

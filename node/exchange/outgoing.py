@@ -23,12 +23,14 @@ from node.feed.roster import Roster
 from node.protocol import news
 from node.protocol.circle import Circle
 from node.store import ledger, payloads, relays
+from node.store.ledger import Row
 from node.store.payloads import State
 from node.store.stores import Stores
 from node.v1 import header_pb2, peer_pb2
 
 SERVED_PAYLOADS_MAX = 64  # of which the leaf hashes are remembered: 8 KiB each at most
 UNCONFIRMED_AT_A_TIME = 1024  # asked of peers at once; a list of four million
+VOICES_MS = 60_000  # what is looked at of a feed with many, another part each time; a peer is told as often
 RELAYED_CHUNKS_MAX = 16384  # that are here for peers alone: a gigabyte, whatever size their records have
 RELAYED_MS = 3_600_000
 RELAYED_AGAIN_MS = 4 * RELAYED_MS  # or members that do not follow would ask each other for ever
@@ -48,6 +50,7 @@ class Outgoing:
         self.aside = Aside(stores)
         self._untold: frozenset[FeedId] = frozenset()  # stored here, and nobody takes them in any more
         self._circle: tuple[tuple[Known, Roster], Circle] | None = None
+        self._voices: tuple[Trust, int, Sequence[Row]] | None = None
         self._relayed: OrderedDict[HeaderHash, int] = OrderedDict()  # when each may be fetched for a peer again
         self._served: OrderedDict[HeaderHash, Sequence[bytes]] = OrderedDict()  # leaf hashes of what peers fetch
 
@@ -127,7 +130,9 @@ class Outgoing:
         single = [disclose.letter(self.stores, row, self.trust, now_ms) for row in told]
         return [answer for answer in [*answers, single] if answer]
 
-    def tell_forks(self, peer: MemberId, feeds: Sequence[FeedId], now_ms: int) -> list[peer_pb2.Frame]:
+    def tell_forks(
+        self, peer: MemberId, feeds: Sequence[FeedId], now_ms: int, *, voices: bool = False
+    ) -> list[peer_pb2.Frame]:
         """The proofs of these feeds, each with what is urgent above the fork; and what governs on whatever branch."""
         frames = []
         for feed_id in feeds:
@@ -136,12 +141,18 @@ class Outgoing:
                 frames.append(peer_pb2.Frame(fork=disclose.fork(row)))
                 urgent = disclose.above_fork(self.stores, row, self.trust, now_ms)
                 frames.append(peer_pb2.Frame(entries=peer_pb2.Entries(entries=urgent, lane=headers.HISTORY)))
-        if self.circle(now_ms).hears_all(peer):
-            rows = governing.told(self.stores, self.trust, now_ms)
+        if voices and self.circle(now_ms).hears_all(peer):
+            rows = governing.part(self._voices_of(now_ms // VOICES_MS), now_ms)
             told = [header_pb2.SignedEntry(header=row.body, signature=row.signature) for row in rows]
             parts = news.batches(told)
             frames += [peer_pb2.Frame(entries=peer_pb2.Entries(entries=one, lane=headers.HISTORY)) for one in parts]
         return frames
+
+    def _voices_of(self, turn: int) -> Sequence[Row]:
+        """Looked for once for all peers, as long as nothing more is known."""
+        if self._voices is None or self._voices[0] is not self.trust or self._voices[1] != turn:
+            self._voices = self.trust, turn, governing.voices(self.stores, self.trust, turn)
+        return self._voices[2]
 
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:
         """One chunk, or that it is not to be had here; None past the end."""

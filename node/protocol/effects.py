@@ -57,6 +57,7 @@ class Serve:
     peer: MemberId
     want: peer_pb2.Want | peer_pb2.Hello
     forks: Sequence[FeedId] = ()
+    voices: bool = False  # and what governs on branches of forks
 
 
 @dataclass(frozen=True, slots=True)

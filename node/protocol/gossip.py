@@ -4,7 +4,7 @@ Flood what is new, compare heads every few seconds with one peer, fetch what is 
 here opens an entry, checks a signature or touches a store.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from random import Random
 
 from node import limits
@@ -15,6 +15,7 @@ from node.feed.pae import FederationId
 from node.protocol import session, sync
 from node.protocol.circle import Circle
 from node.protocol.effects import Asked, Effect, Hangup, Ingest, Keep, Send, Serve, Stream
+from node.protocol.held import Held
 from node.protocol.lag import Lag
 from node.protocol.mesh import Mesh
 from node.protocol.news import Growth, frames
@@ -45,17 +46,15 @@ class Gossip:
         authors: Authors = lambda _: None,
     ) -> None:
         self._me = me
-        self._heads = {head.feed_id: head for head in heads}
-        self._forks = dict(forks)
+        self._held = Held(heads, forks, circle.logs, FederationId(me.federation_id))
         self._random = random
         self._peers: dict[MemberId, Peer] = {}
         self._circle = circle
         self._strange = Strange()
-        self._ranges = Ranges(self._heads, circle.logs, self._holders, random, authors)
+        self._ranges = Ranges(self._held.heads, circle.logs, self._holders, random, authors)
         self._mesh = Mesh(random, now=now)
         self.lag = Lag()
         self._waiting: dict[MemberId, None] = {}  # for their turn to be asked for ranges
-        self._digests: dict[bool, bytes] = {}  # of everything, and of identity logs
         self.lacks_boxes = False
         self._sync_at = now + limits.SYNC_EVERY_S * random.random()
 
@@ -68,16 +67,10 @@ class Gossip:
     @property
     def digest(self) -> bytes:
         """The hash over all rows."""
-        return self._digest(whole=True)
-
-    def _digest(self, *, whole: bool) -> bytes:
-        if whole not in self._digests:
-            view = self._view if whole else sync.of_logs(self._view, self._circle.logs)
-            self._digests[whole] = sync.digest(view, FederationId(self._me.federation_id))
-        return self._digests[whole]
+        return self._held.digest()
 
     def _digest_for(self, peer: MemberId) -> bytes:
-        return self._digest(whole=self._circle.hears_all(peer))
+        return self._held.digest(whole=self._circle.hears_all(peer))
 
     def ready(self) -> list[MemberId]:
         """Peers that said hello."""
@@ -91,32 +84,17 @@ class Gossip:
         """How many entries the peer, when last compared, claimed to hold that are not here."""
         link = self._peers.get(peer)
         claims = link.claims if link else {}
-        held = {feed_id: self._heads[feed_id].seq for feed_id in claims if feed_id in self._heads}
-        return sum(max(seq - held.get(feed_id, 0), 0) for feed_id, seq in claims.items())
-
-    def _remember(self, growth: Growth) -> None:
-        for head in growth.heads:
-            self._heads[head.feed_id] = head
-            if not head.seq:  # all of it was on a branch that its root did not name
-                del self._heads[head.feed_id]
-        self._forks |= {feed_id: seq for feed_id, seq, _ in growth.forks}
-        for feed_id, seq in growth.settled:
-            self._forks.pop(feed_id, None)
-            self._forks |= {feed_id: seq} if seq else {}
-        if growth.heads or growth.forks or growth.settled:
-            self._digests.clear()
+        return sum(max(seq - self._held.height(feed_id), 0) for feed_id, seq in claims.items())
 
     def held_by(self, peer: MemberId, feed_id: FeedId) -> int:
         """How far the peer, when last compared, held a feed, as far as that is here."""
-        link, head = self._peers.get(peer), self._heads.get(feed_id)
-        if link is None or link.lacks is None or head is None:
-            return 0
-        return min(link.lacks.get(feed_id, head.seq), head.seq)
+        link, height = self._peers.get(peer), self._held.height(feed_id)
+        return min(link.lacks.get(feed_id, height), height) if link and link.lacks is not None else 0
 
     def told(self) -> list[MemberId]:
         """Peers that, when last compared, held all of our own identity log."""
-        head = self._heads.get(FeedId(self._me.member_id))
-        return [peer for peer in self.ready() if head and self._peers[peer].of_us >= head.seq]
+        height = self._held.height(FeedId(self._me.member_id))
+        return [peer for peer in self.ready() if height and self._peers[peer].of_us >= height]
 
     def in_mesh(self, peer: MemberId) -> bool:
         """Whether new entries are pushed to this peer."""
@@ -152,9 +130,10 @@ class Gossip:
 
     def grown(self, now: float, growth: Growth) -> list[Effect]:
         """The store grew, or an urgent entry was verified and is about to be stored."""
-        self._remember(growth)
+        first = {feed_id for feed_id, _, _ in growth.forks if feed_id not in self._held.forks}
+        self._held.remember(growth)
         self._mesh.came(now, growth.heads, growth.source)
-        effects = [*self._flood(now, growth), *self._spread_forks(growth)]
+        effects = [*self._flood(now, growth), *self._spread_forks(growth, first)]
         effects += self._fill_gaps(now, growth)
         effects += self._ranges.moved(now, growth.heads, self._peers.__contains__)
         for feed_id in growth.unknown:
@@ -167,7 +146,7 @@ class Gossip:
         """The roster changed: compare heads anew with whoever hears more or less; who hears less is told why."""
         before, self._circle = self._circle, circle
         self._ranges.logs = circle.logs
-        self._digests.clear()
+        self._held.seat(circle.logs)
         self._strange.clear()
         moved = [peer for peer in self.ready() if before.hears_all(peer) != circle.hears_all(peer)]
         told = [Serve(peer, peer_pb2.Hello()) for peer in moved if circle.members and before.hears_all(peer)]
@@ -231,7 +210,7 @@ class Gossip:
             bye = peer_pb2.Frame(bye=peer_pb2.Bye(code=1, reason=reason))
             return [Send(peer, Stream.GOSSIP, bye), Hangup(peer, reason)]
         link.state = State.READY
-        return [Serve(peer, said, self._open_forks(now, peer, link)), self._say_digest(peer)]
+        return [Serve(peer, said, self._open_forks(now, peer, link), voices=True), self._say_digest(peer)]
 
     def _open_forks(self, now: float, peer: MemberId, link: Peer) -> tuple[FeedId, ...]:
         """Rows above a fork are alike whatever is held there: what was missed there is found by no comparing."""
@@ -241,11 +220,12 @@ class Gossip:
     def _on_digest(self, now: float, peer: MemberId, link: Peer, said: peer_pb2.Digest) -> list[Effect]:
         link.digest = said.hash
         is_due = now >= link.forks_told_at + FORKS_AGAIN_S
-        again: list[Effect] = [Serve(peer, peer_pb2.Want(), self._open_forks(now, peer, link))] if is_due else []
+        again: list[Effect] = []
+        if is_due:
+            again = [Serve(peer, peer_pb2.Want(), self._open_forks(now, peer, link), voices=True)]
         if said.hash == self._digest_for(peer):
             link.claims, link.lacks = {}, {} if self._circle.hears_all(peer) else None
-            own = self._heads.get(FeedId(self._me.member_id))
-            link.of_us = own.seq if own else 0
+            link.of_us = self._held.height(FeedId(self._me.member_id))
             self.lag.agrees(peer)
             answer = [] if said.answer else [self._say_digest(peer, answer=True)]
             return [*answer, *again]
@@ -264,9 +244,11 @@ class Gossip:
         told, link.listed = link.listed, []
         link.of_us = max([link.of_us, *(row.seq for row in told if row.feed_id == self._me.member_id)])
         listed = [row for row in told if self._circle.takes(peer, row.feed_id) and row.feed_id not in self._strange]
-        link.claims = dict(sync.missing(self._view, listed))
-        effects = self._ask_in_turn(now, peer, link)
-        differing = sync.differing(self._view, listed)[: limits.RANGES_PER_FRAME_MAX // 2]
+        missing = sync.missing(self._held.view(), listed)
+        kept = self._ranges.by_turns(missing)[: limits.CLAIMS_PER_PEER_MAX]
+        link.claims = {feed_id: missing[feed_id] for feed_id in kept}
+        effects = self._ask_in_turn(now, peer, link.claims)
+        differing = sync.differing(self._held.view(), listed)[: limits.RANGES_PER_FRAME_MAX // 2]
         below = _below((one.feed_id, one.seq) for one in differing)  # where the peer's is here, beside, it is not news
         effects += self._probe(peer, [one.hash for one in differing], below)
         ours = sync.ahead(self._view_for(peer), told) if said.whole else []
@@ -283,12 +265,8 @@ class Gossip:
 
     # ---- Telling
 
-    @property
-    def _view(self) -> View:
-        return View(self._heads, self._forks)
-
     def _view_for(self, peer: MemberId) -> View:
-        return self._view if self._circle.hears_all(peer) else sync.of_logs(self._view, self._circle.logs)
+        return self._held.view(whole=self._circle.hears_all(peer))
 
     def _say_digest(self, peer: MemberId, *, answer: bool = False) -> Send:
         rows = len(self._view_for(peer).heads)
@@ -317,23 +295,31 @@ class Gossip:
         while len(link.knows) > KNOWN_PER_PEER_MAX:
             link.knows.popitem(last=False)
 
-    def _spread_forks(self, growth: Growth) -> list[Effect]:
+    def _spread_forks(self, growth: Growth, first: Collection[FeedId]) -> list[Effect]:
+        """The first proof of a feed goes to everybody; a lower one only where it is about what can be held here.
+
+        Of the others there can be as many as there are numbers. Whoever compares heads is told of the lowest.
+        """
+        told = [
+            (feed_id, proof)
+            for feed_id, seq, proof in growth.forks
+            if feed_id in first or seq <= self._held.height(feed_id) + 1
+        ]
         return [
             Send(peer, Stream.GOSSIP, peer_pb2.Frame(fork=proof))
-            for feed_id, _, proof in growth.forks
+            for feed_id, proof in told
             for peer in self.ready()
             if peer != growth.source and self._circle.tells(peer, feed_id)
         ]
 
     # ---- Asking
 
-    def _ask_in_turn(self, now: float, peer: MemberId, link: Peer) -> list[Effect]:
+    def _ask_in_turn(self, now: float, peer: MemberId, claims: Mapping[FeedId, int]) -> list[Effect]:
         """Ask for what the peer claims and is not here; where enough are asked already, when one of them is through."""
         if not self._ranges.takes_on(peer):
             self._waiting[peer] = None
             return []
-        held = {feed_id: self._heads[feed_id].seq for feed_id in link.claims if feed_id in self._heads}
-        missing = {feed_id: seq for feed_id, seq in link.claims.items() if seq > held.get(feed_id, 0)}
+        missing = {feed_id: seq for feed_id, seq in claims.items() if seq > self._held.height(feed_id)}
         effects = self._ranges.ask(now, peer, missing)
         sent = [effect for effect in effects if isinstance(effect, Send) and effect.peer == peer]
         asked = [FeedId(one.feed_id) for effect in sent for one in effect.frame.want.ranges]
@@ -344,21 +330,23 @@ class Gossip:
         effects: list[Effect] = []
         while self._waiting and self._ranges.takes_on(peer := next(iter(self._waiting))):
             del self._waiting[peer]
-            effects += self._ask_in_turn(now, peer, self._peers[peer])
+            effects += self._ask_in_turn(now, peer, self._peers[peer].claims)
         return effects
 
     def _fill_gaps(self, now: float, growth: Growth) -> list[Effect]:
         if growth.source is None or growth.source not in self._peers:
             return []
-        link, probes = self._peers[growth.source], []
+        claims, gaps, probes = self._peers[growth.source].claims, dict[FeedId, int](), []
         for feed_id, seq, previous in growth.gaps:
-            head = self._heads.get(feed_id)
-            if head and head.seq >= seq:
+            if 0 < seq <= self._held.height(feed_id):
                 probes.append(previous)  # another entry than ours stands there: it proves a fork
             else:
-                link.claims[feed_id] = max(link.claims.get(feed_id, 0), seq)
+                gaps[feed_id] = max(gaps.get(feed_id, 0), claims.get(feed_id, 0), seq)
+        for feed_id, seq in gaps.items():
+            if feed_id in claims or len(claims) < limits.CLAIMS_PER_PEER_MAX:
+                claims[feed_id] = seq
         ranges = _below(growth.parted[: limits.RANGES_PER_FRAME_MAX // 2])
-        effects = self._ask_in_turn(now, growth.source, link) if growth.gaps else []
+        effects = self._ask_in_turn(now, growth.source, gaps) if gaps else []
         return [*effects, *self._probe(growth.source, probes, ranges)]
 
     def _probe(
@@ -373,9 +361,8 @@ class Gossip:
 
     def _holders(self, feed_id: FeedId) -> dict[MemberId, int]:
         """Peers that, when last compared, claimed more of a feed than is here now."""
-        head = self._heads.get(feed_id)
         claims = {peer: self._peers[peer].claims.get(feed_id, 0) for peer in self.ready()}
-        return {peer: last for peer, last in claims.items() if last > (head.seq if head else 0)}
+        return {peer: last for peer, last in claims.items() if last > self._held.height(feed_id)}
 
     def _schedule_resync(self, now: float, link: Peer) -> None:
         if link.resync_at == float("inf"):

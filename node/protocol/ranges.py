@@ -55,12 +55,17 @@ class Ranges:
         """The last entry of each range that the peer is to send."""
         return {feed_id: turn.until for feed_id, turn in self._asked.items() if turn.peer == peer}
 
+    def by_turns(self, targets: Mapping[FeedId, int]) -> list[FeedId]:
+        """Of each author one feed, then of each a second; identity logs and feeds that are held before others."""
+        turns = in_turn(sorted(targets), self._author)
+        return sorted(turns, key=lambda feed_id: (feed_id not in self.logs, feed_id not in self._heads))
+
     def ask(self, now: float, peer: MemberId, targets: Mapping[FeedId, int]) -> list[Effect]:
         """Note what a peer has more of, and ask for what has its turn; identity logs first."""
         noted = {**self._asked, **self._waiting}
         room = limits.RANGES_PER_PEER_MAX - sum(turn.peer == peer for turn in noted.values())
         of_author = Counter(map(self._author, noted))
-        for feed_id in self._by_turns(targets):
+        for feed_id in self.by_turns(targets):
             turn = noted.get(feed_id)
             if turn is not None:
                 turn.last = max(turn.last, targets[feed_id]) if turn.peer == peer else turn.last
@@ -92,11 +97,6 @@ class Ranges:
         """What does not move is asked of others."""
         stalled = [feed_id for feed_id, turn in self._asked.items() if now >= turn.since + limits.STALL_S]
         return self._ask_elsewhere(now, stalled)
-
-    def _by_turns(self, targets: Mapping[FeedId, int]) -> list[FeedId]:
-        """Of each author one feed, then of each a second; identity logs and feeds that are held before others."""
-        turns = in_turn(sorted(targets), self._author)
-        return sorted(turns, key=lambda feed_id: (feed_id not in self.logs, feed_id not in self._heads))
 
     def _author(self, feed_id: FeedId) -> bytes:
         return self._authors(feed_id) or feed_id

@@ -1,11 +1,11 @@
 """Answering: what a peer wants, read from the store and sent as fast as the peer reads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from node.exchange.exchange import Exchange
 from node.feed.header import HISTORY, URGENT
-from node.feed.keys import FeedId, MemberId
+from node.feed.keys import MemberId
 from node.protocol.effects import Serve
 from node.runtime.link import Clock, Outbox
 from node.runtime.writer import Writer
@@ -26,7 +26,8 @@ class Answering:
             await self._removal(wanted.peer)
         else:
             await self._entries(wanted.peer, wanted.want)
-        await self._forks(wanted.peer, wanted.forks)
+        if wanted.forks or wanted.voices:
+            await self._forks(wanted)
 
     async def _removal(self, peer: MemberId) -> None:
         """Who was removed is told so, and by whom."""
@@ -46,10 +47,11 @@ class Answering:
             for answer in await self._writer.run(partial(Exchange.serve, peer=peer, want=part, now_ms=now_ms)):
                 outbox.put(peer_pb2.Frame(entries=peer_pb2.Entries(entries=answer, lane=HISTORY)))
 
-    async def _forks(self, peer: MemberId, forks: Sequence[FeedId]) -> None:
+    async def _forks(self, wanted: Serve) -> None:
         now_ms = self._clock.now_ms()
-        for frame in await self._writer.run(partial(Exchange.tell_forks, peer=peer, feeds=forks, now_ms=now_ms)):
-            self._put(peer, frame)
+        told = partial(Exchange.tell_forks, peer=wanted.peer, feeds=wanted.forks, now_ms=now_ms, voices=wanted.voices)
+        for frame in await self._writer.run(told):
+            self._put(wanted.peer, frame)
 
     def _put(self, peer: MemberId, frame: peer_pb2.Frame) -> None:
         outbox = self._standing(peer)

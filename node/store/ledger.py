@@ -235,18 +235,24 @@ def beside_count(connection: sa.Connection, feed_id: FeedId, *, governing: bool 
     return count
 
 
-def governing_beside(connection: sa.Connection) -> list[Row]:
-    """Governance on other branches than the chains."""
-    rows = driver.rows(connection, f"SELECT {_ROW} FROM entry WHERE {_GOVERNING} AND beside")
-    return [Row(*row) for row in rows]
+def governing_beside(connection: sa.Connection, size: int, turn: int) -> list[Row]:
+    """Governance on other branches than the chains: of each feed a part of this size, in each turn the next one."""
+    return _part(connection, f"{_GOVERNING} AND beside", (), size, turn)
 
 
-def governing_above(connection: sa.Connection, feed_id: FeedId, seq: int) -> list[Row]:
-    """Governance of a feed from a place on, that is not on another branch."""
+def governing_above(connection: sa.Connection, feed_id: FeedId, seq: int, size: int, turn: int) -> list[Row]:
+    """Governance of a feed from a place on, that is not on another branch: a part of it, as above."""
+    which = f"feed_id = ? AND seq >= ? AND {_GOVERNING} AND NOT beside"
+    return _part(connection, which, (feed_id, seq), size, turn)
+
+
+def _part(connection: sa.Connection, which: str, about: Sequence[object], size: int, turn: int) -> list[Row]:
     rows = driver.rows(
         connection,
-        f"SELECT {_ROW} FROM entry WHERE feed_id = ? AND seq >= ? AND {_GOVERNING} AND NOT beside",
-        (feed_id, seq),
+        f"SELECT {_ROW} FROM entry WHERE hash IN (SELECT hash FROM (SELECT hash, count(*) OVER"
+        " (PARTITION BY feed_id) AS every, row_number() OVER (PARTITION BY feed_id ORDER BY seq, hash) - 1 AS place"
+        f" FROM entry WHERE {which}) WHERE place / ? = ? % ((every + ? - 1) / ?))",
+        (*about, size, turn, size, size),
     )
     return [Row(*row) for row in rows]
 

@@ -64,6 +64,11 @@ def set_boxed(connection: sa.Connection, hash_: HeaderHash, *, boxed: bool = Tru
     driver.execute(connection, "UPDATE payload SET boxed = ? WHERE hash = ?", (boxed, hash_))
 
 
+def is_boxed(connection: sa.Connection, hash_: HeaderHash) -> bool:
+    """Whether its box is here."""
+    return bool(driver.scalar(connection, "SELECT boxed FROM payload WHERE hash = ?", (hash_,)))
+
+
 def state(connection: sa.Connection, hash_: HeaderHash) -> State | None:
     """The state, or None for a statement or an unknown entry."""
     found = driver.scalar(connection, "SELECT state FROM payload WHERE hash = ?", (hash_,))
@@ -212,12 +217,8 @@ def replace_chunks(connection: sa.Connection, hash_: HeaderHash, data: Sequence[
 
 def boxless(connection: sa.Connection, now_ms: int, limit: int) -> list[HeaderHash]:
     """Missing payloads whose box has not come either, the newest first."""
-    rows = driver.rows(
-        connection,
-        "SELECT hash FROM payload WHERE state = 0 AND NOT boxed AND expires_ms > ? ORDER BY rowid DESC LIMIT ?",
-        (now_ms, limit),
-    )
-    return [row[0] for row in rows]
+    said = "SELECT hash FROM payload WHERE state = 0 AND NOT boxed AND expires_ms > ? ORDER BY rowid DESC LIMIT ?"
+    return [row[0] for row in driver.rows(connection, said, (now_ms, limit))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.exchange.trust import Trust
-from node.feed import known
+from node.feed import chain, entry, identity, known
 from node.feed.facts import Facts
 from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.identity import Role
@@ -24,9 +24,10 @@ from node.store import arrivals, ledger, payloads
 from node.store.payloads import State
 from node.v1 import header_pb2
 from tests.exchange.conftest import node_in
+from tests.exchange.test_forks import by_root
 from tests.exchange.test_odd_order import Letter, crisis_draft, hash_of, items_draft, said
 from tests.feed import worlds
-from tests.simulator.members import BASE_MS, Federation, federation
+from tests.simulator.members import BASE_MS, Federation, federation, member, own_letters
 
 DOCUMENT = (
     parameters.TEMPLATE.replace("headers_burst = 200", "headers_burst = 4")
@@ -164,6 +165,82 @@ def test_time_gives_a_member_more(author: Exchange, node: Exchange) -> None:
 
 def test_a_publisher_may_push_more(platform: Exchange, node: Exchange) -> None:
     assert len(take(node, said(platform, *note(8)))[0].entries) == 6
+
+
+def test_what_a_quota_lets_in_of_an_identity_log_above_what_it_does_not_comes_in_with_that(
+    author: Exchange, node: Exchange, world: Federation
+) -> None:
+    """What is urgent is within it. Who signs there was known in that frame alone."""
+    member, federation_id = world.members[AUTHORITY], world.charter.federation_id
+    (below,) = by_root(world, member, (Kind.SUCCESSOR, header_pb2.Successor(member_id=b"x" * 32).SerializeToString()))
+    fields = header_pb2.Header.FromString(below.header)
+    fields.seq, fields.urgency, fields.previous = fields.seq + 1, URGENT, hash_of(node, below)
+    made = entry.create(fields, member.root, federation_id)
+    log = [below, Letter(header=made.header.body, signature=made.signature)]
+    checked = node.verify(node.worth_checking(log, PUSHED, BASE_MS)[0])
+    take(node, said(author, *note(4)))  # while its signatures are checked
+    found, over = node.rule(checked, PUSHED, BASE_MS)
+    assert ([one.header for one in found.entries], len(over)) == ([made.header], 1)
+    assert node.admit(found, BASE_MS).gaps
+    log_id = identity.log_id(member.member_id)
+    for letter in log:  # as they are fetched
+        take(node, [letter], Asked({log_id: made.header.seq}))
+    head = ledger.head(node.stores.ledger, log_id)
+    assert head == chain.head_of(made.header) == node.trust.logs[member.member_id].head
+
+
+def endorsed(author: Exchange, world: Federation, *numbers: int) -> list[list[Letter]]:
+    """What the author says of so many strangers, and two entries of the log of each."""
+    strangers = [member(number) for number in numbers]
+    said_of = [
+        Draft(Kind.ENDORSE, statement=header_pb2.Endorse(member_id=one.member_id, role=4).SerializeToString())
+        for one in strangers
+    ]
+    return [said(author, *said_of), *(own_letters(world.charter, one)[:2] for one in strangers)]
+
+
+def test_all_whom_a_member_endorsed_have_one_quota_together_and_take_nothing_of_its_own(
+    author: Exchange, node: Exchange, world: Federation
+) -> None:
+    endorsements, *logs = endorsed(author, world, 26, 27, 28)
+    take(node, endorsements)
+    pushed = [take(node, [letter]) for log in logs for letter in log]
+    assert [len(over) for _, over, _ in pushed] == [0, 0, 0, 0, 1, 1]
+    assert set(node.budgets.ignored) == {member(28).member_id}
+    assert [len(over) for _, over, _ in (take(node, [letter]) for letter in said(author, *note(2)))] == [0, 1]
+    assert not take(node, logs[2], now_ms=BASE_MS + 2 * SIX_SECONDS_MS)[1]
+
+
+def test_of_a_frame_as_well_no_more_comes_in_of_whom_a_member_endorsed(
+    author: Exchange, node: Exchange, world: Federation
+) -> None:
+    endorsements, *logs = endorsed(author, world, 26, 27, 28)
+    take(node, endorsements)
+    worth, over = node.worth_checking([letter for log in logs for letter in log], PUSHED, BASE_MS)
+    assert (len(worth), len(over)) == (4, 2), "which costs no signature check"
+
+
+def test_whom_two_endorsed_takes_from_whichever_has_more_left(
+    tmp_path: Path, author: Exchange, node: Exchange, world: Federation
+) -> None:
+    both = (author, node_in(tmp_path / "second", world, 2))
+    first, second = sorted(both, key=lambda one: one.reader.member_id)
+    endorsements, *logs = endorsed(first, world, 26, 27, 28)
+    take(node, [*endorsements, *endorsed(second, world, 28)[0]])
+    assert [len(take(node, log)[1]) for log in logs] == [0, 0, 0]
+
+
+def test_who_is_no_member_yet_has_no_lane_0_also_where_the_rules_cannot_be_read(tmp_path: Path) -> None:
+    world = federation(25)
+    author, node = (node_in(tmp_path / str(number), world, number) for number in (AUTHORITY, 0))
+    endorsements, log = endorsed(author, world, 26)
+    take(node, endorsements)
+    fields = header_pb2.Header.FromString(log[0].header)
+    fields.urgency = URGENT
+    made = entry.create(fields, member(26).root, world.charter.federation_id)
+    urgent = Letter(header=made.header.body, signature=made.signature)
+    assert node.budgets.lane_of(urgent, BASE_MS) == NORMAL
+    assert lanes(take(node, [urgent])[2]) == [NORMAL]
 
 
 # ---- Lane 0

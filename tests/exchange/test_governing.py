@@ -9,11 +9,14 @@ import pytest
 from node.exchange import governing, signing
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
+from node.exchange.trust import Trust
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
 from node.policy import parameters
 from node.protocol.effects import PUSHED
 from node.store import ledger
+from node.store.ledger import Row
+from node.store.stores import Stores
 from node.v1 import header_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import amendment_of, by_root, declaration, proof_between, restarted, settle
@@ -42,7 +45,7 @@ def endorse(one: Member, role: int = ROLE) -> Draft:
 def tell(teller: Exchange, node: Exchange) -> None:
     """What it is told with a link, and each minute."""
     forks = sorted(teller.trust.marks.forked())
-    for frame in teller.tell_forks(node.reader.member_id, forks, BASE_MS):
+    for frame in teller.tell_forks(node.reader.member_id, forks, BASE_MS, voices=True):
         if frame.HasField("fork"):
             node.take_fork(frame.fork, BASE_MS)
         else:
@@ -211,4 +214,45 @@ def test_what_an_author_says_uncontested_as_well_is_told_nobody_again(
     take(two[1], below)
     take(a, [*below, *said(two[0], endorse(new), endorse(new))])
     take(a, said(two[1], declaration(3)))
-    assert governing.told(a.stores, a.trust, BASE_MS) == []
+    assert governing.voices(a.stores, a.trust, 0) == []
+
+
+def test_of_what_a_thief_says_without_an_end_a_part_is_looked_at_each_minute_and_in_time_all(
+    world: Federation,
+    two: tuple[Exchange, Exchange],
+    nodes: tuple[Exchange, Exchange, Exchange],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also once its root has named the other branch, and all of it is beside the chain."""
+    monkeypatch.setattr(governing, "LOOKED_AT_MAX", 4)
+    new, a = member(26), nodes[0]
+    junk = [replace(new, inception=replace(new.inception, member_id=MemberId(bytes([n]) * 32))) for n in range(10)]
+    mine, theirs = said(two[0], *map(endorse, junk)), said(two[1], declaration(3))
+    take(a, [*mine, *theirs])
+    settled = by_root(world, world.members[1], settle(two[0].author.feed_id, 2, hash_of(a, theirs[0])))
+    for later in ([], [*settled, *theirs]):
+        take(a, later)
+        turns = [[row.hash for row in governing.voices(a.stores, a.trust, turn)] for turn in range(4)]
+        assert [len(turn) for turn in turns] == [4, 4, 2, 4]
+        assert {hash_ for turn in turns for hash_ in turn} == {hash_of(a, letter) for letter in mine}
+
+
+def test_what_governs_on_branches_is_looked_for_once_for_all_that_ask_until_more_is_known(
+    two: tuple[Exchange, Exchange], nodes: tuple[Exchange, Exchange, Exchange], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (a, b, _), looked, voices = nodes, list[int](), governing.voices
+    take(a, [*said(two[0], endorse(member(26))), *said(two[1], declaration(3))])
+
+    def counted(stores: Stores, trust: Trust, turn: int) -> Sequence[Row]:
+        looked.append(turn)
+        return voices(stores, trust, turn)
+
+    monkeypatch.setattr(governing, "voices", counted)
+    peer = b.reader.member_id
+    told = [a.tell_forks(peer, (), BASE_MS + second, voices=True) for second in range(5)]
+    assert all(told)
+    assert len(looked) == 1
+    assert a.tell_forks(peer, (), BASE_MS) == [], "who did not ask for them is told none"
+    take(a, said(two[0], endorse(member(27))))
+    (frame,) = a.tell_forks(peer, (), BASE_MS, voices=True)
+    assert len(frame.entries.entries) == 2

@@ -1,6 +1,7 @@
 """Parts of entries in an order that no honest peer sends: nothing gets stuck, and nothing blocks the rest."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,15 @@ from node.exchange import consult, crises, ingest, verification
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
-from node.feed.header import BULK, NORMAL, URGENT
+from node.feed import box as boxes
+from node.feed.header import BULK, NORMAL, SEALED_RELAY, URGENT
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.store import arrivals, index, ledger, payloads
 from node.store.payloads import State
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.conftest import node_in
-from tests.simulator.members import BASE_MS, FRAMEWORK, Federation, federation
+from tests.simulator.members import BASE_MS, FRAMEWORK, Federation, SeededWrapping, federation
 
 DAY_MS = 86_400_000
 ENDS_MS = BASE_MS + 30 * DAY_MS
@@ -105,6 +107,33 @@ def test_box_and_payload_in_either_order_make_the_entry_readable(
     for part in order:
         take(node, [without(letter, part)])
     assert payloads.state(node.stores.ledger, hash_of(node, letter)) == State.PRESENT
+
+
+class Trying(SeededWrapping):
+    """Counts the wraps that are tried."""
+
+    tried = 0
+
+    def unwrap(self, wrapped: bytes, private_key: bytes, context: bytes) -> bytes | None:
+        self.tried += 1
+        return super().unwrap(wrapped, private_key, context)
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["with its header", "after it"])
+def test_the_wraps_of_a_box_are_tried_once_however_often_it_comes(
+    author: Exchange, node: Exchange, is_late: bool
+) -> None:
+    """It is for others, and to be passed on: its payload is wanted, and never comes."""
+    elsewhere, trying = tuple(bytes([number]) * 32 for number in range(20)), Trying()
+    sealed = replace(items_draft(), readers=elsewhere, carriage=SEALED_RELAY)
+    (letter,) = said(author, sealed)
+    node.author = replace(node.author, reader=replace(node.reader, wrapping=trying))
+    if is_late:
+        take(node, [without(letter, "box", "payload")])
+    for _ in range(3):
+        take(node, [without(letter, "payload")])
+    assert payloads.state(node.stores.ledger, hash_of(node, letter)) == State.MISSING
+    assert trying.tried == len(boxes.decode(letter.box).data) // boxes.WRAP_BYTES
 
 
 def test_the_last_chunk_first_is_fetched_from_the_first_that_is_missing(author: Exchange, node: Exchange) -> None:

@@ -11,7 +11,7 @@ from node.protocol.gossip import FORKS_AGAIN_S, Gossip
 from node.protocol.news import Growth
 from node.protocol.peer import RESYNC_S
 from node.protocol.session import Self
-from node.v1 import peer_pb2
+from node.v1 import header_pb2, peer_pb2
 
 ME, PEER = MemberId(b"m" * 32), MemberId(b"p" * 32)
 MEMBERS = Circle(frozenset({PEER}), frozenset(), frozenset())
@@ -58,6 +58,45 @@ def test_a_peer_with_the_same_heads_is_told_again_of_open_forks_a_minute_later_a
         effects = gossip.frame(now, PEER, peer_pb2.Frame(digest=peer_pb2.Digest(hash=gossip.digest)))
         told.append([effect.forks for effect in effects if isinstance(effect, Serve)])
     assert told == [[], [(HELD,)], [], [(HELD,)]]
+
+
+def test_what_governs_on_branches_is_told_with_a_link_and_once_a_minute_and_to_no_want() -> None:
+    gossip = Gossip(_self(ME), [_head(HELD, 5)], {HELD: 3}, MEMBERS, Random(1), now=0)
+    gossip.link_up(0, PEER, 0)
+    row = peer_pb2.Row(feed_id=HELD, seq=5, hash=bytes(32), floor=1)  # and knows of no fork
+    said = [
+        (0, session.hello(_self(PEER), 0)),
+        (1, peer_pb2.Frame(want=peer_pb2.Want())),
+        (2, peer_pb2.Frame(heads=peer_pb2.Heads(rows=[row], last=True))),
+        (3, peer_pb2.Frame(digest=peer_pb2.Digest(hash=gossip.digest))),
+        (FORKS_AGAIN_S, peer_pb2.Frame(digest=peer_pb2.Digest(hash=gossip.digest))),
+        (FORKS_AGAIN_S, peer_pb2.Frame(want=peer_pb2.Want(entries=[bytes(32)]))),
+    ]
+    effects = [effect for now, frame in said for effect in gossip.frame(now, PEER, frame)]
+    served = [effect for effect in effects if isinstance(effect, Serve)]
+    assert [(one.forks, one.voices) for one in served] == [
+        ((HELD,), True),
+        ((), False),
+        ((HELD,), False),
+        ((HELD,), True),
+        ((), False),
+    ]
+
+
+def test_a_lower_proof_of_a_place_out_of_reach_is_told_only_to_who_compares_heads() -> None:
+    gossip = ready([_head(HELD, 5)], {})
+    assert [bool(passed_on(gossip, seq)) for seq in (2**40, 2**39, 7, 6, 3)] == [True, False, False, True, True]
+    gossip = ready([_head(HELD, 5)], {})
+    passed_on(gossip, 9)
+    passed_on(gossip, 8)
+    row = peer_pb2.Row(feed_id=HELD, seq=5, hash=_head(HELD, 5).hash, floor=1, forked=9)
+    effects = gossip.frame(0, PEER, peer_pb2.Frame(heads=peer_pb2.Heads(rows=[row], last=True)))
+    assert [effect.forks for effect in effects if isinstance(effect, Serve)] == [(HELD,)]
+
+
+def passed_on(gossip: Gossip, seq: int) -> list[bytes]:
+    effects = gossip.grown(0, Growth(forks=[(HELD, seq, header_pb2.ForkProof())]))
+    return [one.peer for one in effects if isinstance(one, Send) and one.frame.HasField("fork")]
 
 
 def test_what_is_settled_shows_its_whole_head_again_and_its_sender_is_compared_with() -> None:

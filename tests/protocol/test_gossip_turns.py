@@ -84,6 +84,37 @@ def test_who_leaves_makes_room_and_does_not_wait_any_more() -> None:
     assert asked(gossip.link_down(1, PEERS[0])) == [(PEERS[5], FEEDS[5])]
 
 
+def test_a_gap_has_its_own_feed_looked_at_and_not_all_that_the_peer_has_claimed() -> None:
+    (peer,) = PEERS[:1]
+    looked_at: list[FeedId] = []
+    gossip = Gossip(myself(ME), [], {}, circle([peer]), Random(1), now=0, authors=looked_at.append)
+    gossip.link_up(0, peer, 0)
+    gossip.frame(0, peer, session.hello(myself(peer), 0))
+    invented(gossip, peer, 5000)
+    for _ in range(3):
+        looked_at.clear()
+        gossip.grown(1, Growth(gaps=[(FEEDS[0], 9, HeaderHash(b"h" * 32))], source=peer))
+        assert len(looked_at) <= 4 * limits.RANGES_PER_PEER_MAX
+
+
+def test_of_more_rows_than_are_kept_in_mind_those_of_feeds_that_are_held_are() -> None:
+    (peer,) = PEERS[:1]
+    gossip = linked(peer, heads=[head(FEEDS[0])])
+    invented(gossip, peer, 2 * limits.CLAIMS_PER_PEER_MAX, but=[peer_pb2.Row(feed_id=FEEDS[0], seq=4, floor=1)])
+    assert len(gossip._peers[peer].claims) == limits.CLAIMS_PER_PEER_MAX
+    assert gossip._peers[peer].claims[FEEDS[0]] == 4
+
+
+def invented(gossip: Gossip, peer: MemberId, count: int, but: Sequence[peer_pb2.Row] = ()) -> None:
+    """A listing of feeds that there are not, before any that there are."""
+    rows = [peer_pb2.Row(feed_id=number.to_bytes(32), seq=9, hash=bytes(32), floor=1) for number in range(count)]
+    rows += but
+    size = limits.HEAD_ROWS_PER_FRAME_MAX
+    for start in range(0, len(rows), size):
+        part, last = rows[start : start + size], start + size >= len(rows)
+        gossip.frame(0, peer, peer_pb2.Frame(heads=peer_pb2.Heads(rows=part, whole=True, last=last)))
+
+
 # ---- Taking over
 
 

@@ -8,8 +8,9 @@ from node import limits
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK, URGENT
+from node.feed.keys import FeedId
 from node.feed.kinds import Kind
-from node.protocol.effects import Stream
+from node.protocol.effects import Serve, Stream
 from node.runtime.link import CUT, HUNG_UP
 from node.store import health, index, lookup
 from node.v1 import header_pb2, peer_pb2, record_pb2
@@ -174,6 +175,23 @@ async def test_what_still_comes_over_a_link_that_was_replaced_is_not_held_agains
     assert not second.done()
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
+
+
+async def test_a_want_has_no_forks_looked_for(nodes: list[Running], monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+
+    def tell_forks(_: Exchange, **asked: object) -> list[peer_pb2.Frame]:
+        looked.append(asked["voices"])
+        return []
+
+    monkeypatch.setattr(Exchange, "tell_forks", tell_forks)
+    node, peer = nodes[0], nodes[1].member_id
+    for wanted in (Serve(peer, peer_pb2.Want()), Serve(peer, peer_pb2.Want(entries=[bytes(32)]))):
+        await node.peering._answering.answer(wanted)
+    assert looked == []
+    await node.peering._answering.answer(Serve(peer, peer_pb2.Want(), voices=True))
+    await node.peering._answering.answer(Serve(peer, peer_pb2.Want(), (FeedId(bytes(32)),)))
+    assert looked == [True, False]
 
 
 def ends(node: Running, peer: Running, dialler: Running) -> dict[Stream, MemoryLink]:

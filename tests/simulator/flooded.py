@@ -82,11 +82,11 @@ class FloodedWorld(World):
         """As the node does, but what it makes is written down."""
         before = self.now
         feed_id = node.member.feed_id(self.federation.charter.federation_id)
-        head = node.gossip._heads[feed_id].seq
+        head = node.gossip._held.heads[feed_id].seq
         reached = Reached(feed_id, head + 1, URGENT if urgent else NORMAL, before)
         self._at_place.setdefault(feed_id, []).append(reached)
         node.publish(self.now, floods.drafts(self.random, 1, urgent))
-        row = node.gossip._heads[feed_id]
+        row = node.gossip._held.heads[feed_id]
         self.said[row.hash] = reached
 
     def _heard(self, node: Node, news: Growth) -> None:

@@ -155,14 +155,14 @@ class Node:
                     self.carry(self.id, peer, stream, frame)
                 case Ingest(peer, letters, _, asked):
                     self.ingest(now, peer, letters, asked)
-                case Serve(peer, peer_pb2.Hello(), forks):
+                case Serve(peer, peer_pb2.Hello(), forks, voices):
                     self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(echo=self.exchange.echo(peer)))
                     if removal := self.exchange.removal(peer, self.ms(now)):
                         entries = peer_pb2.Entries(entries=removal, lane=URGENT)
                         self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
-                    self._tell_forks(now, peer, forks)
-                case Serve(peer, peer_pb2.Want() as want, forks):
-                    self._tell_forks(now, peer, forks)
+                    self._tell_forks(now, peer, forks, voices=voices)
+                case Serve(peer, peer_pb2.Want() as want, forks, voices):
+                    self._tell_forks(now, peer, forks, voices=voices)
                     for answer in self.exchange.serve(peer, want, self.ms(now)):
                         entries = peer_pb2.Entries(entries=answer, lane=HISTORY)
                         self.carry(self.id, peer, Stream.GOSSIP, peer_pb2.Frame(entries=entries))
@@ -180,7 +180,9 @@ class Node:
                 case Keep(peer, header_pb2.ForkProof() as proof):
                     if not circles.taken(self.exchange.trust, self.id, peer, [proof.first]):
                         continue
+                    put_off = self.exchange.budgets.ignored.total()
                     admitted = self.exchange.take_fork(proof, self.ms(now))
+                    self.counts["a proof of a fork was put off"] += self.exchange.budgets.ignored.total() - put_off
                     if admitted.forks:
                         self._grown(now, growth.proven(admitted, peer))
                         self._refresh_wants(now)
@@ -188,8 +190,8 @@ class Node:
                 case Hangup(peer, reason):
                     self.cut(self.id, peer, reason)
 
-    def _tell_forks(self, now: float, peer: MemberId, forks: Sequence[FeedId]) -> None:
-        for told in self.exchange.tell_forks(peer, forks, self.ms(now)):
+    def _tell_forks(self, now: float, peer: MemberId, forks: Sequence[FeedId], *, voices: bool) -> None:
+        for told in self.exchange.tell_forks(peer, forks, self.ms(now), voices=voices) if forks or voices else ():
             self.carry(self.id, peer, Stream.GOSSIP, told)
 
     def _keep_have(self, peer: MemberId, have: peer_pb2.Have) -> None:

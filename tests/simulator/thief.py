@@ -33,6 +33,7 @@ FAULT = "forked author"
 DAYS_MS = 86_400_000
 SEEN_BY = 4  # nodes that are shown each branch first
 SETTLED_AT_S = 12.0
+PROOFS = 40  # more than a quota lets in at a time
 PROOF_S = 4.0  # hops of half a second each, where links are slow
 QUICK = {FAULT, "delay", "reorder", "repeat"}  # none of these keeps a proof from coming at once
 Letters = list[header_pb2.SignedEntry]
@@ -95,6 +96,8 @@ class Thief:
             self.branches = [one, *self.branches[1:], other]
         nodes = [node for node in self.world.nodes.values() if node is not self.victim]
         self.random.shuffle(nodes)
+        for node in nodes[: SEEN_BY // 2]:
+            self._flood_with_proofs(node)
         for number, letters in enumerate(self.branches):
             for node in nodes[number * SEEN_BY : (number + 1) * SEEN_BY]:
                 self._show(node, letters)
@@ -144,14 +147,21 @@ class Thief:
             self._forged(seq=head.seq + 9, previous=self.random.randbytes(32), created_ms=now_ms + 400 * DAYS_MS),
         ]
 
-    def _forged(self, *, seq: int, previous: bytes, created_ms: int) -> header_pb2.SignedEntry:
+    def _flood_with_proofs(self, node: Node) -> None:
+        """Of places out of reach, each lower than the one before: the true one has to come through all the same."""
+        for seq in range(2**38, 2**38 - PROOFS, -1):
+            now_ms, below = ms(self.world.now), (self.random.randbytes(32) for _ in range(2))
+            pair = [self._forged(seq=seq, previous=one, created_ms=now_ms, urgency=NORMAL) for one in below]
+            self._say(node, peer_pb2.Frame(fork=header_pb2.ForkProof(first=pair[0], second=pair[1])))
+
+    def _forged(self, *, seq: int, previous: bytes, created_ms: int, urgency: int = URGENT) -> header_pb2.SignedEntry:
         statement = header_pb2.Withdraw(reason=1).SerializeToString()
         fields = header_pb2.Header(
             feed_id=self.feed_id,
             seq=seq,
             previous=previous,
             created_ms=created_ms,
-            urgency=URGENT,
+            urgency=urgency,
             kind=Kind.WITHDRAW,
             object_id=self.random.randbytes(16),
             statement=statement,
@@ -160,12 +170,14 @@ class Thief:
         return header_pb2.SignedEntry(header=made.header.body, signature=made.signature)
 
     def _show(self, node: Node, letters: Sequence[header_pb2.SignedEntry]) -> None:
-        """As if a peer of it had sent them."""
+        self._say(node, peer_pb2.Frame(entries=peer_pb2.Entries(entries=letters, lane=URGENT)))
+
+    def _say(self, node: Node, frame: peer_pb2.Frame) -> None:
+        """As if a peer of it had."""
         ready = node.gossip.ready() if node.is_up else []
         if not ready:
-            self.world.at(self.world.now + 1.0, lambda: self._show(node, letters))
+            self.world.at(self.world.now + 1.0, lambda: self._say(node, frame))
             return
-        frame = peer_pb2.Frame(entries=peer_pb2.Entries(entries=letters, lane=URGENT))
         peer, data = self.random.choice(ready), frame.SerializeToString(deterministic=True)
         self.world.do(node, lambda: node.frame(self.world.now, peer, Stream.GOSSIP, data))
 

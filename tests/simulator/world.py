@@ -61,6 +61,7 @@ RARE = (
     "a fork was settled",
     "a fork above one that was settled was proven",
     "a fork was everywhere in time",
+    "a proof of a fork was put off",
     "a chain gave way to the branch that was named",
     "a gap was seen",
     "the circle changed",
