@@ -358,7 +358,8 @@ follow = {follow}
 
 [erasures]
 # A second erasure journal, on another disk or machine, as "/mnt/other/tocsin-erasures". It has addresses and no values.
-# A restore needs it: a backup does not know what was erased after it was made. Empty: there is none.
+# A restore needs it: a backup does not know what was erased after it was made. Where it has lines that the journal
+# lacks, an older journal was put back, and the node does not run. Empty: there is none.
 copy = ""
 
 [border]

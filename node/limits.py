@@ -16,6 +16,7 @@ IGNORED_MAX = 10_000  # decisions of one node; all of them are in memory, where 
 LIFE_MS_MAX = 5 * 366 * 86_400_000  # the originator's ceiling: five years
 WRAPS_MAX = 1024  # readers of one sealed payload; trial opening them all takes 50 ms
 FOUNDERS_MAX = 64
+STRANGERS_PER_MEMBER_MAX = 256  # candidates by one member's word: the identity log of each is stored by everybody
 CHARTER_BYTES_MAX = 256 << 10
 DOCUMENT_BYTES_MAX = 128 << 10  # of parameters; the text in force is held in memory
 PROFILE_LIFE_MS_MAX = 400 * 86_400_000  # a year from one check of its contacts to the next, and a month to do it in

@@ -305,9 +305,17 @@ def _audit() -> dict[str, Schema]:
                 "witnesses": NUMBER,
                 "matching": {**NUMBER, "description": "Of the witnesses, those that saw this very log."},
                 "erased": {**NUMBER, "description": "Of the witnesses, those that saw only what is erased by now."},
+                "confirmed": {**NUMBER, "description": "Up to which line a witness saw what stands before the fault."},
+                "keep_days": {**NUMBER, "description": "For how long every line must be there."},
+                "keep_days_word": {**TEXT, "description": "Who says that: option, folder (node.toml) or node."},
                 "fault": {**TEXT, "description": "CHANGED, REMOVED, REORDERED, CUT, LOST, or absent."},
                 "from": NUMBER,
                 "to": NUMBER,
+                "journal": {
+                    **_record({"size": NUMBER, "witnesses": NUMBER, "fault": TEXT, "from": NUMBER, "to": NUMBER}),
+                    "type": ["object", "null"],
+                    "description": "The erasure journal; null where a node on another machine was asked.",
+                },
             }
         ),
     }

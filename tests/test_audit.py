@@ -200,6 +200,43 @@ def test_a_log_written_anew_as_a_whole_is_proven_by_what_a_peer_kept(two: Sequen
     assert node.json("audit", "verify", "--anchors", tmp_path / "kept")["fault"] == ""
 
 
+def test_an_auditor_on_another_machine_sees_what_was_erased_early_and_anchors_that_prove_nothing(
+    two: Sequence[Node], tmp_path: Path
+) -> None:
+    node, peer = two
+    node.cli("tool", "issue", "erik", "--person", "--scope", "audit", "--output", tmp_path / "erik.pem")
+    node.cli("audit", "witness")
+    held = node.json("status")["heads_digest"]
+    peer.until(lambda status: status["heads_digest"] == held, "status")
+    for name in (node.name, peer.name):
+        peer.cli("audit", "witness")
+        peer.cli("audit", "anchors", name, "--to", tmp_path / name)
+    verify = ("audit", "verify", "--as", tmp_path / "erik.pem", "--node", node.config.tools_listen, "--anchors")
+    whole = tried(*verify, tmp_path / node.name)
+    assert whole.returncode == 0
+    assert "1,098 days must be there: the node says so itself" in whole.stdout
+    other = tried(*verify, tmp_path / peer.name)
+    assert other.returncode == 1
+    assert "no anchor" in other.stderr
+    node.stop()
+    folder = node.config.data_folder / "audit"
+    kept = shutil.copytree(folder, tmp_path / "before")
+    first, later_ms = segments.names(folder)[0], 2 * 10**12
+    log = auditing.open_log(node.config.data_folder, joining.read_charter(node.config).federation_id)
+    log.append([audit.Act(later_ms, audit.Operation.ADMINISTRATION, "peer add")], later_ms)
+    log.close()
+    segments.path_of(folder, first).unlink()
+    node.start()
+    for options in ((), ("--keep-days", "30")):
+        found = tried(*verify, tmp_path / node.name, *options)
+        assert found.returncode == 1
+        assert found.stdout.startswith("REMOVED: lines ")
+    node.stop()
+    shutil.rmtree(folder)
+    shutil.copytree(kept, folder)
+    node.start()
+
+
 def test_after_a_restore_what_was_written_since_the_backup_is_lost_and_nothing_changed(
     two: Sequence[Node], tmp_path: Path
 ) -> None:

@@ -44,6 +44,8 @@ async def test_a_lost_disk_comes_back_with_a_spare_and_what_was_said_after_the_b
     ((old, _),) = feeds(node)
     node.kill()
     shutil.rmtree(node.folder)
+    with_copy = ("restore", tmp_path / "backup.tar", "--spare", spare, "--journal", copy, "--dry-run")
+    assert "lines, the last of 20" in node.cli(*with_copy).stdout
     restored = node.cli("restore", tmp_path / "backup.tar", "--spare", spare, *typed)
     assert "fresh keys, a new feed" in restored.stdout
     node.start()

@@ -1,6 +1,7 @@
 """Look-ups as tools make them, with a real daemon: streams of them, every kind, and right from the first answer on."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -27,8 +28,8 @@ COUNT, ROUNDS_MAX = 60_000, 20
 TEXTS = {
     "ssdeep": ["3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C", "3::"],
     "url": ["https://t.example/a", "https://t.example/ä"],
-    "vpdq": ["opaque"],
-    "tmk": ["x" * 351_000],
+    "vpdq": [f"0,100,{'0f' * 32},0.000;1,100,{'f0' * 32},1.000"],
+    "tmk": [base64.b64encode(b"TMK1".ljust(263_344)).decode()],
 }
 
 

@@ -1,5 +1,6 @@
 """What comes back from what: the procedures of configs/README.md, with real daemons."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,3 +75,38 @@ async def test_a_node_moves_with_its_whole_folder(two: Sequence[Node], tmp_path:
     is_in_step(node)
     await publish(node, "second", SECOND)
     has(peer, FIRST, SECOND)
+
+
+async def test_a_node_whose_erasure_journal_was_put_back_runs_again_once_it_has_the_copy(
+    two: Sequence[Node], tmp_path: Path
+) -> None:
+    node, copy = two[0], tmp_path / "copy"
+    settings, journal = node.folder / "node.toml", node.config.data_folder / "erasures"
+    node.stop()
+    settings.write_text(settings.read_text().replace('copy = ""', f'copy = "{copy}"'))
+    node.start()
+    await publish(node, "first", FIRST)
+    older = journal.read_bytes()
+    node.cli("withdraw", "first", "--reason", "court-order", "--yes")
+    node.wait_for("erasure journal copied")
+    node.cli("audit", "witness")
+    node.stop()
+    journal.write_bytes(older)
+    verified = node.cli("audit", "verify", "--json", check=False)
+    assert (verified.returncode, json.loads(verified.stdout)["journal"]["fault"]) == (1, "LOST")
+    refused = node.cli("run", check=False)
+    assert (refused.returncode, '"ready"' in refused.stderr) == (3, False)
+    assert f"Stopped, run `tocsin erase journal {copy}`" in refused.stderr
+    faults = [one for one in findings(node) if one["name"] == "erasures"]
+    assert [one["verdict"] for one in faults] == ["fault"] * 2
+    assert "lacks" in faults[0]["found"]
+    assert "are LOST" in faults[1]["found"]
+    node.cli("erase", "journal", copy)
+    node.start()
+    assert journal.read_bytes() == copy.read_bytes()
+    assert node.json("audit", "verify")["journal"]["fault"] == ""
+
+
+def findings(node: Node) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(node.cli("doctor", "--json", check=False).stdout)["findings"]
+    return found

@@ -106,7 +106,7 @@ def restore(
             + ("as before." if spare else "once they have its new card: its TLS issuer is a new one."),
             "What it published before stands, as far as any peer has it; sealed records for the lost key stay closed.",
             *([] if spare else [_log_words(manifest.log_entries)]),
-            _journal_words(journal, lost=journal_lost),
+            *_journal_words(journal, manifest.federation_id, lost=journal_lost),
         ]
     )
     if dry_run:
@@ -125,12 +125,20 @@ def restore(
     click.echo("Tools need new files: `tocsin tool issue`. Next: `tocsin run`, then a new backup.")
 
 
-def _journal_words(journal: Path | None, *, lost: bool) -> str:
+def _journal_words(journal: Path | None, federation_id: str, *, lost: bool) -> list[str]:
+    from node.custody import journals
+    from node.feed.pae import FederationId
+
     if journal:
-        return f"Erased stays what {journal} says; all else comes back from the peers."
+        lines, last_ms = journals.reach(journal, FederationId(bytes.fromhex(federation_id)))
+        until = f"{lines:,} lines, the last of {printing.moment(last_ms)}" if lines else "no line"
+        return [
+            f"Erased stays what {journal} says: {until}. All else comes back from the peers.",
+            "Is that not the last copy, what was erased later comes back, too: find that one, or give --journal-lost.",
+        ]
     if lost:
-        return "Nothing older than now comes back, since nobody knows what of it was erased: only its headers do."
-    return "Nothing older than now comes back until `tocsin erase journal` has the copy, or says that it is lost."
+        return ["Nothing older than now comes back, since nobody knows what of it was erased: only its headers do."]
+    return ["Nothing older than now comes back until `tocsin erase journal` has the copy, or says that it is lost."]
 
 
 @click.command(

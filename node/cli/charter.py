@@ -125,16 +125,17 @@ def _show_file(file: Path, *, text: bool, as_json: bool) -> None:
 
     _, read, cards = charters.read(file)
     if text:
-        click.echo(read.document.decode(), nl=False)
+        printing.print_document(read.document.decode())
         return
     if as_json:
         printing.print_json(_plain(read, cards))
         return
     click.echo(f"Federation id  {charters.readable_id(read)}   compare it by telephone")
     for line in charters.describe(read):
-        click.echo(line)
+        click.echo(printing.plain(line))
     for card in cards:
-        click.echo(f"{names.unmistakable(card.inception.name)}: {card.address or 'dials, and is not dialled'}")
+        address = printing.plain(card.address) or "dials, and is not dialled"
+        click.echo(f"{names.unmistakable(card.inception.name)}: {address}")
 
 
 def _print_text(found: "charter_pb2.GetRulesResponse") -> None:
@@ -143,7 +144,7 @@ def _print_text(found: "charter_pb2.GetRulesResponse") -> None:
             f"the text of amendment {found.amendment.number} has not come yet",
             next_step="It is asked for by itself: look again when the node is in step (`tocsin status`).",
         )
-    click.echo(found.text.decode(errors="replace"), nl=False)
+    printing.print_document(found.text.decode(errors="replace"))
 
 
 def _show_rules(found: "charter_pb2.GetRulesResponse") -> None:

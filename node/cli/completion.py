@@ -1,6 +1,7 @@
 """Completion: the script for a shell, and names that the node knows: of peers, members, crises, lists, amendments."""
 
 import os
+import shlex
 import signal
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from node.cli import calling, options
+from node.cli import calling, options, printing
 from node.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -54,9 +55,16 @@ class Name(click.ParamType[str]):
         self._look = look
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
-        """Those that begin as what was typed; none where the node does not say so at once."""
+        """Those that begin as what was typed; none where the node does not say so at once.
+
+        A shell takes what it is given for a part of the command line: it is given plain words only.
+        """
         found: Names = _asked(ctx, self._look)
-        return [CompletionItem(name, help=what) for name, what in found if name.startswith(incomplete)]
+        return [
+            CompletionItem(name, help=printing.shortened(what))
+            for name, what in found
+            if name.startswith(incomplete) and shlex.quote(name) == name
+        ]
 
 
 def name_things(command: click.Command) -> None:

@@ -59,10 +59,11 @@ def prove(ctx: click.Context, item: str, values: tuple[str, ...], folder: Path, 
 @options.own_folder
 @asking.yes
 def journal(copy: Path | None, lost: bool, folder: Path, yes: bool) -> None:
-    """Give a restored node the copy of its erasure journal. The node is stopped meanwhile.
+    """Give a node the copy of its erasure journal, where its own is an older one. The node is stopped meanwhile.
 
-    Until then it takes in nothing older than its restore: some of that may have been erased since the backup was
-    made, and only the journal knows. FILE is what `erasures.copy` in node.toml named.
+    Until then a restored node takes in nothing older than its restore: some of that may have been erased since the
+    backup was made, and only the journal knows. A node whose journal was put back does not start. FILE is what
+    `erasures.copy` in node.toml named.
     """
     from node import config as configs
     from node.custody import journals
@@ -72,7 +73,7 @@ def journal(copy: Path | None, lost: bool, folder: Path, yes: bool) -> None:
     config = configs.load(options.config_file(folder))
     if copy:
         more = journals.adopt(config, copy, clock.now_ms())
-        click.echo(f"{more:,} erasures since the backup; all else comes back after the next start.")
+        click.echo(f"{more:,} erasures since the backup, or that were missing; the next start goes through with them.")
         return
     asking.confirm("Give up all that is older than the restore, for good?", yes=yes)
     journals.declare_lost(config, clock.now_ms())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from node.cli import calling, clock, digests, items, naming, options, printing
-from node.content import formats
+from node.content import formats, hashes
 from node.policy import opinions
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORMATS = (formats.TEXT, formats.CSV, formats.JSONL)
 COLUMNS = ("kind", "value", "quality", "labels", "advice", "expires", "item", "opinion")
 
-_FORMULA = ("=", "+", "-", "@", "\t")  # how a spreadsheet knows what it is to compute
+_FORMULA = ("=", "+", "-", "@")  # how a spreadsheet knows what it is to compute
 
 Write = Callable[["tools_pb2.ListRecord"], int]
 
@@ -58,26 +58,33 @@ def export(name: str, format_: str | None, output: Path | None, folder: Path, as
         write = WRITERS[chosen](file)
         marks = set[int]()
 
-        async def receive(node: "Client") -> int:
-            count = 0
+        async def receive(node: "Client") -> tuple[int, int]:
+            count = odd = 0
             async for record in node.export_list(view.object_id.hex()):
-                count += write(record)
+                written = write(record)
+                count, odd = count + written, odd + len(record.positions) - written
                 marks.add(record.handling.tlp)
                 bars.update(bar, completed=count)
-            return count
+            return count, odd
 
-        count = calling.ask(place, receive)
+        count, odd = calling.ask(place, receive)
     if output:
         click.echo(f"{printing.plain(view.name)}: {items.counted(count, 'item')} in {output}", err=True)
-    _warn(view, count, marks)
+    _warn(view, count, odd, marks)
 
 
-def _warn(view: "tools_pb2.ListView", count: int, marks: set[int]) -> None:
+def _warn(view: "tools_pb2.ListView", count: int, odd: int, marks: set[int]) -> None:
     """What whoever uses the file has to know, and the file does not say."""
     name = printing.plain(view.name)
+    if odd:
+        click.echo(
+            f"warning: {items.counted(odd, 'item')} of {name} cannot be of {'its' if odd == 1 else 'their'} kind: left "
+            "out, and matched by nothing",
+            err=True,
+        )
     if view.withdrawn:
         click.echo(f"warning: {name} was withdrawn: {printing.plain(view.withdrawn)}", err=True)
-    elif count < view.list.items:
+    elif count + odd < view.list.items:
         click.echo(
             f"warning: {name} has {items.counted(view.list.items, 'item')}; what is not here yet, withdrawn, "
             "restricted or expired was left out",
@@ -92,10 +99,7 @@ def _warn(view: "tools_pb2.ListView", count: int, marks: set[int]) -> None:
 
 def _text(file: TextIO) -> Write:
     def write(record: "tools_pb2.ListRecord") -> int:
-        rows = [
-            f"{value}\n" if quality is None else f"{value},{quality}\n"
-            for _, value, quality in items.of_letter(record.values)
-        ]
+        rows = [f"{value}\n" if quality is None else f"{value},{quality}\n" for _, _, value, quality in _right(record)]
         file.writelines(rows)
         return len(rows)
 
@@ -109,12 +113,19 @@ def _csv(file: TextIO) -> Write:
     def write(record: "tools_pb2.ListRecord") -> int:
         ends = clock.date(record.expires_ms)
         expires = ends.isoformat(timespec="seconds") if ends else ""
-        labels = " ".join(record.labels)
-        labels = f"'{labels}" if labels.startswith(_FORMULA) else labels  # others wrote them
-        judged = _judged(record)
+        labels, judged = _cell(" ".join(record.labels)), _judged(record)
         rows = [
-            (kind, value, "" if quality is None else quality, labels, advice, expires, _item(record, at), opinion)
-            for at, (kind, value, quality) in enumerate(items.of_letter(record.values))
+            (
+                kind,
+                value,
+                "" if quality is None else quality,
+                labels,
+                _cell(advice),
+                expires,
+                _item(record, at),
+                opinion,
+            )
+            for at, kind, value, quality in _right(record)
             for advice, opinion in [_advised(record, judged, at)]
         ]
         writer.writerows(rows)
@@ -141,13 +152,27 @@ def _jsonl(file: TextIO) -> Write:
                 },
                 separators=(",", ":"),
             )
-            for at, (kind, value, quality) in enumerate(items.of_letter(record.values))
+            for at, kind, value, quality in _right(record)
             for advice, opinion in [_advised(record, judged, at)]
         ]
         file.writelines(f"{row}\n" for row in rows)
         return len(rows)
 
     return write
+
+
+def _right(record: "tools_pb2.ListRecord") -> Iterator[tuple[int, str, str, int | None]]:
+    """By position: kind, value and quality of what is one. Any other text of others may be lines, or a formula."""
+    kind = hashes.KINDS.get(record.values.kind)
+    for at, (name, value, quality) in enumerate(items.of_letter(record.values)):
+        if kind and (kind.is_fixed or hashes.is_right(kind, value)):
+            yield at, name, value, quality
+
+
+def _cell(text: str) -> str:
+    """What others wrote, as no spreadsheet computes it and no terminal is steered by it."""
+    found = printing.plain(text)
+    return f"'{found}" if found.startswith(_FORMULA) else found
 
 
 def _judged(record: "tools_pb2.ListRecord") -> dict[int, "tools_pb2.Judged"]:

@@ -67,7 +67,7 @@ def show(name: str, text: bool, folder: Path, as_json: bool) -> None:
         printing.print_json(printing.fields_of(found))
         return
     if text:
-        click.echo(found.text.decode("utf-8", "replace"), nl=False)
+        printing.print_document(found.text.decode("utf-8", "replace"))
         return
     click.echo(
         f"{printing.plain(found.name)} {printing.plain(found.version)}  {found.state}  {printing.plain(found.title)}"

@@ -169,7 +169,7 @@ def update(
     place = calling.find(folder)
     found = crises.named(place, reference)
     if text:
-        click.echo(filling.text_of(place, found), nl=False)
+        printing.print_document(filling.text_of(place, found))
         return
 
     def say(form: "Form") -> None:

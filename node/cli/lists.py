@@ -1,5 +1,6 @@
 """Hash lists: see those of all members, and everything else that is done with one."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def list_(ctx: click.Context, exercises: bool, folder: Path, as_json: bool) -> N
 
 
 def _opinions(view: "tools_pb2.ListView") -> str:
-    return f"`tocsin opine list {view.name}`"
+    return f"`tocsin opine list {shlex.quote(view.name)}`"  # its owner chose it, and somebody will paste it
 
 
 def _judged(view: "tools_pb2.ListView") -> str:

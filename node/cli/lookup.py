@@ -64,7 +64,7 @@ class Count:
         self.ignored += 1
         if self.ignored <= COMPLAINTS_MAX:
             until = f"until {printing.moment(match.ignored_until_ms)}" if match.ignored_until_ms else "for good"
-            click.echo(f"ignored here {until} ({match.ignored_by}): {printing.plain(match.item)}", err=True)
+            click.echo(printing.plain(f"ignored here {until} ({match.ignored_by}): {match.item}"), err=True)
         elif self.ignored == COMPLAINTS_MAX + 1:
             click.echo("and others: `tocsin ignore list` has what is ignored", err=True)
 
@@ -252,7 +252,7 @@ async def _hash(node: "Client", paths: Sequence[Path], *, as_json: bool) -> Coun
             if as_json:
                 printing.print_json_line({"file": one.name, **_plain(one, match)})
             else:
-                click.echo(_line(match, f"{printing.plain(one.name)} ({one.item.kind.name})"))
+                click.echo(_line(match, f"{one.name} ({one.item.kind.name})"))
     click.echo(
         f"{count.matching:,} of {count.asked:,} {'file matches' if count.asked == 1 else 'files match'}", err=True
     )
@@ -296,17 +296,17 @@ async def look_up(
 
 def _line(match: "tools_pb2.Match", about: str) -> str:
     parts = [
-        f"MATCH {printing.plain(match.list)}",
-        printing.plain(", ".join(match.labels)),
-        f"advice: {match.advice}{f' ({printing.plain(match.reason)})' if match.reason else ''}",
+        f"MATCH {match.list}",
+        ", ".join(match.labels),
+        f"advice: {match.advice}{f' ({match.reason})' if match.reason else ''}",
         f"{match.agreeing} agree{'s' if match.agreeing == 1 else ''}" if match.agreeing else "",
         f"until {printing.day(match.expires_ms)}",
-        printing.plain(match.item),
+        match.item,
         match.crisis,
         f"listed by {match.sources} members" if match.sources > 1 else "",
         about,
     ]
-    return "  ".join(part for part in parts if part)
+    return printing.plain("  ".join(part for part in parts if part))
 
 
 def _plain(asked: Asked, match: "tools_pb2.Match") -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Reports: as Markdown for documents, and as text for a terminal."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,16 @@ if TYPE_CHECKING:
     from node.policy.reporting import Document
 
 
+_BLOCK = re.compile(r"^[#>~`=+*_|-]")  # what would make a heading, a list or a fence of a paragraph
+_LINK = re.compile(r"\](?=[(\[:])")
+
+
 def written(made: "Document") -> str:
-    """The report in Markdown: what others wrote in it makes neither cells, tags nor links."""
+    """The report in Markdown: what others wrote in it makes neither blocks, cells, tags nor links."""
     parts = [f"# {_plain(made.title)}"]
     for section in made.sections:
         parts.append(f"## {_plain(section.heading)}")
-        parts += [_plain(one) for one in section.paragraphs]
+        parts += [_BLOCK.sub(r"\\\g<0>", _plain(one)) for one in section.paragraphs]
         if section.rows:
             parts.append("\n".join(_table(section.columns, section.rows)))
     return "\n\n".join(parts) + "\n"
@@ -31,7 +36,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return printing.plain(text).replace("&", "&amp;").replace("<", "&lt;").replace("](", "]\\(")
+    escaped = printing.plain(text).replace("\\", r"\\").replace("&", "&amp;").replace("<", "&lt;")
+    return _LINK.sub(r"]\\", escaped)
 
 
 def print_text(made: "Document") -> None:

@@ -194,7 +194,7 @@ def order(
     made = _say(folder, reference, record_pb2.CrisisAct(order=said), as_json=as_json, allow_personal=allow_personal)
     for one in () if as_json else _ours(place, made):
         if one.reference == number:
-            click.echo(situation.order(one))
+            click.echo(printing.plain(situation.order(one)))
 
 
 def _ours(place: Place, found: "tools_pb2.CrisisView") -> "list[tools_pb2.OrderView]":

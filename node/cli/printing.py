@@ -103,6 +103,11 @@ def print_fields(fields: Sequence[tuple[str, str]]) -> None:
             click.echo(f"  {name:<{width}}{plain(value)}")
 
 
+def print_document(text: str) -> None:
+    """A text of several lines: to the letter into a pipe, and on a terminal with what would steer it spelled out."""
+    click.echo(errors.printable(text.expandtabs()) if sys.stdout.isatty() else text, nl=False)
+
+
 def print_json(value: object) -> None:
     """One JSON document; only ASCII, for it has other people's text in it."""
     click.echo(json.dumps(value, indent=1))

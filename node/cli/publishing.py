@@ -12,12 +12,12 @@ from node.cli.calling import Place
 from node.cli.items import Reading, Source
 from node.content import hashes
 from node.errors import Refused
+from node.policy.opinions import ADVICE
 
 if TYPE_CHECKING:
     from node.client import Client
     from node.v1 import tools_pb2
 
-ADVICE = ("block", "review", "monitor", "ignore")
 REMOVED_PERCENT_MAX = 50  # more than half of a list gone at once is a wrong file more often than not
 UNDONE = "Nothing was published."
 

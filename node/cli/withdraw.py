@@ -157,7 +157,7 @@ async def _take_back(node: "Client", target: Target, reason: int) -> "tuple[with
 
 def _hours(reason: int, done: "withdrawals_pb2.WithdrawalView", live: int) -> int:
     """After how long the others erase it, if nothing else was taken back of late."""
-    ms = cooling.cooling_ms(reason, items=done.items, live=live, pressing=0, suspended=False)
+    ms = cooling.cooling_ms(reason, own=done.items, items=done.items, live=live, pressing=0, suspended=False)
     return ms // cooling.HOUR_MS
 
 

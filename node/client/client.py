@@ -249,9 +249,9 @@ class Client(Crises):
         return await self.audit.ListAnchors(audit_pb2.ListAnchorsRequest(member=member))
 
     async def witnesses(self, letters: Sequence[header_pb2.SignedEntry], feeds: Sequence[bytes]) -> "list[Witness]":
-        """What ANCHORs of these feeds say of an audit log; raises Refused for one that was not signed by them."""
+        """What ANCHORs of the node with these feeds say of its audit log; raises Refused for one that is forged."""
         trust = await self._checking.governance()
-        return anchors.seen(letters, trust, frozenset(map(FeedId, feeds)))
+        return anchors.seen(letters, trust, anchors.feeds_beside(trust, [FeedId(one) for one in feeds]))
 
     # ---- Checking
 

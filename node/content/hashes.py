@@ -1,7 +1,7 @@
 """Hash kinds: how a value is written, and the one form in which it is compared.
 
-A value of fixed length is its bytes; one of varying length is its text. Opaque kinds are carried as
-they are written. A kind that is not in the table is carried, and matches nothing.
+A value of fixed length is its bytes; one of varying length is its text. A kind that is not in the table
+is carried, and matches nothing.
 """
 
 import base64
@@ -15,7 +15,7 @@ from typing import TypeAlias
 Value: TypeAlias = bytes | str
 
 KEY_BYTES = 32  # of a value of varying length, in the index
-OPAQUE_BYTES_MAX = 512 << 10  # a TMK file in base64 has 351 kB
+FILM_BYTES_MAX = 512 << 10  # a TMK file in base64 has 351 kB
 URL_BYTES_MAX = 8192
 QUALITY_MAX = 100
 QUALITY_UNKNOWN = 255
@@ -23,6 +23,11 @@ QUALITY_FLOOR = 50  # of PDQ: what is below matches anything
 
 _SSDEEP = re.compile(r"(0|[1-9][0-9]{0,9}):[A-Za-z0-9+/]{0,64}:[A-Za-z0-9+/]{0,64}")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]+.*")
+_PICTURE = r"[0-9A-Fa-f]{64}"
+_QUALITY, _SECONDS = r"(?:100|[0-9]{1,2})", r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
+_FRAME = re.compile(rf"[0-9]{{1,7}},{_QUALITY},{_PICTURE},{_SECONDS}")
+_FEATURE = re.compile(rf'"{_PICTURE},{_QUALITY},{_SECONDS}"')
+_TMK = b"TMK1"  # how a file of this kind begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,14 @@ def parse(kind: HashKind, text: str) -> Value:
     return _digest(kind, written) if kind.is_fixed else _FORMS[kind.name](written)
 
 
+def is_right(kind: HashKind, text: str) -> bool:
+    """Whether a text that somebody listed is a value of this kind, in its one form."""
+    try:
+        return parse(kind, text) == text
+    except ValueError:
+        return False
+
+
 def write(kind: HashKind, value: Value) -> str:
     """A value as it is written, in the one way that `parse` gives back."""
     if isinstance(value, str):
@@ -130,12 +143,31 @@ def _url(written: str) -> str:
     return written
 
 
-def _opaque(written: str) -> str:
-    if not written or len(written.encode()) > OPAQUE_BYTES_MAX:
-        raise ValueError(f"a value has 1 to {OPAQUE_BYTES_MAX} bytes, got {len(written.encode())}")
-    if not written.isprintable():
-        raise ValueError("a value is one line of printable text")
+def _vpdq(written: str) -> str:
+    """The lines of vpdq-hash-video, joined; or the JSON of its library for Python."""
+    _require_film_fits(written)
+    is_json = written.startswith("[") and written.endswith("]")
+    frames = re.split(r"(?<=\"), ?", written[1:-1]) if is_json else written.split(";")
+    if not all(map((_FEATURE if is_json else _FRAME).fullmatch, frames)):
+        raise ValueError('vpdq needs frame,quality,hash,seconds and ";" between frames, or the JSON of its library')
     return written
 
 
-_FORMS: dict[str, Callable[[str], str]] = {"ssdeep": _ssdeep, "url": _url, "vpdq": _opaque, "tmk": _opaque}
+def _tmk(written: str) -> str:
+    """A file of tmk-hash-video, in base64."""
+    _require_film_fits(written)
+    try:
+        begins = base64.b64decode(written, validate=True)[: len(_TMK)]
+    except ValueError:
+        begins = b""
+    if begins != _TMK:
+        raise ValueError("tmk needs the base64 of a .tmk file, without line breaks")
+    return written
+
+
+def _require_film_fits(written: str) -> None:
+    if len(written.encode()) > FILM_BYTES_MAX:
+        raise ValueError(f"a value has at most {FILM_BYTES_MAX} bytes, got {len(written.encode())}")
+
+
+_FORMS: dict[str, Callable[[str], str]] = {"ssdeep": _ssdeep, "url": _url, "vpdq": _vpdq, "tmk": _tmk}

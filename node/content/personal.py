@@ -5,9 +5,11 @@ What cannot be told apart from something harmless passes: dates, versions, coord
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import unquote
 
 
 class What(Enum):
@@ -36,8 +38,17 @@ class Finding:
     end: int
 
 
-_DOT = r"(?:\.|\[\.\]|\(\.\))"  # also as it is written so that nobody clicks it
-_IPV4 = re.compile(rf"(?<![\w.])[0-9]{{1,3}}(?:{_DOT}[0-9]{{1,3}}){{3}}(?![\w]|\.[0-9])")
+# Dots and ats also as they are written so that nobody clicks them.
+_DOT = r"(?:\.|\s?[\[({<]\s?(?:\.|dot|punkt|point)\s?[\])}>]\s?)"
+_AT = r"(?:@|\s?[\[({<]\s?(?:@|at|ät|arobase)\s?[\])}>]\s?)"
+_DOTS = re.compile(_DOT, re.IGNORECASE)
+_IDEOGRAPHIC_STOP = {0x3002: "."}  # in the host of a URL it is a dot, and NFKC leaves it
+_IPV4 = re.compile(rf"(?<!\w)(?<!\w\.)[0-9]{{1,3}}(?:{_DOT}[0-9]{{1,3}}){{3}}(?!\w|\.[0-9])", re.IGNORECASE)
+_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+# Numbers with a zero in front may be a time of day or a date; with two, they are an address on a form.
+_MOMENT = re.compile(
+    r"[0-2]?[0-9](?:\.[0-5][0-9]){2}\.(?:[1-9][0-9]{2}|[0-9]{1,2})|[0-3]?[0-9]\.[01]?[0-9]\.[0-9]{2}\.[0-2]?[0-9]"
+)
 _IPV6 = re.compile(
     r"(?<![\w:.])(?:[0-9A-Fa-f:]{2,39}:[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![\w.])|[0-9A-Fa-f]{3,4}:[0-9A-Fa-f:]{1,34}(?![\w:]))"
 )
@@ -48,7 +59,6 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _COUNTED_CHARACTERS = 16
-_AT = r"(?:@|\s?[\[(]\s?(?:at|@)\s?[\])]\s?)"
 _EMAIL = re.compile(rf"(?<![\w.+@-])[\w.+-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{1,8}}", re.IGNORECASE)
 _ACCOUNT = re.compile(r"(?<![\w@./+-])@[A-Za-z0-9_][\w.-]{1,63}(?:@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})?")
 _URL = re.compile(r"(?<![\w])[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s<>\"']{1,8192}")
@@ -63,7 +73,7 @@ _URL_FAULTS = {
     What.IP: "the host of the url is an IP address",
     What.ACCOUNT: "the url is the page of an account",
 }
-_PARTS = re.compile(r"[^:/?#]+://((?:[^/?#\\]*@)?(\[[^\]/?#]*\]?|[^:/?#\\]*)[^/?#\\]*)([^?#]*)")
+_PARTS = re.compile(r"[^:/?#]+://[/\\]*((?:[^/?#\\]*@)?(\[[^\]/?#]*\]?|[^:/?#\\]*)[^/?#\\]*)([^?#]*)")
 _PATH = {  # hosts whose first part of a path is an account
     "t.me": re.compile(r"/(?!joinchat/|\+)(?:s/)?[A-Za-z]\w{3,31}/?"),
     "telegram.me": re.compile(r"/(?!joinchat/|\+)(?:s/)?[A-Za-z]\w{3,31}/?"),
@@ -78,15 +88,18 @@ _AT_NAME = re.compile(r"/@[\w.-]{1,64}(?:@[\w.-]{1,64})?/?")  # elsewhere: TikTo
 def find(text: str, regions: Sequence[str] = ()) -> list[Finding]:
     """All of it, by where it stands. National telephone numbers are those of these countries."""
     found: list[Finding] = []
-    for one in (*_urls(text), *_addresses(text), *_emails(text), *_accounts(text), *_telephones(text, regions)):
-        if all(one.end <= other.start or other.end <= one.start for other in found):
+    read = _folded(text)
+    taken = bytearray(len(read))
+    for one in (*_urls(read), *_addresses(read), *_emails(read), *_accounts(read), *_telephones(read, regions)):
+        if taken.find(1, one.start, one.end) < 0:
+            taken[one.start : one.end] = b"\1" * (one.end - one.start)
             found.append(one)
     return sorted(found, key=lambda one: one.start)
 
 
 def mask(text: str) -> str:
     """The text without its IP addresses."""
-    for one in sorted(_addresses(text), key=lambda one: -one.start):
+    for one in sorted(_addresses(_folded(text)), key=lambda one: -one.start):
         text = f"{text[: one.start]}[IP address]{text[one.end :]}"
     return text
 
@@ -103,7 +116,7 @@ def in_url(url: str) -> What | None:
     parts = _PARTS.match(url)
     if parts is None:
         return None
-    authority, host, path = parts[1], parts[2].lower(), parts[3]
+    authority, host, path = parts[1], _host(parts[2]), parts[3]
     if "@" in authority:
         return What.PASSWORD
     if _is_ip(host):
@@ -117,6 +130,24 @@ def url_fault(url: str, *, allowed: bool) -> str:
     """Why a URL is not shared, in words; empty if it may be. ``allowed``: also the page of an account."""
     what = in_url(url)
     return "" if what is None or (allowed and what not in NEVER) else _URL_FAULTS[what]
+
+
+def _folded(text: str) -> str:
+    """With the digits, dots and ats of other widths and scripts as those of ASCII: one for one, so places stay."""
+    return text if text.isascii() else "".join(map(_as_ascii, text))
+
+
+def _as_ascii(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    found = unicodedata.normalize("NFKC", character).translate(_IDEOGRAPHIC_STOP)
+    return found if len(found) == 1 else character
+
+
+def _host(written: str) -> str:
+    """The name that browsers look up: of a host in percent signs, in wide characters, or with a dot at its end."""
+    name = unicodedata.normalize("NFKC", unquote(written)).translate(_IDEOGRAPHIC_STOP)
+    return "".join(filter(str.isprintable, name)).lower().rstrip(".")
 
 
 def _is_ip(host: str) -> bool:
@@ -155,8 +186,13 @@ def _addresses(text: str) -> Iterator[Finding]:
 def _addresses_v4(text: str, start: int, end: int) -> Iterator[Finding]:
     for found in _IPV4.finditer(text, start, end):
         before = text[max(found.start() - _COUNTED_CHARACTERS, 0) : found.start()]
-        if _is_of_somebody(re.sub(_DOT, ".", found[0])) and not _COUNTED.search(before):
+        if _is_v4(_DOTS.sub(".", found[0])) and not _COUNTED.search(before):
             yield Finding(What.IP, found.start(), found.end())
+
+
+def _is_v4(written: str) -> bool:
+    address = _ZEROS.sub("", written)
+    return _is_of_somebody(address) and (address == written or not _MOMENT.fullmatch(written))
 
 
 def _is_of_somebody(written: str) -> bool:

@@ -26,7 +26,7 @@ custodian    the key that opens what is under legal hold
 keyring      which keys there are
 backups      everything that may come back, and neither payload nor key
 restoring    a node out of a backup
-journals     the erasure journal's copy takes its place after a restore
+journals     the erasure journal's copy takes its place after a restore, and where the journal is an older one
 auditing     the audit log without a daemon
 proof        whether anything is left of what was erased
 soundness    stores and sign journal looked at from outside: whole, known, in agreement

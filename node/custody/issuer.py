@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 from node.errors import ConfigError, Refused
-from node.feed import keys
 from node.feed.keys import MemberId
 from node.rpc import tls
 
@@ -24,7 +23,6 @@ NODE_LIFE = timedelta(days=1)  # there is no list of revoked leaves; a stolen on
 TOOL_LIFE = timedelta(days=90)  # renewed by hand
 CLOCKS_APART = timedelta(minutes=10)  # a receiver's clock may be so far behind, as for entries
 SERIAL_BYTES = 8  # unguessable enough with SHA-256, and a root must fit into ISSUER_BYTES_MAX
-NAME_CHARACTERS = 20  # of the key's hash, five bits each
 
 _CLIENT, _SERVER = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 _UTF8_STRING = 0x0C
@@ -54,11 +52,10 @@ def create_key() -> ec.EllipticCurvePrivateKey:
 
 
 def create_issuer(now: datetime) -> Issuer:
-    """A new self-signed root; its subject is made of its key, so no two have the same."""
+    """A new self-signed root; its subject is made of its key."""
     key = create_key()
     key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    common_name = keys.readable(key_id.digest, NAME_CHARACTERS)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    subject = tls.issuer_name(key_id.digest)
     certificate = (
         _builder(subject, subject, key.public_key(), now, now + ISSUER_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -102,6 +102,7 @@ def _ignored(opened: Stores, values: Sequence[bytes]) -> Iterator[str]:
 def _forms(value: str) -> Iterator[bytes]:
     """A value as bytes, as text, and as the index has it."""
     yield value.encode()
+    yield hashes.key(value)  # others may have listed it as a kind that it cannot be
     for kind in hashes.KINDS.values():
         try:
             parsed = hashes.parse(kind, value)

@@ -19,6 +19,7 @@ from node.custody.spares import Spare
 from node.errors import ConfigError, Refused
 from node.exchange import ingest, rooted, succession, verification
 from node.exchange import trust as trusts
+from node.exchange.feeds import Feed
 from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed import box, entry, identity, keys, statements
@@ -99,7 +100,7 @@ def log_entries(config: Config) -> int:
         return identities.own(trust, folder.read_member(config.data_folder)).head.seq
 
 
-def _is_of(feed: trusts.Feed, node: NodeKeys) -> bool:
+def _is_of(feed: Feed, node: NodeKeys) -> bool:
     return (feed.member_id, feed.certificate.node_id) == (node.member_id, node.node_id)
 
 

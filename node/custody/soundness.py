@@ -7,13 +7,15 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from node.config import Config
-from node.custody import charters, folder
+from node.custody import charters, folder, journals
 from node.errors import ConfigError, NodeError
+from node.exchange import ingest
+from node.exchange import trust as trusts
 from node.exchange.restored import Journal
 from node.feed import entry, keys
 from node.feed.charter import Charter
 from node.rpc import finding
-from node.store import erasures, journal, schema
+from node.store import erasures, journal, migrations, schema, stores
 from node.store.stores import NAMES, PROJECTED
 from node.v1.admin_pb2 import Finding
 
@@ -33,9 +35,12 @@ def examine(config: Config, *, deep: bool) -> Iterator[Finding]:
         yield finding.fault("charter", error.reason, error.next_step)
         return
     yield finding.ok("charter", f"{charter.name}, {charters.readable_id(charter)}")
-    yield from _files(config, deep=deep)
+    found = list(_files(config, deep=deep))
+    yield from found
     yield from _journal(config, charter)
-    yield _erasures(config)
+    yield _erasures(config, charter)
+    if all(one.verdict == finding.OK for one in found):
+        yield from _witnessed(config, charter)
 
 
 def _files(config: Config, *, deep: bool) -> Iterator[Finding]:
@@ -147,7 +152,7 @@ def _signed_seq(lines: list[journal.Signed], feed_id: bytes, charter: Charter) -
     return 0
 
 
-def _erasures(config: Config) -> Finding:
+def _erasures(config: Config, charter: Charter) -> Finding:
     """Whether a restore would know what was erased; after one, whether this node does."""
     if _is_pending(config.data_folder / "ledger.db"):
         words = "this node was restored, and its erasure journal may lack what was erased since the backup"
@@ -158,7 +163,9 @@ def _erasures(config: Config) -> Finding:
         words = "the erasure journal is here only: set erasures.copy in node.toml to a file on another disk, or after a"
         return finding.ok("erasures", f"{words} restore nobody knows what must not come back")
     try:
-        missing = journal_file.stat().st_size - copy.stat().st_size
+        missing = erasures.require_whole(journal_file, copy, charter.federation_id)
+    except ConfigError as error:
+        return finding.fault("erasures", error.reason, error.next_step)
     except OSError as error:
         step = "Is its disk mounted, and may the node's user write there?"
         return finding.fault("erasures", f"{error.filename} cannot be read: {error.strerror}", step)
@@ -166,6 +173,17 @@ def _erasures(config: Config) -> Finding:
         words = f"{copy} lacks {missing:,} bytes of the erasure journal"
         return finding.warning("erasures", words, "The running node adds them within half a minute; its log says more.")
     return finding.ok("erasures", f"{copy} has the whole erasure journal")
+
+
+def _witnessed(config: Config, charter: Charter) -> Iterator[Finding]:
+    """Whether the erasure journal is what this node's own anchors saw; they may have come back from its peers."""
+    with suppress(NodeError, OSError):  # what is wrong with what it needs is said of that
+        migrations.check(config.data_folder)
+        with closing(stores.open_to_read(config.data_folder, alone=True)) as opened:
+            found = journals.compare_in(config, opened, ingest.load(opened, trusts.begin(charter))).found
+        if found is not None:
+            words = f"the erasure journal is not what was witnessed of it: lines {found.first:,} to {found.last:,}"
+            yield finding.fault("erasures", f"{words} are {found.fault}", journals.MEND)
 
 
 def _is_pending(ledger: Path) -> bool:

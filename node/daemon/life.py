@@ -11,18 +11,21 @@ import structlog
 
 from node import systemd
 from node.config import Config
-from node.custody import charters, custodian, folder, joining, policies, renewal
+from node.custody import charters, custodian, folder, joining, journals, policies, renewal
 from node.daemon import listening
 from node.daemon.clock import RealClock
 from node.daemon.parts import Parts
 from node.errors import ConfigError
 from node.exchange import heard
+from node.exchange.exchange import Exchange
+from node.exchange.restored import Journal
 from node.rpc import server
 from node.rpc.gate import Gate
 from node.rpc.server import Listener
 from node.runtime import dialing, reporting, succession
 from node.runtime.mirroring import Mirroring
 from node.store import erasures
+from node.store.erasures import RolledBack
 
 if TYPE_CHECKING:
     pass
@@ -39,7 +42,10 @@ class Daemon(Parts):
     """One running node."""
 
     async def run(self) -> None:
-        """Serve until told to stop; raises ConfigError for an address that cannot be listened on."""
+        """Serve until told to stop; raises ConfigError for an address that cannot be listened on.
+
+        Also where it shows only then that the erasure journal is an older one.
+        """
         try:
             await self.reading.open()
             await self.threads.open()
@@ -57,6 +63,8 @@ class Daemon(Parts):
             await self._serve(listeners)
         finally:
             await self._close()
+        if self.fault is not None:
+            raise self.fault
 
     async def _serve(self, listeners: list[Listener]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -149,8 +157,15 @@ class Daemon(Parts):
         """Keep a second erasure journal, where one is named."""
         copy, held = self.config.erasures_copy, self.exchange.erasures
         if copy is not None and isinstance(held, erasures.FileErasures):
-            journal = self.config.data_folder / erasures.FILE
-            await Mirroring(journal, copy, lambda: held.end, self.sweeping.news).run()
+            journal, federation_id = self.config.data_folder / erasures.FILE, self.exchange.trust.federation_id
+            news = self.sweeping.news
+            await Mirroring(journal, copy, federation_id, lambda: held.end, news, self._stop_over).run()
+
+    def _stop_over(self, fault: RolledBack) -> None:
+        """Nobody is served what was erased; a restored node waits for that copy anyway, and takes in nothing older."""
+        if self.exchange.restored.journal is not Journal.PENDING:
+            self.fault = fault
+            self.stopping.set()
 
     async def _sweep(self, gates: list[Gate]) -> None:
         while True:
@@ -181,14 +196,10 @@ async def serve(config: Config) -> None:
         keys, charter = folder.read_keys(config.data_folder), joining.read_charter(config)
         _, _, cards = charters.read(config.data_folder / folder.CHARTER)
         exchange = joining.open_exchange(config, keys, charter)
-        exchange.start(RealClock().now_ms())
-        if not joining.is_complete(exchange):
-            joining.close_exchange(exchange)
-            raise ConfigError(
-                f"{config.folder} has not finished joining {charter.name}",
-                next_step="Run `tocsin join` again with the charter file; nothing is signed twice.",
-            )
         try:
+            journals.require_whole(config, exchange)
+            exchange.start(RealClock().now_ms())
+            _require_complete(config, exchange)
             custodian.require_for(config.folder, exchange.policy)
         except ConfigError:
             joining.close_exchange(exchange)
@@ -198,6 +209,14 @@ async def serve(config: Config) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, daemon.stopping.set)
         await daemon.run()
+
+
+def _require_complete(config: Config, exchange: Exchange) -> None:
+    if not joining.is_complete(exchange):
+        raise ConfigError(
+            f"{config.folder} has not finished joining {exchange.trust.charter.name}",
+            next_step="Run `tocsin join` again with the charter file; nothing is signed twice.",
+        )
 
 
 def _with_port(address: str, port: int) -> str:

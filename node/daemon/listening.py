@@ -76,7 +76,7 @@ def _services(parts: Parts) -> tuple[object, ...]:
     )
     charter_file = charters.read(parts.config.data_folder / folder.CHARTER)[0].SerializeToString(deterministic=True)
     members = MembershipServicer(
-        parts.saying, parts.approval, parts.profiling, charter_file, parts.config.peers_address
+        parts.saying, parts.threads, parts.approval, parts.profiling, charter_file, parts.config.peers_address
     )
     forks = ForksServicer(parts.writer, parts.reading, parts.clock)
     signing = SigningServicer(parts.peering.embargo, parts.writer, parts.clock)
@@ -85,7 +85,7 @@ def _services(parts: Parts) -> tuple[object, ...]:
     here = Here(parts.config.data_folder, policies.write, policies.source, require)
     kept = PoliciesServicer(parts.writer, parts.projecting, parts.reading, parts.holding, parts.clock, here)
     profiles = ProfilesServicer(parts.profiling, parts.writer, parts.clock)
-    audit = AuditServicer(parts.auditing, parts.saying, parts.keys.node_id)
+    audit = AuditServicer(parts.auditing, parts.saying, parts.keys.node_id, parts.config.audit_life_ms // DAY_MS)
     return (
         tools,
         admin,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from node.config import Config
 from node.custody import auditing, custodian, files, issuer
 from node.custody.folder import NodeKeys
+from node.errors import ConfigError
 from node.exchange import project
 from node.exchange.exchange import Exchange
 from node.feed.identity import Card
@@ -63,6 +64,7 @@ class Parts:
     leaf_life: timedelta = issuer.NODE_LIFE
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    fault: ConfigError | None = None  # what it stopped over
 
     def __post_init__(self) -> None:
         self.started_ms = self.clock.now_ms()
@@ -113,7 +115,7 @@ class Parts:
         self.saying = Saying(self.peering, self.writer, self.reading, self.projecting, self.clock, border)
         self.listing = Listing(self.saying, secrets.token_bytes)  # noqa: TID251 - the daemon's own
         self.following = Following(self.saying)
-        self.amending = Amending(self.saying)
+        self.amending = Amending(self.saying, self.threads)
         self.profiling = Profiling(self.saying, self.keys.node_id, self.config.peers_address)
         self._hold()
         self.ignoring = Ignoring(self.saying, self.sweeping, secrets.token_bytes)  # noqa: TID251 - the daemon's own

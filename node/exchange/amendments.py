@@ -58,29 +58,44 @@ class Meant:
 # ---- How far they are
 
 
-def history(seen: View) -> list[Proposal]:
-    """Every amendment, by number and hash."""
-    return seen.trust.amendments()
+@dataclass(frozen=True, slots=True)
+class History:
+    """Every amendment, by number and hash, and where they led: made once for all that are looked at."""
+
+    every: Sequence[Proposal]
+    present: Rules
+    path: frozenset[bytes]  # by hash, those that led to what is in force
+    hashes: Sequence[bytes]  # rising
+
+    def state(self, one: Proposal) -> State:
+        """Where an amendment stands."""
+        if one.rules.hash in self.path:
+            return State.IN_FORCE if one.rules.hash == self.present.hash else State.REPLACED
+        if one.complete or (one.amended.previous and one.amended.previous not in self.path):
+            return State.BEATEN
+        return State.PROPOSED if one.amended.previous == self.present.hash else State.OVERTAKEN
+
+    def reference(self, hash_: bytes) -> str:
+        """What people call an amendment."""
+        return names.shortest(hash_, self.hashes)
+
+    def find(self, hash_: bytes) -> Proposal | None:
+        """An amendment by its hash."""
+        return next((one for one in self.every if one.rules.hash == hash_), None)
 
 
-def state(one: Proposal, every: Sequence[Proposal], present: Rules) -> State:
-    """Where an amendment stands."""
-    path = _path(every, present)
-    if one.rules.hash in path:
-        return State.IN_FORCE if one.rules.hash == present.hash else State.REPLACED
-    if one.complete or (one.amended.previous and one.amended.previous not in path):
-        return State.BEATEN
-    return State.PROPOSED if one.amended.previous == present.hash else State.OVERTAKEN
+def history(seen: View) -> History:
+    """All that members signed."""
+    return _history(seen.trust.amendments(), seen.trust.rules)
 
 
-def _path(every: Sequence[Proposal], present: Rules) -> frozenset[bytes]:
-    """The amendments that led to what is in force."""
+def _history(every: Sequence[Proposal], present: Rules) -> History:
     by_hash = {one.rules.hash: one for one in every}
     path, hash_ = set[bytes](), present.hash
     while hash_:
         path.add(hash_)
         hash_ = by_hash[hash_].amended.previous
-    return frozenset(path)
+    return History(every, present, frozenset(path), sorted(by_hash))
 
 
 def signed_ms(stores: Stores, seen: View) -> dict[tuple[bytes, MemberId], int]:
@@ -99,13 +114,13 @@ def views(
     seen: View, signed: Mapping[tuple[bytes, MemberId], int], texts: Mapping[bytes, bytes]
 ) -> list[charter_pb2.AmendmentView]:
     """Every amendment as people see it; ``texts`` are those that are here."""
-    every = history(seen)
-    return [_view(one, every, seen, signed, texts) for one in every]
+    whole = history(seen)
+    return [_view(one, whole, seen, signed, texts) for one in whole.every]
 
 
 def _view(
     one: Proposal,
-    every: Sequence[Proposal],
+    whole: History,
     seen: View,
     signed: Mapping[tuple[bytes, MemberId], int],
     texts: Mapping[bytes, bytes],
@@ -114,10 +129,10 @@ def _view(
     return charter_pb2.AmendmentView(
         number=one.rules.number,
         hash=one.rules.hash,
-        reference=reference(one.rules.hash, every),
+        reference=whole.reference(one.rules.hash),
         previous=one.amended.previous,
         document=one.rules.document,
-        state=state(one, every, seen.trust.rules),
+        state=whole.state(one),
         signatures=[
             charter_pb2.AmendmentSignature(
                 member_id=member_id,
@@ -144,7 +159,8 @@ def unsigned(seen: View, meant: Meant) -> charter_pb2.AmendmentView:
     nobody: frozenset[MemberId] = frozenset()
     needed = present.quorums[Act.AMEND, 0]
     one = Proposal(meant.rules, amended, needed, nobody, nobody, 0, complete=False)
-    return _view(one, [*history(seen), one], seen, {}, {meant.rules.document: meant.text})
+    whole = _history([*seen.trust.amendments(), one], present)
+    return _view(one, whole, seen, {}, {meant.rules.document: meant.text})
 
 
 def signers(seen: View) -> list[MemberId]:
@@ -152,18 +168,14 @@ def signers(seen: View) -> list[MemberId]:
     present = seen.trust.rules.hash
     if not present:
         return sorted(one.member_id for one in seen.trust.charter.founders)
-    return sorted(next((one.signers for one in history(seen) if one.rules.hash == present), frozenset()))
+    found = history(seen).find(present)
+    return sorted(found.signers) if found else []
 
 
 def _may_sign(one: Proposal, seen: View) -> list[str]:
     seats = seen.roster.seats.items()
     entitled = [id_ for id_, seat in seats if seat.role in one.needed.roles and not seat.suspended]
     return sorted(seen.trust.name_of(id_) for id_ in entitled if id_ not in one.signers)
-
-
-def reference(hash_: bytes, every: Sequence[Proposal]) -> str:
-    """What people call an amendment."""
-    return names.shortest(hash_, sorted({hash_, *(one.rules.hash for one in every)}))
 
 
 # ---- Signing one
@@ -217,33 +229,32 @@ def named(seen: View, typed: str) -> Proposal:
 
     A digit or two are a number, never the beginning of a reference: a signature cannot be taken back.
     """
-    every = history(seen)
+    whole = history(seen)
     numbered = len(typed) < names.REFERENCE_CHARACTERS_MIN and typed.isdecimal()
     called = {
-        one.rules.hash: (*([] if numbered else [reference(one.rules.hash, every)]), *_numbers(one, every, seen))
-        for one in every
+        one.rules.hash: (*([] if numbered else [whole.reference(one.rules.hash)]), *_numbers(one, whole))
+        for one in whole.every
     }
     hash_ = names.resolve(typed, "amendment", called)
-    return next(one for one in every if one.rules.hash == hash_)
+    return next(one for one in whole.every if one.rules.hash == hash_)
 
 
-def _numbers(one: Proposal, every: Sequence[Proposal], seen: View) -> list[str]:
+def _numbers(one: Proposal, whole: History) -> list[str]:
     """Whoever types a number means what is in force or proposed, not what lost against it."""
-    standing = state(one, every, seen.trust.rules)
-    return [] if standing in (State.BEATEN, State.OVERTAKEN) else [str(one.rules.number)]
+    return [] if whole.state(one) in (State.BEATEN, State.OVERTAKEN) else [str(one.rules.number)]
 
 
 def meant_by_proposal(seen: View, one: Proposal, text: bytes | None, *, force: bool) -> Meant:
     """What others signed, to be signed here too; raises Refused where that has no effect, or another than it says."""
-    every = history(seen)
-    called = f"amendment {one.rules.number} ({reference(one.rules.hash, every)})"
-    before = {other.rules.hash: other.rules for other in every}.get(one.amended.previous)
-    match state(one, every, seen.trust.rules):
+    whole = history(seen)
+    called = f"amendment {one.rules.number} ({whole.reference(one.rules.hash)})"
+    before = whole.find(one.amended.previous)
+    match whole.state(one):
         case State.IN_FORCE | State.REPLACED:
             raise Refused(f"{called} has come into force already", next_step="`tocsin charter history` has all.")
         case State.BEATEN:
             raise Refused(f"{called} lost against another one", next_step="Propose its text anew.")
-        case State.OVERTAKEN if not force or not _would_win(one, every, seen):
+        case State.OVERTAKEN if not force or not _would_win(one, whole):
             raise Refused(
                 f"another amendment {one.rules.number} is in force",
                 next_step="Propose its text anew, to follow what is in force; or --force, where its hash is the "
@@ -251,7 +262,8 @@ def meant_by_proposal(seen: View, one: Proposal, text: bytes | None, *, force: b
             )
     if text is None:
         raise Refused(f"the text of {called} has not come yet", next_step="Connect to more peers, and try again.")
-    meant = _meant(seen, before or Rules(seen.trust.charter.quorums), one.rules.document, one.amended.quorums, text)
+    followed = before.rules if before else Rules(seen.trust.charter.quorums)
+    meant = _meant(seen, followed, one.rules.document, one.amended.quorums, text)
     if meant.hash != one.rules.hash:
         raise Refused(f"{called} has parts that this program does not know", next_step="Use a newer version.")
     said = _read(text)
@@ -263,13 +275,12 @@ def meant_by_proposal(seen: View, one: Proposal, text: bytes | None, *, force: b
     return meant
 
 
-def _would_win(one: Proposal, every: Sequence[Proposal], seen: View) -> bool:
+def _would_win(one: Proposal, whole: History) -> bool:
     """Whether it beats the one of its number that led to what is in force."""
-    path = _path(every, seen.trust.rules)
     return all(
         one.rules.hash < other.rules.hash
-        for other in every
-        if other.rules.hash in path and other.rules.number == one.rules.number
+        for other in whole.every
+        if other.rules.hash in whole.path and other.rules.number == one.rules.number
     )
 
 
@@ -296,10 +307,11 @@ def words(seen: View, rules: Rules, text: bytes | None) -> list[str]:
 
 def warnings(seen: View, meant: Meant, me: MemberId) -> list[str]:
     """What to know before signing."""
+    whole = history(seen)
     others = [
-        f"This member has also signed {reference(one.rules.hash, history(seen))} with the same number: "
+        f"This member has also signed {whole.reference(one.rules.hash)} with the same number: "
         "if both become complete, the smaller hash wins."
-        for one in history(seen)
+        for one in whole.every
         if one.rules.number == meant.rules.number and one.rules.hash != meant.hash and me in one.signers
     ]
     return [*others, *(f"{line}." for line in locked(seen, meant.rules.quorums))]

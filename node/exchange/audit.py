@@ -6,9 +6,11 @@ chain shows what was changed by accident or in part, the witnesses what was writ
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +19,7 @@ from node.feed.pae import FederationId, Purpose
 
 HASH_BYTES = 32
 SALT_BYTES = 16
+NEVER_MS = 2**63
 NODE, ADMINISTRATOR = "node", "administrator"
 STARTED, STOPPED, RESUMED = "start", "stop", "resume"  # the last: from a copy, so that later lines are lost
 FROM = "from"  # which line, where it is not that of the resuming itself
@@ -188,7 +191,7 @@ class Fault(StrEnum):
     REMOVED = "REMOVED"  # lines are missing, and later ones stand; or they went before their time
     REORDERED = "REORDERED"  # a line stands in another's place
     CUT = "CUT"  # the last line has no end
-    LOST = "LOST"  # the log ends, or once ended, before what a witness saw: nothing that stands was changed
+    LOST = "LOST"  # the log ends before what a witness saw, or all that stands in its place is of later
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +221,7 @@ class Report:
     root: bytes
     matching: int  # witnesses that saw this very log
     erased: int  # witnesses of lines that are erased by now
+    confirmed: int  # up to which line a witness saw what stands before what was found
     found: Found | None
 
 
@@ -232,7 +236,9 @@ class _Walk:
         self.first, self.size = 0, 0
         self.previous, self.subtrees = bytes(HASH_BYTES), tuple[bytes, ...]()
         self.resumed: list[tuple[int, int]] = []  # from which line on it goes on from a copy, and since when
-        self.matching, self._confirmed = 0, 0  # and the size that a witness last confirmed
+        self.matching, self.confirmed = 0, [0]  # and the sizes that witnesses confirmed, rising
+        self._times: list[int] = []  # when each line was written, by its own word
+        self._earliest: dict[int, list[int]] = {}  # of them, from one on to each
         self.differing: list[tuple[Witness, int]] = []  # witnesses of another log, with the size confirmed before
 
     def begin(self, row: bytes, later: Callable[[], set[int]]) -> Found | None:
@@ -262,6 +268,7 @@ class _Walk:
             return Found(Fault.CHANGED, max(due - 1, 1), max(due - 1, 1))
         self.subtrees = merkle.grow(self.subtrees, self.size, merkle.leaf(read.hash))
         self.size, self.previous = due, read.hash
+        self._times.append(read.act.at_ms)
         if read.act.act == RESUMED:
             self.resumed.append((read.act.counts.get(FROM, due), read.act.at_ms))
         self._compare()
@@ -271,9 +278,9 @@ class _Walk:
         for one in self._by_size.get(self.size, ()):
             if merkle.root_of_subtrees(self.subtrees) == one.root:
                 self.matching += 1
-                self._confirmed = self.size
+                self.confirmed.append(self.size)
             else:
-                self.differing.append((one, self._confirmed))
+                self.differing.append((one, self.confirmed[-1]))
 
     def changed(self) -> Found | None:
         """What was written anew, as the first witness shows to whom nothing else explains it."""
@@ -283,17 +290,35 @@ class _Walk:
         return None
 
     def lost_from(self, one: Witness) -> int | None:
-        """The first line that a witness saw and that is not here, because a copy of before took its place."""
-        known = (number for number, at_ms in self.resumed if number <= one.size and one.made_ms < at_ms)
+        """The first line that a witness saw and that is not here, because a copy of before took its place.
+
+        A log that was written anew may say so as well. It shows by any line in their place that claims to be of before.
+        """
+        known = (
+            number
+            for number, at_ms in self.resumed
+            if number <= one.size and one.made_ms < min(at_ms, self._written(number, one.size))
+        )
         return min(known, default=self.size + 1 if one.size > self.size else None)
+
+    def _written(self, first: int, last: int) -> int:
+        """When the earliest of these lines was written that still stand."""
+        start = max(first - self.first, 0)
+        if start not in self._earliest:
+            self._earliest[start] = list(accumulate(self._times[start:], min))
+        count = min(last, self.size) - self.first + 1 - start
+        return self._earliest[start][count - 1] if count > 0 else NEVER_MS
 
 
 def verify(
-    segments: Iterable[bytes], witnesses: Sequence[Witness], federation_id: FederationId, kept_from_ms: int = 0
+    segments: Iterable[bytes],
+    witnesses: Sequence[Witness],
+    federation_id: FederationId,
+    kept_from_ms: int | None = None,
 ) -> Report:
     """Read a whole log, oldest segment first, and compare it with what witnesses saw.
 
-    Whatever was written at ``kept_from_ms`` or later must still be there.
+    Whatever was written at ``kept_from_ms`` or later must still be there; None: what went early is not looked for.
     """
     seen = [one for one in witnesses if one.size]
     walk = _Walk(seen, federation_id)
@@ -302,7 +327,10 @@ def verify(
     found = min(known, key=lambda one: one.first, default=None)
     found = found or _gone_early(walk, seen, kept_from_ms) or _lost(walk, seen)
     erased = sum(one.size < walk.first - 1 for one in seen)
-    return Report(walk.first, walk.size, merkle.root_of_subtrees(walk.subtrees), walk.matching, erased, found)
+    confirmed = walk.confirmed[bisect_left(walk.confirmed, found.first if found else walk.size + 1) - 1]
+    return Report(
+        walk.first, walk.size, merkle.root_of_subtrees(walk.subtrees), walk.matching, erased, confirmed, found
+    )
 
 
 def _walk(walk: _Walk, segments: Iterable[bytes]) -> Found | None:
@@ -333,11 +361,13 @@ def _numbers(rows: Sequence[bytes], segments: Iterable[bytes]) -> set[int]:
     return found
 
 
-def _gone_early(walk: _Walk, witnesses: Sequence[Witness], kept_from_ms: int) -> Found | None:
+def _gone_early(walk: _Walk, witnesses: Sequence[Witness], kept_from_ms: int | None) -> Found | None:
     """Lines that are erased although a witness saw the log end before them, when its lines were to be kept."""
+    if kept_from_ms is None:
+        return None
     gone = walk.first - 1
     early = [one.size for one in witnesses if one.size < gone and one.made_ms >= kept_from_ms]
-    return Found(Fault.REMOVED, min(early) + 1, gone) if early and kept_from_ms else None
+    return Found(Fault.REMOVED, min(early) + 1, gone) if early else None
 
 
 def _lost(walk: _Walk, witnesses: Sequence[Witness]) -> Found | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeVar
 
-from node.content import names
+from node.content import names, profiles
 from node.content.names import Called
 from node.exchange import documents, halting, opinions, project, records, restricting
 from node.exchange.trust import Trust
@@ -183,8 +183,9 @@ def _place(record: Record) -> effect.Place:
 
 
 def list_name(trust: Trust, member_id: MemberId, name: str) -> str:
-    """owner/name, as it is typed."""
-    return f"{names.slug(trust.name_of(member_id)) or keys.readable(member_id, 5).lower()}/{name}"
+    """owner/name, as it is typed: what an owner put into a name and does not show is spelled out."""
+    owner = names.slug(trust.name_of(member_id)) or keys.readable(member_id, 5).lower()
+    return f"{owner}/{profiles.printable(name)}"
 
 
 def values(stores: Stores, trust: Trust, *, exercise: bool = False) -> Iterator[tuple[int, bytes]]:
@@ -255,6 +256,9 @@ def _delivery(
         letter.key = opened.key
     elif kinds and header.kind not in kinds:
         return None
+    if header.has_payload and restricting.is_taken_back(stores, header, trust):
+        letter.key = b""
+        return letter  # that it was is said; what it said is shown to nobody
     if header.has_payload and remainders.find(stores.ledger, row.hash) is not None:
         opened = records.open_record(stores, row, trust, reader)
         letter.remainder = opened.record.SerializeToString(deterministic=True) if opened else b""

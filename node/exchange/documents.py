@@ -5,7 +5,7 @@ the rules and the frameworks they name, is also kept in the ledger itself, for i
 brought it. Frameworks that come with the program are always here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -196,6 +196,11 @@ def find(stores: Stores, hash_: bytes) -> bytes | None:
     return next((text for text, _ in _records(stores, hash_)), None)
 
 
+def come(stores: Stores, hashes: Iterable[bytes]) -> list[bytes]:
+    """Those of some texts of which a record has come."""
+    return [text for hash_ in hashes if (text := find(stores, hash_)) is not None]
+
+
 def last_until_ms(stores: Stores, hash_: bytes) -> int:
     """When the last record that has the text ends; 0 where none is here."""
     return max((record.expires_ms for _, record in _records(stores, hash_)), default=0)
@@ -220,7 +225,7 @@ def load(stores: Stores, trust: Trust) -> Trust:
     named = (ledger.read_meta(stores.ledger, _FRAMEWORK + hash_.hex()) for hash_ in framework_hashes(trust))
     trust = _learn(trust, [text for text in named if text is not None])
     trust = keep(stores, trust, [])
-    while texts := [text for hash_ in lacking(trust) if (text := find(stores, hash_)) is not None]:
+    while texts := come(stores, lacking(trust)):
         trust = keep(stores, trust, texts)  # rules that have come name further texts
     return trust
 

@@ -11,6 +11,7 @@ from node.exchange.publish import Draft
 from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.kinds import Kind
 from node.policy import border
+from node.policy.opinions import ADVICE
 from node.store.index import Record
 from node.v1 import header_pb2, record_pb2, tools_pb2
 
@@ -20,7 +21,6 @@ LIST_LIFE_MS = 180 * DAY_MS  # the originator's ceiling where the publisher name
 TEXT_BYTES_MAX = 16 << 10
 VERSION_DIGITS_MAX = 18
 OUTDATED, REPLACED = 4, 5  # withdrawal reasons (protos/README.md section 4)
-ADVICE = ("block", "review", "monitor", "ignore")
 
 
 def check_list(draft: tools_pb2.ListDraft, now_ms: int) -> None:

@@ -245,7 +245,7 @@ class _Clock:
         self._sums = [0]
         for one in came:
             self._sums.append(self._sums[-1] + _items(one, records))
-        self._pressing = pressing
+        self._pressing, self._records = pressing, records
 
     def cooling_ms(self, one: _Came) -> int:
         """How long it cools; ``items`` are those of the fullest hour that it is in, before it or behind it."""
@@ -255,6 +255,7 @@ class _Clock:
         pressing = bisect_left(self._pressing, (one.came_ms, one.said.hash)) - bisect_left(self._pressing, first)
         return cooling.cooling_ms(
             one.said.reason,
+            own=_items(one, self._records) + len(one.beyond),
             items=max(before, behind),
             live=self._live,
             pressing=pressing,

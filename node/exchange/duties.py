@@ -112,17 +112,21 @@ class Answering:
 
 def _kept(stores: Stores, owed: Sequence[Duty], seen: View, holds: Holds) -> dict[HeaderHash, Kept]:
     """Of which of these withdrawals something is under legal hold here."""
-    of_objects: dict[bytes, Kept] = {}
+    owners: dict[HeaderHash, MemberId] = {}
+    of_objects: dict[tuple[MemberId, bytes], Kept] = {}
     for hash_, one in sorted(holds.items(), key=lambda held: held[1].until_ms):  # the longest is said
         row = ledger.entry(stores.ledger, hash_)
-        if row is not None:
-            of_objects[entry.decode(row.body, row.signature, seen.trust.federation_id).header.object_id] = one
+        feed = seen.trust.feeds.get(row.feed_id) if row else None
+        if row is not None and feed is not None:
+            header = entry.decode(row.body, row.signature, seen.trust.federation_id).header
+            owners[hash_], of_objects[feed.member_id, header.object_id] = feed.member_id, one
     found = {}
     for duty in owed:
-        kept, positions = holds.get(HeaderHash(duty.target)), int.from_bytes(duty.positions, "little")
+        target, positions = HeaderHash(duty.target), int.from_bytes(duty.positions, "little")
+        kept = holds.get(target) if owners.get(target) == duty.member_id else None  # nobody else is told what is held
         if kept is not None and positions and not positions & kept.positions:
             kept = None
-        kept = kept or of_objects.get(duty.target)
+        kept = kept or of_objects.get((duty.member_id, duty.target))
         if kept is not None:
             found[duty.hash] = kept
     return found

@@ -114,11 +114,11 @@ class Exchange(Outgoing):
 
     def begin_signing(self, now_ms: int) -> None:
         """Nothing is signed before peers have shown what they hold of ours."""
-        author, has_peers = self.author, bool(signing.approved(self.stores, self.trust))
-        looking = watch.start(self.stores, now_ms, has_peers=has_peers)
-        signed = author.journal.lines()
+        author, approved = self.author, signing.approved(self.stores, self.trust, now_ms)
+        looking = watch.start(self.stores, now_ms, has_peers=bool(approved))
+        signed, me = author.journal.lines(), self.reader.member_id
         self.signing = signing.begin(
-            self.stores, self.reader.member_id, author.feed_id, signed, self.trust, looking, in_place=author.in_place
+            self.stores, me, author.feed_id, signed, self.trust, looking, approved, in_place=author.in_place
         )
 
     def unseen(self, letters: Sequence[header_pb2.SignedEntry]) -> list[header_pb2.SignedEntry]:

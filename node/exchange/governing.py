@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from node.exchange.feeds import Superseding
 from node.exchange.trust import Trust
 from node.feed import amendment, entry, statements
 from node.feed.header import Header
@@ -45,8 +46,10 @@ def voice(trust: Trust, author: MemberId, header: Header, read: Read | None) -> 
             return Voice(author, hash_, author in others, bool(others - {author}))
         case Bound() as bound:
             ends = [one for one in trust.marks.ends if one.feed_id == bound.feed_id]
+            said = Superseding(header.feed_id, header.seq, header.hash, bound)
+            is_heard = bound in ends or (said.feed_id in trust.feeds and not trust.supersedes(said))
             lower = all(bound.seq < one.seq for one in ends)  # there are as many as the feed has places
-            return Voice(author, bound, bound in ends, lower)
+            return Voice(author, bound, is_heard, lower)
         case _:
             return None
 

@@ -1,5 +1,6 @@
 """Holdings: what stands here of one list, record by record."""
 
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -169,7 +170,7 @@ def require_here(view: tools_pb2.ListView) -> None:
     if view.following not in ("own", "followed"):
         raise Refused(
             f"{view.name} is not followed: its items are not here",
-            next_step=f"`tocsin list follow {view.name}`, or look at it before with `tocsin list preview`.",
+            next_step=f"`tocsin list follow {shlex.quote(view.name)}`, or `tocsin list preview` to look at it before.",
             field="list",
         )
 

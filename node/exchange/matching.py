@@ -21,7 +21,7 @@ from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.policy.ignoring import Thing, What
-from node.policy.opinions import REVIEW, lowered
+from node.policy.opinions import advised, lowered
 from node.store import index, lookup
 from node.store.halts import Halt
 from node.store.index import Record
@@ -235,7 +235,7 @@ class _Records:
             list_id=record.object_id,
             list=name,
             labels=letter.items.labels,
-            advice=lowered(letter.items.advice) if obstacle else letter.items.advice or REVIEW,
+            advice=lowered(letter.items.advice) if obstacle else advised(letter.items.advice),
             reason=obstacle,
             expires_ms=record.expires_ms,
             crisis_id=letter.crisis_id,

@@ -7,6 +7,7 @@ from node import limits
 from node.exchange.trust import Trust
 from node.feed import quorum
 from node.feed.facts import Said
+from node.feed.growing import Index
 from node.feed.identity import Inception
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.quorum import Act, Quorum
@@ -64,23 +65,75 @@ class Place:
         return self.admission.role
 
 
-def every(trust: Trust, now_ms: int) -> list[Place]:
-    """Everyone who is known or a candidate, and everyone who was: candidates first, then by name."""
+class Weighing:
+    """What is said of members, at one moment: what counts is worked out once for all who are asked about."""
+
+    def __init__(self, trust: Trust, now_ms: int) -> None:
+        self.trust, self.now_ms, self.now = trust, now_ms, trust.roster(now_ms)
+        self.said = trust.facts.by_member
+        self._few: dict[MemberId, frozenset[Said]] = {}
+        self._signers: dict[MemberId, frozenset[MemberId]] = {}
+
+    def few_of(self, author: MemberId) -> frozenset[Said]:
+        """Those suspensions of an author that count beside its others."""
+        if author not in self._few:
+            said = (one for one in self.said.suspended.of(author) if one.until_ms > self.now_ms)
+            self._few[author] = few_at_a_time(one for one in said if self.stands(one.entry))
+        return self._few[author]
+
+    def signers_of(self, member_id: MemberId) -> frozenset[MemberId]:
+        """Who suspends a member, however long ago they said so."""
+        if member_id not in self._signers:
+            said = (one for one in self.said.suspensions.of(member_id) if one.until_ms > self.now_ms)
+            self._signers[member_id] = frozenset(one.author for one in said if self.stands(one.entry))
+        return self._signers[member_id]
+
+    def stands(self, entry: HeaderHash) -> bool:
+        """Whether forks and ends of its feed let a statement count."""
+        return self.trust.counts(entry)
+
+
+def called(trust: Trust) -> dict[MemberId, str]:
+    """What everyone is called who is known or a candidate, and everyone who was."""
     known = trust.known.members | trust.candidates
-    found = [place(trust, member_id, now_ms) for member_id in sorted(known)]
+    return {member_id: _name(member_id, inception(trust, member_id)) for member_id in known}
+
+
+def every(trust: Trust, now_ms: int) -> list[Place]:
+    """All of them, and where they stand: candidates first, then by name."""
+    return _places(trust, called(trust), now_ms)
+
+
+def members(trust: Trust, now_ms: int) -> list[Place]:
+    """Without those who never were any: strangers are endorsed without end."""
+    return _places(trust, trust.known.members, now_ms)
+
+
+def _places(trust: Trust, who: Iterable[MemberId], now_ms: int) -> list[Place]:
+    weighing = Weighing(trust, now_ms)
+    found = [_place(weighing, member_id) for member_id in who]
     return sorted(found, key=lambda one: (one.state != CANDIDATE, one.name, one.member_id))
 
 
 def place(trust: Trust, member_id: MemberId, now_ms: int, card: Inception | None = None) -> Place:
     """Where one stands. Its log may not have come yet: what is on its card is as good."""
-    now, begun = trust.roster(now_ms), inception(trust, member_id) or card
+    return _place(Weighing(trust, now_ms), member_id, card)
+
+
+def _place(weighing: Weighing, member_id: MemberId, card: Inception | None = None) -> Place:
+    trust, now = weighing.trust, weighing.now
+    begun = inception(trust, member_id) or card
     seat = now.seats.get(member_id) or now.former.get(member_id)
-    role = seat.role if seat else begun.role if begun else _endorsed_role(trust, member_id)
-    admission = _admission(trust, now, member_id, role, now_ms)
+    role = seat.role if seat else begun.role if begun else _endorsed_role(weighing, member_id)
+    admission = _admission(weighing, member_id, role)
     state = _state(trust, now, member_id)
-    until_ms = _suspended_until_ms(trust, member_id, now_ms) if state == SUSPENDED else admission.until_ms
-    name, country = (begun.name, begun.country) if begun else (member_id.hex()[:8], "")
-    return Place(member_id, name, country, state, admission, until_ms, trust.left_ms(member_id))
+    until_ms = _suspended_until_ms(weighing, member_id) if state == SUSPENDED else admission.until_ms
+    country = begun.country if begun else ""
+    return Place(member_id, _name(member_id, begun), country, state, admission, until_ms, trust.left_ms(member_id))
+
+
+def _name(member_id: MemberId, begun: Inception | None) -> str:
+    return begun.name if begun else member_id.hex()[:8]
 
 
 def inception(trust: Trust, member_id: MemberId) -> Inception | None:
@@ -89,8 +142,8 @@ def inception(trust: Trust, member_id: MemberId) -> Inception | None:
     return log.identity.inception if log else trust.charter.founder(member_id)
 
 
-def _endorsed_role(trust: Trust, member_id: MemberId) -> int:
-    return min((said.role for said in trust.facts.endorsements if said.member_id == member_id), default=0)
+def _endorsed_role(weighing: Weighing, member_id: MemberId) -> int:
+    return min((said.role for said in weighing.said.endorsements.of(member_id)), default=0)
 
 
 def _state(trust: Trust, now: Roster, member_id: MemberId) -> str:
@@ -104,14 +157,15 @@ def _state(trust: Trust, now: Roster, member_id: MemberId) -> str:
     return SUSPENDED if seat.suspended else MEMBER
 
 
-def _admission(trust: Trust, now: Roster, member_id: MemberId, role: int, now_ms: int) -> Admission:
+def _admission(weighing: Weighing, member_id: MemberId, role: int) -> Admission:
+    now = weighing.now
     needed = now.rules.quorums.get((Act.ADMIT, role), NOBODY)
-    founder = trust.charter.founder(member_id)
+    founder = weighing.trust.charter.founder(member_id)
     if founder and founder.role == role:
         return Admission(role, (), 0, NOBODY, 0)
     latest: dict[MemberId, Said] = {}  # of those who endorsed more than once
-    for said in sorted(trust.facts.endorsements, key=lambda said: (said.created_ms, said.entry)):
-        if said.member_id == member_id and said.role == role and not obstacle(trust, said, now_ms):
+    for said in about(weighing.said.endorsements, member_id):
+        if said.role == role and not _obstacle(weighing, said):
             latest[said.author] = said
     voices = tuple(sorted(latest.values(), key=lambda said: (said.created_ms, said.entry)))
     admission = Admission(role, voices, _countries(voices, now), needed, 0)
@@ -134,12 +188,15 @@ def _countries(voices: Iterable[Said], now: Roster) -> int:
     return len({seat.country for said in voices if (seat := now.seat_behind(said)) and seat.country})
 
 
-def _suspended_until_ms(trust: Trust, member_id: MemberId, now_ms: int) -> int:
+def _suspended_until_ms(weighing: Weighing, member_id: MemberId) -> int:
     """When the present suspensions are no longer enough."""
-    said = about(trust.facts.suspensions, member_id)
-    moments = {one.until_ms for one in said} | {one.created_ms + SUSPENSION_MS for one in said}
-    for moment_ms in sorted(moment_ms for moment_ms in moments if moment_ms > now_ms):
-        seat = trust.roster_at(moment_ms).seats.get(member_id)
+    said, now_ms = weighing.said.suspensions.of(member_id), weighing.now_ms
+    last: dict[MemberId, tuple[int, int]] = {}  # whoever says it a thousand times is no more one voice than by its last
+    for one in said:
+        fresh_ms, until_ms = last.get(one.author, (0, 0))
+        last[one.author] = max(fresh_ms, min(one.until_ms, one.created_ms + SUSPENSION_MS)), max(until_ms, one.until_ms)
+    for moment_ms in sorted(moment_ms for moments in last.values() for moment_ms in moments if moment_ms > now_ms):
+        seat = weighing.trust.roster_at(moment_ms).seats.get(member_id)
         if seat is None or not seat.suspended:
             return moment_ms
     return 0
@@ -148,28 +205,33 @@ def _suspended_until_ms(trust: Trust, member_id: MemberId, now_ms: int) -> int:
 # ---- What is said, and whether it counts
 
 
-def about(said: Iterable[Said], member_id: MemberId) -> list[Said]:
+def about(said: Index[MemberId, Said], member_id: MemberId) -> list[Said]:
     """The statements about one member, oldest first."""
-    return sorted((one for one in said if one.member_id == member_id), key=lambda one: (one.created_ms, one.entry))
+    return sorted(said.of(member_id), key=lambda one: (one.created_ms, one.entry))
 
 
-def obstacle(trust: Trust, said: Said, now_ms: int) -> str:
-    """Why a statement about a member does not count now, in words; empty if it does."""
-    return next(_obstacles(trust, said, now_ms), "")
+def obstacles(trust: Trust, said: Iterable[Said], now_ms: int) -> list[str]:
+    """Why each of these statements about members does not count now, in words; empty if it does."""
+    weighing = Weighing(trust, now_ms)
+    return [_obstacle(weighing, one) for one in said]
 
 
-def _obstacles(trust: Trust, said: Said, now_ms: int) -> Iterator[str]:
-    act, facts, now = act_of(trust, said), trust.facts, trust.roster(now_ms)
-    if any((one.author, one.entry) == (said.author, said.entry) and _stands(trust, one.by) for one in facts.unendorsed):
+def _obstacle(weighing: Weighing, said: Said) -> str:
+    return next(_obstacles(weighing, said), "")
+
+
+def _obstacles(weighing: Weighing, said: Said) -> Iterator[str]:
+    act, now, now_ms = act_of(weighing.trust, said), weighing.now, weighing.now_ms
+    if any(weighing.stands(one.by) for one in weighing.said.retracted.of((said.author, said.entry))):
         yield "taken back"
-    if not _stands(trust, said.entry):
+    if not weighing.stands(said.entry):
         yield "its author's feed is forked or was ended below it"
     if said.created_ms > now_ms + limits.FUTURE_MS_MAX:
         yield "dated ahead"
     if act == Act.ADMIT and said.created_ms + ENDORSEMENT_LIFE_MS <= now_ms:
         yield "lapsed"
     if act == Act.SUSPEND:
-        yield from _suspension_obstacles(trust, said, now_ms)
+        yield from _suspension_obstacles(weighing, said)
     seat = now.seat_behind(said)
     if seat is None and said.author in now.revoked and act == Act.REVOKE:
         seat = now.former.get(said.author)  # revocations are counted before any is applied
@@ -180,29 +242,16 @@ def _obstacles(trust: Trust, said: Said, now_ms: int) -> Iterator[str]:
         yield f"a {parameters.role_name(seat.role)}'s does not count"
 
 
-def _suspension_obstacles(trust: Trust, said: Said, now_ms: int) -> Iterator[str]:
-    if said.until_ms <= now_ms:
+def _suspension_obstacles(weighing: Weighing, said: Said) -> Iterator[str]:
+    if said.until_ms <= weighing.now_ms:
         yield "ended"
         return
-    others = [one for one in trust.facts.suspensions if one.author == said.author and one.until_ms > now_ms]
-    if said not in few_at_a_time(one for one in others if _stands(trust, one.entry)):
+    if said not in weighing.few_of(said.author):
         yield f"its author suspends more than {SUSPENDED_AT_A_TIME_MAX} members"
-    if now_ms >= said.created_ms + SUSPENSION_MS:
-        needed = trust.roster(now_ms).rules.quorums.get((Act.REVOKE, 0))
-        if needed is None or len(_signers(trust, said, now_ms)) < needed.count:
+    if weighing.now_ms >= said.created_ms + SUSPENSION_MS:
+        needed = weighing.now.rules.quorums.get((Act.REVOKE, 0))
+        if needed is None or len(weighing.signers_of(said.member_id)) < needed.count:
             yield "older than 72 hours: now it takes as many as a removal"
-
-
-def _signers(trust: Trust, said: Said, now_ms: int) -> set[MemberId]:
-    return {
-        one.author
-        for one in trust.facts.suspensions
-        if one.member_id == said.member_id and one.until_ms > now_ms and _stands(trust, one.entry)
-    }
-
-
-def _stands(trust: Trust, entry: HeaderHash) -> bool:
-    return entry not in trust.fallen
 
 
 def act_of(trust: Trust, said: Said) -> Act:
@@ -214,9 +263,10 @@ def act_of(trust: Trust, said: Said) -> Act:
 
 def counted(trust: Trust, act: Act, member_id: MemberId, now_ms: int) -> list[Said]:
     """The statements towards suspending or revoking a member that count, one of each author."""
-    said = trust.facts.revocations if act == Act.REVOKE else trust.facts.suspensions
-    found = {one.author: one for one in about(said, member_id) if not obstacle(trust, one, now_ms)}
-    return list(found.values())
+    by_member = trust.facts.by_member
+    said = about(by_member.revocations if act == Act.REVOKE else by_member.suspensions, member_id)
+    weighed = zip(said, obstacles(trust, said, now_ms), strict=True)
+    return list({one.author: one for one, obstacle in weighed if not obstacle}.values())
 
 
 def against(trust: Trust, found: Place, now_ms: int) -> list[Said]:

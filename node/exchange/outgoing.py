@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from node import limits
-from node.exchange import circles, disclose, governing, membership, records, standing
+from node.exchange import circles, disclose, governing, membership, records, sparing, standing
 from node.exchange.admission import Admitted
 from node.exchange.budgets import Budgets
 from node.exchange.publish import Author
@@ -118,16 +118,16 @@ class Outgoing:
 
     def serve(self, peer: MemberId, want: peer_pb2.Want, now_ms: int) -> list[list[header_pb2.SignedEntry]]:
         """The answers to a want, a frame's worth each: what the peer may have of it."""
-        federation_id, circle = self.trust.federation_id, self.circle(now_ms)
+        circle = self.circle(now_ms)
         answers = [
-            disclose.span(self.stores, feed_id, first, min(last, self.aside.below(feed_id)), federation_id, now_ms)
+            disclose.span(self.stores, feed_id, first, min(last, self.aside.below(feed_id)), self.trust, now_ms)
             for feed_id, first, last in ((FeedId(one.feed_id), one.first, one.last) for one in want.ranges)
             if circle.tells(peer, feed_id)
         ]
         wanted = [hash_ for hash_ in map(HeaderHash, want.entries) if not self.aside.has(hash_)]
         rows = (ledger.entry(self.stores.ledger, hash_) for hash_ in wanted)
         told = [row for row in rows if row and circle.tells(peer, row.feed_id)]
-        single = [disclose.letter(self.stores, row, federation_id, now_ms) for row in told]
+        single = [disclose.letter(self.stores, row, self.trust, now_ms) for row in told]
         return [answer for answer in [*answers, single] if answer]
 
     def tell_forks(
@@ -139,7 +139,7 @@ class Outgoing:
             row = ledger.fork(self.stores.ledger, feed_id)
             if row is not None:
                 frames.append(peer_pb2.Frame(fork=disclose.fork(row)))
-                urgent = disclose.above_fork(self.stores, row, self.trust.federation_id, now_ms)
+                urgent = disclose.above_fork(self.stores, row, self.trust, now_ms)
                 frames.append(peer_pb2.Frame(entries=peer_pb2.Entries(entries=urgent, lane=headers.HISTORY)))
         if voices and self.circle(now_ms).hears_all(peer):
             rows = governing.part(self._voices_of(now_ms // VOICES_MS), now_ms)
@@ -156,7 +156,7 @@ class Outgoing:
 
     def serve_chunk(self, hash_: HeaderHash, number: int, now_ms: int) -> peer_pb2.Frame | None:
         """One chunk, or that it is not to be had here; None past the end."""
-        is_for_others = disclose.is_for_others(self.stores, hash_, self.trust.federation_id, now_ms)
+        is_for_others = disclose.is_for_others(self.stores, hash_, self.trust, now_ms)
         if not is_for_others or self.aside.has(hash_):
             return peer_pb2.Frame(absent=peer_pb2.Absent(entry=hash_))
         found = disclose.chunk(self.stores, hash_, number, self._leaves(hash_))
@@ -211,7 +211,12 @@ class Outgoing:
 
     def boxless(self, now_ms: int) -> list[HeaderHash]:
         """Entries whose box is still to be asked for."""
-        return payloads.boxless(self.stores.ledger, now_ms, limits.RANGES_PER_FRAME_MAX)
+        found = payloads.boxless(self.stores.ledger, now_ms, limits.RANGES_PER_FRAME_MAX)
+        return [hash_ for hash_ in found if not self._is_spared(hash_)]
+
+    def _is_spared(self, hash_: HeaderHash) -> bool:
+        row = ledger.entry(self.stores.ledger, hash_)
+        return row is not None and sparing.is_spared(self.stores, row, self.trust)
 
     def wants(self, now_ms: int) -> list[tuple[payloads.Want, MemberId]]:
         """What is missing, the most urgent first, each with its originator: authors by turns, large ones last."""
@@ -222,6 +227,8 @@ class Outgoing:
         for want in payloads.wants(self.stores.ledger, now_ms, WANTS_AT_A_TIME, sorted(late)[:LATE_FEEDS_MAX]):
             row = ledger.entry(self.stores.ledger, want.hash)
             feed = feeds.get(row.feed_id) if row else None
+            if row and sparing.is_spared(self.stores, row, self.trust):
+                continue
             author = feed.member_id if feed else MemberId(b"")
             rank = (want.lane > URGENT, row is not None and row.feed_id in late, want.lane, want.for_peer)
             turns[rank, author] += 1

@@ -188,7 +188,7 @@ def views(stores: Stores, trust: Trust, me: MemberId, now_ms: int) -> list[profi
     found = every(stores, trust, now_ms)
     made = [
         view(trust, one.member_id, found.get(one.member_id), me, now_ms)
-        for one in membership.every(trust, now_ms)
+        for one in membership.members(trust, now_ms)
         if one.state not in _NOT_SHOWN
     ]
     sizes = accumulate(one.ByteSize() for one in made)

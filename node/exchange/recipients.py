@@ -117,7 +117,7 @@ class Recipients:
 
     def _read_list(self, act: Act) -> None:
         for reference in act.what:
-            self._add_all(act, reference.partition(":")[2].lower(), LIST)
+            self._add_all(act, reference.partition(":")[2].strip().lower(), LIST)
 
     def _add_all(self, act: Act, typed: str, proof: str) -> None:
         for i, one in enumerate(self._places):

@@ -13,8 +13,6 @@ from node.feed import merkle
 from node.feed.box import Randomness
 from node.feed.pae import FederationId
 
-NEVER_MS = 2**63
-
 _WATCHED = "Somebody changed it outside of Tocsin. Move {} away, as evidence: a new log begins, and says so."
 
 
@@ -70,13 +68,13 @@ class AuditLog:
     def __init__(self, segments: Segments, federation_id: FederationId, randomness: Randomness) -> None:
         self._segments, self._federation_id, self._randomness = segments, federation_id, randomness
         self.place = Place()
-        self._begun = Preface()
+        self._begun: Preface | None = None
         self._go_on()
 
     @property
     def begun_ms(self) -> int:
-        """When the present segment began."""
-        return self._begun.begun_ms
+        """When the present segment began; 0 where there is none yet."""
+        return self._begun.begun_ms if self._begun else 0
 
     def append(self, acts: Sequence[Act], now_ms: int) -> None:
         """Note these; durable when it returns, or none of those behind the last segment that became full."""
@@ -136,18 +134,24 @@ class AuditLog:
     def _begun_of(self, first: int) -> int:
         """When a segment began; one that cannot be read any more is never over."""
         preface = audit.read_preface(self._segments.read(first).partition(b"\n")[0])
-        return preface.begun_ms if preface else NEVER_MS
+        return preface.begun_ms if preface else audit.NEVER_MS
 
     def _room(self, now_ms: int) -> int:
         """How many lines the present segment takes; there is another one where it is full or a day old."""
-        held = self.place.size + 1 - self._begun.first
-        is_old = held and not 0 <= now_ms - self._begun.begun_ms < limits.AUDIT_SEGMENT_MS_MAX
-        if held >= limits.AUDIT_SEGMENT_LINES_MAX or is_old or not self._segments.names():
-            place = self.place
-            self._begun = Preface(place.size + 1, place.head, place.subtrees, now_ms)
-            self._segments.begin(place.size + 1, self._begun.row)
-            held = 0
-        return limits.AUDIT_SEGMENT_LINES_MAX - held
+        place, begun = self.place, self._begun
+        if begun is None or self._is_over(begun, now_ms):
+            begun = Preface(place.size + 1, place.head, place.subtrees, now_ms)
+            self._segments.begin(begun.first, begun.row)
+            self._begun = begun  # not before: what is written without a preface before it cannot be read again
+        return limits.AUDIT_SEGMENT_LINES_MAX - self._held(begun)
+
+    def _held(self, begun: Preface) -> int:
+        return self.place.size + 1 - begun.first
+
+    def _is_over(self, begun: Preface, now_ms: int) -> bool:
+        held = self._held(begun)
+        is_old = held > 0 and not 0 <= now_ms - begun.begun_ms < limits.AUDIT_SEGMENT_MS_MAX
+        return is_old or held >= limits.AUDIT_SEGMENT_LINES_MAX or not self._segments.names()
 
     def _go_on(self) -> None:
         names = self._segments.names()

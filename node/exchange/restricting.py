@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from node.exchange import halting
 from node.exchange.standing import SUPERSEDED, standing_of
 from node.exchange.trust import Trust
-from node.feed.keys import HeaderHash
+from node.feed.header import Header
+from node.feed.keys import HeaderHash, ObjectId
+from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.store import index, remainders, restrictions
 from node.store.halts import Halt
@@ -51,6 +53,25 @@ def restriction(stores: Stores, record: Record, trust: Trust, halted: Sequence[H
     if halting.is_behind(halted, record):
         return Restriction(halting.NOTICE, gone=gone)
     return _weigh(stores, record, [said], trust, gone)
+
+
+def is_taken_back(stores: Stores, header: Header, trust: Trust) -> bool:
+    """Whether items were taken back with all of their record, or something took its place: then they go to nobody.
+
+    A crisis that was taken back is shown as that, alike everywhere, and so it goes on being told. What is
+    sealed goes on, too: whoever passes it on sees no list that was taken back. And what is contested keeps
+    nothing from leaving, as it keeps nothing from being fetched: a stolen key costs no payload.
+    """
+    feed, object_id = trust.feeds.get(header.feed_id), ObjectId(header.object_id)
+    if feed is None or header.kind != Kind.ITEMS:
+        return False
+    said = restrictions.said_of(stores.index, feed.member_id, header.hash, object_id)
+    if any(not one.positions and standing_of(stores, one, trust) is Standing.STANDS for one in said.withdrawals):
+        return True
+    return any(
+        one.object_id == object_id and standing_of(stores, one, trust) is Standing.STANDS and counts(stores, one, trust)
+        for one in said.replacements
+    )
 
 
 def restricted(stores: Stores, kind: int, trust: Trust) -> dict[int, Restriction]:

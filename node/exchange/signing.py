@@ -63,7 +63,7 @@ class Signing:
     agrees: bool = False  # the ledger ends where the sign journal does
     is_new: bool = False  # nothing was ever signed by this feed
     peers: frozenset[MemberId] = frozenset()  # approved at the start: half of them are waited for
-    echoed: frozenset[MemberId] = frozenset()
+    echoed: frozenset[MemberId] = frozenset()  # of these
     stale: str = ""  # why nothing is signed by this feed again
     left_ms: int = 0  # when this member left the federation
     ended: bool = False  # it left with the feed that is signed here: not even a withdrawal would count
@@ -95,8 +95,8 @@ class Signing:
         return self.watch.ran_s() >= ECHOES_WITHIN_S
 
     def echo(self, peer: MemberId) -> "Signing":
-        """A peer has shown nothing but what was signed here."""
-        return replace(self, echoed=self.echoed | {peer})
+        """A peer has shown nothing but what was signed here; who is told nothing of our feed has nothing to show."""
+        return replace(self, echoed=self.echoed | (self.peers & {peer}))
 
     def leave(self, trust: Trust, me: MemberId, feed_id: FeedId) -> "Signing":
         """As the own identity log has it now: whoever has left says nothing more."""
@@ -117,10 +117,11 @@ def begin(
     signed: Sequence[Signed],
     trust: Trust,
     watch: Watch,
+    awaited: Iterable[MemberId],
     *,
     in_place: bool,
 ) -> Signing:
-    """At the start, when the ledger has taken in what only the journal had."""
+    """At the start, when the ledger has taken in what only the journal had. ``awaited`` are the `approved` peers."""
     shown = [entry.decode(body, by, trust.federation_id) for body, by in _stored(stores, feed_id)]
     foreign = unsigned(shown, signed)
     if foreign is not None:
@@ -133,15 +134,16 @@ def begin(
         watch,
         agrees=own[-1:] == ([last.body] if last else []),
         is_new=not own,
-        peers=frozenset(approved(stores, trust)),
+        peers=frozenset(awaited),
         stale=_ended(ended) if ended else "" if in_place else COPIED,
     ).leave(trust, me, feed_id)
 
 
-def approved(stores: Stores, trust: Trust) -> list[MemberId]:
-    """The peers that can show something: approved, and members."""
+def approved(stores: Stores, trust: Trust, now_ms: int) -> list[MemberId]:
+    """The peers that can show something: approved, and members. Who only lapsed may do so by a clock that is wrong."""
     found = (one.member_id for one in peers.every(stores.ledger) if one.state == APPROVED)
-    return [member_id for member_id in found if member_id in trust.known.members and not trust.left_ms(member_id)]
+    members = trust.known.members - trust.roster(now_ms).revoked.keys()
+    return [member_id for member_id in found if member_id in members and not trust.left_ms(member_id)]
 
 
 def unsigned(shown: Iterable[Entry], signed: Sequence[Signed]) -> Entry | None:

@@ -5,16 +5,31 @@ Whether it stands may change: a stolen key takes back everything, and its member
 
 from collections.abc import Collection
 
+from node.exchange import restricting
 from node.exchange.standing import standing_of
 from node.exchange.trust import Trust
 from node.feed import entry, statements
-from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.statements import Withdraw
 from node.policy.following import Follows
-from node.store import ledger, payloads, restrictions
+from node.store import ledger, payloads
+from node.store.ledger import Row
 from node.store.stores import Stores
+
+
+def is_spared(stores: Stores, row: Row, trust: Trust) -> bool:
+    """Whether a payload that is wanted was taken back meanwhile, so that nobody serves it; then it is wanted no more.
+
+    Whatever was heard first, and of whatever it was said: of it, of its list, or of what takes its place.
+    """
+    header = entry.decode(row.body, row.signature, trust.federation_id).header
+    if not restricting.is_taken_back(stores, header, trust):
+        return False
+    payloads.spare(stores.ledger, row.hash)
+    stores.commit("ledger")
+    return True
 
 
 def want_again(stores: Stores, trust: Trust, follows: Follows) -> bool:
@@ -27,7 +42,8 @@ def want_again(stores: Stores, trust: Trust, follows: Follows) -> bool:
         author = trust.author(row.feed_id) if row else None
         if author is None or (author, hash_) in withdrawn or not follows.fetches(author, list_id):
             continue
-        if not _is_replaced(stores, trust, author, hash_, list_id):
+        header = entry.decode(row.body, row.signature, trust.federation_id).header if row else None
+        if header is not None and not restricting.is_taken_back(stores, header, trust):
             again.append(hash_)
     payloads.want_again(stores.ledger, again, payloads.WITHDRAWN, payloads.REPLACED)
     return bool(again)
@@ -44,12 +60,3 @@ def _withdrawn(stores: Stores, trust: Trust, spared: Collection[HeaderHash]) -> 
         if standing_of(stores, row, trust) is Standing.STANDS:
             found.add((author, HeaderHash(said.entry)))
     return found
-
-
-def _is_replaced(stores: Stores, trust: Trust, author: MemberId, hash_: HeaderHash, list_id: ObjectId) -> bool:
-    said = restrictions.said_of(stores.index, author, hash_, list_id).replacements
-    return any(
-        one.object_id == list_id and standing_of(stores, one, trust) is Standing.STANDS
-        for one in said
-        if one.target == hash_
-    )

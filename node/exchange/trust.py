@@ -1,19 +1,22 @@
 """Trust: what all governance read so far amounts to. A value; every entry makes a new one."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from node.content import names
 from node.errors import Refused
+from node.exchange.feeds import Feed, Superseding, below_fork, counts, lowest, with_root, with_spare
 from node.feed import amendment, chain, identity, keys, kinds, known, roster, statements
 from node.feed.amendment import Proposal, Rules
 from node.feed.chain import Head
 from node.feed.charter import Charter
 from node.feed.entry import Entry
 from node.feed.facts import Amended, Departed, Facts, Retracted, Said
+from node.feed.growing import Growing
 from node.feed.header import Header
-from node.feed.identity import Card, Departure, Identity, NodeCertificate
+from node.feed.identity import Card, Departure, Extent, Identity
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.known import Known
@@ -29,21 +32,12 @@ class Log:
 
     identity: Identity
     head: Head
-    past: tuple[Identity, ...] = ()  # after each of its entries
+    past: tuple[Extent, ...] = ()  # after each of its entries
 
     def below(self, seq: int) -> Identity:
         """What it says below a place."""
-        inception, before = self.identity.inception, self.past[: seq - 1]
-        return before[-1] if before else Identity(inception, inception.root_key, inception.next_root)
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A node feed that a member's root, or a spare of it, certified."""
-
-    member_id: MemberId
-    certificate: NodeCertificate
-    is_undone: bool = False  # let in at or above a fork of the log: nothing more of it is taken in, here or elsewhere
+        last = min(seq - 1, len(self.past))
+        return self.identity.within(self.past[last - 1] if last > 0 else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ class Trust:
     feeds: Mapping[FeedId, Feed] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     marks: Marks = field(default_factory=Marks)
-    superseded: frozenset[tuple[FeedId, Bound]] = frozenset()  # ends, and by which feeds they were told
+    superseding: Mapping[MemberId, Growing[Superseding]] = field(default_factory=dict)  # whether it counts or not
     fallen: frozenset[HeaderHash] = frozenset()  # governance that forks and ends of its feeds keep from counting
     _rosters: list[tuple[int, Roster]] = field(default_factory=list, init=False, repr=False, compare=False)
     _candidates: list[frozenset[MemberId]] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -127,6 +121,12 @@ class Trust:
             return log.identity if log else None
         return log.below(forked)
 
+    def supersedes(self, said: Superseding) -> bool:
+        """Whether a feed ends another of its member by this."""
+        feed = self.feeds[said.feed_id]
+        believed = self.believed(feed.member_id)
+        return not feed.is_undone and counts(said, believed.retired if believed else ())
+
     def takes(self, feed_id: FeedId) -> bool:
         """Whether entries of a feed are stored and relayed, as everyone has it who has read the same."""
         feed = self.feeds.get(feed_id)
@@ -159,8 +159,8 @@ class Trust:
             return self.known.candidates
         if not self._candidates:
             members = self.known.members
-            said = (one for one in self.facts.endorsements if one.author in members and self.counts(one.entry))
-            self._candidates[:] = [frozenset(one.member_id for one in said) - members]
+            said = (one for one in self.facts.endorsements if self.counts(one.entry))
+            self._candidates[:] = [known.candidates(said, members)]
         return self._candidates[0]
 
 
@@ -171,42 +171,58 @@ def begin(charter: Charter) -> Trust:
 
 def with_log(trust: Trust, log: Identity, entry: Entry) -> Trust:
     """One more entry of an identity log, verified."""
-    member_id = log.member_id
-    feeds = {certificate.feed_id: Feed(member_id, certificate) for certificate in log.nodes}
-    facts = trust.facts
+    member_id, feeds, facts = log.member_id, trust.feeds, trust.facts
     if entry.header.kind == Kind.ACCEPT:
         facts = facts.merge(Facts(inceptions=frozenset({log.inception})))
     if log.departure is not None and log.departure.entry == entry.header.hash:
         facts = facts.merge(Facts(departures=frozenset({_departed(log.member_id, log.departure)})))
-    past = trust.logs[member_id].past if member_id in trust.logs else ()
-    logs = {**trust.logs, member_id: Log(log, chain.head_of(entry.header), (*past, log))}
-    return _with_bounds(replace(trust, logs=logs, feeds={**trust.feeds, **feeds}, facts=facts), member_id)
+    before = trust.logs.get(member_id)
+    if log.nodes and (before is None or len(before.identity.nodes) < len(log.nodes)):
+        made = log.nodes[-1]
+        feeds = {**feeds, made.feed_id: with_root(feeds.get(made.feed_id), member_id, made)}
+    past = (*before.past, log.extent) if before else (log.extent,)
+    logs = {**trust.logs, member_id: Log(log, chain.head_of(entry.header), past)}
+    return _remarked(replace(trust, logs=logs, feeds=feeds, facts=facts), member_id)
 
 
-def _with_bounds(trust: Trust, member_id: MemberId) -> Trust:
-    """What a member's root says of feeds counts for its own only, and a spare may open one after it was named."""
-    return replace(trust, marks=trust.marks.merge(_bounds(trust, member_id)))
+def _remarked(trust: Trust, member_id: MemberId) -> Trust:
+    """With what is said of a member's feeds by its root and by each other, as far as that counts now.
 
-
-def _bounds(trust: Trust, member_id: MemberId) -> Marks:
+    Only of its own: and a feed may be let in after it was named.
+    """
     said, own = trust.believed(member_id), set(trust.feeds_of(member_id))
-    rows = (said.settled, said.retired) if said else ((), ())
-    settled, ends = (frozenset(one for one in found if one.feed_id in own) for found in rows)
-    return Marks(settled=settled, ends=ends)
+    settled, retired = (said.settled, said.retired) if said else ((), ())
+    by_feed = defaultdict(list)
+    for bound in retired:
+        by_feed[bound.feed_id].append(bound)
+    told = (
+        one.bound
+        for one in trust.superseding.get(member_id, ())
+        if not trust.feeds[one.feed_id].is_undone and counts(one, by_feed[one.feed_id])
+    )
+    marks = replace(
+        trust.marks,
+        settled=_renewed(trust.marks.settled, settled, own),
+        ends=lowest(_renewed(trust.marks.ends, (*retired, *told), own)),
+    )
+    return trust if marks == trust.marks else replace(trust, marks=marks)
+
+
+def _renewed(before: frozenset[Bound], said: Iterable[Bound], own: AbstractSet[FeedId]) -> frozenset[Bound]:
+    return frozenset((*(one for one in before if one.feed_id not in own), *(one for one in said if one.feed_id in own)))
 
 
 def with_statement(trust: Trust, author: MemberId, header: Header, read: Read | None) -> Trust:
     """One more statement of a node feed, verified. What is not understood whole has no effect."""
-    feed = trust.feeds.get(header.feed_id)
-    if read is None or (feed is not None and feed.is_undone):
+    if read is None:
         return trust
-    statement = read.statement
+    feed, statement = trust.feeds.get(header.feed_id), read.statement
     if isinstance(statement, statements.Open):
         return _with_open(trust, statement)
-    if not read.understood:
+    if not read.understood or (feed is not None and feed.is_undone):
         return trust
     if isinstance(statement, Bound):
-        return _with_supersede(trust, author, header.feed_id, statement)
+        return _with_supersede(trust, author, Superseding(header.feed_id, header.seq, header.hash, statement))
     facts = _facts(trust, author, header, statement)
     if facts is None:
         return trust
@@ -239,23 +255,11 @@ def with_fork(trust: Trust, feed_id: FeedId, seq: int, *, parts: bool) -> Trust:
 def _below_fork(trust: Trust, member_id: MemberId) -> Trust:
     """Without what the log says at or above its fork: which of the branches was read here, was read by chance."""
     said = trust.believed(member_id)
-    spares, nodes = (set(said.spares), {one.feed_id for one in said.nodes}) if said else (set(), set())
-    own = {feed_id: feed for feed_id, feed in trust.feeds.items() if feed.member_id == member_id}
-    undone = frozenset(
-        feed_id for feed_id, feed in own.items() if feed_id not in nodes and feed.certificate.spare_key not in spares
-    )
-    feeds = {**trust.feeds, **{feed_id: replace(own[feed_id], is_undone=True) for feed_id in undone}}
-    superseded = frozenset(one for one in trust.superseded if one[0] not in undone)
-    others = Marks(
-        trust.marks.forks,
-        frozenset(one for one in trust.marks.settled if one.feed_id not in own),
-        frozenset(one for one in trust.marks.ends if one.feed_id not in own) | {bound for _, bound in superseded},
-        trust.marks.above,
-    )
+    own = {feed_id: below_fork(trust.feeds[feed_id], feed_id, said) for feed_id in trust.feeds_of(member_id)}
+    undone = frozenset(feed_id for feed_id, feed in own.items() if feed.is_undone)
     facts = trust.facts.without(undone, member_id if said is None or said.departure is None else None)
     who = trust.known if facts is trust.facts else known.known(trust.charter, facts)
-    found = replace(trust, feeds=feeds, facts=facts, known=who, superseded=superseded)
-    return replace(found, marks=others.merge(_bounds(found, member_id)))
+    return _remarked(replace(trust, feeds={**trust.feeds, **own}, facts=facts, known=who), member_id)
 
 
 def _with_open(trust: Trust, opened: statements.Open) -> Trust:
@@ -263,17 +267,21 @@ def _with_open(trust: Trust, opened: statements.Open) -> Trust:
     made = identity.opened_by_spare(said, opened, trust.federation_id) if said and opened.spare_key else None
     if made is None:
         return trust
-    feeds = {**trust.feeds, made.feed_id: Feed(opened.member_id, made)}
-    return _with_bounds(replace(trust, feeds=feeds), opened.member_id)
+    found = with_spare(trust.feeds.get(made.feed_id), opened.member_id, made)
+    return _remarked(replace(trust, feeds={**trust.feeds, made.feed_id: found}), opened.member_id)
 
 
-def _with_supersede(trust: Trust, author: MemberId, by: FeedId, bound: Bound) -> Trust:
-    """A feed is ended only by its own member."""
-    feed = trust.feeds.get(bound.feed_id)
-    if feed is None or feed.member_id != author:
+def _with_supersede(trust: Trust, author: MemberId, said: Superseding) -> Trust:
+    """A feed is ended only by its own member; which of them are its own may be heard of later."""
+    before = trust.superseding.get(author, Growing())
+    if said in before or said.feed_id not in trust.feeds:
         return trust
-    marks = trust.marks.merge(Marks(ends=frozenset({bound})))
-    return replace(trust, marks=marks, superseded=trust.superseded | {(by, bound)})
+    found, target = replace(trust, superseding={**trust.superseding, author: before.grown((said,))}), said.bound
+    feed = trust.feeds.get(target.feed_id)
+    if feed is None or feed.member_id != author or not trust.supersedes(said):
+        return found
+    ends = lowest((*trust.marks.ends, target))
+    return found if ends == trust.marks.ends else replace(found, marks=replace(trust.marks, ends=ends))
 
 
 def _facts(trust: Trust, author: MemberId, header: Header, statement: statements.Statement) -> Facts | None:
@@ -318,8 +326,8 @@ def feed_key(
     A candidate's own feed is known at home: it is told to nobody before it is a member.
     """
     feed = trust.feeds.get(header.feed_id)
-    if feed is None and read is not None and isinstance(read.statement, statements.Open):
-        feed = _opened_feed(trust, header, read.statement)
+    if (feed is None or feed.is_undone) and read is not None and isinstance(read.statement, statements.Open):
+        feed = _opened_feed(trust, header, read.statement) or feed
     if feed is None or kinds.is_identity(header.kind):
         return None
     if feed.member_id != me and (feed.member_id not in trust.known.members or feed.is_undone):
@@ -346,4 +354,4 @@ def _opened_feed(trust: Trust, header: Header, opened: statements.Open) -> Feed 
     if said is None or keys.feed_id(trust.federation_id, opened.member_id, opened.feed_key) != header.feed_id:
         return None
     made = identity.opened_by_spare(said, opened, trust.federation_id)
-    return Feed(opened.member_id, made) if made else None
+    return Feed(opened.member_id, by_spare=made) if made else None

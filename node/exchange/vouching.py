@@ -60,7 +60,7 @@ def retractions(trust: Trust, me: MemberId, found: Place, now_ms: int) -> list[D
     back = {one.entry for one in trust.facts.unendorsed if one.author == me}
     ours = [
         said
-        for said in membership.about(trust.facts.endorsements, found.member_id)
+        for said in membership.about(trust.facts.by_member.endorsements, found.member_id)
         if said.author == me and said.entry not in back and said.created_ms + ENDORSEMENT_LIFE_MS > now_ms
     ]
     if not ours:
@@ -87,8 +87,8 @@ def suspension(trust: Trust, me: MemberId, found: Place, until_ms: int, reason: 
         )
     outstanding = {
         said.member_id
-        for said in trust.facts.suspensions
-        if said.author == me and said.until_ms > now_ms and said.entry not in trust.fallen
+        for said in trust.facts.by_member.suspended.of(me)
+        if said.until_ms > now_ms and said.entry not in trust.fallen
     }
     if found.member_id not in outstanding and len(outstanding) >= SUSPENDED_AT_A_TIME_MAX:
         names = ", ".join(sorted(membership.place(trust, one, now_ms).name for one in outstanding))
@@ -172,12 +172,12 @@ def introduction(stores: Stores, trust: Trust, sponsor: MemberId, candidate: Mem
 def _witnesses(trust: Trust, sponsor: MemberId, candidate: MemberId) -> tuple[set[MemberId], list[Said]]:
     """Whoever let the sponsor in, and whoever let them in, back to the founders; and what they said for it."""
     members, waiting = {sponsor}, [sponsor]
-    said = {one for one in membership.about(trust.facts.endorsements, candidate) if one.author == sponsor}
+    said = {one for one in membership.about(trust.facts.by_member.endorsements, candidate) if one.author == sponsor}
     while waiting:
         member_id = waiting.pop()
         if trust.charter.founder(member_id) is not None:
             continue
-        for one in membership.about(trust.facts.endorsements, member_id):
+        for one in membership.about(trust.facts.by_member.endorsements, member_id):
             said.add(one)
             if one.author not in members:
                 members.add(one.author)

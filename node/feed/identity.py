@@ -6,6 +6,7 @@ It travels as a feed whose id is the member id, so heads, gaps, forks and sync h
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 from nacl.signing import SigningKey
 
@@ -112,13 +113,65 @@ class Identity:
     spares: tuple[bytes, ...] = ()
     successor: MemberId | None = None
     is_halted: bool = False  # behind something critical that is not known here
-    doubtful_spares: frozenset[bytes] = frozenset()
+    sure_spares: int = 0  # so many of the spares; what let the others in is not known here
     departure: Departure | None = None
 
     @property
     def member_id(self) -> MemberId:
         """Which member."""
         return self.inception.member_id
+
+    @property
+    def extent(self) -> "Extent":
+        """How much of it there is: a log is long, and each place of it is remembered."""
+        return Extent(
+            len(self.rotations),
+            len(self.nodes),
+            len(self.retired),
+            len(self.settled),
+            len(self.spares),
+            self.sure_spares,
+            self.successor,
+            self.is_halted,
+            self.departure,
+        )
+
+    def within(self, extent: "Extent | None") -> "Identity":
+        """As it was when there was so much of it; None: as it began."""
+        if extent is None:
+            return Identity(self.inception, self.inception.root_key, self.inception.next_root)
+        rotations = self.rotations[: extent.rotations]
+        root_key, next_root = self.inception.root_key, self.inception.next_root
+        if rotations:
+            root_key, next_root = rotations[-1].root_key, rotations[-1].next_root
+        return Identity(
+            self.inception,
+            root_key,
+            next_root,
+            rotations,
+            self.nodes[: extent.nodes],
+            self.retired[: extent.retired],
+            self.settled[: extent.settled],
+            self.spares[: extent.spares],
+            extent.successor,
+            extent.is_halted,
+            extent.sure_spares,
+            extent.departure,
+        )
+
+
+class Extent(NamedTuple):
+    """How much a log had said at one place: its parts only grow."""
+
+    rotations: int
+    nodes: int
+    retired: int
+    settled: int
+    spares: int
+    sure_spares: int
+    successor: MemberId | None
+    is_halted: bool
+    departure: Departure | None
 
 
 def decode_inception(body: bytes, signature: bytes) -> Inception:
@@ -289,8 +342,8 @@ def _apply(identity: Identity, statement: statements.Statement, entry: Entry, fe
             return replace(identity, nodes=(*identity.nodes, made))
         case statements.Spare(keys=joined):
             spares = tuple(joined[i : i + 32] for i in range(0, len(joined), 32))
-            doubtful = identity.doubtful_spares.union(spares if identity.is_halted else ())
-            return replace(identity, spares=(*identity.spares, *spares), doubtful_spares=doubtful)
+            sure = identity.sure_spares + (0 if identity.is_halted else len(spares))
+            return replace(identity, spares=(*identity.spares, *spares), sure_spares=sure)
         case Bound() if entry.header.kind == Kind.RETIRE:
             return replace(identity, retired=(*identity.retired, statement))
         case Bound():
@@ -337,4 +390,5 @@ def opened_by_spare(identity: Identity, opened: statements.Open, federation_id: 
     if not keys.verify(opened.spare_key, opened.spare_signature, Purpose.SPARE, federation_id, message):
         return None
     made = certificate(identity.member_id, opened, federation_id)
-    return replace(made, is_doubtful=opened.spare_key in identity.doubtful_spares, spare_key=opened.spare_key)
+    is_sure = opened.spare_key in identity.spares[: identity.sure_spares]
+    return replace(made, is_doubtful=not is_sure, spare_key=opened.spare_key)

@@ -5,16 +5,17 @@ times, or names a thousand strangers, costs no more than others.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
+from node import limits
 from node.feed import amendment, quorum
 from node.feed.amendment import Inceptions, Roles
 from node.feed.charter import Charter
 from node.feed.facts import Amended, Facts, Said
 from node.feed.growing import Growing, Index
-from node.feed.keys import MemberId
+from node.feed.keys import HeaderHash, MemberId
 from node.feed.quorum import Act, Quorums
 
 
@@ -31,6 +32,20 @@ class Known:
     )  # of whom, for which role that it has not
     signers: Index[bytes, MemberId] = field(compare=False, repr=False)  # of amendments, by hash
     unheard: frozenset[MemberId] = field(compare=False, repr=False)  # who said something and is no member
+    strangers: Mapping[MemberId, "Strangers"] = field(compare=False, repr=False)  # by who endorsed them
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """Whom a member has endorsed that nobody knows: the first of them, so nobody lets in a crowd."""
+
+    members: frozenset[MemberId] = frozenset()
+    last: tuple[int, HeaderHash] = (0, HeaderHash(b""))  # no place of them lies behind this
+
+    @property
+    def is_full(self) -> bool:
+        """Whether whoever comes behind them is no candidate by this member."""
+        return len(self.members) >= limits.STRANGERS_PER_MEMBER_MAX
 
 
 def known(charter: Charter, facts: Facts) -> Known:
@@ -39,9 +54,10 @@ def known(charter: Charter, facts: Facts) -> Known:
     roles, thresholds = _known_roles(charter, facts, inceptions)
     endorsements = [one for one in facts.endorsements if one.author in roles]
     authors = {one.author for one in facts.endorsements} | {one.author for one in facts.amendments}
+    strangers = _strangers(endorsements, roles)
     return Known(
         frozenset(roles),
-        Growing(one.member_id for one in endorsements if one.member_id not in roles),
+        Growing(member_id for held in strangers.values() for member_id in held.members),
         roles,
         thresholds,
         Index(
@@ -51,7 +67,23 @@ def known(charter: Charter, facts: Facts) -> Known:
         ),
         Index((one.hash, one.author) for one in facts.amendments if one.author in roles),
         frozenset(author for author in authors if author not in roles),
+        strangers,
     )
+
+
+def candidates(endorsements: Iterable[Said], members: Container[MemberId]) -> frozenset[MemberId]:
+    """Whom these make candidates, if nobody else said anything."""
+    found = _strangers((one for one in endorsements if one.author in members), members)
+    return frozenset(member_id for held in found.values() for member_id in held.members)
+
+
+def _strangers(endorsements: Iterable[Said], members: Container[MemberId]) -> dict[MemberId, Strangers]:
+    found: dict[MemberId, Strangers] = {}
+    for said in sorted(endorsements, key=lambda one: (one.seq, one.entry)):
+        held = found.get(said.author, Strangers())
+        if said.member_id not in members and not held.is_full:
+            found[said.author] = Strangers(held.members | {said.member_id}, (said.seq, said.entry))
+    return found
 
 
 def known_with(charter: Charter, before: Known, more: Facts, facts: Facts) -> Known:
@@ -69,11 +101,15 @@ def _with_endorsement(charter: Charter, before: Known, said: Said, facts: Facts)
     member_id, role = about = said.member_id, said.role
     if said.author not in before.members:
         return _with_unheard(before, said.author)
+    found = _with_stranger(before, said)
+    if found is None:
+        return None
+    before = found
     if role in before.roles.get(member_id, ()) or said.author in before.endorsers.of(about):
         return before
     endorsers = before.endorsers.grown(about, said.author)
     if _is_ever_met(charter, before, (Act.ADMIT, role), endorsers.of(about), facts):
-        if member_id in before.members or member_id in before.unheard:
+        if member_id in before.members or member_id in before.unheard or _is_awaited(before, member_id):
             return None
         return replace(
             before,
@@ -81,9 +117,31 @@ def _with_endorsement(charter: Charter, before: Known, said: Said, facts: Facts)
             candidates=Growing(one for one in before.candidates if one != member_id),
             roles={**before.roles, member_id: frozenset((role,))},
             endorsers=endorsers,
+            strangers={
+                author: replace(held, members=held.members - {member_id}) for author, held in before.strangers.items()
+            },
         )
-    named = () if member_id in before.members else (member_id,)
-    return replace(before, endorsers=endorsers, candidates=Growing.of(before.candidates).grown(named))
+    return replace(before, endorsers=endorsers)
+
+
+def _with_stranger(before: Known, said: Said) -> Known | None:
+    """With whoever is a candidate by this; None where somebody else may be none any more."""
+    held, place = before.strangers.get(said.author, Strangers()), (said.seq, said.entry)
+    if said.member_id in before.members or said.member_id in held.members:
+        return before
+    if held.is_full:
+        return before if place > held.last else None
+    grown = Strangers(held.members | {said.member_id}, max(held.last, place))
+    return replace(
+        before,
+        candidates=Growing.of(before.candidates).grown((said.member_id,)),
+        strangers={**before.strangers, said.author: grown},
+    )
+
+
+def _is_awaited(before: Known, member_id: MemberId) -> bool:
+    """Whether somebody else becomes a candidate in its place once it is a member."""
+    return any(held.is_full and member_id in held.members for held in before.strangers.values())
 
 
 def _with_signature(charter: Charter, before: Known, signed: Amended, facts: Facts) -> Known | None:

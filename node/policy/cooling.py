@@ -12,15 +12,17 @@ MASS_SHARE = 100
 ALARMING_ITEMS = 100  # of a member that has few, where they are half of what it has
 PRESSING = frozenset({6, 7})  # person at risk, court order: at once
 PRESSING_PER_HOUR_MAX = 100
+PRESSING_ITEMS_MAX = 100  # of one of them: what endangers somebody is named, and a list of thousands is no name
 
 
-def cooling_ms(reason: int, *, items: int, live: int, pressing: int, suspended: bool) -> int:
+def cooling_ms(reason: int, *, own: int, items: int, live: int, pressing: int, suspended: bool) -> int:
     """How long to wait after a withdrawal came.
 
-    ``items`` of its member were withdrawn within an hour of it, of ``live`` ones; ``pressing``
-    withdrawals of that member that came in the hour before it were as pressing as this, carried out or not.
+    It takes back ``own`` items. ``items`` of its member were withdrawn within an hour of it, of ``live``
+    ones; ``pressing`` withdrawals of that member that came in the hour before it were as pressing as
+    this, carried out or not.
     """
-    if reason in PRESSING and pressing < PRESSING_PER_HOUR_MAX:
+    if reason in PRESSING and pressing < PRESSING_PER_HOUR_MAX and own <= PRESSING_ITEMS_MAX:
         return 0
     if suspended or items > MASS_ITEMS or items * MASS_SHARE > max(live, MASS_SHARE):
         return DAY_MS

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # a command line that prints a verdict needs no signatures
 
 REVIEW = "review"
 WEAKER = frozenset({REVIEW, "monitor", "ignore"})
+ADVICE = ("block", REVIEW, "monitor", "ignore")
 
 
 class Verdict(IntEnum):
@@ -124,6 +125,11 @@ class Tally:
         if self.objecting:
             return State.DISPUTED if self.agreeing or self.publisher else State.NEGATIVE
         return State.POSITIVE if self.agreeing else State.NONE
+
+
+def advised(advice: str) -> str:
+    """What is advised where nobody objects: a review, if its publisher says nothing or what nobody here knows."""
+    return advice if advice in ADVICE else REVIEW
 
 
 def lowered(advice: str) -> str:

@@ -20,6 +20,7 @@ greeting     the first words of a session, to hear what stands in its way
 probe        a peer's address called step by step, so that each obstacle has its own name
 checking     what stands in the way to a peer, and on whose side
 approval     which members this node talks to: pins, dials, ended streams
+pinning      which roots stand for which members, by decisions here and by their logs
 
 tools        service Tools
 admin        service Admin

@@ -90,17 +90,19 @@ def _acted(asked: Any, answer: Any) -> tuple[str, bytes]:
 
 def _listed(asked: Any, _answer: Any) -> Named:
     typed = asked.comparison.list if isinstance(asked, tools_pb2.CompareListRequest) else asked.list
-    return [(f"list:{typed}", None)]
+    return [(f"list:{typed.strip().lower()}", None)]  # as it was resolved, or the log would not find it
 
 
 def _matches(_asked: Any, answer: Any) -> Named:
+    """Also what our own member ignores: whoever asked was shown it."""
     response = answer.response if isinstance(answer, tools_pb2.LookUpStreamResponse) else answer
-    return [(match.entry.hex(), match.position) for match in response.matches]
+    return [(match.entry.hex(), match.position) for match in (*response.matches, *response.ignored)]
 
 
 def _match_count(_asked: Any, answer: Any) -> Counts:
     response = answer.response if isinstance(answer, tools_pb2.LookUpStreamResponse) else answer
-    return {"matches": len(response.matches)} if response.matches else {}
+    counts = {"matches": len(response.matches), "ignored": len(response.ignored)}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _values_asked(letter: Any) -> Counts:

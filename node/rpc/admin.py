@@ -1,5 +1,6 @@
 """Service Admin: status and peers, for whoever may open the Unix socket or has the scope admin."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -10,7 +11,6 @@ from node.content import names
 from node.exchange import branches, consult, membership
 from node.exchange.consult import View
 from node.exchange.keeping import Keep
-from node.exchange.membership import Place
 from node.exchange.trust import Trust
 from node.feed import identity
 from node.feed.identity import Card
@@ -114,7 +114,7 @@ class AdminServicer(LevelServicer):
                 peers_in_step=len(expected & {*self._peering.in_step}),
                 heads_digest=self._peering.digest,
                 quotas=self._quotas(),
-                membership=self._member(trust, membership.place(trust, me, seen.now_ms)) if me in trust.logs else None,
+                membership=await self._membership(trust, seen.now_ms) if me in trust.logs else None,
                 forks=len(forked),
                 own_forks=sum(trust.author(feed_id) == me for feed_id in forked),
                 signing=signing.view(self._writer, self._clock.now_ms()),
@@ -148,10 +148,8 @@ class AdminServicer(LevelServicer):
     @status.answers
     async def ListMembers(self, _: admin_pb2.ListMembersRequest, _context: _Context) -> admin_pb2.ListMembersResponse:  # noqa: N802
         """Everyone on the roster, whoever was, and candidates: these first."""
-        trust = self._writer.trust
-        return admin_pb2.ListMembersResponse(
-            members=[self._member(trust, one) for one in membership.every(trust, self._clock.now_ms())]
-        )
+        about = self._writer.trust, self._approval.approved(), self._writer.reader.member_id, self._clock.now_ms()
+        return admin_pb2.ListMembersResponse(members=await asyncio.to_thread(members_service.views, *about))
 
     @status.answers
     async def ListPeers(self, request: admin_pb2.ListPeersRequest, _: _Context) -> admin_pb2.ListPeersResponse:  # noqa: N802
@@ -238,9 +236,10 @@ class AdminServicer(LevelServicer):
         named = {member_id: self._portraits.names_of(MemberId(member_id)) for member_id in found}
         return found[names.resolve(typed, "peer", named)]
 
-    def _member(self, trust: Trust, found: Place) -> admin_pb2.MemberView:
-        me, now_ms = self._writer.reader.member_id, self._clock.now_ms()
-        return members_service.view(trust, found, self._approval, me, now_ms)
+    async def _membership(self, trust: Trust, now_ms: int) -> admin_pb2.MemberView:
+        me, approved = self._writer.reader.member_id, self._approval.approved()
+        found = await asyncio.to_thread(membership.place, trust, me, now_ms)
+        return members_service.view(trust, found, approved, me, now_ms)
 
 
 def _keeping(stores: Stores, keep: Keep, now_ms: int) -> admin_pb2.KeepingView:

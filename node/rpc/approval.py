@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -17,8 +17,9 @@ from node.feed.keys import HeaderHash, MemberId
 from node.policy.terms import Terms
 from node.protocol.news import Growth
 from node.rpc import peer as peers_service
-from node.rpc import tls
+from node.rpc import pinning, tls
 from node.rpc.gate import Gate
+from node.rpc.pinning import Pinning
 from node.rpc.tls import Pins, Root, TlsState
 from node.runtime.limiting import PAUSED as PAUSED_HERE
 from node.runtime.link import Clock, Link
@@ -61,11 +62,11 @@ class Approval:
     ) -> None:
         self.gate: Gate | None = None  # of the peers' listener, once there is one
         self.turned_away: dict[MemberId, TurnedAway] = {}
-        self._cards = cards
+        self._pinning = Pinning(cards)
         self._writer, self._peering = writer, peering
         self._state, self._leaf, self._clock, self._hide = state, leaf, clock, hide
         self._peers: dict[MemberId, Peer] = {}
-        self._logs: object = None
+        self._feeds: object = None  # of which the issuers were pinned
         self._turns: Counter[MemberId] = Counter()  # at which address, and under which root, a member is dialled next
         self._named: Mapping[MemberId, Sequence[str]] = {}  # where members' profiles say that they are dialled
 
@@ -79,6 +80,10 @@ class Approval:
         """All decisions, in the order in which they were made."""
         return list(self._peers.values())
 
+    def approved(self) -> frozenset[MemberId]:
+        """Those that are, now."""
+        return frozenset(one.member_id for one in self.every() if one.state == APPROVED)
+
     def expected(self) -> list[Peer]:
         """Those that are approved, and whose members have not left: with them there should be a link."""
         trust = self._writer.trust
@@ -91,8 +96,7 @@ class Approval:
         What a peer was limited to before stays; a pause, a block and a quarantine are over.
         """
         now_ms = self._clock.now_ms()
-        pins = self._pins(self.every())
-        added = []
+        pins, added = self._state.pins, []
         for card in cards:
             member_id = card.inception.member_id
             if member_id == self._writer.reader.member_id:
@@ -108,14 +112,15 @@ class Approval:
 
     def _by_profile(self, member_id: MemberId, now_ms: int) -> Peer:
         """A member whose log has come; raises Refused where it is none, or nobody here knows where it is dialled."""
-        certified, trust = self._certified(member_id), self._writer.trust
+        trust = self._writer.trust
+        certified = pinning.certified(trust, member_id)
         if member_id == self._writer.reader.member_id or member_id not in trust.known.members or not certified:
             raise Refused(
                 f"no card of {self._name(member_id)} is here, and it is no member whose identity log has come",
                 next_step="Approve it with the card file that it sent you.",
                 field="member_ids",
             )
-        held = self._peers.get(member_id) or Peer(member_id, "", certified[-1], APPROVED, now_ms)
+        held = self._peers.get(member_id) or Peer(member_id, "", b"", APPROVED, now_ms)
         if not held.address and not self._named.get(member_id):
             raise Refused(
                 f"nobody has said where {self._name(member_id)} is dialled: no card of it is here, and no profile",
@@ -222,7 +227,7 @@ class Approval:
         now, pins = self._now(), self._state.pins
         if member_id == self._writer.reader.member_id:
             pins = Pins()
-            for der in self._certified(member_id):
+            for der in pinning.certified(self._writer.trust, member_id):
                 pins = pins.pin(member_id, der, now)
         ends = [root.certificate.not_valid_after_utc for root in pins.of(member_id)]
         return int(max(ends).timestamp() * 1000) if ends else 0
@@ -257,15 +262,15 @@ class Approval:
             self._try_to_apply()
 
     def refresh(self) -> None:
-        """Identity logs grew: pin what they certify."""
-        if self._writer.trust.logs is not self._logs:
+        """Pin what is certified by now: a log grew, a spare opened a feed, or the proof of a fork undid some."""
+        if self._writer.trust.feeds is not self._feeds:
             self._try_to_apply()
 
     def _try_to_apply(self) -> None:
         try:
             self._apply()
         except Unavailable as error:  # no socket to try a root on: again with the next news
-            self._logs = None
+            self._feeds = None
             _log.error("issuers not pinned", reason=error.reason)
 
     def dial(self, member_id: MemberId) -> AbstractAsyncContextManager[Sequence[Link]]:
@@ -303,9 +308,10 @@ class Approval:
 
     def _apply(self) -> None:
         """Pins and dials as the decisions and the logs say now."""
-        self._logs = self._writer.trust.logs
-        pins = self._pins(self.every())
-        self._state.pin(pins, self._with_acquaintances(pins))
+        trust, now, me = self._writer.trust, self._now(), self._writer.reader.member_id
+        self._feeds = trust.feeds
+        pins = self._pinning.pins(self.every(), trust, self._state.pins, now)
+        self._state.pin(pins, self._pinning.acquainted(pins, self.every(), trust, me, now))
         self._peering.limiting.terms = {
             one.member_id: Terms(one.state == PAUSED, one.bytes_per_s, one.kinds) for one in self.every()
         }
@@ -323,46 +329,6 @@ class Approval:
         self._peering.dialing.drop(member_id)
         cut = self.gate.cut(member_id) if self.gate else 0
         return max(cut, self._peering.hang_up(member_id, reason))
-
-    def _pins(self, found: Sequence[Peer]) -> Pins:
-        pins = Pins()
-        for one in found:
-            if one.state == BLOCKED:  # a paused one may call, and hears that it is
-                continue
-            for der in (one.tls_issuer, *self._certified(one.member_id)):
-                try:
-                    pins = pins.pin(one.member_id, der, self._now())
-                except Refused as error:
-                    _log.warning("issuer not pinned", member=one.member_id.hex(), reason=error.reason)
-        return pins
-
-    def _with_acquaintances(self, pins: Pins) -> Pins:
-        """The pins, and behind them the roots of everybody else who is known: approved ones win every conflict."""
-        issuers = {card.inception.member_id: [card.tls_issuer] for card in self._cards}
-        for one in self.every():
-            issuers.setdefault(one.member_id, []).append(one.tls_issuer)
-        strangers = (issuers.keys() | self._writer.trust.logs.keys()) - {self._writer.reader.member_id}
-        for member_id in sorted(strangers):
-            if pins.of(member_id):
-                continue
-            for der in (*issuers.get(member_id, ()), *self._certified(member_id)):
-                with suppress(Refused):  # it is told nothing then, as any stranger
-                    pins = pins.pin(member_id, der, self._now())
-        return pins
-
-    def _certified(self, member_id: MemberId) -> list[bytes]:
-        """The issuers of the member's nodes, by its root or by a spare, but of those that the root retired.
-
-        The node that told that its member leaves is let in: who has not heard it yet hears it there.
-        """
-        trust = self._writer.trust
-        log = trust.logs.get(member_id)
-        retired = {bound.feed_id for bound in log.identity.retired} if log else set()
-        if log and log.identity.departure:
-            retired.discard(log.identity.departure.feed_id)
-        feeds = [feed for feed in trust.feeds.values() if feed.member_id == member_id]
-        found = [feed.certificate for feed in feeds if not feed.is_undone]
-        return [one.tls_issuer for one in found if one.feed_id not in retired]
 
     def _name(self, member_id: MemberId) -> str:
         return self._writer.trust.name_of(member_id)

@@ -1,5 +1,6 @@
 """Service Audit: the audit log for its auditors, who may read it and nothing else, and its witnesses."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, TypeAlias
 
@@ -9,7 +10,6 @@ from node import limits
 from node.errors import Refused
 from node.exchange import anchors, audit, witnesses
 from node.exchange.audit import Act
-from node.feed.keys import MemberId
 from node.rpc import membership, noting, status
 from node.rpc.gate import Access
 from node.runtime.auditing import Auditing
@@ -33,8 +33,8 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class AuditServicer(audit_pb2_grpc.AuditServicer):
     """The log as it lies there: whoever reads it checks it, and need not believe this node."""
 
-    def __init__(self, auditing: Auditing, saying: Saying, node_id: bytes) -> None:
-        self._auditing, self._saying, self._node_id = auditing, saying, node_id
+    def __init__(self, auditing: Auditing, saying: Saying, node_id: bytes, keep_days: int) -> None:
+        self._auditing, self._saying, self._node_id, self._keep_days = auditing, saying, node_id, keep_days
 
     async def ReadLog(  # noqa: N802
         self, request: audit_pb2.ReadLogRequest, context: _Context
@@ -53,13 +53,16 @@ class AuditServicer(audit_pb2_grpc.AuditServicer):
         """A member's anchors."""
         writer, now_ms = self._saying.writer, self._saying.clock.now_ms()
         trust, me = writer.trust, writer.reader.member_id
-        member_id = membership.named(trust, request.member, now_ms).member_id if request.member else me
-        found = await self._saying.reading.run(lambda stores: witnesses.of_member(stores, trust, MemberId(member_id)))
+        member_id = me
+        if request.member:
+            member_id = (await asyncio.to_thread(membership.named, trust, request.member, now_ms)).member_id
+        found = await self._saying.reading.run(lambda stores: witnesses.of_member(stores, trust, member_id))
         return audit_pb2.ListAnchorsResponse(
             member_id=member_id,
-            name=trust.name_of(MemberId(member_id)),
+            name=trust.name_of(member_id),
             anchors=found,
             own_feeds=sorted(anchors.feeds_of_node(trust, me, self._node_id)),
+            keep_days=self._keep_days,
         )
 
     @status.answers

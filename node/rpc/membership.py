@@ -1,6 +1,8 @@
 """Service Membership: what members say of one another, for whoever may open the Unix socket or has the scope admin."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -16,7 +18,7 @@ from node.feed import identity, keys
 from node.feed.facts import Said
 from node.feed.header import URGENT
 from node.feed.identity import Card, Inception
-from node.feed.keys import MemberId
+from node.feed.keys import FeedId, MemberId
 from node.feed.quorum import Act, Quorum
 from node.feed.roster import ENDORSEMENT_LIFE_MS
 from node.policy import wording
@@ -26,7 +28,8 @@ from node.rpc.gate import Access
 from node.runtime.leaving import Leaving
 from node.runtime.profiling import Profiling
 from node.runtime.saying import Saying
-from node.store.peers import APPROVED
+from node.runtime.threads import ReadingThreads
+from node.store.stores import Stores
 from node.v1 import admin_pb2, membership_pb2, membership_pb2_grpc
 
 _METHODS = ("Endorse", "Unendorse", "Suspend", "Revoke", "GetDeparture", "WithdrawOwn", "Leave")
@@ -42,9 +45,15 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
     """Who is who, and saying so. ``charter_file`` is what this node joined by, ``address`` where it is dialled."""
 
     def __init__(
-        self, saying: Saying, approval: Approval, profiling: Profiling, charter_file: bytes, address: str
+        self,
+        saying: Saying,
+        threads: ReadingThreads,
+        approval: Approval,
+        profiling: Profiling,
+        charter_file: bytes,
+        address: str,
     ) -> None:
-        self._saying, self._approval, self._profiling = saying, approval, profiling
+        self._saying, self._threads, self._approval, self._profiling = saying, threads, approval, profiling
         self._writer, self._clock = saying.writer, saying.clock
         self._leaving = Leaving(saying)
         self._charter_file, self._address = charter_file, address
@@ -54,7 +63,7 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         self, request: membership_pb2.GetMemberRequest, _: _Context
     ) -> membership_pb2.GetMemberResponse:
         """All that is said of one member or candidate."""
-        found = named(self._writer.trust, request.member, self._now_ms)
+        found = await self._named(request.member)
         return membership_pb2.GetMemberResponse(standing=await self._standing(found.member_id))
 
     @status.answers
@@ -64,7 +73,7 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         card = trust.present_card(identity.read_card(request.card)) if request.HasField("card") else None
         if request.peer and card is None:
             raise Refused("approving a peer takes its card", next_step="Endorse by the card file.", field="peer")
-        candidate = card.inception if card else self._inception(request.member)
+        candidate = card.inception if card else await self._inception(request.member)
         member_id = MemberId(candidate.member_id)
         draft = vouching.endorsement(self._writer.trust, self._me, candidate, self._now_ms)
         if request.dry_run:
@@ -80,7 +89,7 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         self, request: membership_pb2.UnendorseRequest, _: _Context
     ) -> membership_pb2.UnendorseResponse:
         """Take back what was said for a member."""
-        found = named(self._writer.trust, request.member, self._now_ms)
+        found = await self._named(request.member)
         drafts = vouching.retractions(self._writer.trust, self._me, found, self._now_ms)
         if not request.dry_run:
             await self._saying.say(drafts, URGENT)
@@ -89,8 +98,8 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
     @status.answers
     async def Suspend(self, request: membership_pb2.SuspendRequest, _: _Context) -> membership_pb2.SuspendResponse:  # noqa: N802
         """Say that a member should be without effect for a time."""
+        found = await self._named(request.member)
         trust, now_ms = self._writer.trust, self._now_ms
-        found = named(trust, request.member, now_ms)
         draft = vouching.suspension(trust, self._me, found, request.until_ms, request.reason, now_ms)
         needed, said = await self._act(Act.SUSPEND, found, draft, dry_run=request.dry_run)
         standing = await self._standing(found.member_id)
@@ -99,7 +108,7 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
     @status.answers
     async def Revoke(self, request: membership_pb2.RevokeRequest, _: _Context) -> membership_pb2.RevokeResponse:  # noqa: N802
         """Say that a member should be removed for good."""
-        found = named(self._writer.trust, request.member, self._now_ms)
+        found = await self._named(request.member)
         now_ms = self._now_ms
         draft = await self._writer.run(
             lambda exchange: vouching.revocation(
@@ -164,8 +173,11 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         said = membership.counted(self._writer.trust, act, found.member_id, self._now_ms)
         return needed, len({one.author for one in said} | {self._me})
 
-    def _inception(self, typed: str) -> Inception:
-        found = named(self._writer.trust, typed, self._now_ms)
+    async def _named(self, typed: str) -> Place:
+        return await asyncio.to_thread(named, self._writer.trust, typed, self._now_ms)
+
+    async def _inception(self, typed: str) -> Inception:
+        found = await self._named(typed)
         begun = membership.inception(self._writer.trust, found.member_id)
         if begun is None:
             raise Refused(
@@ -176,8 +188,7 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         return begun
 
     async def _approve(self, card: Card) -> None:
-        held = {one.member_id: one.state for one in self._approval.every()}
-        if held.get(card.inception.member_id) != APPROVED:
+        if card.inception.member_id not in self._approval.approved():
             await self._approval.approve([card])
 
     async def _invite(self, candidate: Inception) -> bytes:
@@ -197,39 +208,53 @@ class MembershipServicer(membership_pb2_grpc.MembershipServicer):
         return invite.SerializeToString(deterministic=True)
 
     async def _standing(self, member_id: MemberId, card: Inception | None = None) -> membership_pb2.Standing:
-        held = await self._writer.run(
-            lambda exchange: dict(vouching.held_of(exchange.stores, exchange.trust, member_id))
-        )
-        trust, now_ms = self._writer.trust, self._now_ms
-        found = membership.place(trust, member_id, now_ms, card)
-        now = trust.roster(now_ms)
-        bounds = now.revoked.get(member_id, now.left.get(member_id, {}))
-        facts = trust.facts
+        trust, approved, now_ms = self._writer.trust, self._approval.approved(), self._now_ms
+
+        def look(stores: Stores) -> membership_pb2.Standing:
+            member = view(trust, membership.place(trust, member_id, now_ms, card), approved, self._me, now_ms)
+            return _standing(member, dict(vouching.held_of(stores, trust, member_id)), trust, member_id, now_ms)
+
+        standing = await self._threads.run(look)
         profile = await self._profiling.of(member_id)
-        return membership_pb2.Standing(
-            profile=profile if profile.entry else None,
-            member=view(trust, found, self._approval, self._me, now_ms),
-            endorsements=[_voice(trust, one, now_ms) for one in membership.about(facts.endorsements, member_id)],
-            suspensions=[_voice(trust, one, now_ms) for one in membership.about(facts.suspensions, member_id)],
-            revocations=[_voice(trust, one, now_ms) for one in membership.about(facts.revocations, member_id)],
-            feeds=[
-                membership_pb2.NodeFeed(
-                    feed_id=feed_id,
-                    node_id=feed.certificate.node_id,
-                    held=held.get(feed_id, 0),
-                    state=membership.feed_state(trust, feed_id, held.get(feed_id, 0)),
-                    stands_to=bounds.get(feed_id, 0),
-                )
-                for feed_id, feed in trust.feeds.items()
-                if feed.member_id == member_id
-            ],
-        )
+        if profile.entry:
+            standing.profile.CopyFrom(profile)
+        return standing
 
 
-def view(trust: Trust, found: Place, approval: Approval, me: MemberId, now_ms: int) -> admin_pb2.MemberView:
+def _standing(
+    member: admin_pb2.MemberView, held: Mapping[FeedId, int], trust: Trust, member_id: MemberId, now_ms: int
+) -> membership_pb2.Standing:
+    now, said = trust.roster(now_ms), trust.facts.by_member
+    bounds = now.revoked.get(member_id, now.left.get(member_id, {}))
+    return membership_pb2.Standing(
+        member=member,
+        endorsements=_voices(trust, membership.about(said.endorsements, member_id), now_ms),
+        suspensions=_voices(trust, membership.about(said.suspensions, member_id), now_ms),
+        revocations=_voices(trust, membership.about(said.revocations, member_id), now_ms),
+        feeds=[
+            membership_pb2.NodeFeed(
+                feed_id=feed_id,
+                node_id=feed.certificate.node_id,
+                held=held.get(feed_id, 0),
+                state=membership.feed_state(trust, feed_id, held.get(feed_id, 0)),
+                stands_to=bounds.get(feed_id, 0),
+            )
+            for feed_id, feed in trust.feeds.items()
+            if feed.member_id == member_id
+        ],
+    )
+
+
+def views(trust: Trust, approved: AbstractSet[MemberId], me: MemberId, now_ms: int) -> list[admin_pb2.MemberView]:
+    """All of the roster, whoever was on it, and candidates: these first."""
+    return [view(trust, one, approved, me, now_ms) for one in membership.every(trust, now_ms)]
+
+
+def view(
+    trust: Trust, found: Place, approved: AbstractSet[MemberId], me: MemberId, now_ms: int
+) -> admin_pb2.MemberView:
     """One of the roster, or a candidate, as a letter."""
     admission = found.admission
-    approved = any(one.member_id == found.member_id and one.state == APPROVED for one in approval.every())
     said = membership.against(trust, found, now_ms)
     return admin_pb2.MemberView(
         member_id=found.member_id,
@@ -239,7 +264,7 @@ def view(trust: Trust, found: Place, approval: Approval, me: MemberId, now_ms: i
         country=found.country,
         founder=trust.charter.founder(found.member_id) is not None,
         accepted=found.member_id in trust.logs,
-        approved=approved,
+        approved=found.member_id in approved,
         own=found.member_id == me,
         state=found.state,
         until_ms=found.until_ms,
@@ -255,21 +280,25 @@ def view(trust: Trust, found: Place, approval: Approval, me: MemberId, now_ms: i
 
 
 def named(trust: Trust, typed: str, now_ms: int) -> Place:
-    """The member or candidate that was meant, candidates first; raises Refused for none and for several."""
-    found = {bytes(one.member_id): one for one in membership.every(trust, now_ms)}
+    """The member or candidate that was meant; raises Refused for none and for several."""
     called = {
-        member_id: (
-            names.slug(one.name) or one.name,
-            one.name,
-            keys.fingerprint(one.member_id),
-            keys.fingerprint(one.member_id).replace(" ", ""),
+        bytes(member_id): (
+            names.slug(name) or name,
+            name,
+            keys.fingerprint(member_id),
+            keys.fingerprint(member_id).replace(" ", ""),
         )
-        for member_id, one in found.items()
+        for member_id, name in membership.called(trust).items()
     }
-    return found[names.resolve(typed, "member", called)]
+    return membership.place(trust, MemberId(names.resolve(typed, "member", called)), now_ms)
 
 
-def _voice(trust: Trust, said: Said, now_ms: int) -> membership_pb2.Voice:
+def _voices(trust: Trust, said: Sequence[Said], now_ms: int) -> list[membership_pb2.Voice]:
+    obstacles = membership.obstacles(trust, said, now_ms)
+    return [_voice(trust, one, obstacle) for one, obstacle in zip(said, obstacles, strict=True)]
+
+
+def _voice(trust: Trust, said: Said, obstacle: str) -> membership_pb2.Voice:
     begun = membership.inception(trust, said.author)
     is_endorsement = membership.act_of(trust, said) == Act.ADMIT
     return membership_pb2.Voice(
@@ -281,5 +310,5 @@ def _voice(trust: Trust, said: Said, now_ms: int) -> membership_pb2.Voice:
         role=said.role,
         created_ms=said.created_ms,
         ends_ms=said.created_ms + ENDORSEMENT_LIFE_MS if is_endorsement else said.until_ms,
-        obstacle=membership.obstacle(trust, said, now_ms),
+        obstacle=obstacle,
     )

@@ -10,12 +10,13 @@ import grpc.aio
 from node import limits
 from node.errors import Refused
 from node.exchange import audit
-from node.exchange.audit import Act, Why
+from node.exchange.audit import Act, Operation, Why
 from node.exchange.tallies import Key
 from node.rpc import acts, gate, status, wrapping
 from node.rpc.acts import LOOK_UP, Row, When
 from node.rpc.gate import ToolCaller
 from node.rpc.wrapping import Handler
+from node.runtime.work import Work
 
 WHY = "tocsin-why-bin"  # metadata: code, blank, words, in UTF-8
 ALLOWED = "allow-personal"
@@ -47,7 +48,7 @@ class Noting(grpc.aio.ServerInterceptor):
     """Everything in it belongs to the event loop's thread. ``demanded``: what takes a justification."""
 
     def __init__(self, log: Log, demanded: Collection[str]) -> None:
-        self._log, self._demanded = log, frozenset(demanded)
+        self._log, self._demanded, self._work = log, frozenset(demanded), Work()
 
     async def intercept_service(
         self,
@@ -58,15 +59,16 @@ class Noting(grpc.aio.ServerInterceptor):
         inner, row = await continuation(handler_call_details), acts.TABLE.get(handler_call_details.method)
         if inner is None or not isinstance(row, Row):
             return inner
-        call = _Call(row, self._log, _why(handler_call_details), is_demanded=row.demand in self._demanded)
+        is_demanded = row.demand in self._demanded
+        call = _Call(row, self._log, self._work, _why(handler_call_details), is_demanded=is_demanded)
         return call.around(inner)
 
 
 class _Call:
     """One call, from its first request to its last answer."""
 
-    def __init__(self, row: Row, log: Log, why: Why, *, is_demanded: bool) -> None:
-        self._row, self._log, self._why = row, log, why
+    def __init__(self, row: Row, log: Log, work: Work, why: Why, *, is_demanded: bool) -> None:
+        self._row, self._log, self._work, self._why = row, log, work, why
         self._lacks_reason = is_demanded and not why.code
         self._first: Any = None
         self._asked: dict[str, int] = {}
@@ -97,13 +99,19 @@ class _Call:
         return wrapping.same_kind(inner, behaviour, read_noted, write_noted if is_tallied else write)
 
     def _one(self, act: Any) -> Any:
-        async def one(request: Any, context: _Context) -> Any:
-            async with status.told(context):
-                self._begin()
+        async def noted(request: Any, context: _Context) -> Any:
             answer = await act(request, context)
             async with status.told(context):
                 await self._answered(answer)
             return answer
+
+        async def one(request: Any, context: _Context) -> Any:
+            async with status.told(context):
+                self._begin()
+            if self._row.operation is Operation.CONSULTATION:
+                return await noted(request, context)
+            # What is done goes on where the caller hangs up, and so must what is noted of it.
+            return await self._work.through(noted(request, context))
 
         return one
 

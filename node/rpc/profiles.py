@@ -1,5 +1,6 @@
 """Service Profiles: whom to call at each member, and saying it of our own."""
 
+import asyncio
 from typing import Any, TypeAlias
 
 import grpc.aio
@@ -34,7 +35,8 @@ class ProfilesServicer(profile_pb2_grpc.ProfilesServicer):
     ) -> profile_pb2.GetProfilesResponse:
         """All of them, or the one that is named."""
         if request.member:
-            found = membership.named(self._writer.trust, request.member, self._clock.now_ms())
+            about = self._writer.trust, request.member, self._clock.now_ms()
+            found = await asyncio.to_thread(membership.named, *about)
             return profile_pb2.GetProfilesResponse(profiles=[await self._profiling.of(found.member_id)])
         warnings = [reason for reason, _ in await self._profiling.warnings()]
         return profile_pb2.GetProfilesResponse(profiles=await self._profiling.every(), warnings=warnings)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -18,13 +19,16 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
 
 from node.errors import ConfigError, Refused
+from node.feed import keys
 from node.feed.keys import MemberId
 from node.rpc import trial
 
 ISSUER_BYTES_MAX = 400  # of DER: what a NODE statement, an OPEN and a card have room for
 ROOTS_PER_MEMBER_MAX = 16  # one for each node and its successor; a member must not fill the pool
+NAME_CHARACTERS = 20  # of the key's hash, five bits each
 SCOPES = frozenset({"read", "match", "share", "declare", "refer", "protect", "admin", "audit"})
 # Extension of a tool's leaf: its scopes as one DER UTF8String, rising, one blank between. Under 2.25
 # every UUID is an arc of its own, with no registry to ask.
@@ -97,6 +101,11 @@ def dns_name(member_id: MemberId) -> str:
     return f"{member_id.hex()[:32]}.tocsin"
 
 
+def issuer_name(key_id: bytes) -> x509.Name:
+    """The subject of an issuer: it is made of its key, so no two have the same and nobody else can make one of it."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, keys.readable(key_id, NAME_CHARACTERS))])
+
+
 # ---- Pinned roots.
 
 
@@ -105,9 +114,21 @@ class Root:
     """A member's TLS issuer that may go into the pool."""
 
     certificate: x509.Certificate
-    subject: bytes
+    subject: str  # as it is compared
     key_id: bytes
+    der: bytes
     pem: bytes
+
+    @property
+    def has_own_name(self) -> bool:
+        """Whether its subject is made of its key."""
+        return self.subject == _compared(issuer_name(self.key_id))
+
+    def is_beside(self, other: "Root") -> bool:
+        """Whether both may be in the pool: of one name and key only copies, which differ in the signature at most."""
+        if self.subject != other.subject and self.key_id != other.key_id:
+            return True
+        return self.certificate.tbs_certificate_bytes == other.certificate.tbs_certificate_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +144,20 @@ class Pins:
     def pin(self, member_id: MemberId, der: bytes, now: datetime) -> "Pins":
         """The pins with one more root; raises Refused, naming what is wrong with it.
 
-        Of two members with one name or key the earlier stays, so pin in the order of approval.
+        A log may name a certificate whose key its member never had. So a copy takes nothing: it is pinned for both, and
+        only who has the key makes leaves. Of two others with one name or key stays the one whose name is made of its
+        key, or else the earlier.
         """
         root = read_root(der, now)
         held = self.of(member_id)
-        if any(root.certificate == other.certificate for other in held):
+        if any(root.der == other.der for other in held):
             return self
         if len(held) >= ROOTS_PER_MEMBER_MAX:
             raise Refused(
                 f"member {member_id.hex()} has {len(held)} pinned roots already",
                 next_step="Retire nodes it no longer runs, or un-pin it and pin what it uses today.",
             )
-        self._require_its_own(member_id, root)
-        return Pins(MappingProxyType({**self._roots, member_id: (*held, root)}))
+        return Pins(MappingProxyType({**self._roots, **self._left_by(member_id, root), member_id: (*held, root)}))
 
     def unpin(self, member_id: MemberId) -> "Pins":
         """The pins without the member. Its open streams end by `Gate.cut`."""
@@ -144,26 +166,40 @@ class Pins:
     @property
     def pool(self) -> bytes:
         """All roots as PEM, in one order whatever the order of pinning; empty where there are none."""
-        return b"".join(root.pem for member_id in sorted(self._roots) for root in self._roots[member_id])
+        pems = (root.pem for member_id in sorted(self._roots) for root in self._roots[member_id])
+        return b"".join(dict.fromkeys(pems))
 
-    def _require_its_own(self, member_id: MemberId, root: Root) -> None:
+    def _left_by(self, member_id: MemberId, root: Root) -> dict[MemberId, tuple[Root, ...]]:
+        """What others have left beside a root of this member, where that is less; raises Refused where theirs stays."""
         # A root of the same name and key id in front of the honest one fails every handshake under it.
+        left: dict[MemberId, tuple[Root, ...]] = {}
         for other_id, held in self._roots.items():
-            for other in held:
-                if other_id != member_id and (root.subject == other.subject or root.key_id == other.key_id):
-                    raise Refused(
-                        f"the root of member {member_id.hex()} has the subject or key id of the one "
-                        f"pinned for member {other_id.hex()}",
-                        next_step="Ask both, over a second channel, whose it is; un-pin the other if it lied.",
-                    )
+            rivals = [other for other in held if not root.is_beside(other)] if other_id != member_id else []
+            if any(other.has_own_name or not root.has_own_name for other in rivals):
+                raise Refused(
+                    f"the root of member {member_id.hex()} has the subject or key id of the one "
+                    f"pinned for member {other_id.hex()}",
+                    next_step="Ask both, over a second channel, whose it is; un-pin the other if it lied.",
+                )
+            if rivals:
+                left[other_id] = tuple(other for other in held if other not in rivals)
+        return left
 
 
 def read_root(der: bytes, now: datetime) -> Root:
     """Read a TLS issuer and check that it can be pinned at that time; raises Refused."""
+    root = _read_root(der)
+    if now >= root.certificate.not_valid_after_utc:
+        raise _unfit(f"it expired on {root.certificate.not_valid_after_utc:%Y-%m-%d}")
+    return root
+
+
+@lru_cache(trial.ROOTS_REMEMBERED)
+def _read_root(der: bytes) -> Root:
     try:
         certificate = x509.load_der_x509_certificate(der)
-        fault = _root_fault(certificate, now)
-        subject = certificate.subject.public_bytes()
+        fault = _root_fault(certificate)
+        subject = _compared(certificate.subject)
         key_id = x509.SubjectKeyIdentifier.from_public_key(certificate.public_key()).digest
     except UNREADABLE as error:
         raise _unfit(f"it cannot be read: {error}") from error
@@ -172,10 +208,15 @@ def read_root(der: bytes, now: datetime) -> Root:
         fault = "gRPC's TLS library cannot load it"
     if fault:
         raise _unfit(fault)
-    return Root(certificate, subject, key_id, pem)
+    return Root(certificate, subject, key_id, der, pem)
 
 
-def _root_fault(certificate: x509.Certificate, now: datetime) -> str:
+def _compared(subject: x509.Name) -> str:
+    """A subject without what TLS libraries pass over: kinds of strings, letters in upper case, and blanks."""
+    return "".join(subject.rfc4514_string().casefold().split())
+
+
+def _root_fault(certificate: x509.Certificate) -> str:
     key = certificate.public_key()
     extensions = certificate.extensions
     key_id = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -191,8 +232,6 @@ def _root_fault(certificate: x509.Certificate, now: datetime) -> str:
         return "it has no subject"
     if certificate.version != x509.Version.v3:
         return "it is not of version 3"
-    if now >= certificate.not_valid_after_utc:
-        return f"it expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
     certificate.verify_directly_issued_by(certificate)
     return ""
 

@@ -1,6 +1,7 @@
 """Amending: the rules in force on this node, and our own signature under other ones."""
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 
@@ -13,8 +14,10 @@ from node.exchange.amendments import Meant
 from node.exchange.consult import View
 from node.feed.facts import Facts
 from node.feed.header import NORMAL
+from node.feed.keys import MemberId
 from node.policy import wording
 from node.runtime.saying import Saying
+from node.runtime.threads import ReadingThreads
 from node.runtime.work import Work
 from node.store.stores import Stores
 from node.v1 import charter_pb2
@@ -25,11 +28,23 @@ SAY_AGAIN_EVERY_S = 3600.0
 _log = structlog.get_logger()
 
 
-class Amending:
-    """One amendment at a time, so that the same request twice is one signature."""
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """What is to be signed, whether it is already, and what to know before."""
 
-    def __init__(self, saying: Saying) -> None:
-        self._saying = saying
+    meant: Meant
+    done: bool
+    warnings: list[str]
+
+
+class Amending:
+    """One amendment at a time, so that the same request twice is one signature.
+
+    Whatever goes through all amendments does so in a thread: a member may propose as many as its quota lets it.
+    """
+
+    def __init__(self, saying: Saying, threads: ReadingThreads) -> None:
+        self._saying, self._threads = saying, threads
         self._work = Work()
         self._one = asyncio.Lock()
         self._facts: Facts | None = None  # of which all texts are at hand
@@ -60,13 +75,7 @@ class Amending:
         return charter_pb2.ListAmendmentsResponse(amendments=await self._views(self._saying.view()))
 
     async def _views(self, seen: View) -> list[charter_pb2.AmendmentView]:
-        hashes = {one.rules.document for one in amendments.history(seen)}
-
-        def look(stores: Stores) -> list[charter_pb2.AmendmentView]:
-            here = {hash_: text for hash_ in sorted(hashes) if (text := documents.find(stores, hash_)) is not None}
-            return amendments.views(seen, amendments.signed_ms(stores, seen), {**here, **seen.trust.documents})
-
-        return await self._saying.reading.run(look)
+        return await self._threads.run(partial(_views, seen=seen))
 
     # ---- Frameworks
 
@@ -111,42 +120,21 @@ class Amending:
 
     async def _amend(self, request: charter_pb2.AmendRequest) -> charter_pb2.AmendResponse:
         seen, me = self._saying.view(), self._saying.writer.reader.member_id
-        amendments.require_entitled(seen, me)
-        meant = await self._meant(seen, request)
-        if request.expected_hash and request.expected_hash != meant.hash:
-            raise Refused(
-                "something else is in force than when the difference was shown",
-                next_step="Look at the difference again: repeat the command.",
-            )
-        if not request.force:
-            amendments.require_open(seen, meant)
-        done = any(one.rules.hash == meant.hash and me in one.signers for one in amendments.history(seen))
-        warnings = amendments.warnings(seen, meant, me)
-        if not done and not request.dry_run:
-            await self._sign(seen, meant)
-        return await self._answer(seen, meant, warnings, done=done)
-
-    async def _meant(self, seen: View, request: charter_pb2.AmendRequest) -> Meant:
-        if request.WhichOneof("what") != "agree":
-            return amendments.meant_by_text(seen, request.text)
-        proposal = amendments.named(seen, request.agree)
-        text = seen.trust.documents.get(proposal.rules.document) or await self._find(proposal.rules.document)
-        return amendments.meant_by_proposal(seen, proposal, text, force=request.force)
-
-    async def _find(self, hash_: bytes) -> bytes | None:
-        return await self._saying.reading.run(lambda stores: documents.find(stores, hash_))
+        weighed = await self._threads.run(partial(_weigh, seen=seen, me=me, request=request))
+        if not weighed.done and not request.dry_run:
+            await self._sign(seen, weighed.meant)
+        return await self._answer(seen, weighed)
 
     async def _sign(self, seen: View, meant: Meant) -> None:
-        has_text = await self._find(meant.rules.document) is not None
+        find = partial(documents.find, hash_=meant.rules.document)
+        has_text = await self._saying.reading.run(find) is not None
         await self._saying.say(meant.drafts(seen.trust.charter.name, seen.now_ms, has_text=has_text), NORMAL)
         await self._keep([meant.text])
 
-    async def _answer(
-        self, before: View, meant: Meant, warnings: list[str], *, done: bool
-    ) -> charter_pb2.AmendResponse:
-        now = self._saying.view()
+    async def _answer(self, before: View, weighed: _Weighed) -> charter_pb2.AmendResponse:
+        now, meant = self._saying.view(), weighed.meant
         found = next((one for one in await self._views(now) if one.hash == meant.hash), None)
-        view = found or amendments.unsigned(before, meant)
+        view = found or await asyncio.to_thread(amendments.unsigned, before, meant)
         text = documents.text_of(before.trust, before.trust.rules)
         lines = amendments.words(before, before.trust.rules, text), amendments.words(before, meant.rules, meant.text)
         return charter_pb2.AmendResponse(
@@ -154,8 +142,8 @@ class Amending:
             changes=wording.changes(*lines),
             text_before=text or b"",
             text_after=meant.text,
-            warnings=warnings,
-            repeated_call=done,
+            warnings=weighed.warnings,
+            repeated_call=weighed.done,
         )
 
     # ---- Having the texts at hand
@@ -183,11 +171,11 @@ class Amending:
             return
         if trust.rules.hash != self._hash:
             await self._keep([])
-        while lacking := documents.lacking(self._saying.writer.trust):  # rules that have come name further texts
-            found = [text for hash_ in lacking if (text := await self._find(hash_)) is not None]
+        while lacking := await asyncio.to_thread(documents.lacking, self._saying.writer.trust):
+            found = await self._saying.reading.run(partial(documents.come, hashes=lacking))
             if not found:
                 return
-            await self._keep(found)
+            await self._keep(found)  # rules that have come name further texts
         self._facts = trust.facts
 
     async def _keep(self, texts: list[bytes]) -> None:
@@ -210,10 +198,41 @@ class Amending:
     async def _say_due(self) -> None:
         """What is in force must outlive the records that brought it, for whoever joins later."""
         seen, me = self._saying.view(), self._saying.writer.reader.member_id
-        signers = amendments.signers(seen)
+        signers = await asyncio.to_thread(amendments.signers, seen)
         if me not in signers:
             return
         for hash_, draft in documents.in_force(seen.trust, seen.now_ms).items():
             until_ms = await self._saying.reading.run(partial(documents.last_until_ms, hash_=hash_))
             if documents.is_to_be_said_again(until_ms, signers.index(me), seen.now_ms):
                 await self._saying.say([draft], NORMAL)
+
+
+def _views(stores: Stores, seen: View) -> list[charter_pb2.AmendmentView]:
+    hashes = sorted({one.rules.document for one in amendments.history(seen).every})
+    here = {hash_: text for hash_ in hashes if (text := documents.find(stores, hash_)) is not None}
+    return amendments.views(seen, amendments.signed_ms(stores, seen), {**here, **seen.trust.documents})
+
+
+def _weigh(stores: Stores, seen: View, me: MemberId, request: charter_pb2.AmendRequest) -> _Weighed:
+    """Raises Refused for what is not to be signed."""
+    amendments.require_entitled(seen, me)
+    meant = _meant(stores, seen, request)
+    if request.expected_hash and request.expected_hash != meant.hash:
+        raise Refused(
+            "something else is in force than when the difference was shown",
+            next_step="Look at the difference again: repeat the command.",
+        )
+    if not request.force:
+        amendments.require_open(seen, meant)
+    signed = amendments.history(seen).find(meant.hash)
+    done = signed is not None and me in signed.signers
+    return _Weighed(meant, done, amendments.warnings(seen, meant, me))
+
+
+def _meant(stores: Stores, seen: View, request: charter_pb2.AmendRequest) -> Meant:
+    if request.WhichOneof("what") != "agree":
+        return amendments.meant_by_text(seen, request.text)
+    proposal = amendments.named(seen, request.agree)
+    hash_ = proposal.rules.document
+    text = seen.trust.documents.get(hash_) or documents.find(stores, hash_)
+    return amendments.meant_by_proposal(seen, proposal, text, force=request.force)

@@ -15,6 +15,7 @@ from node.exchange import audit, tallies, verification, witnesses
 from node.exchange.audit import Act, Operation, Why
 from node.exchange.exchange import Exchange
 from node.exchange.recording import AuditLog, Place
+from node.exchange.restored import Journal
 from node.exchange.tallies import Key, Tallies
 from node.feed.header import NORMAL
 from node.feed.keys import MemberId
@@ -221,6 +222,8 @@ def _last_anchor(exchange: Exchange) -> tuple[Anchor, int]:
 
 
 def _anchor(exchange: Exchange, place: Place) -> Anchor:
+    """Of a journal that waits for its copy nothing is said: what it has is to stand behind what that has."""
     journal = exchange.erasures
-    size, head = (journal.size, journal.head) if isinstance(journal, FileErasures) else (0, b"")
-    return witnesses.anchor(place, size, head)
+    if not isinstance(journal, FileErasures) or exchange.restored.journal is Journal.PENDING:
+        return witnesses.anchor(place, 0, b"")
+    return witnesses.anchor(place, journal.size, journal.head)

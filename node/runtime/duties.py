@@ -65,6 +65,7 @@ class Duties:
         if owed.drafts:
             await saying.say(owed.drafts, NORMAL)
             self._answering.said(owed, seen.now_ms)
+            await saying.peering.refresh_wants()  # what was taken back is asked of nobody any more
             _log.info("answered", receipts=len(owed.drafts))
         return owed.next_ms
 

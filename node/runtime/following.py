@@ -16,6 +16,7 @@ from node.exchange.opinions import Judged
 from node.feed.header import BULK
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, List, State
+from node.policy.opinions import advised
 from node.runtime.saying import Saying
 from node.runtime.staging import Staged
 from node.runtime.work import Work
@@ -324,7 +325,7 @@ def _list_record(part: Part, record: record_pb2.Record, kind: HashKind, judged: 
         values=_values(kind, [row for _, row in left]),
         positions=[position for position, _ in left],
         labels=part.said.items.labels,
-        advice=part.said.items.advice,
+        advice=advised(part.said.items.advice),
         expires_ms=part.row.expires_ms,
         algorithm_version=part.said.items.algorithm_version,
         media_type=part.said.items.media_type,

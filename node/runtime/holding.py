@@ -18,6 +18,7 @@ from node.runtime.link import Clock
 from node.runtime.preserving import Preserving
 from node.runtime.reading import Reading
 from node.runtime.sweeping import Sweeping
+from node.runtime.work import Work
 from node.runtime.writer import Writer
 from node.store import vault as vaults
 from node.store.stores import Stores
@@ -58,20 +59,27 @@ class Holding:
         self._vault, self._preserving = vault, preserving
         self._writer, self._reading, self._sweeping = writer, reading, sweeping
         self._clock, self._may_erase = clock, may_erase
+        self._work = Work()
+        self._unremoved: tuple[Covered, ...] = ()  # in the vault, and perhaps in the stores still
 
     async def run(self) -> None:
-        """End what is over, for ever."""
+        """End what is over, and go through with what could not be taken out of the stores, for ever."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.end_what_is_over()
-            except Unavailable as error:
-                _log.error("holds not looked at", reason=error.reason)
+            await self.look()
+
+    async def look(self) -> None:
+        """Do both once; the log says where the disk has no room for it."""
+        try:
+            await self._remove(())
+            await self.end_what_is_over()
+        except Unavailable as error:
+            _log.error("holds not looked at", reason=error.reason)
 
     async def resume(self) -> None:
-        """At the start: go through with what the vault has and the stores have still."""
+        """At the start: go through with what the vault has and the stores have still. Raises Unavailable."""
         await self._remove([one for each in self._vault.holds for one in each.covers])
-        await self.end_what_is_over()
+        await self.look()
 
     async def end_what_is_over(self) -> None:
         """Destroy what was held until now; not while the clock is in doubt."""
@@ -121,13 +129,15 @@ class Holding:
             custodian=custodian,
             covers=covers,
         )
-        if dry_run:
-            return made
-        for one in covers:
-            await self._preserving.seal(made, one)
-        await self._writer.run(lambda _: self._vault.describe(made), BULK)
-        await self._remove(covers)
-        _log.info("held", hold=self.reference(made), records=len(covers))
+        return made if dry_run else await self._work.through(self._hold(made))
+
+    async def _hold(self, made: Hold) -> Hold:
+        async with self._preserving.whole(made):
+            for one in made.covers:
+                await self._preserving.seal(made, one)
+            await self._writer.run(lambda _: self._vault.describe(made), BULK)
+        await self._remove(made.covers)
+        _log.info("held", hold=self.reference(made), records=len(made.covers))
         return made
 
     async def review(self, one: Hold, review_ms: int) -> Hold:
@@ -172,8 +182,13 @@ class Holding:
         return found
 
     async def _remove(self, covers: Sequence[Covered]) -> None:
-        now_ms = self._clock.now_ms()
-        await self._sweeping.erase(await self._reading.run(lambda stores: hold.remaining(stores, covers, now_ms)))
+        """Take these out of the stores, and what was left before; what is left now is tried again."""
+        now_ms, removed = self._clock.now_ms(), (*self._unremoved, *covers)
+        self._unremoved = removed
+        if removed:
+            await self._sweeping.erase(await self._reading.run(lambda stores: hold.remaining(stores, removed, now_ms)))
+        gone = set(removed)
+        self._unremoved = tuple(one for one in self._unremoved if one not in gone)
 
 
 def _check(asked: Asked, now_ms: int) -> Ground:

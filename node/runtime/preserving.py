@@ -1,12 +1,13 @@
 """Preserving: what the law has kept of what is erased goes into the vault first, by the policy in force."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
 import structlog
 
-from node.errors import ConfigError, Refused, Unavailable
+from node.errors import ConfigError, NodeError, Refused, Unavailable
 from node.exchange import hold, minimum, tallies
 from node.exchange.exchange import Exchange
 from node.exchange.minimum import Wanted
@@ -69,11 +70,22 @@ class Preserving:
         return wanted
 
     async def _hold(self, made: Hold) -> None:
-        covers = [one for one in made.covers if await self._is_sealed(made, one)]
-        if covers:
+        async with self.whole(made):
+            covers = [one for one in made.covers if await self._is_sealed(made, one)]
             held = replace(made, covers=tuple(covers))
-            await self._writer.run(partial(self._describe, made=held), BULK)
+            if covers:
+                await self._writer.run(partial(self._describe, made=held), BULK)
+        if covers:
             _log.info("held by law", records=len(covers), ground=made.reference, end_ms=made.end_ms)
+
+    @asynccontextmanager
+    async def whole(self, made: Hold) -> AsyncIterator[None]:
+        """Within, a hold is sealed and described; where that fails nothing of it stays sealed."""
+        try:
+            yield
+        except NodeError:
+            await self._writer.run(lambda _: self._vault.discard(made.id), BULK)
+            raise
 
     async def _is_sealed(self, made: Hold, one: Covered) -> bool:
         """Whether there was anything to be held: what does not open as its author says it does was never read here."""

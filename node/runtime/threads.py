@@ -1,7 +1,8 @@
-"""Threads that read: for look-ups, whose operations run whole in one of them.
+"""Threads that read: for look-ups, and for what grows with a flood. Operations run whole in one of them.
 
-Everything else reads through `reading`. A thousand digests with ten matches are 36 statements, and
-the hops that aiosqlite makes for each of them took four fifths of a look-up.
+Everything else reads through `reading`, where all but the statements themselves runs on the event loop.
+A thousand digests with ten matches are 36 statements, and the hops that aiosqlite makes for each of them
+took four fifths of a look-up.
 """
 
 import asyncio

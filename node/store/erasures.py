@@ -122,30 +122,68 @@ def encode(rows: Sequence[Erasure], head: bytes, federation_id: FederationId) ->
     return bytes(data)
 
 
-def mirror(path: Path, copy: Path, end: int) -> int:
+class RolledBack(ConfigError):
+    """The journal lacks lines that it had: its copy has them."""
+
+
+def mirror(path: Path, copy: Path, end: int, federation_id: FederationId) -> int:
     """Add to the copy what the journal has more, durable when it returns; how many bytes that was.
 
-    ``end``: of the journal's last whole line. Raises ConfigError for a copy that is no beginning of this journal,
-    and OSError where its place cannot be written.
+    ``end``: of the journal's last whole line. Raises RolledBack where the copy goes on from there, ConfigError for
+    one that is no beginning of this journal, and OSError where its place cannot be written.
     """
     with (
         path.open("rb") as source,
         os.fdopen(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b") as target,
     ):
         size = target.seek(0, os.SEEK_END)
-        # The last line is hashed over all before it: where that is the same, everything is.
-        first = max(0, size - _COMPARED_BYTES)
-        if size > end or _between(source, first, size) != _between(target, first, size):
-            raise ConfigError(
-                f"{copy} is no beginning of this node's erasure journal",
-                next_step="It is another node's, or newer than the journal: nothing was written. Name another file.",
-            )
+        _require_beginning(source, target, size, end, federation_id, (path, copy))
         added = _between(source, size, end)
         target.seek(size)
         target.write(added)
         target.flush()
         os.fsync(target.fileno())
     return len(added)
+
+
+def require_whole(path: Path, copy: Path, federation_id: FederationId) -> int:
+    """Raise RolledBack and ConfigError as `mirror` does, and change nothing; how many bytes the copy lacks."""
+    size = copy.stat().st_size  # first: a node that runs writes the journal before the copy
+    end = read(path, federation_id)[1]
+    with path.open("rb") as source, copy.open("rb") as target:
+        _require_beginning(source, target, size, end, federation_id, (path, copy))
+    return end - size
+
+
+def _require_beginning(
+    source: BinaryIO, target: BinaryIO, size: int, end: int, federation_id: FederationId, names: tuple[Path, Path]
+) -> None:
+    known = min(size, end)
+    # The last line is hashed over all before it: where that is the same, everything is.
+    first = max(0, known - _COMPARED_BYTES)
+    is_same = _between(source, first, known) == _between(target, first, known)
+    head = _between(source, max(0, end - _HASH_BYTES), end) or bytes(_HASH_BYTES)
+    more = _whole_lines(_between(target, known, size), head, federation_id) if is_same else 0
+    if more:
+        raise RolledBack(
+            f"the erasure journal {names[0]} lacks {more:,} lines that its copy {names[1]} has: it is an older one",
+            next_step=f"Stopped, run `tocsin erase journal {names[1]}`: what these lines erased must not come back.",
+        )
+    if size > known or not is_same:
+        raise ConfigError(
+            f"{names[1]} is no beginning of this node's erasure journal",
+            next_step="Nothing was written. Is it this node's, `tocsin erase journal FILE` takes in what it has more, "
+            "with the node stopped; is it another's, name another file in erasures.copy, or move it away.",
+        )
+
+
+def _whole_lines(data: bytes, head: bytes, federation_id: FederationId) -> int:
+    count = 0
+    for row, hash_, _ in _lines(data):
+        if pae.digest(Purpose.JOURNAL, federation_id, head + row) != hash_:
+            break
+        head, count = hash_, count + 1
+    return count
 
 
 def _between(file: BinaryIO, first: int, end: int) -> bytes:
@@ -157,19 +195,31 @@ def read(path: Path, federation_id: FederationId) -> tuple[list[Erasure], int, b
     """The rows, where the last whole line ends, and the last hash; raises ConfigError for a changed file."""
     rows: list[Erasure] = []
     end, head = 0, bytes(_HASH_BYTES)
-    data = path.read_bytes()
-    for row, hash_, at in _lines(data):
-        made = _decode(row)
-        if made is None or pae.digest(Purpose.JOURNAL, federation_id, head + row) != hash_:
-            if at == len(data):
-                break  # torn: the length reached the disk and what follows did not
-            raise ConfigError(
-                f"{path}: line {len(rows) + 1} does not follow from the one before",
-                next_step="The file was changed outside of Tocsin. Put its copy back: what it says must stay erased.",
-            )
+    for made, hash_, at in _verified(path, federation_id):
         rows.append(made)
         head, end = hash_, at
     return rows, end, head
+
+
+def heads(path: Path, federation_id: FederationId) -> Iterator[bytes]:
+    """The hash of each line: what an ANCHOR has of a journal that ends there; raises ConfigError at a changed one."""
+    return (hash_ for _, hash_, _ in _verified(path, federation_id))
+
+
+def _verified(path: Path, federation_id: FederationId) -> Iterator[tuple[Erasure, bytes, int]]:
+    """Each whole line, its hash, and where it ends."""
+    data, head = path.read_bytes(), bytes(_HASH_BYTES)
+    for number, (row, hash_, at) in enumerate(_lines(data), 1):
+        made = _decode(row)
+        if made is None or pae.digest(Purpose.JOURNAL, federation_id, head + row) != hash_:
+            if at == len(data):
+                return  # torn: the length reached the disk and what follows did not
+            raise ConfigError(
+                f"{path}: line {number} does not follow from the one before",
+                next_step="The file was changed outside of Tocsin. Put its copy back: what it says must stay erased.",
+            )
+        head = hash_
+        yield made, hash_, at
 
 
 def _lines(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:

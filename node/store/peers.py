@@ -14,7 +14,7 @@ _ROW = "member_id, address, tls_issuer, state, added_ms, kinds, bytes_per_s, qua
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A member whose node this node connects to, or refuses to. ``tls_issuer`` is the one of its card."""
+    """A member whose node this node connects to, or refuses to. ``tls_issuer`` is the one of its card, if one came."""
 
     member_id: MemberId
     address: str

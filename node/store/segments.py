@@ -4,6 +4,7 @@ A file is named after the number of its first line. Its first row is a preface, 
 before it, so that it stands once the ones before it are gone. What the rows say is not known here.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from node.store import appending
@@ -46,10 +47,19 @@ class FileSegments:
         self._file.cut(size)
 
     def begin(self, first: int, preface: bytes) -> None:
-        """Append to a new segment from now on."""
-        self.go_on(first, 0)
-        self.append(preface)
-        appending.sync_folder(self._folder)
+        """Append to a new segment from now on; raises OSError, all as before, where the disk does not take it."""
+        begun = Appending(path_of(self._folder, first))
+        try:
+            begun.cut(0)
+            begun.append(preface)
+            appending.sync_folder(self._folder)
+        except BaseException:
+            begun.close()
+            with suppress(OSError):  # else the next start does it, or whoever begins it again
+                self.drop(first)
+            raise
+        self.close()
+        self._file = begun
 
     def append(self, data: bytes) -> None:
         """Add this and make it durable; raises OSError, all as before, where the disk does not take it whole."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from node.errors import ConfigError
+from node.errors import ConfigError, Unavailable
 from node.feed.keys import HeaderHash
 from node.store import appending
 
@@ -122,15 +122,22 @@ class Vault:
         return found
 
     def seal(self, hold_id: bytes, entry: HeaderHash, sealed: bytes) -> None:
-        """Keep what is held of a record; it counts once the hold is described."""
-        self._write(self._folder / _sealed_name(hold_id, entry), sealed)
+        """Keep what is held of a record; it counts once the hold is described. Raises Unavailable."""
+        self._put(_sealed_name(hold_id, entry), sealed)
 
     def describe(self, hold: Hold) -> None:
-        """Make durable that this is held, or what became of it. What is over loses what was sealed."""
-        self._write(self._folder / f"{hold.id.hex()}{_DESCRIPTION}", _encode(hold))
+        """Make durable that this is held, or what became of it. What is over loses what was sealed.
+
+        Raises Unavailable, all as before, where it cannot be written.
+        """
+        self._put(f"{hold.id.hex()}{_DESCRIPTION}", _encode(hold))
         self._holds = {**self._holds, hold.id: hold}  # anew, since others read it meanwhile
         if hold.is_over:
-            self._tidy()
+            self.discard(hold.id)
+
+    def discard(self, hold_id: bytes) -> None:
+        """Take away what was sealed under a hold, and no other's: one that is under way is described last."""
+        self._unlink(self._folder.glob(f"{hold_id.hex()}-*{_SEALED}"))
 
     def end(self, hold: Hold, over_ms: int, by: str, note: str) -> Hold:
         """Destroy what is sealed under a hold."""
@@ -139,13 +146,22 @@ class Vault:
         return ended
 
     def _tidy(self) -> None:
-        """Take away what no hold that goes on names."""
+        """Take away what no hold that goes on names: at the start, when none is under way."""
         named = {
             _sealed_name(hold.id, one.entry) for hold in self._holds.values() if not hold.is_over for one in hold.covers
         }
         drafts = self._folder.glob(".*.new")
         stray = [path for path in self._folder.glob(f"*{_SEALED}") if path.name not in named]
-        for path in (*drafts, *stray):
+        self._unlink((*drafts, *stray))
+
+    def _put(self, name: str, data: bytes) -> None:
+        try:
+            self._write(self._folder / name, data)
+        except ConfigError as error:  # while the node runs it is a disk that is full, and it may have room again
+            raise Unavailable(error.reason, next_step=error.next_step) from error
+
+    def _unlink(self, paths: Iterable[Path]) -> None:
+        for path in list(paths):
             path.unlink()
         appending.sync_folder(self._folder)
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from node.v1 import header_pb2 as node_dot_v1_dot_header__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13node/v1/audit.proto\x12\ttocsin.v1\x1a\x14node/v1/header.proto\"+\n\x0eNoteActRequest\x12\x0b\n\x03\x61\x63t\x18\x01 \x01(\t\x12\x0c\n\x04what\x18\x02 \x03(\t\"\x11\n\x0fNoteActResponse\">\n\x0eReadLogRequest\x12\x10\n\x08since_ms\x18\x01 \x01(\x03\x12\r\n\x05lines\x18\x02 \x01(\r\x12\x0b\n\x03use\x18\x03 \x01(\t\".\n\x0fReadLogResponse\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"$\n\x12ListAnchorsRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\"r\n\x13ListAnchorsResponse\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x07\x61nchors\x18\x03 \x03(\x0b\x32\x16.tocsin.v1.SignedEntry\x12\x11\n\town_feeds\x18\x04 \x03(\x0c\"\x10\n\x0eWitnessRequest\"e\n\x0fWitnessResponse\x12\x12\n\naudit_size\x18\x01 \x01(\x04\x12\x12\n\naudit_root\x18\x02 \x01(\x0c\x12\x14\n\x0cjournal_size\x18\x03 \x01(\x04\x12\x14\n\x0cjournal_head\x18\x04 \x01(\x0c\x32\x9d\x02\n\x05\x41udit\x12\x42\n\x07ReadLog\x12\x19.tocsin.v1.ReadLogRequest\x1a\x1a.tocsin.v1.ReadLogResponse0\x01\x12L\n\x0bListAnchors\x12\x1d.tocsin.v1.ListAnchorsRequest\x1a\x1e.tocsin.v1.ListAnchorsResponse\x12@\n\x07Witness\x12\x19.tocsin.v1.WitnessRequest\x1a\x1a.tocsin.v1.WitnessResponse\x12@\n\x07NoteAct\x12\x19.tocsin.v1.NoteActRequest\x1a\x1a.tocsin.v1.NoteActResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13node/v1/audit.proto\x12\ttocsin.v1\x1a\x14node/v1/header.proto\"+\n\x0eNoteActRequest\x12\x0b\n\x03\x61\x63t\x18\x01 \x01(\t\x12\x0c\n\x04what\x18\x02 \x03(\t\"\x11\n\x0fNoteActResponse\">\n\x0eReadLogRequest\x12\x10\n\x08since_ms\x18\x01 \x01(\x03\x12\r\n\x05lines\x18\x02 \x01(\r\x12\x0b\n\x03use\x18\x03 \x01(\t\".\n\x0fReadLogResponse\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"$\n\x12ListAnchorsRequest\x12\x0e\n\x06member\x18\x01 \x01(\t\"\x85\x01\n\x13ListAnchorsResponse\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x07\x61nchors\x18\x03 \x03(\x0b\x32\x16.tocsin.v1.SignedEntry\x12\x11\n\town_feeds\x18\x04 \x03(\x0c\x12\x11\n\tkeep_days\x18\x05 \x01(\r\"\x10\n\x0eWitnessRequest\"e\n\x0fWitnessResponse\x12\x12\n\naudit_size\x18\x01 \x01(\x04\x12\x12\n\naudit_root\x18\x02 \x01(\x0c\x12\x14\n\x0cjournal_size\x18\x03 \x01(\x04\x12\x14\n\x0cjournal_head\x18\x04 \x01(\x0c\x32\x9d\x02\n\x05\x41udit\x12\x42\n\x07ReadLog\x12\x19.tocsin.v1.ReadLogRequest\x1a\x1a.tocsin.v1.ReadLogResponse0\x01\x12L\n\x0bListAnchors\x12\x1d.tocsin.v1.ListAnchorsRequest\x1a\x1e.tocsin.v1.ListAnchorsResponse\x12@\n\x07Witness\x12\x19.tocsin.v1.WitnessRequest\x1a\x1a.tocsin.v1.WitnessResponse\x12@\n\x07NoteAct\x12\x19.tocsin.v1.NoteActRequest\x1a\x1a.tocsin.v1.NoteActResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,12 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READLOGRESPONSE']._serialized_end=230
   _globals['_LISTANCHORSREQUEST']._serialized_start=232
   _globals['_LISTANCHORSREQUEST']._serialized_end=268
-  _globals['_LISTANCHORSRESPONSE']._serialized_start=270
-  _globals['_LISTANCHORSRESPONSE']._serialized_end=384
-  _globals['_WITNESSREQUEST']._serialized_start=386
-  _globals['_WITNESSREQUEST']._serialized_end=402
-  _globals['_WITNESSRESPONSE']._serialized_start=404
-  _globals['_WITNESSRESPONSE']._serialized_end=505
-  _globals['_AUDIT']._serialized_start=508
-  _globals['_AUDIT']._serialized_end=793
+  _globals['_LISTANCHORSRESPONSE']._serialized_start=271
+  _globals['_LISTANCHORSRESPONSE']._serialized_end=404
+  _globals['_WITNESSREQUEST']._serialized_start=406
+  _globals['_WITNESSREQUEST']._serialized_end=422
+  _globals['_WITNESSRESPONSE']._serialized_start=424
+  _globals['_WITNESSRESPONSE']._serialized_end=525
+  _globals['_AUDIT']._serialized_start=528
+  _globals['_AUDIT']._serialized_end=813
 # @@protoc_insertion_point(module_scope)

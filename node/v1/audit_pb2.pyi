@@ -140,8 +140,11 @@ class ListAnchorsResponse(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ANCHORS_FIELD_NUMBER: _builtins.int
     OWN_FEEDS_FIELD_NUMBER: _builtins.int
+    KEEP_DAYS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     name: _builtins.str
+    keep_days: _builtins.int
+    """For how many days the node that answers keeps a line of its log, by its own word."""
     @_builtins.property
     def anchors(self) -> _containers.RepeatedCompositeFieldContainer[_header_pb2.SignedEntry]: ...
     @_builtins.property
@@ -155,10 +158,11 @@ class ListAnchorsResponse(_message.Message):
         name: _builtins.str = ...,
         anchors: _abc.Iterable[_header_pb2.SignedEntry] | None = ...,
         own_feeds: _abc.Iterable[_builtins.bytes] | None = ...,
+        keep_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors", b"anchors", "member_id", b"member_id", "name", b"name", "own_feeds", b"own_feeds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors", b"anchors", "keep_days", b"keep_days", "member_id", b"member_id", "name", b"name", "own_feeds", b"own_feeds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

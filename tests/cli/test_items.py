@@ -13,12 +13,13 @@ from click import UsageError
 from node.cli import exporting, items
 from node.cli.items import Reading, Source
 from node.content import hashes
-from node.content.hashes import MD5, PDQ, SHA256, TLSH, URL, HashKind
+from node.content.hashes import MD5, PDQ, SHA256, SSDEEP, TLSH, TMK, URL, VPDQ, HashKind
 from node.content.lines import Item, Layout
 from node.errors import ConfigError, Refused
 from node.v1 import record_pb2, tools_pb2
 
 UNDONE = "Nothing was done."
+FEATURES = f'["{"0f" * 32},100,0.000", "{"f0" * 32},49,1.000"]'
 
 
 def digest_of(number: int) -> str:
@@ -187,7 +188,11 @@ RECORDS = (
     record(PDQ, Item(PDQ, bytes.fromhex(digest_of(1)), 87), Item(PDQ, bytes.fromhex(digest_of(2)))),
     record(TLSH, Item(TLSH, bytes(35))),
     record(URL, Item(URL, 'https://example.org/a,"b"'), Item(URL, "https://example.org/ü")),
+    record(SSDEEP, Item(SSDEEP, "3::")),
+    record(VPDQ, Item(VPDQ, FEATURES), Item(VPDQ, f"0,100,{'0f' * 32},0.000")),
+    record(TMK, Item(TMK, "VE1LMQ==")),
 )
+ODD = ("=HYPERLINK(0)", "https://t.example/\x1b[2J", "https://t.example/\n@SUM(1)", "+1", "", "3::,=1+1", " 3:: ")
 
 
 @pytest.mark.parametrize("format_", ["csv", "jsonl"])
@@ -195,7 +200,7 @@ def test_an_export_is_read_again_as_what_it_was(format_: str, tmp_path: Path) ->
     path = tmp_path / f"list.{format_}"
     with exporting.opened(path) as file:
         write = exporting.WRITERS[format_](file)
-        assert [write(one) for one in RECORDS] == [2, 1, 2]
+        assert [write(one) for one in RECORDS] == [2, 1, 2, 1, 2, 1]
     with Reading(source(), path, UNDONE) as reading:
         found = [(one.kind, one.value, one.quality) for one in reading.items()]
     assert found == [
@@ -204,7 +209,34 @@ def test_an_export_is_read_again_as_what_it_was(format_: str, tmp_path: Path) ->
         (TLSH, bytes(35), None),
         (URL, 'https://example.org/a,"b"', None),
         (URL, "https://example.org/ü", None),
+        (SSDEEP, "3::", None),
+        (VPDQ, FEATURES, None),
+        (VPDQ, f"0,100,{'0f' * 32},0.000", None),
+        (TMK, "VE1LMQ==", None),
     ]
+
+
+@pytest.mark.parametrize("format_", exporting.FORMATS)
+@pytest.mark.parametrize(
+    ("kind", "right"), [(URL, "https://t.example/a"), (SSDEEP, "3::"), (VPDQ, FEATURES), (TMK, "VE1LMQ==")]
+)
+def test_what_is_of_no_form_of_its_kind_stands_in_no_file_and_its_neighbours_do(
+    format_: str, kind: HashKind, right: str
+) -> None:
+    file = io.StringIO()
+    write = exporting.WRITERS[format_](file)
+    assert write(record(kind, *(Item(kind, one) for one in (*ODD, right, *ODD)))) == 1
+    written = file.getvalue()
+    assert not any(one in written for one in ("\x1b", "HYPERLINK", "SUM"))
+    match format_:
+        case "text":
+            assert written == f"{right}\n"
+        case "csv":
+            (row,) = csv.DictReader(io.StringIO(written))
+            assert (row["value"], row["item"]) == (right, f"{'ab' * 32}:{10 + len(ODD)}")
+        case _:
+            found = json.loads(written)
+            assert (found["value"], found["item"]) == (right, f"{'ab' * 32}:{10 + len(ODD)}")
 
 
 def test_a_text_has_a_value_a_line_and_is_read_again() -> None:
@@ -217,14 +249,16 @@ def test_a_text_has_a_value_a_line_and_is_read_again() -> None:
 
 def test_a_row_has_where_its_item_stands_and_no_formula_of_others() -> None:
     file = io.StringIO()
-    exporting.WRITERS["csv"](file)(record(PDQ, Item(PDQ, bytes(32), 50), label="=HYPERLINK(x)"))
+    odd = record(PDQ, Item(PDQ, bytes(32), 50), label="=HYPERLINK(x)\x1b[2J")
+    odd.advice = "@SUM(1)"
+    exporting.WRITERS["csv"](file)(odd)
     (row,) = csv.DictReader(io.StringIO(file.getvalue()))
     assert row == {
         "kind": "pdq",
         "value": "00" * 32,
         "quality": "50",
-        "labels": "'=HYPERLINK(x)",
-        "advice": "review",
+        "labels": r"'=HYPERLINK(x)\x1b[2J",
+        "advice": "'@SUM(1)",
         "expires": "2027-01-15T08:00:00+00:00",
         "item": f"{'ab' * 32}:10",
         "opinion": "",

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from node.cli import printing, publishing, times
+from node.cli import printing, times
 from node.cli.main import tocsin
-from node.exchange import drafts
 from node.v1 import record_pb2, tools_pb2
 from tests.cli.terminal import Terminal
 from tests.federation import Node, Result, environment, federation, make, program
@@ -440,10 +439,6 @@ def test_an_end_is_typed_in_one_way() -> None:
     for place in ("Halle", "de", "DE-", "DEU"):
         odd = ["crisis", "declare", "--framework", "f", "--title", "x", "--place", place, "--for", "1h", "--yes"]
         assert "is no ISO 3166 code" in CliRunner().invoke(tocsin, odd).stderr
-
-
-def test_what_the_commands_offer_is_what_the_node_takes() -> None:
-    assert publishing.ADVICE == drafts.ADVICE
 
 
 # ---- A profile

@@ -16,6 +16,9 @@ from node.content.lines import Bad, Item, Layout
 DIGEST = sha256(b"one").digest()
 HEX = DIGEST.hex().encode()
 TLSH_HEX = "AF74AD89B6257A65DE3A727411C78FC1B994D007602253AFE040F397BC17BEA3E7A1E4"
+FRAMES = ";".join(f"{number},100,{DIGEST.hex()},{number}.033" for number in range(3))
+FEATURES = f'["{DIGEST.hex()},100,0.000", "{DIGEST.hex().upper()},49,1.000"]'
+FILM = base64.b64encode(b"TMK1FVECPDQF".ljust(263_343, b"\x0f")).decode()  # as long as one is
 FUZZY = "384:BfUAILX6tH+xYKRCyDe2hCJHqmqNLQ5xHPWmPtbNaDisPB89HXLBUG:d7+x+yC2QJKmdvHPWOFQDisa9mG"
 
 
@@ -106,13 +109,44 @@ def test_a_bad_line_stops_nothing_and_lines_are_counted_as_an_editor_counts_them
         (URL, "  https://example.org/\r", "https://example.org/"),
         (SSDEEP, FUZZY, FUZZY),
         (SSDEEP, f'{FUZZY},"films/a, b.mp4"', FUZZY),
-        (VPDQ, "0,100,ab;1,99,cd", "0,100,ab;1,99,cd"),
-        (TMK, "A" * 351_000, "A" * 351_000),
+        (VPDQ, FRAMES, FRAMES),
+        (VPDQ, FEATURES, FEATURES),
+        (TMK, FILM, FILM),
     ],
     ids=lambda one: repr(one)[:40],
 )
 def test_each_kind_has_one_form(kind: HashKind, line: str, value: Value) -> None:
     assert read(line.encode(), kind) == [Item(kind, value, None, 1)]
+
+
+@pytest.mark.parametrize("kind", [VPDQ, TMK], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "203.0.113.7",
+        "jane.doe@example.org",
+        "Jane Doe, +49 30 901820",
+        f"{FRAMES};jane.doe@example.org",
+        FRAMES.replace("100", "101"),
+        f"{FRAMES};",
+        f"{FRAMES}.",
+        FEATURES.replace('"', ""),
+        '["jane.doe@example.org"]',
+        "[]",
+        FILM.replace("VE1L", "SmFu"),
+        f"{FILM}jane@doe",
+        "4930901820",
+    ],
+)
+def test_a_film_is_hashed_by_its_program_and_no_other_text_passes_for_it(kind: HashKind, line: str) -> None:
+    (found,) = read(line.encode(), kind)
+    assert isinstance(found, Bad)
+    assert found.reason.startswith(f"{kind.name} needs ")
+
+
+def test_a_film_has_no_more_frames_than_a_record_takes() -> None:
+    assert isinstance(read(";".join([FRAMES] * 7000).encode(), VPDQ)[0], Bad)
+    assert isinstance(read(";".join([FRAMES] * 2000).encode(), VPDQ)[0], Item)
 
 
 def test_what_ssdeep_writes_above_its_hashes_is_no_item() -> None:

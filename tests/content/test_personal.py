@@ -6,6 +6,9 @@ from node.content import personal
 from node.content.personal import What
 
 REGIONS = ("DE", "FR", "GB")
+WIDE = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}  # as East Asian keyboards type them
+ARABIC_IP = "203.0.113.77".translate({48 + digit: 0x660 + digit for digit in range(10)})
+WIDE_IP, WIDE_EMAIL = "203.0.113.77".translate(WIDE), "erika@example.org".replace("@", "\uff20")
 
 FOUND = [
     ("Der Upload kam von 203.0.113.77 gegen 14:05 Uhr.", "203.0.113.77", What.IP),
@@ -15,8 +18,17 @@ FOUND = [
     ("the host [2001:db8::1]:8080 answers", "2001:db8::1", What.IP),
     ("mapped as ::ffff:203.0.113.9 in the log", "::ffff:203.0.113.9", What.IP),
     ("Anfrage über 2001:db8::7: keine Antwort", "2001:db8::7", What.IP),
+    ("Aus dem Formular: 203.000.113.077, zweimal", "203.000.113.077", What.IP),
+    ("the login came from 203.0.113.07 again", "203.0.113.07", What.IP),
+    ("Upload von 203[dot]0[dot]113[dot]77 um 12 Uhr", "203[dot]0[dot]113[dot]77", What.IP),
+    ("depuis 203 (point) 0 (point) 113 (point) 77, port 443", "203 (point) 0 (point) 113 (point) 77", What.IP),
+    (f"Später… von {WIDE_IP} aus", WIDE_IP, What.IP),
+    ("Gemeldet: 203。0。113。77, dann nichts mehr", "203。0。113。77", What.IP),
+    (f"wieder {ARABIC_IP} gesehen", ARABIC_IP, What.IP),
+    ("und dann...203.0.113.77", "203.0.113.77", What.IP),
     ("Live on http://203.0.113.5:8080/watch?v=2, still up", "http://203.0.113.5:8080/watch?v=2", What.IP),
     ("Live on http://[2001:db8::5]/watch.", "http://[2001:db8::5]/watch", What.IP),
+    ("Live on http://203.0.113.%37%37/watch, still up", "http://203.0.113.%37%37/watch", What.IP),
     ("Zugang ftp://max:geheim@files.example.org/a", "ftp://max:geheim@files.example.org/a", What.PASSWORD),
     ("Rückruf bitte unter +49 30 901820, Tag und Nacht", "+49 30 901820", What.TELEPHONE),
     ("Hinweise an 030 901820 erbeten", "030 901820", What.TELEPHONE),
@@ -25,8 +37,12 @@ FOUND = [
     ("The caller used +44 7911 123456 twice", "+44 7911 123456", What.TELEPHONE),
     ("Kontakt: erika.mustermann@example.org.", "erika.mustermann@example.org", What.EMAIL),
     ("écrire à jean.dupont [at] example.fr", "jean.dupont [at] example.fr", What.EMAIL),
+    ("write to jane.doe[at]example[dot]com", "jane.doe[at]example[dot]com", What.EMAIL),
+    ("Kontakt: erika (ät) example (Punkt) org", "erika (ät) example (Punkt) org", What.EMAIL),
+    (f"Über {WIDE_EMAIL} erreichbar", WIDE_EMAIL, What.EMAIL),
     ("sent from x_y+z@mail.example.co.uk today", "x_y+z@mail.example.co.uk", What.EMAIL),
     ("Das Video lud @max_muster88 hoch", "@max_muster88", What.ACCOUNT),
+    ("Geteilt von \uff20max_muster88, mehrfach", "\uff20max_muster88", What.ACCOUNT),
     ("reposted by @anna@social.example since noon", "@anna@social.example", What.ACCOUNT),
     ("Kanal https://t.me/kanal_name verbreitet es", "https://t.me/kanal_name", What.ACCOUNT),
     ("mirrored on t.me/kanal_name, among others", "t.me/kanal_name", What.ACCOUNT),
@@ -62,6 +78,9 @@ PASSES = [
     "Regulation (EU) 2021/784, Art. 14(5); Directive (EU) 2016/680, Rec. 12-14",
     "Einsatz 2026-11-23 14:05, Ende 24.11.2026 02:05, Dauer 12 h",
     "@ 14:05 UTC; a@b is no address; 3 @ 2,50 EUR",
+    "Beginn 09.10.19.12 Uhr, Schnitt bei 00.15.00.09, Ende 14.05.30.250, Fassung 2.06.1.3",
+    "Serveur (at) la mairie, point (.) final, [dot] com, 1 [dot] 2 [dot] 3",
+    "Version 10.0.19.4, 12:01 Uhr, 2026-11-23, 4:3".translate(WIDE),
 ]
 
 
@@ -98,10 +117,24 @@ def test_all_of_a_text_is_found_in_its_order() -> None:
         ("http://3405803777/", What.IP),
         ("http://0xcb007105/", What.IP),
         ("http://[broken", What.IP),
+        ("http://203.0.113.5./x", What.IP),
+        ("http://203.0.113.%35/", What.IP),
+        ("http://203.0.113.%EF%BC%95/", What.IP),
+        ("http://203.0.113.%C2%AD5/", What.IP),
+        ("http://203。0。113。5/", What.IP),
+        (f"http://{WIDE_IP}:8080/", What.IP),
+        ("http://\\203.0.113.5/", What.IP),
+        ("http://video.example.%6Frg./1.2.3.4", None),
+        ("https://t%2Eme./kanal_name", What.ACCOUNT),
     ],
 )
 def test_of_a_url_its_host_its_login_and_its_account_are_looked_at(url: str, what: What | None) -> None:
     assert personal.in_url(url) is what
+
+
+def test_what_is_found_in_wide_characters_is_taken_out_where_it_stands() -> None:
+    assert personal.mask(f"Ü: {WIDE_IP} und 203.000.113.077.") == "Ü: [IP address] und [IP address]."
+    assert personal.redact(f"Ü: {WIDE_EMAIL}!") == "Ü: [an e-mail address]!"
 
 
 def test_only_ip_addresses_are_masked() -> None:
@@ -111,8 +144,10 @@ def test_only_ip_addresses_are_masked() -> None:
 
 
 def test_the_longest_text_takes_steps_that_grow_with_its_length() -> None:
-    """Patterns that back up over and over would take minutes here."""
-    for part in ("1.", "a.", ":", "@a", "a@", "+49 ", "1 ", "http://a@", "[.]", "a-", "%"):
+    """Patterns that back up over and over, and findings that are held against each other, would take minutes here."""
+    begun = ["1.", "a.", ":", "@a", "a@", "+49 ", "1 ", "http://a@", "[.]", "a-", "%", "[", " ( . ) ", "00."]
+    whole = ["1 [dot] ", "a@a[dot]", "a [at] ", "@ab ", "a@a.b ", "1.1.1.1 ", "http://1/ ", "http://%31.", WIDE_IP]
+    for part in (*begun, *whole, "http:///"):
         personal.find(part * (65536 // len(part)), REGIONS)
 
 

@@ -47,7 +47,7 @@ def test_no_two_issuers_share_subject_or_key_id() -> None:
     made = [issuer.create_issuer(NOW).certificate for _ in range(20)]
     assert len({each.subject for each in made}) == 20
     (name,) = made[0].subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    assert len(name.value) == issuer.NAME_CHARACTERS
+    assert len(name.value) == tls.NAME_CHARACTERS
 
 
 def test_an_issuer_signs_leaves_and_nothing_below_them() -> None:

@@ -12,6 +12,7 @@ from nacl.signing import SigningKey
 from node.custody import charters, files, folder, host, joining, passphrase
 from node.errors import ConfigError, Refused
 from node.exchange.exchange import Exchange
+from node.exchange.publish import Draft
 from node.feed.identity import Inception
 from node.feed.kinds import Kind
 from node.store import ledger
@@ -19,6 +20,7 @@ from node.store.journal import FileJournal
 from node.v1 import header_pb2
 from tests.custody.dying import Dying, running
 from tests.custody.federations import NOBODY, NOW_MS, Founder, charter_of, create, five, small
+from tests.store import disks
 
 
 def started(founder: Founder, charter_file: bytes) -> Exchange:
@@ -103,6 +105,30 @@ def test_a_lost_ledger_comes_back_from_the_journal_without_a_new_signature(alone
     (alone.data / folder.CHARTER).unlink()
     assert joining.join(alone.config, data, NOBODY, NOW_MS + 60_000).signed == ()
     assert check_joined(alone, data) == before
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_place_whose_signature_the_disk_did_not_keep_is_signed_once_whether_it_comes_back_or_not(
+    alone: Founder, comes_back: bool
+) -> None:
+    data = charter_of((alone,), small())
+    joining.join(alone.config, data, alone.unlock, NOW_MS)
+    exchange = started(alone, data)
+    anchors = [
+        Draft(Kind.ANCHOR, statement=header_pb2.Anchor(journal_size=size).SerializeToString()) for size in (1, 2)
+    ]
+    calls = ("fsync", "ftruncate") if comes_back else ("fsync",)
+    with disks.failing(*calls), pytest.raises(OSError, match="Input/output"):
+        exchange.publish(anchors[:1], NOW_MS)
+    if comes_back:
+        joining.close_exchange(exchange)
+        exchange = started(alone, data)
+    exchange.publish(anchors[1:], NOW_MS)
+    joining.close_exchange(exchange)
+    made = signed(alone.data)
+    assert len({(header.feed_id, header.seq) for header in made}) == len(made)
+    assert [one.statement for one in made[3:]] == [one.statement for one in (anchors if comes_back else anchors[1:])]
+    joining.close_exchange(started(alone, data))
 
 
 def test_a_wrong_passphrase_signs_nothing_and_binds_to_nothing(alone: Founder) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from node import limits
+from node.content import names
 from node.crisis import frameworks
 from node.errors import Refused
 from node.exchange import amendments, consult, crises, documents
@@ -163,8 +164,8 @@ def test_of_two_complete_amendments_the_smaller_hash_wins_whatever_the_order(
             seen_by(reader)
         seen = seen_by(reader)
         found.add((seen.roster.rules.hash, seen.rules == effect.read(winner.text)))
-        states = {proposal.rules.hash: amendments.state(proposal, amendments.history(seen), seen.trust.rules)
-                  for proposal in amendments.history(seen)}  # fmt: skip
+        whole = amendments.history(seen)
+        states = {proposal.rules.hash: whole.state(proposal) for proposal in whole.every}
         assert states == {winner.hash: State.IN_FORCE, loser.hash: State.BEATEN}
         with pytest.raises(Refused, match="lost against another"):
             amendments.meant_by_proposal(seen, amendments.named(seen, loser.hash.hex()), loser.text, force=True)
@@ -227,7 +228,7 @@ def test_an_amendment_that_does_other_than_its_text_says_is_not_signed(
     hidden = replace(honest, statement=row.SerializeToString())
     take(node, signed(tmp_path, world, hidden, 1))
     seen = seen_by(node)
-    (proposal,) = amendments.history(seen)
+    (proposal,) = amendments.history(seen).every
     with pytest.raises(Refused, match="does not do what its text says"):
         amendments.meant_by_proposal(seen, proposal, honest.text, force=False)
     with pytest.raises(Refused, match="has not come yet"):
@@ -248,9 +249,9 @@ def test_a_digit_is_a_number_and_never_the_beginning_of_a_reference(
     tmp_path: Path, world: Federation, node: Exchange
 ) -> None:
     every = (proposed(node, f"{PLATFORMS}# {number}\n") for number in count())
-    meant = next(one for one in every if amendments.reference(one.hash, ())[0] in "234567")
+    meant = next(one for one in every if names.shortest(one.hash, ())[0] in "234567")
     take(node, signed(tmp_path, world, meant, 1))
-    called = amendments.reference(meant.hash, ())
+    called = amendments.history(seen_by(node)).reference(meant.hash)
     assert amendments.named(seen_by(node), called).rules.hash == meant.hash
     with pytest.raises(Refused, match=f"no amendment '{called[0]}'"):
         amendments.named(seen_by(node), called[0])
@@ -277,7 +278,8 @@ def test_a_later_amendment_follows_the_one_in_force_and_history_says_how_each_en
     take(node, signed(tmp_path, world, second, 7))
     seen = seen_by(node)
     assert seen.rules == effect.read(TEXT.encode())
-    states = [amendments.state(one, amendments.history(seen), seen.trust.rules) for one in amendments.history(seen)]
+    whole = amendments.history(seen)
+    states = [whole.state(one) for one in whole.every]
     assert sorted(states) == sorted([State.REPLACED, State.OVERTAKEN, State.IN_FORCE])
 
 

@@ -17,6 +17,7 @@ from node.feed import merkle
 from node.feed.pae import FederationId
 from node.store import segments
 from node.store.segments import FileSegments
+from tests.store import disks
 
 FEDERATION = FederationId(bytes(31) + b"\1")
 DAY_MS = limits.AUDIT_SEGMENT_MS_MAX
@@ -89,7 +90,9 @@ def again(kept: Kept, lines: list[tuple[int, bytes]]) -> list[bytes]:
     ]
 
 
-def found(files: list[bytes], witnesses: list[Witness] | tuple[()] = (), kept_from_ms: int = 0) -> Found | None:
+def found(
+    files: list[bytes], witnesses: list[Witness] | tuple[()] = (), kept_from_ms: int | None = None
+) -> Found | None:
     return audit.verify(files, witnesses, FEDERATION, kept_from_ms).found
 
 
@@ -201,6 +204,38 @@ def test_a_log_that_goes_on_from_a_copy_has_lost_what_was_behind_it_and_nothing_
     assert found(kept.all(), [*seen, forged]) == Found(Fault.CHANGED, 8, later.size)
 
 
+@pytest.mark.parametrize("first", [1, 4])
+def test_a_log_that_was_written_anew_is_changed_and_not_lost_whatever_it_says_of_a_copy(first: int) -> None:
+    _, seen = written()
+    forged, _ = written(what="c-aaaa")
+    log = AuditLog(forged, FEDERATION, salt)
+    log.append([audit.resumed(9 * DAY_MS, "restored", {audit.FROM: first})], 9 * DAY_MS)
+    assert found(forged.all(), [seen[6], seen[9]]) == Found(Fault.CHANGED, 1, 7)
+
+
+def test_a_log_that_calls_itself_a_copy_at_its_beginning_is_changed_by_the_first_line_of_before() -> None:
+    _, seen = written()
+    forged = Kept()
+    log = AuditLog(forged, FEDERATION, salt)
+    now_ms = 9 * DAY_MS
+    log.append([audit.resumed(now_ms, "restored"), act(2, now_ms), act(3, now_ms)], now_ms)
+    assert found(forged.all(), seen[:3]) == Found(Fault.LOST, 1, 3), "none says that it is of before"
+    log.append([act(4, seen[3].made_ms - 4)], now_ms)
+    assert found(forged.all(), seen[:4]) == Found(Fault.CHANGED, 1, 4)
+
+
+def test_what_stands_before_lost_lines_and_nobody_witnessed_is_told_apart() -> None:
+    kept, seen = written(7)
+    _, more = written(11)
+    log = AuditLog(kept, FEDERATION, salt)
+    log.append([audit.resumed(9 * DAY_MS, "restored")], 9 * DAY_MS)
+    later = Witness(log.place.size, log.place.root, 9 * DAY_MS + 1)
+    reports = [audit.verify(kept.all(), [*some_of, later], FEDERATION) for some_of in (more, [seen[4], more[10]])]
+    assert [one.found for one in reports] == [Found(Fault.LOST, 8, 11)] * 2
+    assert [one.confirmed for one in reports] == [7, 5]
+    assert audit.verify(written(7)[0].all(), seen[:5], FEDERATION).confirmed == 5
+
+
 def test_what_went_by_its_own_time_is_not_lost_and_the_rest_is_still_witnessed() -> None:
     kept, seen = written()
     log = AuditLog(kept, FEDERATION, salt)
@@ -282,6 +317,47 @@ def test_a_segment_that_was_only_begun_is_begun_again(tmp_path: Path) -> None:
     again.append([act(2)], 2 * DAY_MS)
     assert found([segments.path_of(folder, first).read_bytes() for first in segments.names(folder)]) is None
     assert segments.names(folder) == [1, 2]
+
+
+@pytest.mark.parametrize("lines", [0, 1])
+@pytest.mark.parametrize("room_bytes", [0, 20])
+def test_a_segment_whose_beginning_a_full_disk_does_not_take_is_begun_once_there_is_room(
+    tmp_path: Path, lines: int, room_bytes: int
+) -> None:
+    folder = tmp_path / "audit"
+    log = AuditLog(FileSegments(folder), FEDERATION, salt)
+    log.append([act(1)] * lines, 0)
+    begun = segments.names(folder)
+    with disks.full(room_bytes), pytest.raises(OSError, match=r"File too large|could be written"):
+        log.append([act(2)], 2 * DAY_MS)
+    assert segments.names(folder) == begun, "nothing is left of it"
+    log.append([act(2)], 2 * DAY_MS)
+    log.close()
+    assert segments.names(folder) == [*begun, lines + 1]
+    assert found([segments.path_of(folder, first).read_bytes() for first in segments.names(folder)]) is None
+    assert AuditLog(FileSegments(folder), FEDERATION, salt).place.size == lines + 1
+
+
+def test_a_segment_that_was_not_begun_and_not_taken_back_is_begun_again(tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    log = AuditLog(FileSegments(folder), FEDERATION, salt)
+    with disks.failing("fsync", "ftruncate", "unlink"), pytest.raises(OSError, match="Input/output"):
+        log.append([act(1)], 0)
+    log.append([act(1)], 1)
+    log.close()
+    assert found([segments.path_of(folder, 1).read_bytes()]) is None
+
+
+def test_a_line_that_the_disk_did_not_keep_is_not_in_the_log_and_another_has_its_number(tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    log = AuditLog(FileSegments(folder), FEDERATION, salt)
+    log.append([act(1)], 0)
+    with disks.failing("fsync"), pytest.raises(OSError, match="Input/output"):
+        log.append([act(2)], 0)
+    log.append([act(3)], 0)
+    log.close()
+    assert found([segments.path_of(folder, 1).read_bytes()]) is None
+    assert AuditLog(FileSegments(folder), FEDERATION, salt).place == log.place
 
 
 def test_nothing_is_written_behind_a_line_that_was_changed(tmp_path: Path) -> None:

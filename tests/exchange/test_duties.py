@@ -426,6 +426,20 @@ def test_a_list_that_was_taken_back_is_answered_with_the_hold_on_a_record_of_it(
     assert (found.ground, found.until_ms) == (Ground.EVIDENCE, BASE_MS + DAY_MS)
 
 
+@pytest.mark.parametrize("whole_list", [False, True])
+def test_nobody_hears_what_is_held_of_another_members_by_taking_it_back(
+    tmp_path: Path, world: Federation, node: Exchange, author: Exchange, answering: Answering, whole_list: bool
+) -> None:
+    stranger = node_in(tmp_path / "stranger", world, 2)
+    (letter,) = said(author, items_of(range(10)))
+    about = hash_of(node, letter)
+    word = drafts.object_withdrawal(LIST, AT_RISK) if whole_list else drafts.withdrawal(about, 0, AT_RISK)
+    take(node, [letter, *said(stranger, word)])
+    holds = {about: Kept(-1, Ground.EVIDENCE, BASE_MS + DAY_MS)}
+    for moment_ms in (SOON_MS, BASE_MS + DAY_MS):
+        assert not [one for one in answer(node, answering, moment_ms, holds)[0] if one.ground == Ground.EVIDENCE]
+
+
 def test_who_has_no_seat_any_more_is_shown_and_not_waited_for(
     node: Exchange, author: Exchange, answering: Answering
 ) -> None:

@@ -171,8 +171,7 @@ def test_declarations_of_both_branches_are_active_and_contested_whichever_came_f
 
 
 def served(node: Exchange, feed_id: FeedId) -> list[Letter]:
-    federation_id = node.trust.federation_id
-    return disclose.span(node.stores, feed_id, 2, 999, federation_id, BASE_MS)
+    return disclose.span(node.stores, feed_id, 2, 999, node.trust, BASE_MS)
 
 
 def test_what_is_contested_is_said_and_an_end_that_is_contested_ends_nothing(

@@ -29,6 +29,7 @@ from tests.simulator.members import BASE_MS, Member, federation
 LIST, OTHER_LIST = ObjectId(b"l" * 16), ObjectId(b"m" * 16)
 ENDS_MS = BASE_MS + 86_400_000
 WORLD = federation(25)
+FRAME = f"0,100,{'0f' * 32},0.000"
 FIRST, SECOND = WORLD.members[:2]
 
 
@@ -196,7 +197,7 @@ def test_a_match_says_all_that_is_known_of_it(lists: Lists) -> None:
         (PDQ, [bytes(32), b"\xff" * 32]),
         (SSDEEP, ["3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C", "3::"]),
         (URL, ["https://t.example/a", "https://t.example/A"]),
-        (hashes.VPDQ, ["opaque", "opaque too"]),
+        (hashes.VPDQ, [FRAME, f"{FRAME};1{FRAME}"]),
     ],
 )
 def test_values_of_every_kind_are_found_where_they_stand(
@@ -205,6 +206,18 @@ def test_values_of_every_kind_are_found_where_they_stand(
     lists.items(FIRST, record_pb2.Items(kind=kind.name), values)
     found = lists.look_up(kind.name, values[1], values[0], values[1])
     assert [(one.index, one.position) for one in found] == [(0, 1), (1, 0), (2, 1)]
+
+
+@pytest.mark.parametrize("kind", [hashes.VPDQ, hashes.TMK, SSDEEP, URL])
+def test_what_is_of_no_form_of_its_kind_matches_nothing_and_leaves_its_neighbours_alone(
+    lists: Lists, kind: hashes.HashKind
+) -> None:
+    """A member may list it; nobody can ask for it."""
+    right = {"vpdq": FRAME, "tmk": "VE1LMQ==", "ssdeep": "3::", "url": "https://t.example/a"}[kind.name]
+    lists.items(FIRST, record_pb2.Items(kind=kind.name), ["!", right, "\x1b[2Jjane.doe@example.org"])
+    assert [one.position for one in lists.look_up(kind.name, right)] == [1]
+    with pytest.raises(Refused, match="needs"):
+        lists.look_up(kind.name, "\x1b[2Jjane.doe@example.org")
 
 
 def test_a_value_of_one_kind_matches_none_of_another(lists: Lists) -> None:
@@ -254,6 +267,21 @@ def test_a_quality_is_told_where_it_is_known_and_bad_ones_match_nothing(lists: L
     lists.items(SECOND, letter, values, object_id=OTHER_LIST)
     low = lists.look_up("pdq", values[0])
     assert [(one.list, one.quality, one.sources) for one in low] == [("member-1/all of them", 49, 1)]
+
+
+def test_advice_that_nobody_here_knows_is_a_review(lists: Lists) -> None:
+    for number, advice in enumerate(("monitor", "", "delete", "block\x1b[1G  no match")):
+        lists.items(FIRST, record_pb2.Items(kind="sha256", advice=advice), [digest(number)])
+    found = lists.look_up("sha256", *map(digest, range(4)))
+    assert [one.advice for one in found] == ["monitor", "review", "review", "review"]
+
+
+def test_what_a_list_is_called_is_one_line_that_can_be_typed(lists: Lists) -> None:
+    lists.head(FIRST, LIST, record_pb2.HashList(name="a\x1b[2K\n`tocsin leave`"))
+    lists.items(FIRST, sha256_items(), [digest(1)])
+    (match,) = lists.look_up("sha256", digest(1))
+    assert match.list == r"member-0/a\x1b[2K\n`tocsin leave`"
+    assert match.item.startswith(f"{match.list}/")
 
 
 def test_what_its_author_may_not_publish_is_for_review(lists: Lists) -> None:

@@ -11,8 +11,10 @@ from node.exchange import circles, ingest, membership, vouching
 from node.exchange import trust as trusts
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
+from node.exchange.trust import Trust
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
+from node.feed.roster import Roster
 from node.store import ledger
 from node.v1 import header_pb2, peer_pb2
 from tests.exchange.conftest import node_in
@@ -119,8 +121,8 @@ def test_hostile_members_suspend_three_and_no_more(three: Sequence[Exchange], wo
     one = three[0]
     tell(one, *three)
     assert [state(one, target) for target in targets] == ["suspended"] * 3 + ["member"] * 7
-    shown = membership.about(one.trust.facts.suspensions, targets[-1])
-    said = {membership.obstacle(one.trust, each, BASE_MS) for each in shown}
+    shown = membership.about(one.trust.facts.by_member.suspensions, targets[-1])
+    said = {*membership.obstacles(one.trust, shown, BASE_MS)}
     assert said == {"its author suspends more than 3 members"}
     found = membership.place(one.trust, world.members[20].member_id, BASE_MS)
     with pytest.raises(Refused, match="suspends 10 members already"):
@@ -136,6 +138,28 @@ def test_a_suspended_member_says_when_it_is_over(three: Sequence[Exchange], worl
     tell(one, *three)
     assert membership.place(one.trust, target, BASE_MS).until_ms == BASE_MS + 10 * HOUR_MS  # it takes three
     assert state(one, target, BASE_MS + 10 * HOUR_MS) == "member"
+
+
+def test_whoever_suspends_again_and_again_makes_nobody_look_further(
+    three: Sequence[Exchange], world: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, target, looked = three[0], world.members[10].member_id, list[int]()
+    for node in three:
+        found = membership.place(node.trust, target, BASE_MS)
+        for hours in range(1, 31) if node is one else (40,):
+            until_ms = BASE_MS + hours * HOUR_MS
+            draft = vouching.suspension(node.trust, node.reader.member_id, found, until_ms, 0, BASE_MS)
+            node.publish([draft], BASE_MS)
+    tell(one, *three)
+    roster_at = Trust.roster_at
+
+    def counted(trust: Trust, moment_ms: int) -> Roster:
+        looked.append(moment_ms)
+        return roster_at(trust, moment_ms)
+
+    monkeypatch.setattr(Trust, "roster_at", counted)
+    assert membership.place(one.trust, target, BASE_MS).until_ms == BASE_MS + 30 * HOUR_MS
+    assert len(looked) <= 2 * len(three) + 1
 
 
 def test_who_may_not_is_refused_before_anything_is_said(
@@ -174,10 +198,8 @@ def test_an_endorsement_that_was_taken_back_is_shown_and_does_not_count(
     tell(one, other)
     now = membership.place(one.trust, STRANGER.member_id, BASE_MS)
     assert (now.state, len(now.admission.voices), now.admission.countries) == ("lapsed", 2, 2)
-    obstacles = {
-        said.author: membership.obstacle(one.trust, said, BASE_MS)
-        for said in membership.about(one.trust.facts.endorsements, STRANGER.member_id)
-    }
+    said = membership.about(one.trust.facts.by_member.endorsements, STRANGER.member_id)
+    obstacles = dict(zip((each.author for each in said), membership.obstacles(one.trust, said, BASE_MS), strict=True))
     ids = [node.reader.member_id for node in (one, other, third)]
     assert obstacles == dict(zip(ids, ("", "taken back", ""), strict=True))
 
@@ -195,7 +217,8 @@ def test_a_statement_above_the_end_of_its_feed_does_not_count(three: Sequence[Ex
     tell(one, other)
     assert state(one, target) == "member"
     (said,) = (said for said in one.trust.facts.revocations if said.author == other.reader.member_id)
-    assert "forked or was ended" in membership.obstacle(one.trust, said, BASE_MS)
+    (obstacle,) = membership.obstacles(one.trust, [said], BASE_MS)
+    assert "forked or was ended" in obstacle
     one.trust = ingest.load(one.stores, trusts.begin(world.charter))
     assert state(one, target) == "member"  # and after a start
 

@@ -49,6 +49,7 @@ def found(*acts: Act, place: About = PLACE) -> list[tuple[str, str, str]]:
             ("tool/scanner", "look-up", "former"),
         ),
         (Act(2000, READ, "list export", "person/anna", ("list:Halle",)), ("person/anna", "list export", "list")),
+        (Act(2000, READ, "list export", "person/anna", ("list: halle",)), ("person/anna", "list export", "list")),
         (Act(2000, READ, "list compare", "person/anna", ("list:aabb",)), ("person/anna", "list compare", "list")),
         (Act(2000, READ, "subscribe", "tool/desk", counts={"records": 3}), ("tool/desk", "subscribe", "stream")),
     ],

@@ -21,6 +21,7 @@ from node.store.journal import Signed
 from node.store.peers import APPROVED, BLOCKED, Peer
 from node.v1 import header_pb2, peer_pb2
 from tests.exchange.conftest import node_in
+from tests.simulator import members
 from tests.simulator.disk import MemoryJournal
 from tests.simulator.members import BASE_MS, Federation, Member, federation
 
@@ -136,6 +137,22 @@ def test_who_is_blocked_or_no_member_is_not_waited_for(node: Exchange, world: Fe
     approve(node, world.members[1:4], BLOCKED)
     peers.put(node.stores.ledger, Peer(MemberId(b"s" * 32), "", b"", APPROVED, BASE_MS))
     again(node)
+    assert state(node) is State.ACTIVE
+
+
+def test_who_is_no_member_lifts_no_embargo(node: Exchange, world: Federation, tmp_path: Path) -> None:
+    member, revoked = world.members[5:7]
+    for number in (1, 2, 3):
+        signer = node_in(tmp_path / str(number), world, number)
+        said = header_pb2.Revoke(member_id=revoked.member_id).SerializeToString()
+        node.admit(node.verify(published(signer, Draft(Kind.REVOKE, URGENT, said))), BASE_MS)
+    assert revoked.member_id in node.trust.roster(BASE_MS).revoked
+    approve(node, [members.member(99), revoked, member])
+    again(node)
+    for one in (members.member(99), revoked):
+        node.take_echo(one.member_id, nothing())
+        assert "0 of 1 peers" in refused(node).reason
+    node.take_echo(member.member_id, nothing())
     assert state(node) is State.ACTIVE
 
 

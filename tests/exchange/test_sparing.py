@@ -122,3 +122,17 @@ def test_a_list_that_is_not_followed_any_more_stays_unfetched(
     node.choose(author.reader.member_id, ObjectId(LIST), Choice(following.State.DROPPED), BASE_MS)
     take(node, end)
     assert wanted(node) == []
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_record_of_a_list_that_was_taken_back_is_asked_of_nobody_whichever_came_first(
+    author: Exchange, node: Exchange, is_first: bool
+) -> None:
+    """Nobody serves it; and it is asked for again once the word does not stand."""
+    first, taken = said(author, items_of(range(10)), drafts.object_withdrawal(LIST, MISTAKE))
+    bare = [without(first, "payload"), taken]
+    take(node, bare if is_first else bare[::-1])
+    take(node, bare)
+    standing_values(node)
+    assert wanted(node) == []
+    assert payloads.state(node.stores.ledger, hash_of(node, first)) is State.UNWANTED

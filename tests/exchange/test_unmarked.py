@@ -109,9 +109,9 @@ def test_what_others_did_not_mark_is_kept_and_neither_shown_nor_handed_out_nor_p
     for hash_ in hashes_ if is_projected else ():
         row = ledger.entry(node.stores.ledger, hash_)
         assert row is not None
-        sent = disclose.letter(node.stores, row, node.trust.federation_id, BASE_MS)
+        sent = disclose.letter(node.stores, row, node.trust, BASE_MS)
         assert (sent.header, sent.box, sent.payload) == (row.body, b"", b"")
-        assert not disclose.is_for_others(node.stores, hash_, node.trust.federation_id, BASE_MS)
+        assert not disclose.is_for_others(node.stores, hash_, node.trust, BASE_MS)
     for verified in node.verify(letters).entries:
         assert (node.letter(verified).box, node.letter(verified).payload) == (b"", b"")
     if is_projected:
@@ -139,7 +139,7 @@ def test_what_is_marked_is_shown_handed_out_and_passed_on(author: Exchange, node
     for one, verified in zip(letters, node.verify(letters).entries, strict=True):
         row = ledger.entry(node.stores.ledger, hash_of(node, one))
         assert row is not None
-        sent = disclose.letter(node.stores, row, node.trust.federation_id, BASE_MS)
+        sent = disclose.letter(node.stores, row, node.trust, BASE_MS)
         assert (sent.box, sent.payload) == (one.box, one.payload)
         assert node.letter(verified) == header_pb2.SignedEntry(
             header=one.header, signature=one.signature, box=one.box, payload=one.payload

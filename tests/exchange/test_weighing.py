@@ -1,16 +1,21 @@
 """What a flood of governance costs: how often who is known, who has effect and what is in force are worked out anew."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from node.exchange import amendments, consult, membership
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
+from node.exchange.trust import Trust
 from node.feed import amendment, entry, known, roster
+from node.feed.amendment import Proposal
+from node.feed.facts import Said
 from node.feed.kinds import Kind
 from node.protocol.effects import Asked
 from node.v1 import header_pb2
@@ -112,3 +117,64 @@ def test_the_flood_hides_nobody_who_is_let_in(tmp_path: Path, world: Federation,
     assert name(7) in node.trust.known.members
     assert len(node.trust.known.candidates) == 99
     assert node.trust.known == known.known(world.charter, node.trust.facts)
+
+
+# ---- What people look at
+
+
+class Statements(frozenset[Said]):
+    """How often somebody goes through all of them."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Said]:
+        self.times += 1
+        return super().__iter__()
+
+
+class Proposals(list[Proposal]):
+    """The same."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Proposal]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_where_everybody_stands_is_found_by_going_through_what_was_said_once(world: Federation, node: Exchange) -> None:
+    take(node, flood(world, [endorse(name(number)) for number in range(100)]))
+    endorsements = Statements(node.trust.facts.endorsements)
+    trust = replace(node.trust, facts=replace(node.trust.facts, endorsements=endorsements))
+    trust.roster(BASE_MS)
+    endorsements.times = 0
+    places = membership.every(trust, BASE_MS)
+    assert len(places) == 125
+    for one in places:
+        assert membership.place(trust, one.member_id, BASE_MS) == one
+    assert endorsements.times == 1
+
+
+def test_which_suspensions_of_an_author_count_is_found_once_for_all_of_them(
+    world: Federation, node: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, counts = world.members[12].member_id, Counter[str]()
+    letters = [header_pb2.Suspend(member_id=target, until_ms=BASE_MS + 1 + number) for number in range(100)]
+    take(node, flood(world, [(Kind.SUSPEND, letter.SerializeToString()) for letter in letters]))
+    few = _counting(counts, "few", roster.few_at_a_time)
+    monkeypatch.setattr(membership, "few_at_a_time", few)
+    said = membership.about(node.trust.facts.by_member.suspensions, target)
+    assert membership.obstacles(node.trust, said, BASE_MS) == [""] * 100
+    assert counts["few"] == 1
+
+
+def test_how_amendments_stand_is_found_by_going_through_them_a_few_times_and_not_for_each(
+    world: Federation, node: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(node, flood(world, floods(world)["an amendment after the other"][:100]))
+    proposals = Proposals(node.trust.amendments())
+    monkeypatch.setattr(Trust, "amendments", lambda _: proposals)
+    seen = consult.view(node.trust, node.follows, BASE_MS)
+    assert len(amendments.views(seen, {}, {})) == 100
+    assert amendments.named(seen, proposals[7].rules.hash.hex()) == proposals[7]
+    assert proposals.times <= 8

@@ -1,9 +1,11 @@
 """Who is a member is a function of a set (protos/README.md sections 5.3 and 5.4)."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import reduce
 from random import Random
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,8 +44,9 @@ AMENDMENTS = [
 @st.composite
 def statements_about(draw: st.DrawFn, *, until: bool = False) -> Said:
     author, member = draw(st.sampled_from(EVERYONE)), draw(st.sampled_from(EVERYONE))
-    one = said("drawn", author, member, role=0 if until else draw(st.sampled_from((4, 5))))
-    made = replace(one, created_ms=NOW_MS - draw(st.sampled_from((0, 400))) * DAY_MS)
+    seq = draw(st.integers(1, 4))
+    one = said(f"drawn {seq}", author, member, role=0 if until else draw(st.sampled_from((4, 5))))
+    made = replace(one, created_ms=NOW_MS - draw(st.sampled_from((0, 400))) * DAY_MS, seq=seq)
     return replace(made, until_ms=NOW_MS + draw(st.sampled_from((-1, 1))) * DAY_MS) if until else made
 
 
@@ -99,9 +102,10 @@ def test_more_facts_never_make_fewer_known_members(a: Facts, b: Facts) -> None:
 @FEW
 def test_what_is_known_and_what_has_effect_do_not_depend_on_the_order_of_arrival(whole: Facts, chance: Random) -> None:
     parts = [
-        replace(Facts(), **{name: frozenset((one,))})
-        for name in Facts.__dataclass_fields__
-        for one in getattr(whole, name)
+        Facts(**{kind.name: frozenset((one,))})
+        for kind in fields(Facts)
+        if kind.init
+        for one in getattr(whole, kind.name)
     ]
     chance.shuffle(parts)
     again = reduce(Facts.merge, parts, Facts())
@@ -110,9 +114,18 @@ def test_what_is_known_and_what_has_effect_do_not_depend_on_the_order_of_arrival
     assert roster.roster(CHARTER, again, NOW_MS) == roster.roster(CHARTER, whole, NOW_MS)
 
 
-@given(facts(), st.randoms(use_true_random=False))
+@pytest.mark.parametrize("strangers_max", [1, 2, limits.STRANGERS_PER_MEMBER_MAX])
+@given(whole=facts(), chance=st.randoms(use_true_random=False))
 @FEW
-def test_what_is_known_statement_by_statement_is_what_is_known_of_them_all(whole: Facts, chance: Random) -> None:
+def test_what_is_known_statement_by_statement_is_what_is_known_of_them_all(
+    strangers_max: int, whole: Facts, chance: Random
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(limits, "STRANGERS_PER_MEMBER_MAX", strangers_max)
+        _follow_known(whole, chance)
+
+
+def _follow_known(whole: Facts, chance: Random) -> None:
     parts = [
         *(Facts(endorsements=frozenset((one,))) for one in whole.endorsements),
         *(Facts(amendments=frozenset((one,))) for one in whole.amendments),
@@ -202,6 +215,21 @@ def test_a_revocation_that_is_complete_removes_whatever_else_is_said(a: Facts, b
     assert target.member_id not in roster.roster(CHARTER, again, NOW_MS).seats
 
 
+def test_one_member_makes_so_many_strangers_candidates_and_no_more() -> None:
+    """The first by their places; another member's word is its own."""
+    one, other = WORLD.founders[:2]
+    most = limits.STRANGERS_PER_MEMBER_MAX
+    strangers = [MemberId(worlds.seed(f"stranger {number}")) for number in range(most + 2)]
+    by_one = [
+        replace(said(f"{seq}", one, other, role=4), member_id=stranger, seq=seq)
+        for seq, stranger in enumerate(strangers)
+    ]
+    assert known.known(CHARTER, Facts(endorsements=frozenset(by_one))).candidates == set(strangers[:most])
+    another = MemberId(worlds.seed("another stranger"))
+    both = Facts(endorsements=frozenset((*by_one, replace(by_one[-1], author=other.member_id, member_id=another))))
+    assert known.known(CHARTER, both).candidates == {*strangers[:most], another}
+
+
 def test_members_that_revoke_each_other_both_go() -> None:
     one, other, third = WORLD.founders[:3]
     revocations = frozenset(
@@ -239,6 +267,35 @@ def test_what_a_quorum_leaves_out_is_cut_off_and_fewer_can_neither_cut_nor_undo(
     assert revoked_by((one, 10), (other, 0)).revoked == {target.member_id: {feed_id: 10}}
     assert revoked_by((one, 10), (other, 10), (third, 1000)).revoked == {target.member_id: {feed_id: 10}}
     assert now.seat_of(target.member_id, FeedId(bytes(32)), 1) is None
+
+
+def test_whoever_revokes_a_hundred_times_with_other_feeds_has_said_no_more_than_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target, (one, other) = WORLD.founders[4], WORLD.founders[:2]
+    feed_id = target.feed_id(WORLD.federation_id)
+    asked: list[object] = []
+    is_met = quorum.is_met
+
+    def counted(*given: Any) -> bool:
+        asked.append(given)
+        return is_met(*given)
+
+    def steps(repeated: int) -> int:
+        rows = [(FeedId(worlds.seed(f"{number}")), number) for number in range(repeated)]
+        said_so = frozenset(
+            (
+                *(replace(said(f"r{row[1]}", target, target), bounds=((feed_id, 9), row)) for row in rows),
+                *(replace(said("r", author, target), bounds=((feed_id, 5),)) for author in (one, other)),
+            )
+        )
+        asked.clear()
+        found = roster.roster(CHARTER, Facts(revocations=said_so), NOW_MS)
+        assert found.revoked == {target.member_id: {feed_id: 5}}
+        return len(asked)
+
+    monkeypatch.setattr(quorum, "is_met", counted)
+    assert steps(100) == steps(2)
 
 
 def test_three_members_suspended_by_one_signer_count_and_later_ones_do_not_take_their_place() -> None:

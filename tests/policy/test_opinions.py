@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from node.feed.keys import FeedId, HeaderHash, MemberId
-from node.policy.opinions import State, Tally, last_words, lowered
+from node.policy.opinions import ADVICE, State, Tally, advised, last_words, lowered
 
 FIRST, SECOND = MemberId(b"1" * 32), MemberId(b"2" * 32)
 FEED = FeedId(b"f" * 32)
@@ -72,6 +72,10 @@ def test_of_several_feeds_of_a_member_the_later_date_counts_and_of_several_membe
 )
 def test_what_is_disputed_has_somebody_for_it_and_somebody_against(tally: Tally, state: State) -> None:
     assert tally.state is state
+
+
+def test_what_nobody_here_knows_is_advice_for_review() -> None:
+    assert [advised(advice) for advice in (*ADVICE, "", "?", "block\x1b[2K")] == [*ADVICE, *["review"] * 3]
 
 
 @pytest.mark.parametrize(

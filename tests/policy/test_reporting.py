@@ -154,3 +154,10 @@ def test_what_others_wrote_makes_no_cell_tag_or_link() -> None:
     assert "](" not in said
     assert r"x \| y" in said
     assert "\n# z" not in said
+
+
+def test_what_others_wrote_escapes_no_escape_and_begins_no_block() -> None:
+    paragraphs = ("~~~ of a member", "# theirs", "[l]: javascript:1", "[l][m]")
+    said = text(Document("t", (Section("h", paragraphs, ("a", "b"), (("x \\| y", "z \\[l](m)"),)),)))
+    assert r"| x \\\| y | z \\[l]\(m) |" in said
+    assert said.split("\n\n")[2:6] == [r"\~~~ of a member", r"\# theirs", r"[l]\: javascript:1", r"[l]\[m]"]

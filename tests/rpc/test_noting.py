@@ -1,7 +1,8 @@
 """Noting: every method has its place in the table, and what is noted is durable before the answer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc.aio
@@ -31,6 +32,7 @@ class Log:
         self.noted: list[Act] = []
         self.tallied: list[tuple[Key, Mapping[str, int], Sequence[tuple[str, int | None]]]] = []
         self.is_full = False
+        self.written = asyncio.Event()
 
     @property
     def now_ms(self) -> int:
@@ -40,6 +42,7 @@ class Log:
         if self.is_full:
             raise Unavailable("the disk is full")
         self.noted += acts
+        self.written.set()
 
     def tally(
         self, key: Key, counts: Mapping[str, int], what: Sequence[tuple[str, int | None]] = (), life_ms: int = 0
@@ -53,6 +56,8 @@ class Tools(tools_pb2_grpc.ToolsServicer):
 
     def __init__(self) -> None:
         self.exported = 0
+        self.begun, self.left, self.may_go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.may_go_on.set()
 
     async def LookUp(self, request: tools_pb2.LookUpRequest, _: Any) -> tools_pb2.LookUpResponse:  # noqa: N802
         return tools_pb2.LookUpResponse(matches=[tools_pb2.Match(entry=b"\1" * 32, position=9)] * len(request.values))
@@ -78,11 +83,18 @@ class Tools(tools_pb2_grpc.ToolsServicer):
             async for request in request_iterator:
                 if request.list.name == "refused":
                     raise Refused("no")
+            await self._go_on(context)
             return tools_pb2.PublishListResponse(list=tools_pb2.ListView(object_id=OBJECT), added=2, entry=b"\2" * 32)
         raise AssertionError
 
-    async def Declare(self, request: tools_pb2.DeclareRequest, _: Any) -> tools_pb2.DeclareResponse:  # noqa: N802
+    async def _go_on(self, context: Any) -> None:
+        context.add_done_callback(lambda _: self.left.set())
+        self.begun.set()
+        await self.may_go_on.wait()
+
+    async def Declare(self, request: tools_pb2.DeclareRequest, context: Any) -> tools_pb2.DeclareResponse:  # noqa: N802
         made = tools_pb2.CrisisView(object_id=OBJECT, entry=b"\1" * 32)
+        await self._go_on(context)
         return tools_pb2.DeclareResponse(crisis=made, repeated_call=request.object_id == OBJECT)
 
     async def ActOnCrisis(  # noqa: N802
@@ -112,6 +124,30 @@ async def asked(
     async with grpc.aio.secure_channel(f"unix:{tmp_path}/s", client) as channel:
         yield tools_pb2_grpc.ToolsStub(channel), tools
     await made.stop(None)
+
+
+# ---- Who hangs up
+
+
+@pytest.mark.parametrize("method", ["Declare", "PublishList"])
+async def test_what_is_done_is_noted_where_the_caller_hangs_up_meanwhile(log: Log, tmp_path: Any, method: str) -> None:
+    async with asked(log, tmp_path) as (stub, tools), asyncio.timeout(10):
+        tools.may_go_on.clear()
+        draft = tools_pb2.PublishListRequest(list=tools_pb2.ListDraft(name="x"))
+        call = stub.PublishList(iter([draft])) if method == "PublishList" else stub.Declare(tools_pb2.DeclareRequest())
+        waiting = asyncio.create_task(_until(call))
+        await tools.begun.wait()
+        call.cancel()
+        await waiting
+        await tools.left.wait()
+        tools.may_go_on.set()
+        await log.written.wait()
+    assert [one.act for one in log.noted] == [{"Declare": "crisis declare", "PublishList": "list publish"}[method]]
+
+
+async def _until(call: Any) -> None:
+    with suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
+        await call
 
 
 # ---- The table
@@ -166,6 +202,28 @@ async def test_look_ups_are_counted_and_their_matches_named_and_nothing_that_was
     assert sum(one.get("matches", 0) for one in counts) == 4
     assert {reference for _, _, what in log.tallied for reference in what} == {("01" * 32, 9)}
     assert DIGEST.hex() not in repr(log.tallied)
+
+
+def test_a_match_that_is_ignored_was_shown_as_well() -> None:
+    match = tools_pb2.Match(entry=b"\1" * 32, position=9)
+    for answer in (tools_pb2.LookUpResponse(ignored=[match]), tools_pb2.LookUpStreamResponse()):
+        if isinstance(answer, tools_pb2.LookUpStreamResponse):
+            answer.response.ignored.append(match)
+        row = acts.TABLE["/tocsin.v1.Tools/LookUp"]
+        assert isinstance(row, Row)
+        assert list(row.what(None, answer)) == [("01" * 32, 9)]
+        assert row.counts(None, answer) == {"ignored": 1}
+
+
+@pytest.mark.parametrize("method", ["ExportList", "CompareList"])
+def test_a_list_is_noted_as_it_was_found_and_not_as_it_was_typed(method: str) -> None:
+    asked = {
+        "ExportList": tools_pb2.ExportListRequest(list=" Europol/Halle "),
+        "CompareList": tools_pb2.CompareListRequest(comparison=tools_pb2.Comparison(list=" Europol/Halle ")),
+    }[method]
+    row = acts.TABLE[f"/tocsin.v1.Tools/{method}"]
+    assert isinstance(row, Row)
+    assert row.what(asked, None) == [("list:europol/halle", None)]
 
 
 async def test_what_may_be_an_address_has_a_line_of_its_own_before_the_answer(log: Log, tmp_path: Any) -> None:

@@ -5,15 +5,16 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from cryptography.x509.oid import NameOID
 
 from node.custody import issuer
 from node.errors import Refused, Unavailable
 from node.rpc import trial
-from node.rpc.tls import ROOTS_PER_MEMBER_MAX, Pins
-from tests.rpc.door import NOW, party, pinned
+from node.rpc.tls import ROOTS_PER_MEMBER_MAX, Pins, TlsState
+from tests.rpc.door import NOW, ask, opened, party, pinned, server
 
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 KEY = issuer.create_key()
 Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 USAGE = x509.KeyUsage(
@@ -70,7 +71,7 @@ def _sequence(content: bytes) -> bytes:
     return b"\x30\x82" + len(content).to_bytes(2) + content
 
 
-A, B = party("a"), party("b")
+A, B, X = party("a"), party("b"), party("f")
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 
 
@@ -112,10 +113,48 @@ def test_where_no_root_can_be_tried_the_root_is_not_blamed(monkeypatch: pytest.M
 def test_a_root_with_the_subject_or_the_key_of_another_members_is_refused() -> None:
     pins = Pins().pin(A.member_id, root(), NOW)
     same_name = root(key=issuer.create_key())
+    hardly_another_name = root(key=issuer.create_key(), name="SOME  root")
     same_key = root(name="another name")
-    for hostile in (same_name, same_key, root()):
+    another_end = root(ends=timedelta(days=2))
+    for hostile in (same_name, hardly_another_name, same_key, another_end):
         with pytest.raises(Refused, match=f"pinned for member {A.member_id.hex()}"):
             pins.pin(B.member_id, hostile, NOW)
+
+
+def signed_otherwise(der: bytes) -> bytes:
+    """The same certificate under the other signature that anybody can make of an ECDSA one."""
+    certificate = x509.load_der_x509_certificate(der)
+    r, s = utils.decode_dss_signature(certificate.signature)
+    signature = utils.encode_dss_signature(r, P256_ORDER - s)
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    bits = b"\x03" + bytes((len(signature) + 1, 0)) + signature
+    return _sequence(certificate.tbs_certificate_bytes + algorithm + bits)
+
+
+@pytest.mark.parametrize("copied", [A.nodes.der, signed_otherwise(A.nodes.der)], ids=["copied", "signed otherwise"])
+async def test_who_copies_a_root_takes_it_from_nobody(copied: bytes) -> None:
+    for pins in (pinned(A).pin(B.member_id, copied, NOW), Pins().pin(B.member_id, copied, NOW)):
+        both = pins.pin(A.member_id, A.nodes.der, NOW)
+        assert both.of(A.member_id)
+        assert both.of(B.member_id)
+        async with opened(X) as door:
+            serving = server(door)
+            door.state = TlsState(X.leaf, both)
+            door.port = serving.add_secure_port("127.0.0.1:0", door.state.server_credentials())
+            await serving.start()
+            async with door.channel(A.leaf) as knocking:
+                assert repr(A.member_id) in (await ask(knocking)).decode()
+            await serving.stop(None)
+
+
+def test_a_name_that_is_made_of_a_key_is_that_keys_whoever_came_first() -> None:
+    (name,) = A.nodes.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    fake, other = root(key=issuer.create_key(), name=str(name.value)), issuer.create_issuer(NOW).der
+    pins = Pins().pin(B.member_id, fake, NOW).pin(B.member_id, other, NOW).pin(A.member_id, A.nodes.der, NOW)
+    assert [one.der for one in pins.of(A.member_id)] == [A.nodes.der]
+    assert [one.der for one in pins.of(B.member_id)] == [other]
+    with pytest.raises(Refused, match=f"pinned for member {A.member_id.hex()}"):
+        pins.pin(B.member_id, fake, NOW)
 
 
 def test_a_member_may_renew_its_root_with_the_same_name_and_key() -> None:

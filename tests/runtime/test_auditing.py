@@ -10,14 +10,17 @@ import pytest
 from node import limits
 from node.daemon.life import Daemon
 from node.errors import Unavailable
-from node.exchange import audit
+from node.exchange import audit, restored
 from node.exchange.audit import Act, Fault, Operation, Witness
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.exchange.recording import AuditLog
+from node.exchange.restored import Restored
 from node.exchange.tallies import Key
+from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.runtime.auditing import Auditing
+from node.store.erasures import Erasure, FileErasures, Reason
 from node.store.segments import FileSegments
 from node.v1 import header_pb2, peer_pb2
 from tests.exchange.conftest import node_in
@@ -105,6 +108,23 @@ async def test_a_log_that_grew_is_witnessed_an_hour_after_the_last_time_and_one_
     seen = [Witness(one.audit_size, one.audit_root, saying.at_ms) for one in anchors(saying)]
     assert audit.verify(segments, seen, saying.trust.federation_id).matching == 2
     assert second.audit_size == 2, "what is noted by the minute is written before"
+
+
+async def test_of_a_journal_that_waits_for_its_copy_nothing_is_witnessed(
+    saying: Saying, files: FileSegments, tmp_path: Path
+) -> None:
+    auditing, journal = begin(saying, files), FileErasures(tmp_path / "erasures", saying.trust.federation_id)
+    journal.append([Erasure(HeaderHash(bytes(32)), 1, Reason.EXPIRY)])
+    saying.exchange.erasures = journal
+    for state in (restored.Journal.PENDING, restored.Journal.WHOLE):
+        saying.exchange.restored = Restored(state)
+        await auditing.note(Act(1, Operation.ADMINISTRATION, "peer add"))
+        await auditing.anchor()
+    journal.close()
+    assert [(one.audit_size, one.journal_size, one.journal_head) for one in anchors(saying)] == [
+        (1, 0, b""),
+        (2, 1, journal.head),
+    ]
 
 
 async def test_a_start_without_a_stop_says_so_and_one_in_order_does_not(saying: Saying, files: FileSegments) -> None:

@@ -1,6 +1,7 @@
 """What the law has kept of what is erased goes into the vault first, once, whatever dies in between."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from node.content import names
 from node.custody import files
-from node.errors import Refused, Unavailable
+from node.errors import ConfigError, Refused, Unavailable
 from node.exchange import drafts, hold
 from node.exchange.exchange import Exchange
 from node.exchange.tallies import Tallies
@@ -27,7 +28,7 @@ from node.runtime.sweeping import Sweeping
 from node.runtime.writer import Writer
 from node.store import ledger, payloads, stores
 from node.store import vault as vaults
-from node.store.erasures import Reason
+from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
 from node.store.vault import Ground, Hold, Vault
 from node.v1 import record_pb2
@@ -166,6 +167,19 @@ def withdraw(node: Exchange, author: Exchange, hash_: HeaderHash, bits: int, rea
         pass
 
 
+def asked(item: str, *, end_ms: int = BASE_MS + 7 * DAY_MS) -> Asked:
+    """A court's order to hold this."""
+    return Asked(
+        items=[item],
+        by="dpo",
+        authority="AG Halle",
+        reference="12 Gs 34/26",
+        ground="court-order",
+        review_ms=BASE_MS + 1,
+        end_ms=end_ms,
+    )
+
+
 async def test_what_is_taken_back_before_the_minimum_is_over_is_erased_and_held(
     node: Exchange, author: Exchange, folder: Path
 ) -> None:
@@ -292,16 +306,7 @@ async def test_what_a_court_has_held_for_a_week_is_under_the_minimum_all_the_sam
 ) -> None:
     hash_ = taken(node, author)
     async with machine(node, folder) as running:
-        asked = Asked(
-            items=[f"{names.shortest(hash_, [])}:0"],
-            by="dpo",
-            authority="AG Halle",
-            reference="12 Gs 34/26",
-            ground="court-order",
-            review_ms=BASE_MS + 1,
-            end_ms=BASE_MS + 7 * DAY_MS,
-        )
-        court = await running.holding.add(asked)
+        court = await running.holding.add(asked(f"{names.shortest(hash_, [])}:0"))
         await running.holding.release(court, "dpo", "proceedings closed")
         (held,) = running.held
         assert (held.ground, running.values(held)) == (Ground.LEGAL_MINIMUM, [DIGESTS[0].hex()])
@@ -329,6 +334,98 @@ async def test_without_a_custodian_nothing_goes_that_the_law_has_kept(
         await running.sweep(BASE_MS + DAY_MS + 1)
         assert node.erasures.whole[hash_] is Reason.WITHDRAWAL, "as soon as it can be held"
         assert len(running.held) == 1
+
+
+# ---- Others in between
+
+
+async def test_a_hold_that_ends_while_another_is_made_takes_nothing_of_it(
+    node: Exchange, author: Exchange, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = taken(node, author), taken(node, author)
+    async with machine(node, folder) as running:
+        short = await running.holding.add(asked(names.shortest(first, []), end_ms=BASE_MS + DAY_MS))
+        describe = Vault.describe
+
+        def described(vault: Vault, made: Hold) -> None:
+            if made.id != short.id:
+                vault.end(short, BASE_MS + DAY_MS, vaults.NODE, "its time is over")
+            describe(vault, made)
+
+        monkeypatch.setattr(Vault, "describe", described)
+        made = await running.holding.add(asked(names.shortest(second, [])))
+        assert made in running.held
+        assert running.values(made) == [one.hex() for one in DIGESTS]
+
+
+async def test_a_hold_goes_on_to_its_end_where_whoever_asked_for_it_leaves(
+    node: Exchange, author: Exchange, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hash_, begun, may_go_on = taken(node, author), asyncio.Event(), asyncio.Event()
+    async with machine(node, folder) as running:
+        erase = Sweeping.erase
+
+        async def slowly(sweeping: Sweeping, found: Sequence[Erasure]) -> None:
+            begun.set()
+            await may_go_on.wait()
+            await erase(sweeping, found)
+
+        monkeypatch.setattr(Sweeping, "erase", slowly)
+        adding = asyncio.create_task(running.holding.add(asked(names.shortest(hash_, []))))
+        await begun.wait()
+        adding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await adding
+        seen = running.sweeping.news.version
+        may_go_on.set()
+        async with asyncio.timeout(10):
+            await running.sweeping.news.newer(seen)
+        assert payloads.state(node.stores.ledger, hash_) is State.ERASED
+        assert not standing_values(node)
+
+
+async def test_what_is_held_and_could_not_be_taken_out_of_use_is_tried_again(
+    node: Exchange, author: Exchange, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hash_ = taken(node, author)
+
+    async def full(*_: object) -> None:
+        raise Unavailable("the disk is full")
+
+    async with machine(node, folder) as running:
+        with monkeypatch.context() as patched:
+            patched.setattr(Sweeping, "erase", full)
+            with pytest.raises(Unavailable):
+                await running.holding.add(asked(names.shortest(hash_, [])))
+        assert standing_values(node)
+        await running.holding.look()
+        assert not standing_values(node)
+
+
+async def test_a_full_disk_neither_ends_the_node_nor_leaves_anything_sealed_that_is_not_described(
+    node: Exchange, author: Exchange, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = taken(node, author), taken(node, author)
+
+    def full(path: Path, data: bytes) -> None:
+        if path.suffix == ".json":
+            raise ConfigError(f"{path} cannot be written: No space left on device", next_step="Make room.")
+        files.replace_secret(path, data)
+
+    async with machine(node, folder) as running:
+        made = await running.holding.add(asked(names.shortest(first, [])))
+        with monkeypatch.context() as patched:
+            patched.setattr(running.vault, "_write", full)
+            with pytest.raises(Unavailable, match="No space left"):
+                await running.holding.add(asked(names.shortest(second, [])))
+            running.time.ms = made.end_ms
+            await running.holding.look()
+        assert {path.name.partition("-")[0] for path in (folder / vaults.FOLDER).glob("*.held")} == {
+            one.id.hex() for one in running.held
+        }
+        assert made in running.held, "it ends when there is room"
+        await running.holding.look()
+        assert made not in running.held
 
 
 # ---- A stop in between

@@ -14,6 +14,7 @@ from node.exchange.publish import Author, Draft
 from node.exchange.verified import Checked
 from node.feed.header import HISTORY, URGENT
 from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.kinds import Kind
 from node.protocol.effects import PUSHED, Asked, Effect, Hangup, Ingest, Keep, Pages, Send, Serve, ServeChunk, Stream
 from node.protocol.fetch import Fetch, Wanted
 from node.protocol.gossip import Gossip
@@ -223,6 +224,8 @@ class Node:
             self._refresh_wants(now)
         if admitted.arrived:
             self._project()
+        if any(one.header.kind == Kind.WITHDRAW for one in admitted.entries):
+            self._refresh_wants(now)  # as a node does when it answers
         if checked.fault:
             self.counts["a faulty frame was refused"] += 1
             self.cut(self.id, peer, checked.fault.reason)

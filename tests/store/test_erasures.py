@@ -1,5 +1,6 @@
 """The erasure journal: what it says after a stop, and what a changed one is called."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from node.errors import ConfigError
 from node.feed.keys import HeaderHash
 from node.feed.pae import FederationId
 from node.store import erasures
-from node.store.erasures import Erasure, FileErasures, Reason
+from node.store.erasures import Erasure, FileErasures, Reason, RolledBack
+from tests.store import disks
 
 FEDERATION = FederationId(bytes(range(32)))
 ROWS = [
@@ -63,6 +65,17 @@ def test_a_torn_last_line_is_cut_off_and_the_next_follows(path: Path, cut: int) 
     assert erasures.read(path, FEDERATION)[0] == ROWS
 
 
+def test_what_the_disk_did_not_keep_is_not_erased_and_the_next_line_follows_the_one_before(path: Path) -> None:
+    held = FileErasures(path, FEDERATION)
+    other = Erasure(HeaderHash(b"d" * 32), 1_800_000_000_005, Reason.EXPIRY)
+    with disks.failing("fsync"), pytest.raises(OSError, match="Input/output"):
+        held.append([other])
+    assert other.entry not in held.whole
+    held.append(ROWS[:1])
+    held.close()
+    assert erasures.read(path, FEDERATION)[0] == [*ROWS, ROWS[0]]
+
+
 def lines(path: Path) -> list[bytes]:
     data, found = path.read_bytes(), []
     while data:
@@ -93,10 +106,10 @@ def test_a_journal_of_another_federation_is_refused(path: Path) -> None:
 def test_the_copy_has_what_the_journal_has_and_goes_on_where_it_ended(path: Path, tmp_path: Path) -> None:
     whole, copy = path.read_bytes(), tmp_path / "copy"
     end = len(b"".join(lines(path)[:2]))
-    assert erasures.mirror(path, copy, end) == end
+    assert erasures.mirror(path, copy, end, FEDERATION) == end
     copy.write_bytes(whole[: end - 5])  # torn where the other machine stopped
-    assert erasures.mirror(path, copy, len(whole)) == len(whole) - end + 5
-    assert erasures.mirror(path, copy, len(whole)) == 0
+    assert erasures.mirror(path, copy, len(whole), FEDERATION) == len(whole) - end + 5
+    assert erasures.mirror(path, copy, len(whole), FEDERATION) == 0
     assert copy.read_bytes() == whole
     assert copy.stat().st_mode & 0o777 == 0o600
 
@@ -106,5 +119,42 @@ def test_a_copy_of_another_journal_or_a_newer_one_is_not_written_over(path: Path
     for other in (b"another node's " * 9, whole + whole):
         copy.write_bytes(other)
         with pytest.raises(ConfigError, match="no beginning of this node's erasure journal"):
-            erasures.mirror(path, copy, len(whole))
+            erasures.mirror(path, copy, len(whole), FEDERATION)
         assert copy.read_bytes() == other
+
+
+@pytest.mark.parametrize("left", range(5))
+def test_a_copy_that_goes_on_where_the_journal_ends_shows_that_it_is_an_older_one(
+    path: Path, tmp_path: Path, left: int
+) -> None:
+    whole, copy = path.read_bytes(), tmp_path / "copy"
+    copy.write_bytes(whole)
+    path.write_bytes(b"".join(lines(path)[:left]))
+    held = FileErasures(path, FEDERATION)
+    assert held.size == left, "it opens: by itself it is whole"
+    for compare in (partial(erasures.mirror, end=held.end), erasures.require_whole):
+        with pytest.raises(RolledBack, match=f"lacks {5 - left} lines that its copy .* has"):
+            compare(path, copy, federation_id=FEDERATION)
+    held.close()
+    assert copy.read_bytes() == whole
+
+
+def test_a_last_line_that_was_altered_to_be_taken_for_torn_shows_by_the_copy(path: Path, tmp_path: Path) -> None:
+    whole, copy = path.read_bytes(), tmp_path / "copy"
+    copy.write_bytes(whole)
+    path.write_bytes(whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:])
+    held = FileErasures(path, FEDERATION)
+    assert held.size == 4
+    with pytest.raises(RolledBack, match="lacks 1 lines"):
+        erasures.mirror(path, copy, held.end, FEDERATION)
+    held.close()
+
+
+def test_a_copy_that_was_written_on_by_hand_takes_back_nothing_of_the_journal(path: Path, tmp_path: Path) -> None:
+    whole, copy = path.read_bytes(), tmp_path / "copy"
+    copy.write_bytes(whole + b"\0\0\0\x29" + bytes(73))
+    with pytest.raises(ConfigError, match="no beginning") as found:
+        erasures.require_whole(path, copy, FEDERATION)
+    assert not isinstance(found.value, RolledBack)
+    copy.write_bytes(whole[:-9])
+    assert erasures.require_whole(path, copy, FEDERATION) == 9

@@ -4,6 +4,7 @@ import pytest
 
 from node.errors import ConfigError
 from node.store.journal import FileJournal
+from tests.store import disks
 
 SIGNED = [(bytes([i]) * (100 + i), bytes([i]) * 64) for i in range(1, 6)]
 
@@ -47,3 +48,16 @@ def test_a_changed_line_is_an_error_that_says_what_to_do(tmp_path: Path) -> None
     path.write_bytes(data)
     with pytest.raises(ConfigError, match="byte 0 is not the beginning"):
         FileJournal(path)
+
+
+def test_a_signature_that_the_disk_did_not_keep_stands_nowhere_and_another_takes_its_place(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path / "journal")
+    journal.append(SIGNED[:1])
+    with disks.failing("fsync"), pytest.raises(OSError, match="Input/output"):
+        journal.append(SIGNED[1:2])
+    journal.append(SIGNED[2:3])
+    assert journal.lines() == [SIGNED[0], SIGNED[2]]
+    journal.close()
+    again = FileJournal(tmp_path / "journal")
+    assert again.lines() == [SIGNED[0], SIGNED[2]]
+    again.close()
