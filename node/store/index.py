@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.store import driver, receipts, restrictions
 from node.store.arrivals import Cursor
-from node.store.digests import drop_of_records
+from node.store.digests import TABLES, drop_of_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,7 +385,6 @@ def clear(index: sa.Connection, digests: sa.Connection) -> None:
     restrictions.clear(index)
     receipts.clear(index)
     index.commit()
-    driver.execute(digests, "DELETE FROM digest")
-    driver.execute(digests, "DELETE FROM drill")
-    driver.execute(digests, "DELETE FROM written")
+    for name in (*TABLES, "written"):
+        driver.execute(digests, f"DELETE FROM {name}")
     digests.commit()
