@@ -164,7 +164,10 @@ class AdminServicer(LevelServicer):
         cards = [self._writer.trust.present_card(identity.read_card(one)) for one in request.cards]
         named = {MemberId(one): self._cards.get(MemberId(one)) for one in request.member_ids}
         cards += [card for card in named.values() if card]
-        await self._approval.approve(cards, [member_id for member_id, card in named.items() if card is None])
+        cardless = [member_id for member_id, card in named.items() if card is None]
+        if cardless:  # a profile that can be read by now counts, also where it has not been told yet
+            self._approval.follow(await self._profiling.addresses())
+        await self._approval.approve(cards, cardless)
         wanted = {*(card.inception.member_id for card in cards), *named}
         return admin_pb2.ApprovePeersResponse(
             peers=[self._portraits.of(one) for one in self._approval.every() if one.member_id in wanted]

@@ -62,6 +62,10 @@ class Profiling:
         trust, now_ms = self._saying.writer.trust, self._saying.clock.now_ms()
         return await self._saying.reading.run(lambda stores: profiles.views(stores, trust, self._me, now_ms))
 
+    async def addresses(self) -> Mapping[MemberId, Sequence[str]]:
+        """Where the profiles that are here now say that members are dialled."""
+        return profiles.addresses(await self._every_held())
+
     async def warnings(self) -> list[tuple[str, str]]:
         """What is wrong with our own, and what to do; nothing of a member that is none yet."""
         seen, held = self._saying.view(), await self._held(self._me)
@@ -142,7 +146,7 @@ class Profiling:
             try:
                 now = await self._saying.reading.run(self._look)
                 if now != last:
-                    follow(profiles.addresses(await self._every_held()))
+                    follow(await self.addresses())
                     last = now
             except NodeError as error:
                 _log.error("profiles not read", reason=error.reason)

@@ -136,6 +136,20 @@ async def test_what_grows_with_a_flood_is_worked_out_beside_the_event_loop(asked
     assert threading.get_ident() not in asked.threads
 
 
+async def test_a_profile_that_can_be_read_counts_for_approval_before_it_has_been_told(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member_id = WORLD.members[3].member_id
+    request = admin_pb2.ApprovePeersRequest(member_ids=[member_id])
+
+    async def addresses(_: Profiling) -> dict[MemberId, tuple[str, ...]]:
+        return {member_id: ("127.0.0.1:9",)}
+
+    monkeypatch.setattr(Profiling, "addresses", addresses)
+    (approved,) = (await asked.admin.ApprovePeers(request, CALLER)).peers
+    assert (approved.member_id, list(approved.profile_addresses)) == (member_id, ["127.0.0.1:9"])
+
+
 def test_who_is_meant_is_found_by_names_and_where_it_stands_is_worked_out_of_nobody_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
