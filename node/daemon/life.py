@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import structlog
 
@@ -26,9 +25,6 @@ from node.runtime import dialing, reporting, succession
 from node.runtime.mirroring import Mirroring
 from node.store import erasures
 from node.store.erasures import RolledBack
-
-if TYPE_CHECKING:
-    pass
 
 SWEEP_EVERY_S = 60.0  # open calls whose certificate ran out in between end by then
 SWITCH_INTERVAL_S = 0.0005  # a thread that has something urgent waits so long for one that computes

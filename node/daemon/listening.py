@@ -2,11 +2,11 @@
 
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING
 
 from node.config import DAY_MS
 from node.custody import charters, custodian, folder, policies
 from node.custody import tools as certificates
+from node.daemon.parts import Parts
 from node.exchange.accounting import Given
 from node.policy.reporting import Settings
 from node.rpc import server
@@ -32,12 +32,6 @@ from node.runtime.matching import Matching
 from node.runtime.opining import Opining
 from node.runtime.publishing import Publishing
 from node.runtime.staging import Staging
-
-if TYPE_CHECKING:
-    pass
-
-
-from node.daemon.parts import Parts
 
 
 def listen(parts: Parts) -> list[Listener]:
