@@ -97,13 +97,18 @@ def _require_others(stores: Stores, seen: View, one: Subject) -> None:
             next_step="`tocsin withdraw` does that, with a --reason.",
             field="about",
         )
-    said = record_pb2.Record.FromString(one.record.content)
-    if border.strictness(said.handling) not in border.FOR_ALL or said.HasField("audience"):
+    if not is_for_all(one.record):
         raise Refused(
             f"{_typed(stores, seen, one.record, one.places)} is not for all members, and an opinion goes to all",
             next_step="Tell its owner: `tocsin profile show` says whom to call there.",
             field="about",
         )
+
+
+def is_for_all(record: Record) -> bool:
+    """Whether all members may read it: an opinion goes to all."""
+    said = record_pb2.Record.FromString(record.content)
+    return border.strictness(said.handling) in border.FOR_ALL and not said.HasField("audience")
 
 
 def still_to_say(stores: Stores, seen: View, one: Subject, letter: record_pb2.Opinion) -> int:

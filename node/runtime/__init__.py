@@ -34,7 +34,7 @@ amending    the rules in force, and our own signature under other ones
 leaving     what is our own is taken back first, then the root's word is told
 
 sweeping    what is over, or was taken back, is erased
-duties      what others are owed an answer for is said
+duties      what others are owed is said: answers, that it came, opinions of what was written anew
 alarming    somebody here is woken when a crisis is declared, way after way until one is heard
 reporting   what is said of crises goes into the log, in words
 sounding    one of these ways: a program that is run, a webhook that is called

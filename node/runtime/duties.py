@@ -1,4 +1,4 @@
-"""Duties: what this node owes others an answer for, or word that it came, is said by and by, and each of it once."""
+"""Duties: what this node owes others, an answer, word that it came or its opinion again, is said by and by, once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,6 +10,7 @@ from node.errors import NodeError, Refused, Unavailable
 from node.exchange import hold
 from node.exchange.delivering import Delivering
 from node.exchange.duties import Answering
+from node.exchange.repeating import Repeating
 from node.feed.header import BULK, NORMAL
 from node.policy import deliveries, receipts
 from node.runtime.holding import Holding
@@ -29,13 +30,15 @@ class Duties:
         self._saying, self._holding = saying, holding
         self._answering = Answering(saying.writer.reader.member_id)
         self._delivering = Delivering(saying.writer.reader.member_id)
+        self._repeating = Repeating(saying.writer.reader, saying.writer.feed_id)
         self._tidied_s = float("-inf")
 
     async def run(self) -> None:
-        """Tell and answer for ever, neither kept waiting by what is wrong with the other."""
+        """Tell, answer and say again for ever, none kept waiting by what is wrong with the others."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._see_to("acknowledgements", self.tell))
             tasks.create_task(self._see_to("receipts", self.answer))
+            tasks.create_task(self._see_to("opinions", self.repeat))
 
     async def _see_to(self, what: str, duty: Callable[[], Awaitable[int]]) -> None:
         while True:
@@ -77,6 +80,18 @@ class Duties:
             await saying.say(due.drafts, NORMAL)
             self._delivering.said(due, seen.now_ms)
             _log.info("acknowledged", records=len(due.drafts))
+        return due.next_ms
+
+    async def repeat(self) -> int:
+        """Say again what was said of items that were written anew; when to look again. Raises Refused likewise."""
+        saying = self._saying
+        await saying.caught_up(bulk=False)
+        seen = saying.view()
+        due = await saying.reading.run(lambda stores: self._repeating.look(stores, seen))
+        if due.drafts:
+            await saying.say(due.drafts, NORMAL)
+            _log.info("opinions said again", records=len(due.drafts))
+        self._repeating.said(due, seen.now_ms)
         return due.next_ms
 
     async def _tidy(self, now_ms: int) -> None:

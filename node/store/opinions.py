@@ -5,7 +5,7 @@ Nothing is decided here. Whose word counts depends on who is a member, and that 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -127,6 +127,28 @@ def of_owner(index: sa.Connection, member_id: MemberId, limit: int) -> list[Head
         (member_id, limit),
     )
     return [row[0] for row in rows]
+
+
+class Move(NamedTuple):
+    """A record of somebody's that says that it takes the place of another, and an opinion about that other."""
+
+    owner: MemberId
+    before: HeaderHash
+    after: HeaderHash
+    opinion: HeaderHash
+
+
+def moves(index: sa.Connection, member_id: MemberId) -> list[Move]:
+    """What a member said of records whose place others took, as long as both are here; record by record."""
+    rows = driver.rows(
+        index,
+        "SELECT t.member_id, t.hash, n.hash, r.hash FROM opinion o"
+        " CROSS JOIN record r ON r.record = o.record AND r.shown CROSS JOIN record t ON t.hash = o.target"
+        " CROSS JOIN replacement p ON p.target = t.hash AND p.member_id = t.member_id AND p.object_id = t.object_id"
+        " CROSS JOIN record n ON n.hash = p.hash AND n.shown WHERE r.member_id = ? ORDER BY t.hash, n.hash, r.hash",
+        (member_id,),
+    )
+    return [Move(*row) for row in rows]
 
 
 def _read(rows: Iterable[Sequence[Any]]) -> list[Opinion]:

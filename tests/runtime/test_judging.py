@@ -7,19 +7,26 @@ from pathlib import Path
 import pytest
 
 from node import limits
+from node.content import names
 from node.custody import files
 from node.errors import Refused
 from node.exchange import opining
+from node.exchange.changes import REWRITTEN_AFTER_MS
+from node.feed.keys import HeaderHash
+from node.feed.kinds import Kind
 from node.policy.opinions import Verdict
+from node.runtime.duties import Duties
+from node.runtime.holding import Holding
 from node.runtime.ignoring import Ignoring
 from node.runtime.opining import Opining
 from node.runtime.preserving import Preserving
 from node.runtime.sweeping import Sweeping
-from node.store import ignored
+from node.store import ignored, index
+from node.store.index import Record
 from node.store.vault import Vault
 from node.v1 import ignores_pb2, opinions_pb2, tools_pb2
 from tests.runtime.lines import join
-from tests.runtime.test_listing import GUARD_S, Lists, MovedClock, lists_of, publish
+from tests.runtime.test_listing import GUARD_S, Lists, MovedClock, digests, lists_of, publish
 
 DAY_MS = 86_400_000
 VALUE = tools_pb2.Values(kind="sha256", digests=b"v" * 32)
@@ -85,6 +92,51 @@ async def test_what_is_said_twice_is_said_once_and_its_owner_hears_it(
         assert (found.about, found.kind, found.mine) == (lists[0].name, "list", True)
         with pytest.raises(Refused, match="is ours"):
             await Opining(node.saying).opine(request)
+
+
+async def test_what_was_said_of_an_item_is_said_again_when_its_owner_writes_the_record_anew(
+    tmp_path: Path, node: Lists, clock: MovedClock
+) -> None:
+    await publish(node, 100)
+    async with lists_of(tmp_path / "other", 1, clock) as other:
+        join(node.running, other.running)
+        assert await other.running.peering.linked(node.running.member_id, GUARD_S)
+        about = f"{names.shortest(await record_of(node, other, 100), [])}:7"
+        request = opinions_pb2.OpineRequest(about=[about], verdict=Verdict.FALSE_POSITIVE, note="a news report")
+        await Opining(other.saying).opine(request)
+        async with node.staging.open() as staged:
+            await staged.add(digests(0, 1), "")
+            await staged.settle()
+            await node.listing.remove(tools_pb2.Removal(list="halle", reason=4), staged)
+        clock.ahead_ms = REWRITTEN_AFTER_MS + 1000
+        assert await node.listing.rewrite_due() == 1
+        anew = await record_of(node, other, 99)
+        duties = Duties(other.saying, Holding.__new__(Holding))
+        await duties.repeat()
+        await duties.repeat()
+        async with asyncio.timeout(GUARD_S):
+            while not (found := [one for one in await ours(node) if one.target == anew]):
+                await node.running.peering.compare()
+        (said,) = found
+        assert (list(said.positions), said.verdict, said.note) == ([6], Verdict.FALSE_POSITIVE, "a news report")
+        assert said.obstacle == ""
+
+
+async def record_of(node: Lists, other: Lists, items: int) -> HeaderHash:
+    """The one record of the list with so many items, once it stands at both."""
+    async with asyncio.timeout(GUARD_S):
+        while not (found := [one for one in await shown(other) if one.items == items]):
+            await other.running.peering.compare()
+    await node.saying.caught_up(bulk=True)
+    return found[0].hash
+
+
+async def shown(node: Lists) -> list[Record]:
+    return await node.saying.reading.run(lambda stores: index.of_kinds(stores.index, [Kind.ITEMS]))
+
+
+async def ours(node: Lists) -> list[opinions_pb2.OpinionView]:
+    return list((await heard(node, opinions_pb2.ListOpinionsRequest(mine=True))).opinions)
 
 
 async def heard(node: Lists, asked: opinions_pb2.ListOpinionsRequest) -> opinions_pb2.ListOpinionsResponse:

@@ -1,0 +1,144 @@
+"""Repeating: what we said of items is said again of the record in which their owner wrote them anew.
+
+There they have another address, and once the former record is erased nobody can tell any more which items are the
+same. So the node whose feed said it says it again while both are here: of the items that are in both, under the same
+labels. Of which we said something there, or took something back since, is left as it is.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from node.content import hashes, items
+from node.exchange import drafts, opining, opinions, records, restricting
+from node.exchange.consult import View
+from node.exchange.duties import AGAIN_MS, NEVER_MS
+from node.exchange.publish import Draft
+from node.exchange.records import Opened
+from node.exchange.verified import Reader
+from node.feed import entry
+from node.feed.keys import HASH_BYTES, FeedId, HeaderHash, MemberId
+from node.feed.kinds import Kind
+from node.policy import effect
+from node.policy.effect import Right
+from node.policy.quota import HOUR_MS, Buckets, Rate
+from node.store import index, ledger, restrictions
+from node.store import opinions as stored
+from node.store.index import Record
+from node.store.opinions import Move, Opinion
+from node.store.stores import Stores
+from node.v1 import record_pb2
+
+PAIRS_PER_LOOK_MAX = 4  # each is two records to open, of four thousand items
+PER_OWNER = Rate(256, 256 / HOUR_MS)  # whoever writes its lists anew again and again makes nobody speak without end
+TAKEN_BACK_MAX = 1024  # of our own withdrawals, the newest, those that are looked through
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be said again now, for which moves, and when to look again if nothing new comes."""
+
+    drafts: tuple[Draft, ...] = ()
+    owners: tuple[MemberId, ...] = ()  # of what each draft is about
+    moves: tuple[Move, ...] = ()
+    next_ms: int = NEVER_MS
+
+
+class Repeating:
+    """Says again what this feed said. What it remembers may be lost: what was said again shows in the stores."""
+
+    def __init__(self, reader: Reader, feed_id: FeedId) -> None:
+        self._reader, self._feed_id = reader, feed_id
+        self._through: frozenset[Move] = frozenset()
+        self._left = Buckets(lambda _: PER_OWNER)
+
+    def look(self, stores: Stores, seen: View) -> Due:
+        """What is due now. Reads only."""
+        if effect.obstacle(Right.PUBLISH, seen.follows.me, seen.roster, seen.rules):
+            return Due()
+        every = stored.moves(stores.index, seen.follows.me)
+        self._through &= frozenset(every)
+        new = (one for one in every if one not in self._through)
+        pairs = [list(moves) for _, moves in groupby(new, key=lambda one: (one.before, one.after))]
+        looked = [moves for moves in pairs if self._left.left(moves[0].owner, seen.now_ms) >= 1][:PAIRS_PER_LOOK_MAX]
+        made = [(draft, moves[0].owner) for moves in looked for draft in self._again(stores, seen, moves[0])]
+        return Due(
+            tuple(draft for draft, _ in made),
+            tuple(owner for _, owner in made),
+            tuple(move for moves in looked for move in moves),
+            NEVER_MS if len(looked) == len(pairs) else seen.now_ms + AGAIN_MS,
+        )
+
+    def said(self, due: Due, now_ms: int) -> None:
+        """These were said."""
+        self._through |= frozenset(due.moves)
+        for owner in due.owners:
+            self._left.spend(owner, now_ms, 1)
+
+    def _again(self, stores: Stores, seen: View, move: Move) -> list[Draft]:
+        before, after = (index.by_hash(stores.index, hash_) for hash_ in (move.before, move.after))
+        if before is None or after is None or not _may_follow(stores, seen, before, after):
+            return []
+        moved = _moved(*(self._opened(stores, seen, one) for one in (before, after)))
+        left = ~_judged(stores, seen, after) & ~restricting.restriction(stores, after, seen.trust).positions
+        found = []
+        for word in opinions.about(stores, seen, before).words if moved else ():
+            places = sum(1 << new for old, new in moved.items() if word.places >> old & 1) & left
+            if places and self._is_ours(seen, word.said):
+                letter = record_pb2.Record.FromString(word.said.record.content).opinion
+                draft = drafts.opinion(after, places, letter, seen.now_ms)
+                found.append(replace(draft, looked_through=True))
+        return found
+
+    def _opened(self, stores: Stores, seen: View, record: Record) -> Opened | None:
+        row = ledger.entry(stores.ledger, record.hash)
+        return records.open_record(stores, row, seen.trust, self._reader) if row else None
+
+    def _is_ours(self, seen: View, said: Opinion) -> bool:
+        """Another node of this member speaks for its own feed, as long as that goes on."""
+        has_ended = any(end.feed_id == said.feed_id for end in seen.trust.marks.ends)
+        return said.member_id == seen.follows.me and (said.feed_id == self._feed_id or has_ended)
+
+
+def _may_follow(stores: Stores, seen: View, before: Record, after: Record) -> bool:
+    is_alike = before.kind == after.kind == Kind.ITEMS and before.exercise == after.exercise
+    if not is_alike or after.expires_ms <= seen.now_ms or not opining.is_for_all(after):
+        return False
+    return not restricting.restriction(stores, after, seen.trust).reason and not _took_back(stores, seen, after)
+
+
+def _took_back(stores: Stores, seen: View, after: Record) -> bool:
+    """Whether we took back any word about this list since the record came: the former word is not to undo that."""
+    said = restrictions.of_member(stores.index, seen.follows.me, after.received_ms, TAKEN_BACK_MAX)
+    hashes_ = [HeaderHash(one.target) for one in said if not one.positions and len(one.target) == HASH_BYTES]
+    rows = [row for row in (ledger.entry(stores.ledger, hash_) for hash_ in hashes_) if row]
+    headers = (entry.decode(row.body, row.signature, seen.trust.federation_id).header for row in rows)
+    return any(one.kind == Kind.OPINION and one.object_id == after.object_id for one in headers)
+
+
+def _judged(stores: Stores, seen: View, after: Record) -> int:
+    """The items there of which we said anything, also what we took back, as bits."""
+    places = 0
+    for one in stored.about(stores.index, after.hash):
+        places |= one.places if one.member_id == seen.follows.me else 0
+    return places
+
+
+def _moved(before: Opened | None, after: Opened | None) -> dict[int, int]:
+    """Where the items of one record stand in the other; nowhere, where it is not the same that is said of them."""
+    if before is None or after is None or _said_of_all(before) != _said_of_all(after):
+        return {}
+    places = {key: place for place, key in _keys(after).items()}
+    return {place: places[key] for place, key in _keys(before).items() if key in places}
+
+
+def _said_of_all(opened: Opened) -> tuple[str, ...]:
+    letter = opened.record.items
+    return letter.kind, *sorted(letter.labels)
+
+
+def _keys(opened: Opened) -> dict[int, bytes]:
+    """The items that are there, by place, as they are compared."""
+    letter, kind = opened.record.items, hashes.KINDS.get(opened.record.items.kind)
+    packed, size = (items.keys(kind, letter), kind.key_bytes) if kind else (b"", 1)
+    keys = (packed[start : start + size] for start in range(0, len(packed), size))
+    return {place: key for place, key in enumerate(keys) if not opened.gone >> place & 1}
