@@ -103,9 +103,13 @@ class Command:
         return self._process.pid
 
     def interrupt(self) -> int:
-        """Press Ctrl-C; the exit code."""
+        """Press Ctrl-C; the exit code. One that goes on says, as it is ended, what it was at."""
         self._process.send_signal(signal.SIGINT)
-        return self._process.wait(GUARD_S)
+        try:
+            return self._process.wait(GUARD_S)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGABRT)
+            raise AssertionError("\n".join(self.errors.end())) from None
 
 
 @dataclass
@@ -229,7 +233,8 @@ def program(*arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path)), "NO_COLOR": "1", "TZ": "UTC"}
+    path = ":".join(filter(None, sys.path))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONFAULTHANDLER": "1", "NO_COLOR": "1", "TZ": "UTC"}
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """A withdrawal that counts, when it came here, and what it takes out, as bits, of the records that it is about."""
+    """A withdrawal that counts, from when it cools, and what it takes out, as bits, of the records that it is about."""
 
     said: Withdrawal
     came_ms: int
@@ -175,7 +175,8 @@ def _came(stores: Stores, said: Mapping[About, Said], records: Mapping[int, Reco
         for one in part.withdrawals if numbers or hashes else ():
             row = ledger.entry(stores.ledger, one.hash)
             if row and standing.standing_of(stores, one, seen.trust) is Standing.STANDS:
-                found.append(_Came(one, row.received_ms, numbers, () if one.positions else hashes))
+                begun_ms = cooling.begun_ms(one.reason, row.received_ms, one.created_ms)
+                found.append(_Came(one, begun_ms, numbers, () if one.positions else hashes))
     return found
 
 
@@ -198,11 +199,11 @@ def _replaced(
     """When records that stand and take another's place have been here for an hour, and whose place it is."""
     for number, record in records.items():
         for one in said.get((record.hash, record.member_id), Said()).replacements:
-            row = ledger.entry(stores.ledger, one.hash)
+            made = index.by_hash(stores.index, one.hash)
             stands = standing.standing_of(stores, one, seen.trust) is Standing.STANDS
             counts = one.object_id == record.object_id and restricting.counts(stores, one, seen.trust)
-            if row and stands and counts:
-                yield row.received_ms + cooling.HOUR_MS, number
+            if made and stands and counts:
+                yield cooling.begun_ms(0, made.received_ms, made.created_ms) + cooling.HOUR_MS, number
 
 
 def _by_member(came: Iterable[_Came]) -> dict[MemberId, list[_Came]]:

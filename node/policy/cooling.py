@@ -15,6 +15,14 @@ PRESSING_PER_HOUR_MAX = 100
 PRESSING_ITEMS_MAX = 100  # of one of them: what endangers somebody is named, and a list of thousands is no name
 
 
+def begun_ms(reason: int, received_ms: int, created_ms: int) -> int:
+    """From when a withdrawal cools: when it came, or when it was said where that is later.
+
+    Then the clock here was behind, and it has shown only since its date was near. What presses waits for no date.
+    """
+    return received_ms if reason in PRESSING else max(received_ms, created_ms)
+
+
 def cooling_ms(reason: int, *, own: int, items: int, live: int, pressing: int, suspended: bool) -> int:
     """How long to wait after a withdrawal came.
 

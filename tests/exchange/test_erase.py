@@ -201,6 +201,21 @@ def test_what_was_taken_back_cools_by_its_reason(
     assert [(one.entry, one.positions) for one in found.erasures] == [(hash_of(node, letters[1]), b"")]
 
 
+def test_what_came_while_the_clock_here_was_behind_cools_from_when_it_was_said(
+    node: Exchange, author: Exchange
+) -> None:
+    """Also what was written anew: else a stolen key would destroy it as soon as the clock is set right."""
+    now_ms = BASE_MS + 3 * HOUR_MS
+    letters = said(author, items_of(range(5000, 9000)), items_of(range(5)), items_of(range(100, 110)))
+    back, replaced = (hash_of(node, one) for one in letters[1:])
+    taken = drafts.withdrawal(back, 0, MISTAKE), items_of(range(101, 110), [replaced])
+    take(node, [*letters, *said(author, *taken, now_ms=now_ms)])
+    assert look(node, now_ms).next_ms == ENDS_MS, "it waits for its date"
+    node.mature(now_ms)
+    assert look(node, now_ms + HOUR_MS - 1).erasures == ()
+    assert {one.entry for one in look(node, now_ms + HOUR_MS).erasures} == {back, replaced}
+
+
 def test_much_at_once_cools_for_a_day_however_it_is_cut(node: Exchange, author: Exchange) -> None:
     """A hundredth of what its member has is much, too; what presses goes at once, but only so much of it."""
     letters = said(author, *(items_of(range(start, start + 300)) for start in range(0, 1500, 300)))

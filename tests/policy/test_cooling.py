@@ -2,7 +2,15 @@
 
 import pytest
 
-from node.policy.cooling import DAY_MS, HOUR_MS, MASS_ITEMS, PRESSING_ITEMS_MAX, PRESSING_PER_HOUR_MAX, cooling_ms
+from node.policy.cooling import (
+    DAY_MS,
+    HOUR_MS,
+    MASS_ITEMS,
+    PRESSING_ITEMS_MAX,
+    PRESSING_PER_HOUR_MAX,
+    begun_ms,
+    cooling_ms,
+)
 
 OUTDATED, AT_RISK, COURT_ORDER, RIGHTS_REQUEST = 4, 6, 7, 8
 
@@ -30,3 +38,18 @@ def test_cooling(
     reason: int, own: int, items: int, live: int, pressing: int, suspended: bool, expected_ms: int
 ) -> None:
     assert cooling_ms(reason, own=own, items=items, live=live, pressing=pressing, suspended=suspended) == expected_ms
+
+
+@pytest.mark.parametrize(
+    ("reason", "received_ms", "created_ms", "expected_ms"),
+    [
+        (OUTDATED, 5 * DAY_MS, 0, 5 * DAY_MS),
+        (OUTDATED, 0, 14 * HOUR_MS, 14 * HOUR_MS),
+        (AT_RISK, 0, 14 * HOUR_MS, 0),
+    ],
+    ids=["it was long on its way", "the clock here was behind", "it presses"],
+)
+def test_what_was_taken_back_cools_from_when_it_came_or_was_said(
+    reason: int, received_ms: int, created_ms: int, expected_ms: int
+) -> None:
+    assert begun_ms(reason, received_ms, created_ms) == expected_ms

@@ -47,7 +47,6 @@ def plan(world: "World", authors: Sequence[Node]) -> None:
     if "clock step" in world.faults:
         for author in authors[2:4]:
             step_ms = world.random.choice(STEPS_MS)
-            world.is_set_back |= step_ms < 0
             world.at(world.random.uniform(2, 12), lambda author=author, step_ms=step_ms: _step(world, author, step_ms))  # type: ignore[misc]
 
 

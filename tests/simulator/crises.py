@@ -263,8 +263,7 @@ class Crises:
         if verb == "hand_over":
             to = self.random.choice(one.deputies or (one.owner,))
             return Act(hand_over=record_pb2.HandOver(member_id=to.id))
-        as_whole = verb == "withdraw" and self.random.random() < 0.5 and seen.follows.me == one.owner.id
-        if as_whole and not self.world.is_set_back:  # or it would be erased there before others do
+        if verb == "withdraw" and self.random.random() < 0.5 and seen.follows.me == one.owner.id:
             return drafts.object_withdrawal(one.object_id, 1)
         return Act(**{verb: record_pb2.Note(text="simulated")})  # type: ignore[arg-type]
 

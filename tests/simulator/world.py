@@ -117,7 +117,6 @@ class World(Network):
         self.published: list[bytes] = []
         self.authors: list[Node] = []
         self.over: list[Node] = []  # whose journal was set back
-        self.is_set_back = False  # somebody's clock: what comes meanwhile is older there, once that is right again
         self.entries = 0
         self.thief: Thief | None = None
         self.churn: Churn | None = None
