@@ -43,6 +43,7 @@ _DOT = r"(?:\.|\s?[\[({<]\s?(?:\.|dot|punkt|point)\s?[\])}>]\s?)"
 _AT = r"(?:@|\s?[\[({<]\s?(?:@|at|ät|arobase)\s?[\])}>]\s?)"
 _DOTS = re.compile(_DOT, re.IGNORECASE)
 _IDEOGRAPHIC_STOP = {0x3002: "."}  # in the host of a URL it is a dot, and NFKC leaves it
+_INVISIBLE = "Cf"  # format characters: joiners, soft hyphens, marks of direction
 _IPV4 = re.compile(rf"(?<!\w)(?<!\w\.)[0-9]{{1,3}}(?:{_DOT}[0-9]{{1,3}}){{3}}(?!\w|\.[0-9])", re.IGNORECASE)
 _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 # Numbers with a zero in front may be a time of day or a date; with two, they are an address on a form.
@@ -60,6 +61,10 @@ _COUNTED = re.compile(
 )
 _COUNTED_CHARACTERS = 16
 _EMAIL = re.compile(rf"(?<![\w.+@-])[\w.+-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{1,8}}", re.IGNORECASE)
+_SPELLED = re.compile(  # an address as it is spoken
+    r"(?<![\w.+-])[\w.+-]{1,64}\s(?:at|ät|arobase)\s[\w-]{1,63}(?:\s(?:dot|punkt|point)\s[\w-]{2,63}){1,8}(?!\w)",
+    re.IGNORECASE,
+)
 _ACCOUNT = re.compile(r"(?<![\w@./+-])@[A-Za-z0-9_][\w.-]{1,63}(?:@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})?")
 _URL = re.compile(r"(?<![\w])[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s<>\"']{1,8192}")
 _BARE = re.compile(r"(?<![\w@./-])(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,10}/[^\s<>\"']{1,256}", re.IGNORECASE)
@@ -88,18 +93,19 @@ _AT_NAME = re.compile(r"/@[\w.-]{1,64}(?:@[\w.-]{1,64})?/?")  # elsewhere: TikTo
 def find(text: str, regions: Sequence[str] = ()) -> list[Finding]:
     """All of it, by where it stands. National telephone numbers are those of these countries."""
     found: list[Finding] = []
-    read = _folded(text)
+    read, places = _read(text)
     taken = bytearray(len(read))
     for one in (*_urls(read), *_addresses(read), *_emails(read), *_accounts(read), *_telephones(read, regions)):
         if taken.find(1, one.start, one.end) < 0:
             taken[one.start : one.end] = b"\1" * (one.end - one.start)
-            found.append(one)
+            found.append(_placed(one, places))
     return sorted(found, key=lambda one: one.start)
 
 
 def mask(text: str) -> str:
     """The text without its IP addresses."""
-    for one in sorted(_addresses(_folded(text)), key=lambda one: -one.start):
+    read, places = _read(text)
+    for one in sorted((_placed(one, places) for one in _addresses(read)), key=lambda one: -one.start):
         text = f"{text[: one.start]}[IP address]{text[one.end :]}"
     return text
 
@@ -132,9 +138,19 @@ def url_fault(url: str, *, allowed: bool) -> str:
     return "" if what is None or (allowed and what not in NEVER) else _URL_FAULTS[what]
 
 
-def _folded(text: str) -> str:
-    """With the digits, dots and ats of other widths and scripts as those of ASCII: one for one, so places stay."""
-    return text if text.isascii() else "".join(map(_as_ascii, text))
+def _read(text: str) -> tuple[str, Sequence[int]]:
+    """The text as people read it, and where each of its characters stands.
+
+    Digits, dots and ats of other widths and scripts are those of ASCII, and what is invisible is not there.
+    """
+    if text.isascii():
+        return text, range(len(text))
+    places = [place for place, character in enumerate(text) if unicodedata.category(character) != _INVISIBLE]
+    return "".join(_as_ascii(text[place]) for place in places), places
+
+
+def _placed(one: Finding, places: Sequence[int]) -> Finding:
+    return Finding(one.what, places[one.start], places[one.end - 1] + 1)
 
 
 def _as_ascii(character: str) -> str:
@@ -204,7 +220,8 @@ def _is_of_somebody(written: str) -> bool:
 
 
 def _emails(text: str) -> Iterator[Finding]:
-    return (Finding(What.EMAIL, found.start(), found.end()) for found in _EMAIL.finditer(text))
+    for pattern in (_EMAIL, _SPELLED):
+        yield from (Finding(What.EMAIL, found.start(), found.end()) for found in pattern.finditer(text))
 
 
 def _accounts(text: str) -> Iterator[Finding]:

@@ -39,6 +39,11 @@ FOUND = [
     ("écrire à jean.dupont [at] example.fr", "jean.dupont [at] example.fr", What.EMAIL),
     ("write to jane.doe[at]example[dot]com", "jane.doe[at]example[dot]com", What.EMAIL),
     ("Kontakt: erika (ät) example (Punkt) org", "erika (ät) example (Punkt) org", What.EMAIL),
+    ("reach me: jane at example dot com, day or night", "jane at example dot com", What.EMAIL),
+    ("Kontakt: Erika.M ät post Punkt example Punkt org", "Erika.M ät post Punkt example Punkt org", What.EMAIL),
+    ("von 203.0\u200b.113\u00ad.7\u200d7 aus", "203.0\u200b.113\u00ad.7\u200d7", What.IP),
+    ("an eri\u200bka@exam\u2060ple.org\u200b.", "eri\u200bka@exam\u2060ple.org", What.EMAIL),
+    ("Rückruf +49 30\u200b 9018\u200b20", "+49 30\u200b 9018\u200b20", What.TELEPHONE),
     (f"Über {WIDE_EMAIL} erreichbar", WIDE_EMAIL, What.EMAIL),
     ("sent from x_y+z@mail.example.co.uk today", "x_y+z@mail.example.co.uk", What.EMAIL),
     ("Das Video lud @max_muster88 hoch", "@max_muster88", What.ACCOUNT),
@@ -80,6 +85,7 @@ PASSES = [
     "@ 14:05 UTC; a@b is no address; 3 @ 2,50 EUR",
     "Beginn 09.10.19.12 Uhr, Schnitt bei 00.15.00.09, Ende 14.05.30.250, Fassung 2.06.1.3",
     "Serveur (at) la mairie, point (.) final, [dot] com, 1 [dot] 2 [dot] 3",
+    "at noon dot matrix printers were found; nous arrivons au point de départ",
     "Version 10.0.19.4, 12:01 Uhr, 2026-11-23, 4:3".translate(WIDE),
 ]
 
@@ -135,6 +141,7 @@ def test_of_a_url_its_host_its_login_and_its_account_are_looked_at(url: str, wha
 def test_what_is_found_in_wide_characters_is_taken_out_where_it_stands() -> None:
     assert personal.mask(f"Ü: {WIDE_IP} und 203.000.113.077.") == "Ü: [IP address] und [IP address]."
     assert personal.redact(f"Ü: {WIDE_EMAIL}!") == "Ü: [an e-mail address]!"
+    assert personal.mask("\u200bÜ: 203.0\u200b.113.77\u200b, 8\u200b") == "\u200bÜ: [IP address]\u200b, 8\u200b"
 
 
 def test_only_ip_addresses_are_masked() -> None:
