@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from node.crisis.states import IN_EFFECT, TRANSITIONS, State, Verb
-from node.exchange import consult, crises, documents, endings, keeping, lifecycles
+from node.exchange import consult, crises, documents, endings, keeping, lifecycles, standing
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.exchange import Exchange
 from node.feed.identity import Role
-from node.feed.keys import MemberId, ObjectId
+from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
+from node.feed.marks import Standing
 from node.feed.quorum import Quorum
 from node.store import deadlines, index
 from node.store.index import Record
@@ -35,9 +36,13 @@ def every(node: Node, now_ms: int) -> list[Crisis]:
 
 
 def shown(node: Node, now_ms: int) -> dict[bytes, bytes]:
-    """What a node shows of all, by declaration, without when it came there."""
+    """What a node shows of all, by declaration, without when it came there; what is superseded nobody has to have."""
     found = {}
     for one in crises.every(node.disk, view(node.exchange, now_ms), exercises=True):
+        record = index.by_hash(node.disk.index, HeaderHash(one.entry))
+        assert record is not None
+        if standing.standing_of(node.disk, record, node.exchange.trust) is Standing.SUPERSEDED:
+            continue
         found[one.entry] = _without_arrival(one).SerializeToString(deterministic=True)
     return found
 
