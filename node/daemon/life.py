@@ -132,7 +132,7 @@ class Daemon(Parts):
     async def _close(self) -> None:
         if self.exposition is not None:
             await asyncio.to_thread(self.exposition.close)  # an answer under way still needs this loop
-        self.projecting.close()
+        await self.projecting.close()
         await self.reading.close()
         await self.threads.close()
         await self.auditing.close()

@@ -41,7 +41,6 @@ from node.runtime.saying import Saying
 from node.runtime.sweeping import Sweeping
 from node.runtime.threads import ReadingThreads
 from node.runtime.writer import Writer
-from node.store import stores
 from node.store.vault import Vault
 from node.v1 import admin_pb2
 
@@ -106,8 +105,7 @@ class Parts:
         )
         self.reading = Reading(self.config.data_folder)
         self.threads = ReadingThreads(self.config.data_folder)
-        beside = stores.projecting_stores(self.exchange.stores, self.config.data_folder)
-        self.projecting = Projecting(beside, self.writer)
+        self.projecting = Projecting(self.config.data_folder, self.writer)
 
     def _say_and_keep(self) -> None:
         """What says something of our own, and what erases."""

@@ -1,8 +1,8 @@
 """Projecting: a reader of arrivals beside the writer. Bulk holds up neither the writer nor what is urgent.
 
-The index has one thread and the digests another; ledger and keys are read beside their writer. The
-kernel runs the digests' thread only where nobody else wants the processor: a record that is found a
-little later is worth less than a declaration that arrives now.
+The index has one thread and the digests another, each with connections of its own; all else they read beside
+its writer. The kernel runs the digests' thread only where nobody else wants the processor: a record that is
+found a little later is worth less than a declaration that arrives now.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -34,14 +35,44 @@ RETRY_S = 2.0
 _log = structlog.get_logger()
 
 
-class Projecting:
-    """Owns the connections that write index and digests."""
+class _Thread:
+    """One thread, the file that it writes, and the others as it reads them."""
 
-    def __init__(self, held: Stores, writer: Writer) -> None:
+    def __init__(self, folder: Path, own: str, begin: Callable[[], None] = lambda: None) -> None:
+        self._held, self._own = stores.open_to_write(folder, own), own
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=own, initializer=begin)
+
+    async def run(self, operation: Callable[[Stores], Result]) -> Result:
+        """All or nothing in its file, also where the caller goes; raises Unavailable where the disk was at fault."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._pool, self._whole, operation))
+
+    def _whole(self, operation: Callable[[Stores], Result]) -> Result:
+        try:
+            return operation(self._held)
+        except BaseException as error:
+            getattr(self._held, self._own).rollback()
+            stores.explain(error)
+            raise
+
+    async def compact(self) -> bool:
+        """Write its file anew; whether nothing stood in the way."""
+        return await self.run(lambda held: stores.compact(getattr(held, self._own)))
+
+    def close(self) -> None:
+        """Wait for the step under way."""
+        self._pool.shutdown()
+        self._held.close()
+
+
+class Projecting:
+    """Owns the connections that write index and digests; the writer's own read these meanwhile."""
+
+    def __init__(self, folder: Path, writer: Writer) -> None:
         self.news = News()
-        self._stores, self._writer = held, writer
-        self._index = ThreadPoolExecutor(1, thread_name_prefix="index")
-        self._digests = ThreadPoolExecutor(1, thread_name_prefix="digests", initializer=yield_to_others)
+        self._writer = writer
+        writer.leave_projection()
+        self._index = _Thread(folder, "index")
+        self._digests = _Thread(folder, "digests", yield_to_others)
         self._endings = Endings()  # of the index's thread
         self._lanes = {True: asyncio.Lock(), False: asyncio.Lock()}  # nothing leaves while it is half written
 
@@ -66,18 +97,18 @@ class Projecting:
             self.news.tell()
 
     async def _advance(self, *, urgent: bool) -> bool:
-        def begin() -> Heavy | bool:
+        def begin(held: Stores) -> Heavy | bool:
             writer = self._writer
             into = Into.now(writer.keep, writer.reader, writer.follows, writer.erasures, self._endings)
-            return project.begin(self._stores, into, urgent=urgent)
+            return project.begin(held, into, urgent=urgent)
 
         async with self._lanes[urgent]:
-            step = await self._run(self._index, begin)
+            step = await self._index.run(begin)
             if not isinstance(step, Heavy):
                 return step
             await self._writer.bulk_turn()
-            await self._run(self._digests, lambda: project.write_keys(self._stores, step))
-            await self._run(self._index, lambda: project.finish(self._stores, step))
+            await self._digests.run(lambda held: project.write_keys(held, step))
+            await self._index.run(lambda held: project.finish(held, step))
         if step.replaces:
             replaces = step.replaces
             await self._writer.run(lambda exchange: exchange.spare(replaces), BULK)
@@ -90,7 +121,7 @@ class Projecting:
             seen = await self.news.newer(seen)
             some = False
             try:
-                while await self._run(self._index, self._keep_some):
+                while await self._index.run(self._keep_some):
                     some = True
                     await self._writer.bulk_turn()
                 if some:
@@ -100,8 +131,8 @@ class Projecting:
                 await asyncio.sleep(RETRY_S)
                 seen = -1
 
-    def _keep_some(self) -> bool:
-        return keeping.step(self._stores, self._writer.keep)
+    def _keep_some(self, held: Stores) -> bool:
+        return keeping.step(held, self._writer.keep)
 
     async def drop(self, hashes: Sequence[HeaderHash]) -> None:
         """Take records out of the index, while their payloads are still here to say what they hold.
@@ -111,16 +142,16 @@ class Projecting:
         for hash_ in hashes:
             await self._writer.bulk_turn()
             async with await self._lane_of(hash_):
-                number = await self._run(self._index, partial(self._hide, hash_))
+                number = await self._index.run(partial(self._hide, hash_=hash_))
                 if number is not None:
-                    await self._run(self._digests, partial(self._erase_keys, hash_, number))
-                    await self._run(self._index, partial(self._forget, hash_, number))
+                    await self._digests.run(partial(self._erase_keys, hash_=hash_, number=number))
+                    await self._index.run(partial(self._forget, hash_=hash_, number=number))
         self.news.tell()
 
     async def set_aside(self, hashes: Sequence[HeaderHash]) -> None:
         """Records that readers do not find from now on, until they arrive again."""
         async with self._lanes[True], self._lanes[False]:
-            await self._run(self._index, partial(self._set_aside, hashes))
+            await self._index.run(partial(self._set_aside, hashes=hashes))
         self.news.tell()
 
     async def thin(self, parts: Sequence[tuple[HeaderHash, bytes]]) -> None:
@@ -128,65 +159,49 @@ class Projecting:
         for hash_, positions in parts:
             await self._writer.bulk_turn()
             async with await self._lane_of(hash_):
-                await self._run(self._digests, partial(self._thin, hash_, positions))
+                await self._digests.run(partial(self._thin, hash_=hash_, positions=positions))
         self.news.tell()
 
     async def compact(self) -> bool:
         """Write both files anew, so that no page shows what was erased; whether nothing stood in the way."""
-        held = self._stores
-        digests = await self._run(self._digests, lambda: stores.compact(held.digests))
-        index = await self._run(self._index, lambda: stores.compact(held.index))
-        return digests and index
+        digests = await self._digests.compact()
+        return await self._index.compact() and digests
 
     async def _lane_of(self, hash_: HeaderHash) -> asyncio.Lock:
         """Of the only one in which a record may be half written; records of lists are mostly bulk, so nobody waits."""
-        lane = await self._run(self._index, partial(payloads.lane, self._stores.ledger, hash_))
+        lane = await self._index.run(lambda held: payloads.lane(held.ledger, hash_))
         return self._lanes[lane == URGENT]
 
-    def _thin(self, hash_: HeaderHash, positions: bytes) -> None:
-        row, writer = ledger.entry(self._stores.ledger, hash_), self._writer
+    def _thin(self, held: Stores, hash_: HeaderHash, positions: bytes) -> None:
+        row, writer = ledger.entry(held.ledger, hash_), self._writer
         if row is not None:
-            project.thin(self._stores, row, statements.positions(positions), writer.trust, writer.reader)
+            project.thin(held, row, statements.positions(positions), writer.trust, writer.reader)
 
-    def _hide(self, hash_: HeaderHash) -> int | None:
+    def _hide(self, held: Stores, hash_: HeaderHash) -> int | None:
         self._endings.forget()
-        return project.hide(self._stores, hash_)
+        return project.hide(held, hash_)
 
-    def _set_aside(self, hashes: Sequence[HeaderHash]) -> None:
+    def _set_aside(self, held: Stores, hashes: Sequence[HeaderHash]) -> None:
         self._endings.forget()
-        quarantine.hide(self._stores, hashes)
+        quarantine.hide(held, hashes)
 
-    def _forget(self, hash_: HeaderHash, number: int) -> None:
+    def _forget(self, held: Stores, hash_: HeaderHash, number: int) -> None:
         writer = self._writer
-        project.forget(self._stores, number, writer.keep, is_erased=hash_ in writer.erasures.whole)
+        project.forget(held, number, writer.keep, is_erased=hash_ in writer.erasures.whole)
 
-    def _erase_keys(self, hash_: HeaderHash, number: int) -> None:
-        row = ledger.entry(self._stores.ledger, hash_)
+    def _erase_keys(self, held: Stores, hash_: HeaderHash, number: int) -> None:
+        row = ledger.entry(held.ledger, hash_)
         assert row is not None  # noqa: S101 - what the index holds has an entry
-        project.erase_keys(self._stores, row, number, self._writer.trust, self._writer.reader)
+        project.erase_keys(held, row, number, self._writer.trust, self._writer.reader)
 
-    async def _run(self, thread: ThreadPoolExecutor, operation: Callable[[], Result]) -> Result:
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(thread, self._whole, thread, operation))
-
-    def _whole(self, thread: ThreadPoolExecutor, operation: Callable[[], Result]) -> Result:
-        """All or nothing in the file that the thread owns; raises Unavailable where the disk was at fault."""
-        try:
-            return operation()
-        except BaseException as error:
-            (self._stores.index if thread is self._index else self._stores.digests).rollback()
-            stores.explain(error)
-            raise
-
-    def close(self) -> None:
+    async def close(self) -> None:
         """Wait for the steps under way; what is not projected will be at the next start.
 
-        Whoever closes a file last folds its log into it: that must be its writer, for a reader cannot.
+        Whoever closes a file last folds its log into it: the writer does, which may write all of them again.
         """
-        self._index.shutdown()
-        self._digests.shutdown()
-        for reading in (self._stores.ledger, self._stores.keys):
-            reading.close()
-            reading.engine.dispose()
+        self._index.close()
+        self._digests.close()
+        await self._writer.take_projection()
 
 
 def yield_to_others() -> None:

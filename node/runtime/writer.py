@@ -183,6 +183,14 @@ class Writer:
             self.news_in_lane[urgent].tell()
         self.news.tell()
 
+    def leave_projection(self) -> None:
+        """Before anything runs: others write index and digests from now on."""
+        stores.only_read(self._exchange.stores, stores.PROJECTED)
+
+    async def take_projection(self) -> None:
+        """They do no more."""
+        await self.run(lambda exchange: stores.only_read(exchange.stores, stores.PROJECTED, others_write=False))
+
     def close(self) -> None:
         """After the last operation, which closed the stores."""
         self._thread.shutdown()

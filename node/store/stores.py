@@ -1,7 +1,7 @@
 """Opening the four files: one connection each for whoever writes."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ _CACHE_KIB = {"ledger": 16384, "keys": 4096, "index": 8192, "digests": 65536}
 
 @dataclass(frozen=True)
 class Stores:
-    """Owned by the one writer: four connections, none shared."""
+    """Four connections of one thread, none shared."""
 
     ledger: sa.Connection
     keys: sa.Connection
@@ -86,10 +86,25 @@ def open_folder(folder: Path) -> Stores:
     return Stores(**{name: _open_file(migrations.path_of(folder, name), name) for name in NAMES})
 
 
-def projecting_stores(stores: Stores, folder: Path) -> Stores:
-    """For a thread that writes index and digests while another owns ledger and keys."""
-    beside = {name: connect(_reader(folder / f"{name}.db")) for name in ("ledger", "keys")}
-    return Stores(**beside, index=stores.index, digests=stores.digests)
+def open_to_write(folder: Path, own: str) -> Stores:
+    """One file to write, for the thread that does, and the others to read beside their writers.
+
+    Each thread has connections of its own: on one that two use, what a thread sees is as old as what the other began
+    to read before, so that it misses what it was told of.
+    """
+    paths = {name: migrations.path_of(folder, name) for name in NAMES}
+    return Stores(
+        **{name: _open_file(path, name) if name == own else connect(_reader(path)) for name, path in paths.items()}
+    )
+
+
+def only_read(held: Stores, names: Iterable[str], *, others_write: bool = True) -> None:
+    """Leave some files to those who write them now, or take them back."""
+    for name in names:
+        connection: sa.Connection = getattr(held, name)
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if others_write else 'OFF'}")
+        connection.exec_driver_sql("PRAGMA shrink_memory")
+        connection.commit()
 
 
 def open_to_read(folder: Path, *, alone: bool = False) -> Stores:

@@ -44,7 +44,7 @@ async def inside(node: Node, ahead: timedelta) -> AsyncIterator[Daemon]:
     finally:
         projecting.cancel()
         await asyncio.gather(projecting, return_exceptions=True)
-        daemon.projecting.close()
+        await daemon.projecting.close()
         await daemon.reading.close()
         await daemon.writer.run(joining.close_exchange)
         daemon.writer.close()

@@ -19,7 +19,6 @@ from node.runtime.peering import Peering
 from node.runtime.projecting import Projecting
 from node.runtime.writer import Writer
 from node.store import ledger
-from node.store.stores import projecting_stores
 from node.v1 import peer_pb2
 from tests.simulator.members import seed
 
@@ -66,7 +65,7 @@ class Running:
         self.writer = Writer(exchange)
         dialing = Dialing(self.member_id, random)
         self.peering = Peering(gossip, Fetch(me, random, circle), dialing, self.writer, clock)
-        self.projecting = Projecting(projecting_stores(exchange.stores, folder), self.writer)
+        self.projecting = Projecting(folder, self.writer)
         self.tasks = [asyncio.create_task(self.peering.tick()), asyncio.create_task(self.projecting.run())]
 
     async def stop(self) -> None:
@@ -75,7 +74,7 @@ class Running:
         for task in self.tasks:
             with suppress(asyncio.CancelledError):
                 await task
-        self.projecting.close()
+        await self.projecting.close()
         await self.writer.run(lambda exchange: exchange.stores.close())
         self.writer.close()
 

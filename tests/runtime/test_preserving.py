@@ -26,7 +26,7 @@ from node.runtime.projecting import Projecting
 from node.runtime.reading import Reading
 from node.runtime.sweeping import Sweeping
 from node.runtime.writer import Writer
-from node.store import ledger, payloads, stores
+from node.store import ledger, payloads
 from node.store import vault as vaults
 from node.store.erasures import Erasure, Reason
 from node.store.payloads import State
@@ -73,10 +73,6 @@ class Machine:
     sweeping: Sweeping
     holding: Holding
 
-    def settle(self) -> None:
-        while self.node.project():
-            pass
-
     async def sweep(self, now_ms: int) -> None:
         self.time.ms = now_ms
         await self.sweeping.sweep()
@@ -110,7 +106,7 @@ async def machine(
     node.start(time.ms)
     writer, reading = Writer(node), Reading(folder)
     await reading.open()
-    projecting = Projecting(stores.projecting_stores(node.stores, folder), writer)
+    projecting = Projecting(folder, writer)
     vault = Vault(folder, files.replace_secret)
     preserving = Preserving(vault, custodian, writer, reading, time, Random(next(SEEDS)).randbytes)
     sweeping = Sweeping(writer, projecting, reading, preserving, time, lambda: True)
@@ -119,7 +115,7 @@ async def machine(
         await holding.resume()
         yield Machine(node, folder, time, vault, sweeping, holding)
     finally:
-        projecting.close()
+        await projecting.close()
         await reading.close()
         await writer.run(lambda _: None)
         writer.close()
@@ -225,7 +221,8 @@ async def test_of_a_record_only_what_goes_is_held_and_it_is_held_once(
     async with machine(node, folder) as running:
         await running.sweep(BASE_MS + DAY_MS)
         assert len(standing_values(node)) == len(DIGESTS) - 2, "the others go on matching"
-        withdraw(node, author, hash_, 0b1101, MISTAKE)
+    withdraw(node, author, hash_, 0b1101, MISTAKE)
+    async with machine(node, folder) as running:
         await running.sweep(BASE_MS + 3 * DAY_MS)
         found = sorted(value for one in running.held for value in running.values(one))
         assert found == [DIGESTS[0].hex(), DIGESTS[2].hex(), DIGESTS[3].hex()]

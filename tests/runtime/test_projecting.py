@@ -1,21 +1,25 @@
 """Projecting beside erasing: nothing is brought into the index that is on its way out."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from node.exchange import project
 from node.exchange.exchange import Exchange
 from node.feed.header import BULK, URGENT
 from node.runtime.projecting import Projecting
 from node.runtime.writer import Writer
-from node.store import deadlines, digests, index, payloads, stores
+from node.store import deadlines, digests, driver, index, payloads, stores
 from node.store.erasures import Erasure, Reason
+from node.store.stores import Stores
 from tests.exchange.conftest import node_in
 from tests.exchange.test_erase import digests_draft
-from tests.exchange.test_keeping import BY_CRISIS, DAY_MS, items_draft, opinion_draft
+from tests.exchange.test_keeping import BY_CRISIS, DAY_MS, crisis_draft, items_draft, opinion_draft
 from tests.exchange.test_odd_order import hash_of, said, take
 from tests.simulator.members import BASE_MS, Federation, federation
 
@@ -42,7 +46,7 @@ def _node(tmp_path: Path, world: Federation) -> Iterator[Exchange]:
 @asynccontextmanager
 async def projecting(node: Exchange, folder: Path) -> AsyncIterator[tuple[Writer, Projecting]]:
     writer = Writer(node)
-    made = Projecting(stores.projecting_stores(node.stores, folder), writer)
+    made = Projecting(folder, writer)
     running = asyncio.create_task(made.run())
     try:
         yield writer, made
@@ -50,7 +54,7 @@ async def projecting(node: Exchange, folder: Path) -> AsyncIterator[tuple[Writer
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-        made.close()
+        await made.close()
         await writer.run(lambda _: None)
         writer.close()
 
@@ -98,3 +102,36 @@ async def test_what_is_let_go_takes_no_opinion_about_it_along(tmp_path: Path, no
     while node.project():
         pass
     assert [one.due_ms for one in deadlines.every(node.stores.index).values()] == [BASE_MS + 90 * DAY_MS]
+
+
+async def test_what_is_urgent_is_shown_while_another_thread_reads_what_it_erases(
+    tmp_path: Path, node: Exchange, author: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a connection that both use, it would see what was there when the other began to read, and then wait."""
+    reads, may_go_on = threading.Event(), threading.Event()
+
+    def read_on(held: Stores, *_: object) -> None:
+        cursor = driver.execute(held.ledger, "SELECT hash FROM entry")
+        assert cursor.fetchone()
+        reads.set()
+        may_go_on.wait(GUARD_S)
+        cursor.close()
+
+    (letter,) = said(author, digests_draft())
+    take(node, [letter])
+    (urgent,) = said(author, replace(crisis_draft(), urgency=URGENT))
+    monkeypatch.setattr(project, "thin", read_on)
+    opened = stores.open_to_read(tmp_path / "node")
+    async with projecting(node, tmp_path / "node") as (writer, made), asyncio.timeout(GUARD_S):
+        thinning = asyncio.create_task(made.thin([(hash_of(node, letter), b"\1")]))
+        await asyncio.to_thread(reads.wait, GUARD_S)
+        await writer.run(lambda exchange: take(exchange, [urgent]))
+        seen = made.news.version
+        writer.arrived()
+        try:
+            while not index.is_shown(opened.index, hash_of(node, urgent)):
+                seen = await made.news.newer(seen)
+        finally:
+            may_go_on.set()
+        await thinning
+    opened.close()
