@@ -2,7 +2,8 @@
 
 There they have another address, and once the former record is erased nobody can tell any more which items are the
 same. So the node whose feed said it says it again while both are here: of the items that are in both, under the same
-labels. Of which we said something there, or took something back since, is left as it is.
+labels; and nobody agrees by itself to another advice. Of which we said something there, or took something back since,
+is left as it is.
 """
 
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from node.feed.keys import HASH_BYTES, FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.policy import effect
 from node.policy.effect import Right
+from node.policy.opinions import AGREEING, advised
 from node.policy.quota import HOUR_MS, Buckets, Rate
 from node.store import index, ledger, restrictions
 from node.store import opinions as stored
@@ -80,10 +82,11 @@ class Repeating:
             return []
         moved = _moved(*(self._opened(stores, seen, one) for one in (before, after)))
         left = ~_judged(stores, seen, after) & ~restricting.restriction(stores, after, seen.trust).positions
-        found = []
+        found, says_the_same = [], _advice(before) == _advice(after)
         for word in opinions.about(stores, seen, before).words if moved else ():
             places = sum(1 << new for old, new in moved.items() if word.places >> old & 1) & left
-            if places and self._is_ours(seen, word.said):
+            follows = says_the_same or word.said.verdict not in AGREEING
+            if places and follows and self._is_ours(seen, word.said):
                 letter = record_pb2.Record.FromString(word.said.record.content).opinion
                 draft = drafts.opinion(after, places, letter, seen.now_ms)
                 found.append(replace(draft, looked_through=True))
@@ -104,6 +107,10 @@ def _may_follow(stores: Stores, seen: View, before: Record, after: Record) -> bo
     if not is_alike or after.expires_ms <= seen.now_ms or not opining.is_for_all(after):
         return False
     return not restricting.restriction(stores, after, seen.trust).reason and not _took_back(stores, seen, after)
+
+
+def _advice(record: Record) -> str:
+    return advised(record_pb2.Record.FromString(record.content).items.advice)
 
 
 def _took_back(stores: Stores, seen: View, after: Record) -> bool:

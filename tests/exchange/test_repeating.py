@@ -140,6 +140,16 @@ def test_what_is_not_the_same_is_not_said_of(
     assert not due(node).drafts
 
 
+def test_nobody_agrees_by_itself_to_another_advice(node: Exchange, author: Exchange, before: HeaderHash) -> None:
+    say(node, opinion(before, Verdict.AGREE, 1 << 10), opinion(before, Verdict.FALSE_POSITIVE, 1 << 11))
+    draft = anew(before)
+    record = record_pb2.Record.FromString(draft.record)
+    record.items.advice = "block"
+    publish(node, author, replace(draft, record=record.SerializeToString()))
+    (made,) = due(node).drafts
+    assert record_pb2.Record.FromString(made.record).opinion.verdict == Verdict.FALSE_POSITIVE
+
+
 def test_nothing_is_said_of_a_record_that_its_owner_took_back_too(
     node: Exchange, author: Exchange, before: HeaderHash
 ) -> None:
