@@ -11,6 +11,7 @@ from node.feed.identity import Role
 from tests.acts import DIGESTS, approve, declare, hears, holds, in_force, in_step, publish
 from tests.federation import WORDS, Node, federation, newcomer
 
+pytestmark = pytest.mark.xdist_group("members")  # each goes on from where the one before left its nodes
 CHARTER_KINDS_MAX = 63  # statements; above are records
 
 

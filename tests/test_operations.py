@@ -192,8 +192,8 @@ def test_a_log_that_is_cut_in_place_goes_on_from_its_beginning(tmp_path: Path) -
                 assert running.poll() is None
             os.truncate(log, 0)
             node.cli("log", "level", "debug")
-            (line,) = log.read_text().splitlines()
-            assert json.loads(line)["event"] == "log level set"
+            told = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+            assert "log level set" in told
         finally:
             running.terminate()
 

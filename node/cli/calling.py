@@ -126,18 +126,19 @@ async def _interruptible(work: Coroutine[Any, Any, Answer]) -> Answer:
 
     asking, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
 
-    def leave(_signal: int, _frame: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # also while the program ends
-        loop.call_soon_threadsafe(asking.cancel)
+    def leave() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        asking.cancel()
 
     if threading.current_thread() is not threading.main_thread():
         return await asking
-    before = signal.signal(signal.SIGINT, leave)
+    before = signal.getsignal(signal.SIGINT)
+    loop.add_signal_handler(signal.SIGINT, leave)  # which wakes a loop that is just about to sleep
     try:
         return await asking
     finally:
-        if signal.getsignal(signal.SIGINT) is leave:
-            signal.signal(signal.SIGINT, before)
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_IGN if asking.cancelled() else before)  # also while the program ends
 
 
 async def _ask(place: Place, work: Work[Answer]) -> Answer:

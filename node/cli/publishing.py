@@ -318,6 +318,9 @@ def _wait(place: Place, made: "tools_pb2.ListView", *, as_json: bool) -> "tools_
     """Until other members hold every record. Ctrl-C leaves; the list is published either way."""
 
     async def watch(node: "Client") -> "tools_pb2.ListView":
+        if made.records_elsewhere < made.records:
+            words = "Waiting until other members hold all of it. Ctrl-C leaves; it is published either way."
+            click.echo(words, err=True)
         with digests.progress() as bars:
             bar = bars.add_task("held by other members", total=made.records)
             async for view in node.watch_list(made.object_id.hex()):
@@ -332,10 +335,6 @@ def _wait(place: Place, made: "tools_pb2.ListView", *, as_json: bool) -> "tools_
         raise AssertionError  # it ends with an answer or an error
 
     try:
-        if made.records_elsewhere < made.records:
-            click.echo(
-                "Waiting until other members hold all of it. Ctrl-C leaves; it is published either way.", err=True
-            )
         return calling.ask(place, watch)
     except KeyboardInterrupt:
         if not as_json:

@@ -14,7 +14,7 @@ from node.custody import charters, custodian, folder, joining, journals, policie
 from node.daemon import listening
 from node.daemon.clock import RealClock
 from node.daemon.parts import Parts
-from node.errors import ConfigError
+from node.errors import ConfigError, Unavailable
 from node.exchange import heard
 from node.exchange.exchange import Exchange
 from node.exchange.restored import Journal
@@ -103,7 +103,10 @@ class Daemon(Parts):
         told, signing, now_ms = self.peering.told(), self.writer.signing, self.clock.now_ms()
         if told and len(told) >= signing.enough and not any(self.peering.behind(peer) for peer in told):
             log = self.writer.trust.logs[self.keys.member_id]
-            await self.writer.run(lambda exchange: heard.note(exchange.stores, log.head, now_ms))
+            try:
+                await self.writer.run(lambda exchange: heard.note(exchange.stores, log.head, now_ms))
+            except Unavailable as error:
+                _log.error("not noted how much of our log peers hold", reason=error.reason)
 
     def _expose(self) -> None:
         if self.looking is None:

@@ -6,10 +6,10 @@ the ledger: a restart neither repeats nor forgets it.
 """
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from node.content import personal
+from node.content import names, personal, profiles
 from node.crisis.states import OVER, State
 from node.crisis.words import EXERCISE, IMMINENT
 from node.exchange import acknowledging, crises
@@ -58,7 +58,7 @@ def _wakes(one: tools_pb2.CrisisView) -> bool:
 
 
 def _reasons(one: tools_pb2.CrisisView, seen: View, settings: Settings) -> list[Reason]:
-    """What in it wakes somebody: the last threat to life before all others, and then that it is there."""
+    """What in it wakes somebody: the last threats to life before all others, and then that it is there."""
     threats = [] if one.state in OVER else [(each.entry, each.member_id) for each in reversed(one.pointers)]
     itself = one.entry, one.member_id  # also where it is a threat itself: without effect it wakes nobody
     said = [*threats, itself] if _wakes(one) else [each for each in threats if each != itself]
@@ -82,32 +82,49 @@ def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[K
     tried = _tried(alarms.ringing(stores.ledger))
     begun: list[tuple[bytes, int]] = [(one.member_id, one.began_ms) for one in known.values()]
     begin, calls, waiting = list[Alarm](), list[Call](), 0
+
+    def may_begin(author: MemberId) -> bool:
+        may = alarm.may_begin(settings, author, begun, seen.now_ms)
+        begun.extend([(author, seen.now_ms)] if may else [])
+        return may
+
     for crisis, reasons in sorted(waking, key=lambda each: _urgency(each[0])):
         left = [each for each in reasons if not acknowledging.is_confirmed(stores, seen, each[0])]
-        if not left:
-            continue
-        # Whoever says it again and again does not silence what wakes already.
-        may = (each for each in left if each[0] in known or alarm.may_begin(settings, each[1], begun, seen.now_ms))
-        reason = next(may, None)
-        if reason is None:
-            waiting += 1
-            continue
-        one = known.get(reason[0]) or Alarm(*reason, seen.now_ms)
-        if one.hash not in known:
-            begun.append((one.member_id, one.began_ms))
-            begin.append(one)
-        before = tried.get(one.hash, {})
-        for place, at_ms in alarm.due_ms(settings, one.began_ms, before):
-            route = settings.routes[place]
-            if (one.hash, route.name) in under_way:
-                continue
-            if at_ms > seen.now_ms:
-                next_ms.append(at_ms)
-                continue
-            tries = before[route.name].tries if route.name in before else 0
-            ringing = Ringing(one.hash, route.name, tries + 1, seen.now_ms)
-            calls.append(Call(route, ringing, crisis.object_id, text(crisis, route, one.member_id)))
+        chosen = _chosen(left, crisis.entry, known, may_begin)
+        waiting += bool(left) and not chosen
+        begin += [Alarm(*each, seen.now_ms) for each in chosen if each[0] not in known]
+        # Nobody waits longer for the next route because more was said of it meanwhile.
+        began_ms = min((known[each[0]].began_ms for each in left if each[0] in known), default=seen.now_ms)
+        for hash_, author in chosen:
+            before = tried.get(hash_, {})
+            for place, at_ms in alarm.due_ms(settings, began_ms, before):
+                route = settings.routes[place]
+                if (hash_, route.name) in under_way:
+                    continue
+                if at_ms > seen.now_ms:
+                    next_ms.append(at_ms)
+                    continue
+                tries = before[route.name].tries if route.name in before else 0
+                ringing = Ringing(hash_, route.name, tries + 1, seen.now_ms)
+                calls.append(Call(route, ringing, crisis.object_id, text(crisis, route, author)))
     return Look(tuple(begin), tuple(calls), waiting, min(next_ms))
+
+
+def _chosen(
+    left: Sequence[Reason], itself: bytes, known: Collection[HeaderHash], may_begin: Callable[[MemberId], bool]
+) -> list[Reason]:
+    """For what somebody is woken now: one threat of each who points to one, or else that the crisis is there.
+
+    Whoever says it again and again silences neither what wakes already nor what others say.
+    """
+    found: dict[MemberId, Reason] = {}
+    for each in left:
+        hash_, author = each
+        if author in found or (found and hash_ == itself):
+            continue
+        if hash_ in known or may_begin(author):
+            found[author] = each
+    return list(found.values())
 
 
 def _tried(rows: Sequence[Ringing]) -> dict[HeaderHash, dict[str, Tried]]:
@@ -162,8 +179,9 @@ def text(crisis: tools_pb2.CrisisView, route: Route, author: bytes) -> bytes:
 
 
 def _redacted(text: str) -> str:
-    """As much as a line has room for; looking through all of a long text would keep others waiting."""
-    return personal.redact(text[: 4 * TITLE_CHARACTERS_MAX])[:TITLE_CHARACTERS_MAX]
+    """As much as a line has room for, and one line; looking through all of a long text would keep others waiting."""
+    redacted = personal.redact(text[: 4 * TITLE_CHARACTERS_MAX])[:TITLE_CHARACTERS_MAX]
+    return profiles.printable(names.unmistakable(redacted))
 
 
 def trial_text(route: Route, member: str, now_ms: int) -> bytes:

@@ -9,6 +9,7 @@ from node.exchange.consult import View
 from node.feed import times
 from node.feed.keys import MemberId, ObjectId
 from node.feed.kinds import Kind
+from node.feed.turns import in_turn
 from node.policy.following import List, State
 from node.store import index
 from node.store.index import Count, Record
@@ -30,8 +31,11 @@ def orders_of(counting: Iterable[Record], seen: View) -> list[tools_pb2.OrderVie
             said.setdefault((one.member_id, letter.order.reference), []).append((one, letter.order))
     views = [_order(*key, acts, seen) for key, acts in sorted(said.items())]
     rank = {Clock.RUNNING.word: 0, Clock.PAUSED.word: 1, Clock.DONE.word: 2}
-    views.sort(key=lambda one: (rank[one.state], one.due_ms, one.left_ms, one.member_name, one.reference))
-    return views[:SHOWN_MAX]
+
+    def first(one: tools_pb2.OrderView) -> tuple[int, int, int, str, str]:
+        return rank[one.state], one.due_ms, one.left_ms, one.member_name, one.reference
+
+    return sorted(in_turn(sorted(views, key=first), lambda one: one.member_id)[:SHOWN_MAX], key=first)
 
 
 def _order(
@@ -74,10 +78,10 @@ def _order(
 def pointers_of(
     record: Record, content: record_pb2.Crisis, counting: Iterable[Record], seen: View
 ) -> list[tools_pb2.PointerView]:
-    """That authorities were told, by members that have a seat, the oldest first."""
+    """That authorities were told, by members that have a seat, the oldest first; of each the newest."""
     said = [(record, content.pointer)] if record.kind == Kind.ALERT and content.HasField("pointer") else []
     said += [(one, lifecycles.act_of(one).pointer) for one in counting if lifecycles.verb_of(one) == "pointer"]
-    return [
+    views = [
         tools_pb2.PointerView(
             member_id=one.member_id,
             member_name=seen.trust.name_of(one.member_id),
@@ -87,7 +91,9 @@ def pointers_of(
         )
         for one, letter in said
         if (seat := seen.roster.seat_of(one.member_id, one.feed_id, one.seq)) is not None and not seat.suspended
-    ][-SHOWN_MAX:]
+    ]
+    shown = {one.entry for one in in_turn(reversed(views), lambda one: one.member_id)[:SHOWN_MAX]}
+    return [one for one in views if one.entry in shown]
 
 
 # ---- Lists

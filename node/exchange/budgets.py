@@ -130,9 +130,8 @@ class Budgets:
     def _is_urgent_now(self, header: Header, author: MemberId, now_ms: int) -> bool:
         if header.urgency != URGENT or not self._may_be_urgent(header, author):
             return False
-        if header.hash in self._charged:
-            return self._charged[header.hash]
-        return self._pushed.urgent.left(author, now_ms) >= 1
+        fast = self._charged.get(header.hash)  # at once: the writer forgets the oldest meanwhile
+        return self._pushed.urgent.left(author, now_ms) >= 1 if fast is None else fast
 
     # ---- Once it is verified
 

@@ -69,7 +69,8 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
     check_content(crisis)
     if crisis.HasField("pointer"):
         _check_pointer(crisis.pointer, is_alert=request.alert)
-    _check_times(crisis, lifecycles.longest_ms(under.framework, seen.rules, is_alert=request.alert), seen.now_ms)
+    longest_ms = lifecycles.longest_ms(under.framework, seen.rules, is_alert=request.alert)
+    _check_times(crisis, longest_ms, seen.now_ms)
     record = record_pb2.Record(
         kind=kind,
         object_id=request.object_id,
@@ -77,7 +78,14 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
         exercise=request.exercise,
         crisis=crisis,
     )
-    return _draft(record, URGENT, crisis.ends_ms, request.allow_personal)
+    return _draft(record, URGENT, _outlived_ms(crisis, longest_ms, seen.now_ms), request.allow_personal)
+
+
+def _outlived_ms(crisis: record_pb2.Crisis, longest_ms: int, now_ms: int) -> int:
+    """The end that it must outlive: it may be extended beyond the time for which it would be kept."""
+    if longest_ms <= KEPT_MS:
+        return crisis.ends_ms
+    return min((crisis.starts_ms or now_ms) + longest_ms, now_ms + limits.LIFE_MS_MAX - KEPT_MS)
 
 
 def _draft(record: record_pb2.Record, urgency: int, ends_ms: int, allowed: str) -> Draft:

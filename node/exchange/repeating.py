@@ -2,8 +2,8 @@
 
 There they have another address, and once the former record is erased nobody can tell any more which items are the
 same. So the node whose feed said it says it again while both are here: of the items that are in both, under the same
-labels; and nobody agrees by itself to another advice. Of which we said something there, or took something back since,
-is left as it is.
+labels; and nobody agrees by itself to another advice. Of which we said something there is left as it is, and nothing
+is said that does not count, or after which we took back a word about the list.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from node.exchange.publish import Draft
 from node.exchange.records import Opened
 from node.exchange.verified import Reader
 from node.feed import entry
-from node.feed.keys import HASH_BYTES, FeedId, HeaderHash, MemberId
+from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.policy import effect
 from node.policy.effect import Right
@@ -83,10 +83,12 @@ class Repeating:
         moved = _moved(*(self._opened(stores, seen, one) for one in (before, after)))
         left = ~_judged(stores, seen, after) & ~restricting.restriction(stores, after, seen.trust).positions
         found, says_the_same = [], _advice(before) == _advice(after)
+        since_ms = _took_back_ms(stores, seen, before)
         for word in opinions.about(stores, seen, before).words if moved else ():
             places = sum(1 << new for old, new in moved.items() if word.places >> old & 1) & left
             follows = says_the_same or word.said.verdict not in AGREEING
-            if places and follows and self._is_ours(seen, word.said):
+            stands = not word.obstacle and word.said.record.received_ms > since_ms
+            if places and follows and stands and self._is_ours(seen, word.said):
                 letter = record_pb2.Record.FromString(word.said.record.content).opinion
                 draft = drafts.opinion(after, places, letter, seen.now_ms)
                 found.append(replace(draft, looked_through=True))
@@ -97,29 +99,35 @@ class Repeating:
         return records.open_record(stores, row, seen.trust, self._reader) if row else None
 
     def _is_ours(self, seen: View, said: Opinion) -> bool:
-        """Another node of this member speaks for its own feed, as long as that goes on."""
-        has_ended = any(end.feed_id == said.feed_id for end in seen.trust.marks.ends)
-        return said.member_id == seen.follows.me and (said.feed_id == self._feed_id or has_ended)
+        """Another node of this member speaks for its own feed, until the root has ended that.
+
+        What another feed ended may be somebody else's by then: a thief's words must not become ours.
+        """
+        believed = seen.trust.believed(said.member_id)
+        retired = believed is not None and any(end.feed_id == said.feed_id for end in believed.retired)
+        return said.member_id == seen.follows.me and (said.feed_id == self._feed_id or retired)
 
 
 def _may_follow(stores: Stores, seen: View, before: Record, after: Record) -> bool:
     is_alike = before.kind == after.kind == Kind.ITEMS and before.exercise == after.exercise
     if not is_alike or after.expires_ms <= seen.now_ms or not opining.is_for_all(after):
         return False
-    return not restricting.restriction(stores, after, seen.trust).reason and not _took_back(stores, seen, after)
+    return not restricting.restriction(stores, after, seen.trust).reason
 
 
 def _advice(record: Record) -> str:
     return advised(record_pb2.Record.FromString(record.content).items.advice)
 
 
-def _took_back(stores: Stores, seen: View, after: Record) -> bool:
-    """Whether we took back any word about this list since the record came: the former word is not to undo that."""
-    said = restrictions.of_member(stores.index, seen.follows.me, after.received_ms, TAKEN_BACK_MAX)
-    hashes_ = [HeaderHash(one.target) for one in said if not one.positions and len(one.target) == HASH_BYTES]
-    rows = [row for row in (ledger.entry(stores.ledger, hash_) for hash_ in hashes_) if row]
-    headers = (entry.decode(row.body, row.signature, seen.trust.federation_id).header for row in rows)
-    return any(one.kind == Kind.OPINION and one.object_id == after.object_id for one in headers)
+def _took_back_ms(stores: Stores, seen: View, before: Record) -> int:
+    """When we last took back any word about this list: no former one is to undo that, however often it is rewritten."""
+    said = restrictions.of_member(stores.index, seen.follows.me, before.received_ms, TAKEN_BACK_MAX)  # the newest first
+    for one in said:
+        row = ledger.entry(stores.ledger, HeaderHash(one.target)) if not one.positions else None
+        header = entry.decode(row.body, row.signature, seen.trust.federation_id).header if row else None
+        if header and header.kind == Kind.OPINION and header.object_id == before.object_id:
+            return one.created_ms
+    return 0
 
 
 def _judged(stores: Stores, seen: View, after: Record) -> int:

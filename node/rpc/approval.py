@@ -1,10 +1,13 @@
 """Approval: which members this node talks to. The administrator's decisions become pins, dials and ended streams."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
 
@@ -30,6 +33,8 @@ from node.store.peers import APPROVED, BLOCKED, PAUSED, Peer
 
 _log = structlog.get_logger()
 
+Said = ParamSpec("Said")
+Found = TypeVar("Found")
 Pem = Callable[[], tls.Leaf]
 Hide = Callable[[Sequence[HeaderHash]], Awaitable[None]]  # readers do not find these any more
 
@@ -44,6 +49,19 @@ class TurnedAway:
     times: int = 0
     last_ms: int = 0
     told_s: float = float("-inf")
+
+
+def _one_at_a_time(
+    decide: Callable[Concatenate["Approval", Said], Awaitable[Found]],
+) -> Callable[Concatenate["Approval", Said], Coroutine[Any, Any, Found]]:
+    """Two decisions about one peer at once would leave something of each."""
+
+    @wraps(decide)
+    async def wait(self: "Approval", /, *args: Said.args, **kwargs: Said.kwargs) -> Found:
+        async with self.deciding:
+            return await decide(self, *args, **kwargs)
+
+    return wait
 
 
 class Approval:
@@ -62,6 +80,7 @@ class Approval:
     ) -> None:
         self.gate: Gate | None = None  # of the peers' listener, once there is one
         self.turned_away: dict[MemberId, TurnedAway] = {}
+        self.deciding = asyncio.Lock()
         self._pinning = Pinning(cards)
         self._writer, self._peering = writer, peering
         self._state, self._leaf, self._clock, self._hide = state, leaf, clock, hide
@@ -89,6 +108,7 @@ class Approval:
         trust = self._writer.trust
         return [one for one in self.every() if one.state == APPROVED and not trust.left_ms(one.member_id)]
 
+    @_one_at_a_time
     async def approve(self, cards: Sequence[Card], known: Sequence[MemberId] = ()) -> None:
         """Talk to these members from now on; raises Refused for an issuer that cannot be pinned.
 
@@ -108,7 +128,7 @@ class Approval:
         quarantined = [one.member_id for one in added if one.is_quarantined]
         await self._keep(added)
         for member_id in quarantined:
-            await self.release(member_id)
+            await self._release(member_id)
 
     def _by_profile(self, member_id: MemberId, now_ms: int) -> Peer:
         """A member whose log has come; raises Refused where it is none, or nobody here knows where it is dialled."""
@@ -129,15 +149,17 @@ class Approval:
             )
         return replace(held, state=APPROVED)
 
+    @_one_at_a_time
     async def remove(self, member_id: MemberId) -> int:
         """Forget a peer and end its streams; how many there were."""
         if self._peers[member_id].is_quarantined:
-            await self.release(member_id)
+            await self._release(member_id)
         self._peering.dialing.drop(member_id)
         del self._peers[member_id]
         await self._writer.run(lambda exchange: exchange.drop_peer(member_id))
         return self._end(member_id, REMOVED)
 
+    @_one_at_a_time
     async def block(self, member_id: MemberId, *, quarantine: bool) -> tuple[int, int]:
         """Refuse a peer until it is approved again, and end its streams; how many there were.
 
@@ -148,8 +170,12 @@ class Approval:
         ended = self._end(member_id, REMOVED)
         return ended, await self._set_aside(replace(blocked, is_quarantined=True)) if quarantine else 0
 
+    @_one_at_a_time
     async def release(self, member_id: MemberId) -> int:
         """What was set aside for a peer counts again: how many entries; raises Refused where nothing was."""
+        return await self._release(member_id)
+
+    async def _release(self, member_id: MemberId) -> int:
         held = self._peers[member_id]
         if not held.is_quarantined:
             raise Refused(
@@ -175,11 +201,13 @@ class Approval:
         await self._peering.grown(Growth(heads=heads))
         return len(hashes)
 
+    @_one_at_a_time
     async def pause(self, member_id: MemberId) -> int:
         """Keep a peer approved and have no link to it, until it is resumed; how many streams ended."""
         await self._keep([replace(self._approved(member_id), state=PAUSED)])
         return self._peering.hang_up(member_id, PAUSED_HERE)
 
+    @_one_at_a_time
     async def resume(self, member_id: MemberId) -> None:
         """Connect to a paused peer again; raises Refused for one that is not."""
         held = self._peers[member_id]
@@ -191,6 +219,7 @@ class Approval:
             )
         await self._keep([replace(held, state=APPROVED)])
 
+    @_one_at_a_time
     async def limit(self, member_id: MemberId, *, bytes_per_s: int, kinds: frozenset[str]) -> None:
         """How much bulk goes to and from a peer, and of which kinds payloads are taken from it, from now on."""
         await self._keep([replace(self._peers[member_id], bytes_per_s=bytes_per_s, kinds=kinds)])

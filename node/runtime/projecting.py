@@ -150,7 +150,7 @@ class Projecting:
 
     async def set_aside(self, hashes: Sequence[HeaderHash]) -> None:
         """Records that readers do not find from now on, until they arrive again."""
-        async with self._lanes[True], self._lanes[False]:
+        async with self._lanes[False], self._lanes[True]:  # nothing urgent waits until bulk has come to an end
             await self._index.run(partial(self._set_aside, hashes=hashes))
         self.news.tell()
 

@@ -80,8 +80,8 @@ class Saying:
         return hash_
 
     async def shown(self, hash_: HeaderHash) -> None:
-        """Wait until a record of ours is shown here."""
-        while True:
+        """Wait until a record of ours is shown here; what is erased never will be."""
+        while hash_ not in self.writer.erasures.whole:
             seen = self.projecting.news.version
             if await self.reading.run(lambda stores: index.is_shown(stores.index, hash_)):
                 return

@@ -18,6 +18,7 @@ from node.content import personal
 from node.errors import NodeError
 from node.policy.alarm import Route
 
+KILLED_S = 1.0  # so long one that was killed is waited for
 ANSWER_BYTES_MAX = 400  # of what comes back; the rest is read and let go
 SIGNATURE = "Tocsin-Signature"  # sha256= and the HMAC of the body in hex
 
@@ -68,7 +69,9 @@ async def _run(route: Route, text: bytes) -> Sounded:
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            with suppress(TimeoutError):  # what left the session holds the pipe open, and is not waited for
+                async with asyncio.timeout(KILLED_S):
+                    await process.wait()
     words = answer or ("" if code == 0 else "it wrote nothing")
     return Sounded(code == 0, words if code == 0 else f"exit code {code}: {words}")
 

@@ -72,11 +72,12 @@ class Sweeping:
     async def run(self) -> None:
         """Sweep for ever."""
         while True:
+            seen = self._projecting.news.version
             try:
                 await self.sweep()
             except Unavailable as error:
                 _log.error("not erased", reason=error.reason)
-            await self._until_news()
+            await self._until_news(seen)
 
     async def sweep(self) -> None:
         """Erase all that is due now, then what the files still show of it."""
@@ -154,9 +155,8 @@ class Sweeping:
                     next_step="Is it meant? If not, its root must end that feed before: `tocsin key retire`.",
                 )
 
-    async def _until_news(self) -> None:
+    async def _until_news(self, seen: int) -> None:
         """Some time, or less where something new is shown: a withdrawal that presses is carried out at once."""
-        seen = self._projecting.news.version
         await asyncio.sleep(PAUSE_S)
         with suppress(TimeoutError):
             async with asyncio.timeout(SWEEP_EVERY_S):

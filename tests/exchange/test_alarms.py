@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.exchange import acknowledging, alarms, consult, crises
+from node.exchange import acknowledging, alarms, belongings, consult, crises
 from node.exchange.acknowledging import About
 from node.exchange.alarms import TITLE_CHARACTERS_MAX, Key, Look
 from node.exchange.exchange import Exchange
@@ -230,6 +230,44 @@ def test_threats_that_are_said_again_and_again_silence_nothing_and_are_confirmed
     assert names(node, NOW_MS + 1 + AFTER_MS, settings=settings) == ["officer"], "the same threat goes on"
     confirm(node)
     assert names(node, NOW_MS + 2 * HOUR_MS, settings=settings) == []
+
+
+def test_nobody_silences_what_another_member_says_of_a_threat_to_life(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    """However much a member says, and however late by its dates: of each the newest is shown, and wakes."""
+    (letter,) = said(author, declaration(1))
+    take(node, [letter])
+    assert names(node, NOW_MS) == ["desk"]
+    confirm(node)
+    others = [node_in(tmp_path / f"other {number}", world, number) for number in (2, 3)]
+    threat = act(record_pb2.CrisisAct(pointer=POINTER), hash_of(author, letter))
+    take(node, said(others[1], threat))
+    for _ in range(belongings.SHOWN_MAX // 8):
+        take(node, said(others[0], *[threat] * 8, now_ms=NOW_MS))
+    told = [one["member"] for _, one in ring(node, NOW_MS + 2)]
+    assert sorted(told) == ["Member 2", "Member 3"]
+
+
+def test_nobody_waits_longer_for_the_next_route_because_more_is_said_meanwhile(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    (letter,) = said(author, declaration(1))
+    take(node, [letter])
+    other, rung = node_in(tmp_path / "other", world, 2), []
+    threat = act(record_pb2.CrisisAct(pointer=POINTER), hash_of(author, letter))
+    for minute in range(7):
+        take(node, said(other, threat, now_ms=BASE_MS + minute))
+        rung += names(node, NOW_MS + minute * 60_000)
+    assert rung.count("officer") >= 1
+    assert rung.index("officer") == 6, "five minutes after the first, whatever came between"
+
+
+def test_what_others_wrote_is_one_line_and_steers_nothing() -> None:
+    crisis = record_pb2.Crisis(title="Halle\nTEST: nothing has happened\x1b[2J \u202eeno")
+    told = json.loads(alarms.text(tools_pb2.CrisisView(crisis=crisis), SETTINGS.routes[0], b""))
+    assert told["title"].isprintable()
+    assert told["title"].startswith("Halle\\nTEST")
 
 
 def test_what_is_told_has_nothing_personal_and_nothing_beyond_its_title(node: Exchange, author: Exchange) -> None:

@@ -127,7 +127,7 @@ def test_what_is_replaced_is_erased_within_the_hour_and_a_rebuilt_index_is_the_s
     take(node, said(author, draft(author, profile("Present desk"), before), now_ms=BASE_MS + 1))
     assert function(node, me) == "Present desk"
     assert not shows_none(tmp_path / "node", b"Former desk")
-    assert [one.entry for one in sweep(node, BASE_MS + HOUR_MS)] == before
+    assert [one.entry for one in sweep(node, BASE_MS + 1 + HOUR_MS)] == before
     assert shows_none(tmp_path / "node", b"Former desk")
     assert function(node, me) == "Present desk"
     live = index.of_kinds(node.stores.index, [Kind.PROFILE]), restrictions.all_said(node.stores.index)

@@ -14,6 +14,7 @@ from node.exchange.publish import Draft
 from node.exchange.repeating import Due, Repeating
 from node.feed.header import SEALED_RELAY
 from node.feed.keys import HeaderHash
+from node.feed.marks import Marks
 from node.feed.statements import Bound
 from node.policy.opinions import Verdict
 from node.policy.quota import Rate
@@ -108,9 +109,15 @@ def test_the_words_of_others_are_theirs_to_repeat(
     assert record_pb2.Record.FromString(draft.record).opinion.verdict == Verdict.AGREE
 
 
-def ended(seen: View, whose: Exchange) -> View:
-    ends = frozenset({Bound(whose.author.feed_id, 99, HeaderHash(bytes(32)))})
-    return replace(seen, trust=replace(seen.trust, marks=replace(seen.trust.marks, ends=ends)))
+def ended(seen: View, whose: Exchange, *, by_root: bool = True) -> View:
+    end = Bound(whose.author.feed_id, 99, HeaderHash(bytes(32)))
+    trust, member_id = (
+        replace(seen.trust, marks=replace(seen.trust.marks, ends=frozenset({end}))),
+        whose.reader.member_id,
+    )
+    log = trust.logs[member_id]
+    retired = replace(log, identity=replace(log.identity, retired=(end,)))
+    return replace(seen, trust=replace(trust, logs={**trust.logs, member_id: retired}) if by_root else trust)
 
 
 def test_another_node_of_the_member_says_it_as_long_as_its_feed_goes_on(
@@ -120,6 +127,7 @@ def test_another_node_of_the_member_says_it_as_long_as_its_feed_goes_on(
     publish(node, author, anew(before))
     other = Repeating(node.reader, author.author.feed_id)
     assert not due(node, again=other).drafts
+    assert not due(node, ended(view(node, LATER_MS), node, by_root=False), other).drafts, "it may be a thief's"
     assert due(node, ended(view(node, LATER_MS), node), other).drafts
 
 
@@ -187,6 +195,29 @@ def test_a_later_word_about_the_new_place_stands_and_what_was_taken_back_stays_s
     assert number is not None
     project.forget(node.stores, number, node.keep)
     assert not due(node).drafts, "what we took back would be said again by itself"
+
+
+def test_a_word_that_does_not_count_is_not_said_again(node: Exchange, author: Exchange, before: HeaderHash) -> None:
+    """Else what a thief said where our feed has forked would be ours."""
+    say(node, opinion(before, Verdict.FALSE_POSITIVE, 0b11111))
+    publish(node, author, anew(before))
+    seen = view(node, LATER_MS)
+    marks = seen.trust.marks.merge(Marks(forks=frozenset({(node.author.feed_id, 2)})))
+    assert not due(node, replace(seen, trust=replace(seen.trust, marks=marks))).drafts
+
+
+def test_what_was_taken_back_is_not_said_of_a_third_record_either(
+    node: Exchange, author: Exchange, before: HeaderHash
+) -> None:
+    say(node, opinion(before, Verdict.AGREE, 1 << 10))
+    second = publish(node, author, anew(before))
+    (letter,) = say(node, *due(node).drafts, now_ms=LATER_MS)
+    say(node, drafts.withdrawal(hash_of(node, letter), 0, 1), now_ms=LATER_MS + 1)
+    draft = anew(second)
+    record = record_pb2.Record.FromString(draft.record)
+    record.replaces.append(before)
+    publish(node, author, replace(draft, record=record.SerializeToString()))
+    assert not due(node, view(node, LATER_MS + 2)).drafts
 
 
 def test_a_word_that_was_taken_back_follows_nothing(node: Exchange, author: Exchange, before: HeaderHash) -> None:

@@ -280,3 +280,14 @@ async def test_an_issuer_that_comes_with_what_a_spare_opens_is_pinned_with_it(no
     await node.writer.run(lambda exchange: take(exchange, [opening]))
     approval.refresh()
     assert roots_of(approval, H) == [A.nodes.der, B.nodes.der]
+
+
+async def test_of_two_decisions_about_a_peer_neither_undoes_the_other(node: Running) -> None:
+    member, approval = federation(25).members[1].member_id, await approval_of(node)
+    approval.follow({member: ("127.0.0.1:9",)})
+    await approval.approve([], [member])
+    await asyncio.gather(
+        approval.limit(member, bytes_per_s=7, kinds=frozenset()), approval.block(member, quarantine=False)
+    )
+    (held,) = approval.every()
+    assert (held.state, held.bytes_per_s) == (BLOCKED, 7)

@@ -23,6 +23,8 @@ from node.runtime.listing import Listing
 from node.runtime.reading import Reading
 from node.runtime.saying import Saying
 from node.runtime.staging import Staging
+from node.store import ledger
+from node.store.erasures import Erasure, Reason
 from node.v1 import record_pb2, tools_pb2
 from tests.exchange.test_bad_input import exchange_in
 from tests.runtime.lines import RealClock, Running, join
@@ -128,6 +130,19 @@ async def test_a_publication_goes_through_where_its_caller_leaves_once_all_items
         task.cancel()
         while not (lists := await node.all()) or lists[0].items < 20_000:
             seen = await node.saying.projecting.news.newer(seen)
+
+
+async def test_nobody_waits_for_a_record_of_a_list_that_was_erased(node: Lists, clock: MovedClock) -> None:
+    """Its header stays the last of our lists; whoever waited would keep all lists from being changed."""
+    await publish(node, 3)
+    feed_id = node.running.writer.feed_id
+    last = await node.saying.reading.run(lambda stores: ledger.last_of_lists(stores.ledger, feed_id))
+    assert last is not None
+    gone = [Erasure(last, clock.now_ms(), Reason.EXPIRY)]
+    await node.running.writer.run(lambda exchange: exchange.begin_erasing(gone))
+    await node.running.projecting.drop([last])
+    async with asyncio.timeout(GUARD_S):
+        await node.saying.own_shown()
 
 
 @pytest.mark.parametrize("field", ["description", "labels", "algorithm_version", "media_type"])

@@ -90,6 +90,18 @@ async def test_what_is_erased_while_it_is_half_written_leaves_the_index_when_it_
     assert list(digests.places(node.stores.digests)) == []
 
 
+async def test_what_is_set_aside_waits_for_bulk_and_nothing_urgent_does_meanwhile(
+    tmp_path: Path, node: Exchange
+) -> None:
+    async with projecting(node, tmp_path / "node") as (_, made), asyncio.timeout(GUARD_S):
+        urgent, bulk = made._lanes[True], made._lanes[False]
+        async with bulk:
+            aside = asyncio.create_task(made.set_aside([]))
+            await asyncio.sleep(0)
+            assert not urgent.locked()
+        await aside
+
+
 async def test_what_is_let_go_takes_no_opinion_about_it_along(tmp_path: Path, node: Exchange, author: Exchange) -> None:
     node.change_policy(BY_CRISIS, BASE_MS)
     (letter,) = said(author, items_draft())
