@@ -89,7 +89,7 @@ class Reading:
     proposed_ends_ms: int = 0  # until when it would last with what is waited for
     clashes: tuple[tuple[HeaderHash, HeaderHash], ...] = ()  # not settled yet: at least one of each act that has any
     counted: frozenset[HeaderHash] = frozenset()  # acts that had an effect
-    heads: tuple[HeaderHash, ...] = ()  # what a further act has to name, so that it knows all
+    acts: tuple[HeaderHash, ...] = ()  # what a further act has to name, so that it knows all whatever is taken back
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_m
     void, open_ = _clashing(line)
     latest = _latest(_of_others(declared, line, voices))
     found = _fold(declared, line, void, latest, now_ms)
-    found = replace(found, clashes=tuple(open_), heads=_heads(declared, line))
+    found = replace(found, clashes=tuple(open_), acts=tuple(act.hash for act in line.acts))
     return _judged(declared, _asked(found, latest), now_ms)
 
 
@@ -130,7 +130,7 @@ def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_m
 
 def _line(declared: Declared, acts: Iterable[Act]) -> _Line:
     """The acts that count as said by who may say them, each behind all that it knew."""
-    rest = _complete(declared, _read_at_all(declared, acts))
+    rest = _read_at_all(declared, acts)
     parents = {act.hash: _parents(act, rest) for act in rest}
     line, done = _Line(), set[HeaderHash]()
     while rest:
@@ -159,23 +159,12 @@ def _read_at_all(declared: Declared, acts: Iterable[Act]) -> list[Act]:
         candidates |= named
 
 
-def _complete(declared: Declared, acts: list[Act]) -> list[Act]:
-    """Without those that wait for what they follow."""
-    while True:
-        here = {declared.hash, *(act.hash for act in acts)}
-        kept = [act for act in acts if _is_owners_end(declared, act) or here.issuperset(act.knows)]
-        if len(kept) == len(acts):
-            return kept
-        acts = kept
-
-
-def _is_owners_end(declared: Declared, act: Act) -> bool:
-    """Whether it counts before what it follows is here: it takes away, and only the owner can have meant it."""
-    return act.verb in URGENT and act.by == declared.owner
-
-
 def _parents(act: Act, others: Iterable[Act]) -> set[HeaderHash]:
-    """What of these it names, and what was said before it in the same feed."""
+    """What of these it names, and what was said before it in the same feed.
+
+    What it names and is not among them, it waits for no more than for what nobody said: else whoever once said
+    something could take that back, and with it all that others said since.
+    """
     return {
         one.hash for one in others if one.hash in act.knows or (one.feed_id == act.feed_id and one.seq < act.seq)
     } - {act.hash}
@@ -229,11 +218,6 @@ def _contradict(line: _Line, one: Act, other: Act) -> bool:
         and (one.verb is not other.verb or one.says != other.says)
         and line.are_apart(one, other)
     )
-
-
-def _heads(declared: Declared, line: _Line) -> tuple[HeaderHash, ...]:
-    known = frozenset().union(*line.before.values()) if line.before else frozenset()
-    return tuple(sorted(act.hash for act in line.acts if act.hash not in known)) or (declared.hash,)
 
 
 # ---- What follows from it

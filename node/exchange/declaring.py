@@ -222,9 +222,8 @@ def leading(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View) 
             field="crisis",
         )
     _check_act(act, verb, found, by, seen)
-    heads = list(reading.heads)
-    act.entry = heads[0]
-    act.known.extend(heads[1:])
+    act.entry = found.record.hash
+    act.known.extend(reading.acts)
     return act
 
 

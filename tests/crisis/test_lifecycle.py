@@ -246,11 +246,11 @@ def test_two_that_contradict_each_other_both_count_nothing_until_it_is_settled()
     found = read(declared(), end, longer)
     assert (found.state, found.ends_ms) == (State.ACTIVE, NOW_MS + HOUR_MS)
     assert found.clashes == ((end.hash, longer.hash),)
-    assert set(found.heads) == {end.hash, longer.hash}
-    settled = act(3, Verb.END, by=DEPUTY, knows=found.heads)
+    assert set(found.acts) == {end.hash, longer.hash}
+    settled = act(3, Verb.END, by=DEPUTY, knows=found.acts)
     assert read(declared(), end, longer, settled).state is State.ENDED
     assert read(declared(), end, longer, settled).clashes == ()
-    other_way = act(3, Verb.EXTEND, ends_ms=NOW_MS + 3 * HOUR_MS, knows=found.heads)
+    other_way = act(3, Verb.EXTEND, ends_ms=NOW_MS + 3 * HOUR_MS, knows=found.acts)
     assert read(declared(), end, longer, other_way).ends_ms == NOW_MS + 3 * HOUR_MS
 
 

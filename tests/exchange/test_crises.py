@@ -13,7 +13,7 @@ from node.content import names
 from node.crisis import frameworks
 from node.crisis.states import State
 from node.errors import Refused
-from node.exchange import consult, crises, declaring, documents, drafts, endings, participating
+from node.exchange import consult, crises, declaring, documents, drafts, endings, participating, project
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.declaring import Speaker
@@ -336,9 +336,35 @@ def test_whoever_goes_on_in_the_owners_place_leads_what_was_handed_over_to_it_to
     declared = stage.say(1, declare(crisis(LONE)))
     over = stage.say(1, act(declared, hand_over=record_pb2.HandOver(member_id=stage.id_of(5))))
     ends = record_pb2.CrisisAct(end=record_pb2.Note(text="over"))
-    assert declaring.leading(stage.crisis(1), ends, _speaker(stage, 5), stage.seen()).entry == over
+    assert list(declaring.leading(stage.crisis(1), ends, _speaker(stage, 5), stage.seen()).known) == [over]
     stage.say(5, end(over))
     assert stage.state(1) == State.ENDED
+
+
+def test_whoever_takes_back_what_it_said_undoes_nothing_that_others_said_since(stage: Stage) -> None:
+    """Also once it is erased: else a deputy that was dismissed could have a crisis go on that has been ended."""
+    declared = stage.say(1, declare(crisis(LONE), deputies=[stage.id_of(3)]))
+    longer = stage.say(3, extend(declared))
+    calmer = stage.say(3, act(declared, longer, de_escalate=record_pb2.Note()))
+    over = stage.say(1, _led(stage, 1, record_pb2.CrisisAct(hand_over=record_pb2.HandOver(member_id=stage.id_of(4)))))
+    stage.say(4, _led(stage, 4, record_pb2.CrisisAct(end=record_pb2.Note(text="over"))))
+    assert (stage.state(1), stage.view(1).lead_name) == (State.ENDED, "Member 4")
+    for taken_back in (calmer, longer):
+        stage.say(3, drafts.withdrawal(taken_back, 0, 1))
+        assert (stage.state(1), stage.view(1).lead_name) == (State.ENDED, "Member 4")
+    for gone in (calmer, longer):
+        number = project.hide(stage.reader.stores, gone)
+        assert number is not None
+        project.forget(stage.reader.stores, number, stage.reader.keep)
+    assert (stage.state(1), stage.view(1).lead_name) == (State.ENDED, "Member 4")
+    stage.say(1, drafts.withdrawal(over, 0, 1))
+    assert stage.state(1) == State.ACTIVE, "what nobody handed over was ended by nobody who leads it"
+
+
+def _led(stage: Stage, number: int, said_: record_pb2.CrisisAct) -> Draft:
+    """An act as the node of who leads makes it."""
+    made = declaring.leading(stage.crisis(1), said_, _speaker(stage, number), stage.seen())
+    return _draft(record_pb2.Record(kind=Kind.CRISIS_ACT, object_id=X, crisis_act=made))
 
 
 def test_deputies_of_an_update_that_waits_are_who_may_speak_and_the_others_are_told_so(stage: Stage) -> None:
