@@ -43,9 +43,8 @@ class Answering:
         now_ms = self._clock.now_ms()
         for part in [*ranges.values(), peer_pb2.Want(entries=want.entries)]:
             outbox = self._standing(peer)
-            if outbox is None:
-                return
-            await outbox.room()
+            if outbox is None or not await outbox.room():
+                return  # it asks again, here or elsewhere
             for answer in await self._writer.run(partial(Exchange.serve, peer=peer, want=part, now_ms=now_ms)):
                 outbox.put(peer_pb2.Frame(entries=peer_pb2.Entries(entries=answer, lane=HISTORY)))
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -12,6 +13,7 @@ from node.protocol.effects import Stream
 from node.v1 import peer_pb2
 
 SLOW = "reads too slowly"
+ROOM_S = limits.STALL_S  # after this the peer asks elsewhere for what it wants
 HUNG_UP, CUT = "the peer hung up", "no answer: the connection was cut"
 UNSURE = "not approved there yet, or not with our present card"  # TLS 1.3 does not tell which, nor a cut from either
 PROGRAM_CHARACTERS_MAX = 64
@@ -103,9 +105,15 @@ class Outbox:
         """How many frames and bytes still have to be sent."""
         return self._queue.qsize(), self._bytes
 
-    async def room(self) -> None:
-        """Wait until what was asked for may follow, or the link is over; what is urgent does not ask."""
-        await self._room.wait()
+    async def room(self) -> bool:
+        """Wait whether what was asked for may follow, or the link is over; what is urgent does not ask.
+
+        Not for ever: whoever waits reads nothing meanwhile, and where both ends wait neither would go on.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ROOM_S):
+                await self._room.wait()
+        return self._room.is_set()
 
     def end(self, reason: str) -> None:
         """Hang up; the first reason counts."""

@@ -1,9 +1,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
+import pytest
+
 from node import limits
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
+from node.runtime import link as links
 from node.runtime.link import Outbox
 from node.v1 import peer_pb2
 
@@ -95,3 +98,15 @@ async def test_one_listing_is_sent_behind_the_other() -> None:
     assert outbox.waiting[1] == 0
     outbox.end("over")
     await draining
+
+
+async def test_nobody_waits_for_room_for_ever_for_both_ends_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "ROOM_S", 0.01)
+    outbox = Outbox(Stuck())
+    assert await outbox.room()
+    half = peer_pb2.Frame(chunk=peer_pb2.Chunk(data=bytes(limits.OUTBOX_BYTES_MAX // 2)))
+    outbox.put(half)
+    async with asyncio.timeout(GUARD_S):
+        assert not await outbox.room()
+    outbox.end("it is over")
+    assert await outbox.room()
