@@ -21,6 +21,7 @@ from node.feed.header import NORMAL
 from node.feed.keys import MemberId
 from node.feed.statements import Anchor
 from node.runtime.saying import Saying
+from node.runtime.work import Work
 from node.store import stores
 from node.store.erasures import FileErasures
 from node.v1 import peer_pb2
@@ -43,6 +44,7 @@ class Auditing:
         self._tallies = Tallies()
         self._unwritten: list[Act] = []  # what the disk did not take
         self._full = asyncio.Event()
+        self._work, self._writing = Work(), asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
         self._anchored: tuple[Anchor, int] | None = None
         saying.peering.disclosed = self.disclosed
@@ -117,8 +119,7 @@ class Auditing:
         """Until then, whatever there is much of: at a hundred look-ups of a thousand values a second, ten times."""
         while await self._is_full(until_s - self._clock.monotonic_s()):
             self._full.clear()
-            self._unwritten += self._tallies.take_full()
-            await self._write()
+            await self._work.through(self._write(self._tallies.take_full()))
 
     async def _is_full(self, within_s: float) -> bool:
         with suppress(TimeoutError):
@@ -135,20 +136,24 @@ class Auditing:
             await asyncio.sleep(limits.AUDIT_BATCH_MS / 1000)
 
     async def flush(self, *, everything: bool = False) -> None:
-        """Write what was noted together; all of it, or what is due."""
+        """Write what was noted together; all of it, or what is due. Whoever is cancelled meanwhile loses none of it."""
+        await self._work.through(self._flush(everything=everything))
+
+    async def _flush(self, *, everything: bool) -> None:
         now_ms = self.now_ms
         ours = await self._saying.writer.run(lambda exchange: _taken(exchange, now_ms, everything=everything))
-        self._unwritten += [*ours, *self._tallies.take(now_ms, everything=everything)]
-        await self._write()
+        await self._write([*ours, *self._tallies.take(now_ms, everything=everything)])
 
-    async def _write(self) -> None:
-        acts, self._unwritten = self._unwritten, []
-        try:
-            if acts:
-                await self.note(*acts)
-        except Unavailable:
-            self._unwritten = [*acts, *self._unwritten]
-            raise
+    async def _write(self, more: Sequence[Act]) -> None:
+        self._unwritten += more
+        async with self._writing:  # at the end, whoever closes waits here for what was begun
+            acts, self._unwritten = self._unwritten, []
+            try:
+                if acts:
+                    await self.note(*acts)
+            except Unavailable:
+                self._unwritten = [*acts, *self._unwritten]
+                raise
 
     async def close(self) -> None:
         """After everything else has ended, with the writer still there."""

@@ -278,3 +278,28 @@ async def test_a_node_that_starts_audits_before_anything_ends_or_is_erased(monke
         "holding.resume",
         "sweeping.sweep",
     ]
+
+
+async def test_what_somebody_had_taken_to_write_is_written_although_it_is_cancelled(
+    saying: Saying, files: FileSegments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at a stop: of what the writer noted nobody else has it any more."""
+    auditing, may_go_on = begin(saying, files), asyncio.Event()
+    await auditing.start()
+    assert saying.exchange.acts is not None
+    saying.exchange.acts.add(LOOK_UP, saying.at_ms, {"values": 7}, (), life_ms=1)
+
+    async def run_slowly(operation: Callable[[Exchange], Any]) -> Any:
+        found = operation(saying.exchange)
+        await may_go_on.wait()
+        return found
+
+    monkeypatch.setattr(saying, "run", run_slowly)
+    flushing = asyncio.create_task(auditing.flush(everything=True))
+    await asyncio.sleep(0.01)
+    flushing.cancel()
+    await asyncio.gather(flushing, return_exceptions=True)
+    may_go_on.set()
+    await auditing.flush(everything=True)
+    assert [one.counts for one in await acts(auditing, saying) if one.act == LOOK_UP.act] == [{"values": 7}]
+    await auditing.close()
