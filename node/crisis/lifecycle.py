@@ -130,7 +130,7 @@ def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_m
 
 def _line(declared: Declared, acts: Iterable[Act]) -> _Line:
     """The acts that count as said by who may say them, each behind all that it knew."""
-    rest = _read_at_all(declared, acts)
+    rest = _behind(declared, _read_at_all(declared, acts))
     parents = {act.hash: _parents(act, rest) for act in rest}
     line, done = _Line(), set[HeaderHash]()
     while rest:
@@ -157,6 +157,19 @@ def _read_at_all(declared: Declared, acts: Iterable[Act]) -> list[Act]:
         if named <= candidates:
             return sorted(said, key=lambda act: (act.at_ms, act.hash))
         candidates |= named
+
+
+def _behind(declared: Declared, acts: list[Act]) -> list[Act]:
+    """Those that name this declaration, or what names it: an owner may have declared another by the same id before."""
+    behind = {declared.hash}
+    while more := {act.hash for act in acts if act.hash not in behind and not behind.isdisjoint(act.knows)}:
+        behind |= more
+    return [act for act in acts if act.hash in behind or _is_owners_end(declared, act)]
+
+
+def _is_owners_end(declared: Declared, act: Act) -> bool:
+    """Whether it counts before what it follows is here: it takes away, and only the owner can have meant it."""
+    return act.verb in URGENT and act.by == declared.owner
 
 
 def _parents(act: Act, others: Iterable[Act]) -> set[HeaderHash]:
