@@ -11,7 +11,6 @@ from node.feed.identity import Role
 from tests.acts import DIGESTS, approve, declare, hears, holds, in_force, in_step, publish
 from tests.federation import WORDS, Node, federation, newcomer
 
-pytestmark = pytest.mark.xdist_group("members")  # each goes on from where the one before left its nodes
 CHARTER_KINDS_MAX = 63  # statements; above are records
 
 
@@ -29,6 +28,13 @@ def _acme(tmp_path: Path) -> Iterator[Node]:
         node.stop()
 
 
+async def acquainted(five: Sequence[Node]) -> None:
+    """Whichever test comes first: in another process it may be the only one."""
+    for node in five:
+        await approve(node, *(other for other in five if other is not node))
+    await in_force(*five)
+
+
 def kinds(node: Node) -> list[int]:
     """The kinds of all entries in a node's store."""
     engine = sa.create_engine(f"sqlite:///file:{node.folder / 'data' / 'ledger.db'}?mode=ro&uri=true")
@@ -42,9 +48,7 @@ async def test_a_candidate_gets_identity_logs_only_and_with_the_third_endorsemen
     five: Sequence[Node], acme: Node, tmp_path: Path
 ) -> None:
     bka, fr, europol, *_ = five
-    for node in five:
-        await approve(node, *(other for other in five if other is not node))
-    await in_force(*five)
+    await acquainted(five)
     await declare(bka, "before acme")
     await publish(fr, "before", DIGESTS[:100])
     await in_step(*five)
@@ -97,6 +101,7 @@ async def test_a_removed_member_hears_nothing_more_over_the_links_that_stand_and
     five: Sequence[Node],
 ) -> None:
     first, second, europol, _, bolt = five
+    await acquainted(five)
     await publish(bolt, "mine", DIGESTS[200:210])
     await holds(first, DIGESTS[200:210])
     await in_step(*five)
