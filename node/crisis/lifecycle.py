@@ -160,7 +160,11 @@ def _read_at_all(declared: Declared, acts: Iterable[Act]) -> list[Act]:
 
 
 def _behind(declared: Declared, acts: list[Act]) -> list[Act]:
-    """Those that name this declaration, or what names it: an owner may have declared another by the same id before."""
+    """Those that name this declaration, or what names it: an owner may have declared another by the same id before.
+
+    None waits for all that it names: whoever once said something could take that back, and with it what others said
+    since.
+    """
     behind = {declared.hash}
     while more := {act.hash for act in acts if act.hash not in behind and not behind.isdisjoint(act.knows)}:
         behind |= more
@@ -173,11 +177,7 @@ def _is_owners_end(declared: Declared, act: Act) -> bool:
 
 
 def _parents(act: Act, others: Iterable[Act]) -> set[HeaderHash]:
-    """What of these it names, and what was said before it in the same feed.
-
-    What it names and is not among them, it waits for no more than for what nobody said: else whoever once said
-    something could take that back, and with it all that others said since.
-    """
+    """What of these it names, and what was said before it in the same feed."""
     return {
         one.hash for one in others if one.hash in act.knows or (one.feed_id == act.feed_id and one.seq < act.seq)
     } - {act.hash}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from node.exchange import restricting, standing, unindexed
 from node.exchange.consult import View
+from node.exchange.drafts import REPLACED
 from node.exchange.keeping import Keep
 from node.exchange.trust import Trust
 from node.feed.keys import HeaderHash, MemberId
@@ -51,7 +52,7 @@ class _Came:
     """A withdrawal that counts, from when it cools, and what it takes out, as bits, of the records that it is about."""
 
     said: Withdrawal
-    came_ms: int
+    begun_ms: int
     records: Sequence[int]
     beyond: Sequence[HeaderHash] = ()  # payloads of it that the index does not have
 
@@ -108,7 +109,7 @@ def withdrawn(stores: Stores, seen: View) -> Due:
         member_id: _Clock(of_member, records, live.get(member_id, 0), pressing.get(member_id, ()), seen)
         for member_id, of_member in _by_member(came).items()
     }
-    ends = [(one, one.came_ms + clocks[one.said.member_id].cooling_ms(one)) for one in came]
+    ends = [(one, one.begun_ms + clocks[one.said.member_id].cooling_ms(one)) for one in came]
     due = _records_due(stores, said, records, ends, seen)
     cooled = [one for one, end_ms in ends if end_ms <= seen.now_ms]
     beyond = sorted({hash_ for one in cooled for hash_ in one.beyond})
@@ -196,19 +197,19 @@ def _beyond(
 def _replaced(
     stores: Stores, said: Mapping[About, Said], records: Mapping[int, Record], seen: View
 ) -> Iterable[tuple[int, int]]:
-    """When records that stand and take another's place have been here for an hour, and whose place it is."""
+    """When what stands in another's place has cooled for an hour, and whose place it is."""
     for number, record in records.items():
         for one in said.get((record.hash, record.member_id), Said()).replacements:
             made = index.by_hash(stores.index, one.hash)
             stands = standing.standing_of(stores, one, seen.trust) is Standing.STANDS
             counts = one.object_id == record.object_id and restricting.counts(stores, one, seen.trust)
             if made and stands and counts:
-                yield cooling.begun_ms(0, made.received_ms, made.created_ms) + cooling.HOUR_MS, number
+                yield cooling.begun_ms(REPLACED, made.received_ms, made.created_ms) + cooling.HOUR_MS, number
 
 
 def _by_member(came: Iterable[_Came]) -> dict[MemberId, list[_Came]]:
     found: dict[MemberId, list[_Came]] = defaultdict(list)
-    for one in sorted(came, key=lambda one: (one.came_ms, one.said.hash)):
+    for one in sorted(came, key=lambda one: (one.begun_ms, one.said.hash)):
         found[one.said.member_id].append(one)
     return found
 
@@ -229,7 +230,7 @@ def _pressing(
 
 
 class _Clock:
-    """The withdrawals of one member by when they came."""
+    """The withdrawals of one member by when they began to cool."""
 
     def __init__(
         self,
@@ -242,7 +243,7 @@ class _Clock:
         seat = seen.roster.seats.get(came[0].said.member_id)
         self._suspended = seat is not None and seat.suspended
         self._member_id, self._live, self._now_ms = came[0].said.member_id, live, seen.now_ms
-        self._times = [one.came_ms for one in came]
+        self._times = [one.begun_ms for one in came]
         self._sums = [0]
         for one in came:
             self._sums.append(self._sums[-1] + _items(one, records))
@@ -250,10 +251,10 @@ class _Clock:
 
     def cooling_ms(self, one: _Came) -> int:
         """How long it cools; ``items`` are those of the fullest hour that it is in, before it or behind it."""
-        before = self._within(one.came_ms - cooling.HOUR_MS, one.came_ms)
-        behind = self._within(one.came_ms, one.came_ms + cooling.HOUR_MS)
-        first = (one.came_ms - cooling.HOUR_MS, b"")
-        pressing = bisect_left(self._pressing, (one.came_ms, one.said.hash)) - bisect_left(self._pressing, first)
+        before = self._within(one.begun_ms - cooling.HOUR_MS, one.begun_ms)
+        behind = self._within(one.begun_ms, one.begun_ms + cooling.HOUR_MS)
+        first = (one.begun_ms - cooling.HOUR_MS, b"")
+        pressing = bisect_left(self._pressing, (one.begun_ms, one.said.hash)) - bisect_left(self._pressing, first)
         return cooling.cooling_ms(
             one.said.reason,
             own=_items(one, self._records) + len(one.beyond),
@@ -268,10 +269,10 @@ class _Clock:
         waiting = [
             (one, end_ms) for one, end_ms in ends if one.said.member_id == self._member_id and end_ms > self._now_ms
         ]
-        items = max((self._within(came_ms, came_ms + cooling.HOUR_MS) for came_ms in self._times), default=0)
+        items = max((self._within(begun_ms, begun_ms + cooling.HOUR_MS) for begun_ms in self._times), default=0)
         if not waiting or not cooling.is_mass(items, self._live):
             return None
-        began_ms, ends_ms = min(one.came_ms for one, _ in waiting), min(end_ms for _, end_ms in waiting)
+        began_ms, ends_ms = min(one.begun_ms for one, _ in waiting), min(end_ms for _, end_ms in waiting)
         return Mass(self._member_id, items, len(waiting), began_ms, ends_ms)
 
     def _within(self, first_ms: int, last_ms: int) -> int:

@@ -78,10 +78,13 @@ class Repeating:
 
     def _again(self, stores: Stores, seen: View, move: Move) -> list[Draft]:
         before, after = (index.by_hash(stores.index, hash_) for hash_ in (move.before, move.after))
-        if before is None or after is None or not _may_follow(stores, seen, before, after):
+        if before is None or after is None or not _may_follow(seen, before, after):
+            return []
+        restricted = restricting.restriction(stores, after, seen.trust)
+        if restricted.reason:
             return []
         moved = _moved(*(self._opened(stores, seen, one) for one in (before, after)))
-        left = ~_judged(stores, seen, after) & ~restricting.restriction(stores, after, seen.trust).positions
+        left = ~_judged(stores, seen, after) & ~restricted.positions
         found, says_the_same = [], _advice(before) == _advice(after)
         since_ms = _took_back_ms(stores, seen, before)
         for word in opinions.about(stores, seen, before).words if moved else ():
@@ -108,11 +111,9 @@ class Repeating:
         return said.member_id == seen.follows.me and (said.feed_id == self._feed_id or retired)
 
 
-def _may_follow(stores: Stores, seen: View, before: Record, after: Record) -> bool:
+def _may_follow(seen: View, before: Record, after: Record) -> bool:
     is_alike = before.kind == after.kind == Kind.ITEMS and before.exercise == after.exercise
-    if not is_alike or after.expires_ms <= seen.now_ms or not opining.is_for_all(after):
-        return False
-    return not restricting.restriction(stores, after, seen.trust).reason
+    return is_alike and seen.now_ms < after.expires_ms and opining.is_for_all(after)
 
 
 def _advice(record: Record) -> str:

@@ -1,6 +1,8 @@
 """A small federation, a node of it, and another that says things."""
 
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -28,3 +30,16 @@ def node_in(folder: Path, world: Federation, number: int) -> Exchange:
     """The node of one member, in a folder of its own."""
     folder.mkdir()
     return exchange_in(folder, world, world.members[number])
+
+
+def seeded(one: Exchange, number: int) -> Exchange:
+    """With keys that can be searched for: otherwise they are almost nothing but zeros."""
+    one.author = replace(one.author, randomness=Random(number).randbytes)
+    return one
+
+
+@pytest.fixture(name="chance")
+def _chance(node: Exchange, author: Exchange) -> None:
+    """Both with such keys."""
+    for number, one in enumerate((node, author)):
+        seeded(one, number)

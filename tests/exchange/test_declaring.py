@@ -67,6 +67,12 @@ def test_a_declaration_is_urgent_and_outlives_its_crisis_for_the_review(seen: Vi
     assert record_pb2.Record.FromString(draft.record).crisis.title == "Shooting"
 
 
+def test_a_declaration_outlives_every_end_that_it_may_be_given() -> None:
+    longest_ms = 60 * 24 * HOUR_MS
+    outlived_ms = declaring._outlived_ms(request().crisis, longest_ms, NOW_MS)
+    assert outlived_ms == NOW_MS + longest_ms, "it may be extended until then, and has to be here still"
+
+
 def _(change: Callable[[tools_pb2.DeclareRequest], None]) -> tools_pb2.DeclareRequest:
     made = request()
     change(made)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -33,17 +32,11 @@ from tests.simulator.disk import Crash, Disk, empty_disk
 from tests.simulator.members import BASE_MS, Federation, federation
 from tests.simulator.node import Node
 
+pytestmark = pytest.mark.usefixtures("chance")
 MISTAKE, AT_RISK = 1, 6
 LATER_MS = BASE_MS + DAY_MS
 DIGESTS = sorted(sha256(bytes([i])).digest() for i in range(40))
 TEXTS = [f"https://example.org/{i}/a-rather-long-path" for i in range(10)]
-
-
-@pytest.fixture(autouse=True)
-def _chance(node: Exchange, author: Exchange) -> None:
-    """Keys that can be searched for: the other tests' are almost nothing but zeros."""
-    for number, one in enumerate((node, author)):
-        one.author = replace(one.author, randomness=Random(number).randbytes)
 
 
 def digests_draft(

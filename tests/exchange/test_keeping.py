@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from tests.exchange.test_odd_order import Letter, hash_of, said, without
 from tests.exchange.test_standing import standing_values
 from tests.simulator.members import BASE_MS, Federation
 
+pytestmark = pytest.mark.usefixtures("chance")
 DAY_MS = 86_400_000
 CEILING_MS = BASE_MS + 300 * DAY_MS
 CRISIS, LIST = b"c" * 16, b"l" * 16
@@ -47,12 +47,6 @@ BY_CRISIS = policy(
     'class = "cryptographic", keep = "30 d", after = "crisis-end", longest = "180 d"',
     'class = "opinion", keep = "as the item", longest = "90 d"',
 )
-
-
-@pytest.fixture(autouse=True)
-def _chance(node: Exchange, author: Exchange) -> None:
-    for number, one in enumerate((node, author)):
-        one.author = replace(one.author, randomness=Random(number).randbytes)
 
 
 def items_draft(first: int = 0, crisis_id: bytes = CRISIS, labels: Sequence[str] = (), list_id: bytes = LIST) -> Draft:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from hashlib import sha256
 from itertools import permutations
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -27,34 +26,19 @@ from node.store import opinions as stored
 from node.store.index import Record
 from node.store.stores import Stores
 from node.v1 import opinions_pb2, record_pb2, tools_pb2
-from tests.exchange.conftest import node_in
+from tests.exchange.conftest import node_in, seeded
 from tests.exchange.test_keeping import LIST, crisis_draft, items_draft, settle
 from tests.exchange.test_odd_order import Letter, hash_of, said, without
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping
 
+pytestmark = pytest.mark.usefixtures("chance")
 DAY_MS = 86_400_000
 DISPUTED = Tally(objecting=1)
 
 
-def seeded(folder: Path, world: Federation, number: int) -> Exchange:
-    made = node_in(folder, world, number)
-    made.author = replace(made.author, randomness=Random(number).randbytes)
-    return made
-
-
-@pytest.fixture(name="node")
-def _node(tmp_path: Path, world: Federation) -> Exchange:
-    return seeded(tmp_path / "node", world, 0)
-
-
-@pytest.fixture(name="author")
-def _author(tmp_path: Path, world: Federation) -> Exchange:
-    return seeded(tmp_path / "author", world, 1)
-
-
 @pytest.fixture(name="third")
 def _third(tmp_path: Path, world: Federation) -> Exchange:
-    return seeded(tmp_path / "third", world, 2)
+    return seeded(node_in(tmp_path / "third", world, 2), 2)
 
 
 @pytest.fixture(name="items")
@@ -116,7 +100,7 @@ def test_opinions_come_to_the_same_in_every_order_also_before_their_item_and_in_
         opinion(hash_, Verdict.AGREE, 0b0010),
     )
     for number, order in enumerate(permutations([letter, *spoken])):
-        node = seeded(tmp_path / f"n{number}", world, 0)
+        node = seeded(node_in(tmp_path / f"n{number}", world, 0), 0)
         take(node, [without(one, "payload") for one in (letter, *spoken)])
         take(node, order)
         for _ in range(2):

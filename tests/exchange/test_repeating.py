@@ -21,23 +21,15 @@ from node.policy.quota import Rate
 from node.store import opinions as stored
 from node.store.opinions import Opinion
 from node.v1 import record_pb2
+from tests.exchange.conftest import node_in, seeded
 from tests.exchange.test_keeping import LIST, items_draft, settle
 from tests.exchange.test_odd_order import Letter, hash_of, said
-from tests.exchange.test_opinions import opinion, seeded, take, view
+from tests.exchange.test_opinions import opinion, take, view
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping
 
+pytestmark = pytest.mark.usefixtures("chance")
 VALUES = sorted(sha256(bytes([i])).digest() for i in range(20))  # those of `items_draft`, by position
 LATER_MS = BASE_MS + 60_000
-
-
-@pytest.fixture(name="node")
-def _node(tmp_path: Path, world: Federation) -> Exchange:
-    return seeded(tmp_path / "node", world, 0)
-
-
-@pytest.fixture(name="author")
-def _author(tmp_path: Path, world: Federation) -> Exchange:
-    return seeded(tmp_path / "author", world, 1)
 
 
 @pytest.fixture(name="before")
@@ -99,7 +91,7 @@ def test_what_was_said_of_an_item_is_said_again_where_it_stands_now_and_only_onc
 def test_the_words_of_others_are_theirs_to_repeat(
     tmp_path: Path, world: Federation, node: Exchange, author: Exchange, before: HeaderHash
 ) -> None:
-    third = seeded(tmp_path / "third", world, 2)
+    third = seeded(node_in(tmp_path / "third", world, 2), 2)
     take(node, said(third, opinion(before, Verdict.FALSE_POSITIVE, 0b11111)))
     publish(node, author, anew(before))
     seen = ended(view(node, LATER_MS), third)

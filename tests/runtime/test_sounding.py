@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import signal
 import ssl
 import threading
 from collections.abc import Iterator
@@ -207,6 +208,17 @@ async def test_one_that_goes_on_is_ended_with_all_that_it_started(tmp_path: Path
         assert os.read(reading, 1) == b"", "nobody holds it any more"
     finally:
         os.close(reading)
+    assert found == Sounded(through=False, answer="no answer within 1 s")
+
+
+async def test_what_left_its_session_keeps_nobody_waiting(tmp_path: Path) -> None:
+    number = tmp_path / "number"
+    command = script(tmp_path, f"setsid sh -c 'echo $$ > {number}; exec sleep 60' & sleep 60")
+    try:
+        async with asyncio.timeout(10):  # a guard: it would wait for whoever holds what it writes to
+            found = await sound(Route("1", (command,), timeout_ms=1000))
+    finally:
+        os.kill(int(number.read_text()), signal.SIGKILL)
     assert found == Sounded(through=False, answer="no answer within 1 s")
 
 
