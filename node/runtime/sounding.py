@@ -72,6 +72,7 @@ async def _run(route: Route, text: bytes) -> Sounded:
             with suppress(TimeoutError):  # what left the session holds the pipe open, and is not waited for
                 async with asyncio.timeout(KILLED_S):
                     await process.wait()
+            process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - nothing else lets go of the pipe
     words = answer or ("" if code == 0 else "it wrote nothing")
     return Sounded(code == 0, words if code == 0 else f"exit code {code}: {words}")
 
