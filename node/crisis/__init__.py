@@ -3,6 +3,7 @@
 frameworks  the rules it is declared under: read from documents, and what they ask for
 forms       the file by which people declare one
 states      where it can stand, what moves it, what contradicts what: a table
+leadership  who leads it, and which of their acts contradict each other
 lifecycle   where it stands, by all that was said of it
 orders      clocks of removal orders that it refers to
 wording     what somebody said, on one line

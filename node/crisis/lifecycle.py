@@ -7,54 +7,13 @@ arrive for a crisis to end: its end stands in what was declared.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import combinations
+from dataclasses import dataclass, replace
 
-from node.crisis.states import CLASHES, IN_EFFECT, TRANSITIONS, URGENT, State, Verb
+from node.crisis.leadership import Act, Declared, Line, clashing, leading, line_of
+from node.crisis.states import IN_EFFECT, TRANSITIONS, State, Verb
 from node.feed import quorum
-from node.feed.keys import FeedId, HeaderHash, MemberId
+from node.feed.keys import HeaderHash, MemberId
 from node.feed.quorum import Quorum
-from node.feed.turns import in_turn
-
-ACTS_MAX = 256  # of those who lead a crisis, that are read
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What decides of one declaration or alert. ``obstacle``: why it has no effect, whatever others say."""
-
-    hash: HeaderHash
-    owner: MemberId
-    starts_ms: int  # 0: at once
-    ends_ms: int
-    obstacle: str = ""
-    deputies: frozenset[MemberId] = frozenset()
-    terms: bytes = b""  # all of it that co-signers answer for, but its end
-    quorum: Quorum | None = None  # of co-signatures; None: nobody has to
-    longest_ms: int = 1 << 62
-    is_alert: bool = False
-    withdrawn: bool = False
-    declared_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What somebody who may lead it said. ``knows``: what its author had before its eyes."""
-
-    hash: HeaderHash
-    verb: Verb
-    by: MemberId
-    feed_id: FeedId
-    seq: int
-    at_ms: int
-    knows: tuple[HeaderHash, ...]
-    says: bytes = b""  # what tells two of one verb apart: two that say the same do not clash
-    ends_ms: int = 0  # of an extension or an update; 0: as before
-    to: MemberId | None = None
-    deputies: frozenset[MemberId] | None = None
-    terms: bytes = b""  # of an update, as in Declared
-    needs: Quorum | None = None  # of an update: as in Declared; None: as before
-    heard_ms: int = 0  # nothing that it ends ends earlier than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,145 +51,14 @@ class Reading:
     acts: tuple[HeaderHash, ...] = ()  # what a further act has to name, so that it knows all whatever is taken back
 
 
-@dataclass(slots=True)
-class _Line:
-    """Acts of those who lead, in an order in which each stands behind what it knew."""
-
-    acts: list[Act] = field(default_factory=list)
-    before: dict[HeaderHash, frozenset[HeaderHash]] = field(default_factory=dict)  # everything that each knew
-    against: dict[HeaderHash, set[HeaderHash]] = field(default_factory=dict)  # of a hand_over, those apart from it
-
-    def add(self, act: Act, before: frozenset[HeaderHash]) -> None:
-        """One more, behind all that it knew."""
-        self.before[act.hash] = before
-        if act.verb is Verb.HAND_OVER:
-            others = [one for one in self.acts if one.verb is act.verb and one.to != act.to and one.hash not in before]
-            self.against[act.hash] = {one.hash for one in others}
-            for one in others:
-                self.against[one.hash].add(act.hash)
-        self.acts.append(act)
-
-    def are_apart(self, one: Act, other: Act) -> bool:
-        """Whether neither knew of the other."""
-        return one.hash not in self.before[other.hash] and other.hash not in self.before[one.hash]
-
-
 def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_ms: int) -> Reading:
     """Where it stands now. The same for the same set, in whatever order it is given."""
-    line = _line(declared, acts)
-    void, open_ = _clashing(line)
+    line = line_of(declared, acts)
+    void, open_ = clashing(line)
     latest = _latest(_of_others(declared, line, voices))
     found = _fold(declared, line, void, latest, now_ms)
     found = replace(found, clashes=tuple(open_), acts=tuple(act.hash for act in line.acts))
     return _judged(declared, _asked(found, latest), now_ms)
-
-
-# ---- Who knew what
-
-
-def _line(declared: Declared, acts: Iterable[Act]) -> _Line:
-    """The acts that count as said by who may say them, each behind all that it knew."""
-    rest = _behind(declared, _read_at_all(declared, acts))
-    parents = {act.hash: _parents(act, rest) for act in rest}
-    line, done = _Line(), set[HeaderHash]()
-    while rest:
-        ready = next((act for act in rest if parents[act.hash] <= done), None)
-        if ready is None:  # in a circle: hashes make that impossible
-            break
-        rest.remove(ready)
-        done.add(ready.hash)
-        known = parents[ready.hash] & line.before.keys()
-        before = frozenset(known).union(*(line.before[one] for one in known))
-        if ready.by in _entitled(declared, line, before, ready.verb):
-            line.add(ready, before)
-    return line
-
-
-def _read_at_all(declared: Declared, acts: Iterable[Act]) -> list[Act]:
-    """The first acts of each who may have a say: nobody crowds out another, and nothing crowds out an end."""
-    each = sorted({act.hash: act for act in acts}.values(), key=lambda act: (act.at_ms, act.hash))
-    acts = sorted(in_turn(each, lambda act: act.by), key=lambda act: act.verb not in URGENT)
-    candidates = {declared.owner, *declared.deputies}
-    while True:
-        said = [act for act in acts if act.by in candidates][:ACTS_MAX]
-        named = {one for act in said for one in (act.to, *(act.deputies or ())) if one is not None}
-        if named <= candidates:
-            return sorted(said, key=lambda act: (act.at_ms, act.hash))
-        candidates |= named
-
-
-def _behind(declared: Declared, acts: list[Act]) -> list[Act]:
-    """Those that name this declaration, or what names it: an owner may have declared another by the same id before.
-
-    None waits for all that it names: whoever once said something could take that back, and with it what others said
-    since.
-    """
-    behind = {declared.hash}
-    while more := {act.hash for act in acts if act.hash not in behind and not behind.isdisjoint(act.knows)}:
-        behind |= more
-    return [act for act in acts if act.hash in behind or _is_owners_end(declared, act)]
-
-
-def _is_owners_end(declared: Declared, act: Act) -> bool:
-    """Whether it counts before what it follows is here: it takes away, and only the owner can have meant it."""
-    return act.verb in URGENT and act.by == declared.owner
-
-
-def _parents(act: Act, others: Iterable[Act]) -> set[HeaderHash]:
-    """What of these it names, and what was said before it in the same feed."""
-    return {
-        one.hash for one in others if one.hash in act.knows or (one.feed_id == act.feed_id and one.seq < act.seq)
-    } - {act.hash}
-
-
-def _entitled(declared: Declared, line: _Line, before: Collection[HeaderHash], verb: Verb) -> frozenset[MemberId]:
-    """Who may say this, as far as its author knew: who leads, and for most things their deputies."""
-    lead, deputies = _leading(declared, line, before)
-    return entitled(lead, deputies, verb)
-
-
-def entitled(lead: MemberId, deputies: frozenset[MemberId], verb: Verb) -> frozenset[MemberId]:
-    """Who of them may say this."""
-    return frozenset({lead}) if verb in (Verb.HAND_OVER, Verb.WITHDRAW) else deputies | {lead}
-
-
-def _leading(declared: Declared, line: _Line, before: Collection[HeaderHash]) -> tuple[MemberId, frozenset[MemberId]]:
-    """Who leads it, and who are the deputies, for whoever knows these acts: no co-signature is waited for."""
-    known = [act for act in line.acts if act.hash in before]
-    lead, deputies = declared.owner, declared.deputies
-    for act in known:
-        if act.verb is Verb.HAND_OVER and act.to is not None and line.against[act.hash].isdisjoint(before):
-            lead = act.to
-        if act.verb is Verb.UPDATE and act.deputies is not None:
-            deputies = act.deputies
-    return lead, deputies
-
-
-def _clashing(line: _Line) -> tuple[set[HeaderHash], list[tuple[HeaderHash, HeaderHash]]]:
-    """Acts that contradict another, neither knowing of the other; and pairs of them that nothing settles yet.
-
-    Of these as many as show it of each: two feeds can contradict each other in more than anybody reads.
-    """
-    said = [act for act in line.acts if any(act.verb in clash for clash in CLASHES)]
-    known_to = {act.hash: {by for by, before in line.before.items() if act.hash in before} for act in said}
-    void, shown, open_ = set[HeaderHash](), set[HeaderHash](), list[tuple[HeaderHash, HeaderHash]]()
-    for one, other in combinations(said, 2):
-        pair = one.hash, other.hash
-        if shown.issuperset(pair) or not _contradict(line, one, other):
-            continue
-        void.update(pair)
-        if known_to[one.hash].isdisjoint(known_to[other.hash]):
-            shown.update(pair)
-            open_.append(pair)
-    return void, open_
-
-
-def _contradict(line: _Line, one: Act, other: Act) -> bool:
-    return (
-        frozenset({one.verb, other.verb}) in CLASHES
-        and (one.verb is not other.verb or one.says != other.says)
-        and line.are_apart(one, other)
-    )
 
 
 # ---- What follows from it
@@ -238,13 +66,13 @@ def _contradict(line: _Line, one: Act, other: Act) -> bool:
 
 def _fold(
     declared: Declared,
-    line: _Line,
+    line: Line,
     void: Collection[HeaderHash],
     voices: Mapping[HeaderHash, Sequence[Voice]],
     now_ms: int,
 ) -> Reading:
     latest_ms = (declared.starts_ms or declared.declared_ms) + declared.longest_ms
-    lead, deputies = _leading(declared, line, line.before)
+    lead, deputies = leading(declared, line, line.before)
     found = Reading(
         state=State.ALERT if declared.is_alert else State.PROPOSED,
         reason="",
@@ -330,7 +158,7 @@ def _asked(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Read
     return found
 
 
-def _of_others(declared: Declared, line: _Line, voices: Iterable[Voice]) -> list[Voice]:
+def _of_others(declared: Declared, line: Line, voices: Iterable[Voice]) -> list[Voice]:
     """Without those of the owner, and without what somebody says to a proposal of its own."""
     proposed = {act.hash: act.by for act in line.acts}
     return [one for one in voices if one.by not in (declared.owner, proposed.get(one.about))]

@@ -27,6 +27,7 @@ from node.v1 import record_pb2, tools_pb2
 
 PREFIXES = {Kind.DECLARATION: "c", Kind.ALERT: "a"}
 CONTESTED_MAX = 8  # lines that say so
+NOT_COUNTING = "taken back, in doubt, or gone too soon to count"
 _OF_ANYBODY = frozenset({"end", "withdraw"})  # takes away only what its author said: also of a suspended member
 _NEED_THE_RIGHT = frozenset({"update", "extend", "hand_over"})
 
@@ -338,7 +339,7 @@ def _act_view(act: Record, found: Crisis, seen: View, *, is_counting: bool) -> t
         created_ms=act.created_ms,
         received_ms=act.received_ms,
         act=lifecycles.act_of(act),
-        obstacle=_act_obstacle(act, found, seen) if is_counting else "taken back, or in doubt",
+        obstacle=_act_obstacle(act, found, seen) if is_counting else NOT_COUNTING,
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from node import limits
 from node.content import names, profiles
-from node.crisis import frameworks, lifecycle
+from node.crisis import frameworks, leadership
 from node.crisis.orders import HOURS, Clock
 from node.crisis.states import OVER, TRANSITIONS
 from node.crisis.words import STANCES
@@ -21,7 +21,7 @@ from node.policy import border
 from node.v1 import record_pb2, tools_pb2
 
 HOUR_MS = 3_600_000
-KEPT_MS = 30 * 24 * HOUR_MS  # after its end, for the review
+KEPT_MS = lifecycles.ACT_LIFE_MS_MIN + HOUR_MS  # after its end, for the review; it is signed somewhat later
 TEXT_BYTES_MAX = 16 << 10
 WORDS_MAX = 64  # measures, keywords, languages, places, links
 
@@ -208,7 +208,7 @@ def leading(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View) 
     if verb not in lifecycles.LEADING:
         raise Refused("no act of who leads a crisis", next_step="Name one of its acts.", field="act")
     me = lifecycles.speaks_as(by.me, found.record.member_id, seen.trust)
-    if me not in lifecycle.entitled(reading.lead, reading.deputies, lifecycles.VERBS[verb]):
+    if me not in leadership.entitled(reading.lead, reading.deputies, lifecycles.VERBS[verb]):
         name = seen.trust.name_of(reading.lead)
         raise Refused(
             f"it is led by {name}; only {name} and its deputies can have it {_DONE[verb]}",
@@ -294,7 +294,7 @@ def answering(
 def speaking(found: Crisis, said: record_pb2.CrisisAct) -> record_pb2.CrisisAct:
     """Whatever any member says of a crisis; raises Refused for what it cannot mean."""
     act, verb = _copy(said), str(said.WhichOneof("act") or "")
-    if verb in ("", *lifecycles.LEADING, *lifecycles.ANSWERING):
+    if verb in ("", *lifecycles.MOVING):
         raise Refused("nothing that any member says of a crisis", next_step="Name one of its acts.", field="act")
     if found.reading.state in OVER and verb not in _AFTER_THE_END:
         raise Refused(f"it is {found.reading.state}", next_step="Nothing has to be done.", field="crisis")
@@ -323,7 +323,7 @@ def act_draft(
         crisis_act=act,
     )
     border.require_mark(record.handling)
-    is_urgent = verb in lifecycles.LEADING or verb in lifecycles.ANSWERING or verb == "pointer"
+    is_urgent = verb in lifecycles.MOVING or verb == "pointer"
     ends_ms = max(found.reading.ends_ms, act.extend.ends_ms, act.update.ends_ms, by.now_ms)
     latest_ms = by.now_ms + limits.LIFE_MS_MAX - KEPT_MS  # what begins in years outlives no entry
     return _draft(record, URGENT if is_urgent else NORMAL, min(ends_ms, latest_ms), allowed)

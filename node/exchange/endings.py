@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 
-from node.crisis.lifecycle import ACTS_MAX
+from node.crisis.leadership import ACTS_MAX
 from node.crisis.states import URGENT
 from node.exchange import halting, lifecycles, standing
 from node.exchange.trust import Trust

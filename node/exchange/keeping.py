@@ -35,7 +35,6 @@ from node.v1 import record_pb2
 RECORDS_PER_STEP = 64  # some milliseconds: what is urgent waits for no more
 REVIEWS_MAX = 16  # of one record, that are looked at
 OBJECT_BYTES, HASH_BYTES = 16, 32
-_MOVING = lifecycles.LEADING | lifecycles.ANSWERING  # acts that may change when a crisis ends
 _GONE, _LEFT = b"gone", b"left"  # what these depend on is erased; something that was said of it is
 
 
@@ -81,7 +80,7 @@ def note(stores: Stores, keep: Keep, number: int, record: Record, endings: Endin
 
 
 def _moves_an_end(record: Record) -> bool:
-    is_act = record.kind == Kind.CRISIS_ACT and lifecycles.verb_of(record) in _MOVING
+    is_act = record.kind == Kind.CRISIS_ACT and lifecycles.verb_of(record) in lifecycles.MOVING
     return bool(record.object_id) and (is_act or record.kind == Kind.DECLARATION)
 
 
@@ -159,7 +158,7 @@ def _touched(stores: Stores, keep: Keep, record: Record, letter: record_pb2.Reco
             yield from (one for one in found if deadlines.record(stores.index, HeaderHash(one)))
         case Kind.DECLARATION:
             found = [record.object_id, *linked_by(record)]
-        case Kind.CRISIS_ACT if lifecycles.verb_of(record) in _MOVING:
+        case Kind.CRISIS_ACT if lifecycles.verb_of(record) in lifecycles.MOVING:
             found = [record.object_id, *linked(stores, record.object_id)]
         case kind if kinds.is_halting(kind):
             found = [record.object_id, *linked(stores, record.object_id)]

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 from node.crisis import frameworks, lifecycle
 from node.crisis.frameworks import HOURS_MAX, Framework
-from node.crisis.lifecycle import Act, Declared, Reading, Voice
+from node.crisis.leadership import Act, Declared
+from node.crisis.lifecycle import Reading, Voice
 from node.crisis.states import Verb
 from node.exchange import documents, halting, restricting, standing
 from node.exchange.trust import Trust
@@ -27,6 +28,7 @@ from node.v1 import record_pb2
 
 HOUR_MS = 3_600_000
 ALERT_HOURS_MAX = 72
+ACT_LIFE_MS_MIN = 30 * 24 * HOUR_MS  # one that goes at once would count only where nobody has swept since
 MEMBER_ID_BYTES = 32
 HEADS = (Kind.DECLARATION, Kind.ALERT)
 
@@ -42,6 +44,7 @@ VERBS = {
 }
 LEADING = frozenset(VERBS)  # acts of who leads a crisis
 ANSWERING = frozenset({"cosign", "refuse"})
+MOVING = LEADING | ANSWERING  # acts that may change its state or when it ends
 
 May: TypeAlias = Callable[[Record, str], bool]  # whether who said this may say such an act
 CoSigner: TypeAlias = Callable[[Record], Seat | None]  # as what somebody co-signs; None: it may not
@@ -214,11 +217,12 @@ def framework_of(trust: Trust, named: record_pb2.Reference) -> Framework | None:
 
 
 def counting(stores: Stores, said: Iterable[Record], trust: Trust, halted: Sequence[Halt]) -> list[Record]:
-    """Those acts that stand: not in doubt, not taken back, and not behind a halt of their object."""
+    """Those acts that stand: not in doubt, taken back or soon gone, and not behind a halt of their object."""
     return [
         one
         for one in said
         if standing.standing_of(stores, one, trust) is Standing.STANDS
+        and (one.expires_ms - one.created_ms >= ACT_LIFE_MS_MIN or verb_of(one) not in MOVING)
         and not restricting.restriction(stores, one, trust, halted).reason
     ]
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.crisis import lifecycle
-from node.crisis.lifecycle import Act, Declared, Reading, Voice
+from node.crisis.leadership import ACTS_MAX, Act, Declared
+from node.crisis.lifecycle import Reading, Voice
 from node.crisis.states import IN_EFFECT, OVER, TRANSITIONS, State, Verb
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.quorum import Quorum
@@ -162,10 +163,45 @@ def test_an_update_names_other_deputies() -> None:
     assert read(declared(), update, act(2, Verb.END, by=OTHER, knows=[update.hash])).state is State.ENDED
 
 
+def test_who_leads_is_rid_of_a_deputy_although_that_one_does_not_hear_of_it() -> None:
+    dismissed = act(1, Verb.UPDATE, terms=b"terms", deputies=frozenset())
+    end = act(2, Verb.END, knows=[dismissed.hash])
+    longer = act(3, Verb.EXTEND, by=DEPUTY, ends_ms=NOW_MS + 5 * HOUR_MS)
+    back = act(4, Verb.UPDATE, by=DEPUTY, terms=b"terms", deputies=frozenset({DEPUTY}), at_ms=NOW_MS - 1)
+    further = act(5, Verb.EXTEND, by=DEPUTY, ends_ms=NOW_MS + 9 * HOUR_MS, knows=[dismissed.hash, back.hash])
+    found = read(declared(), dismissed, end, longer, back, further)
+    assert (found.state, found.deputies, found.clashes) == (State.ENDED, frozenset(), ())
+    assert read(declared(), dismissed, act(6, Verb.END, by=DEPUTY)).state is State.ACTIVE
+
+
+def test_what_a_deputy_said_before_it_was_dismissed_stands() -> None:
+    longer = act(1, Verb.EXTEND, by=DEPUTY, ends_ms=NOW_MS + 5 * HOUR_MS)
+    dismissed = act(2, Verb.UPDATE, terms=b"terms", deputies=frozenset(), knows=[longer.hash])
+    assert read(declared(), longer, dismissed).ends_ms == NOW_MS + 5 * HOUR_MS
+
+
+def test_a_deputy_names_no_deputies() -> None:
+    update = act(1, Verb.UPDATE, by=DEPUTY, terms=b"terms", deputies=frozenset({DEPUTY, OTHER}))
+    found = read(declared(), update, act(2, Verb.END, by=OTHER, knows=[update.hash]))
+    assert (found.state, found.version, found.deputies) == (State.ACTIVE, update.hash, frozenset({DEPUTY}))
+
+
+def test_who_handed_it_over_leads_it_no_more_by_another_node_that_has_not_heard() -> None:
+    over = act(1, Verb.HAND_OVER, to=OTHER)
+    end = act(2, Verb.END, by=OTHER, knows=[over.hash])
+    deputies = frozenset({STRANGER})
+    unaware = act(3, Verb.UPDATE, feed=9, terms=b"terms", deputies=deputies, at_ms=NOW_MS - 1)
+    longer = act(4, Verb.EXTEND, feed=9, ends_ms=NOW_MS + 5 * HOUR_MS)
+    found = read(declared(), over, end, unaware, longer)
+    assert (found.state, found.deputies, found.clashes) == (State.ENDED, frozenset({DEPUTY}), ())
+    same = act(5, Verb.HAND_OVER, feed=9, to=OTHER, says=over.says)
+    assert read(declared(), over, same).lead == OTHER
+
+
 def test_a_deputy_who_says_very_much_with_early_dates_crowds_out_nothing_of_whom_it_stands_in_for() -> None:
     flood = [
         Act(HeaderHash(number.to_bytes(32)), Verb.EXTEND, DEPUTY, FeedId(b"f" * 32), number, 1, (DECLARATION,), b"same")
-        for number in range(2 * lifecycle.ACTS_MAX)
+        for number in range(2 * ACTS_MAX)
     ]
     found = read(declared(), *flood, act(200, Verb.DE_ESCALATE))
     assert found.state is State.DE_ESCALATING
@@ -174,12 +210,12 @@ def test_a_deputy_who_says_very_much_with_early_dates_crowds_out_nothing_of_whom
 def test_nobody_crowds_out_an_end() -> None:
     flood = [
         Act(HeaderHash(number.to_bytes(32)), Verb.UPDATE, DEPUTY, FeedId(b"f" * 32), number, 1, (DECLARATION,), b"")
-        for number in range(lifecycle.ACTS_MAX + 5)
+        for number in range(ACTS_MAX + 5)
     ]
     assert read(declared(), *flood, act(200, Verb.END)).state is State.ENDED
     strangers = [
         Act(HeaderHash(number.to_bytes(32)), Verb.END, STRANGER, FeedId(b"f" * 32), number, 1, (DECLARATION,), b"")
-        for number in range(lifecycle.ACTS_MAX + 5)
+        for number in range(ACTS_MAX + 5)
     ]
     assert read(declared(), *strangers, act(200, Verb.DE_ESCALATE)).state is State.DE_ESCALATING
 
@@ -255,7 +291,7 @@ def test_two_that_contradict_each_other_both_count_nothing_until_it_is_settled()
 
 
 def test_of_two_feeds_that_contradict_each_other_throughout_each_act_is_shown_as_contested_and_no_more() -> None:
-    half = lifecycle.ACTS_MAX // 2
+    half = ACTS_MAX // 2
     acts = [
         act(number + 1, Verb.UPDATE, by=by, says=by + bytes([number]), at_ms=NOW_MS - half + number, terms=b"terms")
         for by in (OWNER, DEPUTY)
@@ -313,6 +349,7 @@ def _said(draw: st.DrawFn) -> list[Act]:
                 to=draw(st.sampled_from([OTHER, DEPUTY])),
                 terms=draw(st.sampled_from([b"terms", b"other"])),
                 needs=draw(st.sampled_from([None, TWO])),
+                deputies=draw(st.sampled_from([None, frozenset[MemberId](), frozenset({OTHER})])),
             )
         )
     return acts

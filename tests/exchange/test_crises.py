@@ -617,6 +617,17 @@ def test_who_takes_an_id_early_has_a_crisis_of_its_own_and_no_act_crosses_over(s
     assert early != declared
 
 
+def test_no_act_moves_a_crisis_that_is_gone_before_all_have_it(stage: Stage) -> None:
+    """Each node sweeps when it gets to it: till then some would count it and some would not."""
+    declared = stage.say(1, declare(crisis(LONE)))
+    stage.say(1, replace(end(declared), expires_ms=BASE_MS + 30 * 24 * HOUR_MS - 1))
+    found = stage.view(1)
+    assert (found.state, [one.obstacle for one in found.acts]) == (State.ACTIVE, [crises.NOT_COUNTING])
+    assert stage.ends_ms() == ENDS_MS
+    stage.say(1, replace(end(declared), expires_ms=BASE_MS + 30 * 24 * HOUR_MS))
+    assert stage.state(1) == State.ENDED
+
+
 def test_a_deputy_of_one_who_took_the_same_id_ends_that_one_and_not_its_own(stage: Stage) -> None:
     declared = stage.say(1, declare(crisis(LONE)))
     trap = stage.say(4, declare(crisis(LONE), deputies=[stage.id_of(1)]))

@@ -61,7 +61,7 @@ def _without_arrival(one: tools_pb2.CrisisView) -> tools_pb2.CrisisView:
     """Without when it came, what only this node holds of it, and acts that do not stand: nobody has to have those."""
     for field in ("received_ms", "verified_ms", "verified_by", "unverified", "lists"):
         one.ClearField(field)
-    standing = [act for act in one.acts if act.obstacle != "taken back, or in doubt"]
+    standing = [act for act in one.acts if act.obstacle != crises.NOT_COUNTING]
     del one.acts[:]
     one.acts.extend(standing)
     for act in (*one.acts, *([one.last] if one.HasField("last") else [])):
