@@ -4,7 +4,7 @@ import time
 
 from node.config import Config
 from node.custody import folder, joining, renewal
-from node.store import index
+from node.store import counts
 
 
 def rebuild_index(config: Config) -> tuple[int, int]:
@@ -15,6 +15,6 @@ def rebuild_index(config: Config) -> tuple[int, int]:
         try:
             exchange.start(time.time_ns() // 1_000_000)  # noqa: TID251 - custody has the real clock
             exchange.rebuild()
-            return index.record_total(exchange.stores.index), index.item_total(exchange.stores.index)
+            return counts.record_total(exchange.stores.index), counts.item_total(exchange.stores.index)
         finally:
             joining.close_exchange(exchange)

@@ -11,8 +11,9 @@ from node.feed.keys import MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.turns import in_turn
 from node.policy.following import List, State
-from node.store import index
-from node.store.index import Count, Record
+from node.store import counts, index
+from node.store.counts import Count
+from node.store.index import Record
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 
@@ -103,7 +104,7 @@ def lists_of(stores: Stores, record: Record, seen: View) -> list[tools_pb2.Crisi
     """Lists that say they belong to it, the one that changed last before all others."""
     heads = list_heads(stores, record.object_id, exercise=record.exercise)
     views = [
-        _list(one, letter, index.count(stores.index, Kind.ITEMS, *key, seen.now_ms), seen)
+        _list(one, letter, counts.count(stores.index, Kind.ITEMS, *key, seen.now_ms), seen)
         for key, (one, letter) in heads.items()
     ]
     return sorted(views, key=lambda one: (-one.updated_ms, one.name))[:SHOWN_MAX]

@@ -21,10 +21,11 @@ from node.policy.following import Follows, List, State
 from node.policy.ignoring import NOTHING as NOTHING_IGNORED
 from node.policy.ignoring import Ignores
 from node.policy.parameters import Parameters
-from node.store import arrivals, digests, index, ledger, payloads, remainders
+from node.store import arrivals, counts, digests, index, ledger, payloads, remainders
 from node.store.arrivals import Arrival, Cursor
+from node.store.counts import Count
 from node.store.halts import Halt
-from node.store.index import Count, Record
+from node.store.index import Record
 from node.store.ledger import Row
 from node.store.stores import Stores
 from node.v1 import header_pb2, record_pb2, tools_pb2
@@ -59,15 +60,15 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
     halts = halting.every(stores, seen.trust)
     said = _read_on(index.of_kinds(stores.index, [Kind.LIST]), halts)
     newest = {(one.member_id, one.object_id): one for one in said}
-    counts, arriving = _counted(stores, seen), _arriving(stores, seen)
+    counted = [_counted(stores, seen, exercise=exercise) for exercise in (False, True)]
+    arriving = _arriving(stores, seen)
     disputed, judged = opinions.disputed_by_list(stores, seen), opinions.of_lists(stores, seen)
     rising = index.object_ids(stores.index)
     found = []
     for key, one in newest.items():
         if exercises or named or not one.exercise:
-            view = _list_view(
-                stores, one, counts.get(key, Count()), arriving.get(key, (0, 0)), rising, seen, halts.get(key, ())
-            )
+            count = counted[one.exercise].get(key, Count())
+            view = _list_view(stores, one, count, arriving.get(key, (0, 0)), rising, seen, halts.get(key, ()))
             tally = judged.get(key, opinions.NOBODY).at()
             view.opinion, view.agreeing, view.objecting = tally.state, tally.agreeing, tally.objecting
             view.disputed = disputed.get(key, 0)
@@ -93,25 +94,25 @@ def _names_of(one: tools_pb2.ListView, taken: Collection[str], seen: View) -> tu
 
 def item_total(stores: Stores, seen: View) -> int:
     """Items that stand here in all lists, but for those of drills."""
-    return sum(one.items for one in _counted(stores, seen, exercises=False).values())
+    return sum(one.items for one in _counted(stores, seen).values())
 
 
-def _counted(stores: Stores, seen: View, *, exercises: bool = True) -> dict[List, Count]:
-    """What stands in each list now."""
-    counts = index.counts(stores.index, Kind.ITEMS, seen.now_ms, exercises=exercises)
+def _counted(stores: Stores, seen: View, *, exercise: bool = False) -> dict[List, Count]:
+    """What stands in each list now; nothing of a drill stands in a list that is none, nor the other way round."""
+    counted = counts.counts(stores.index, Kind.ITEMS, seen.now_ms, exercise=exercise)
     restricted = restricting.restricted(stores, Kind.ITEMS, seen.trust)
-    elsewhere = index.elsewhere(stores.index, list(restricted))
+    elsewhere = counts.elsewhere(stores.index, list(restricted))
     for number, record in index.records(stores.index, list(restricted)).items():
-        found, what = counts.get((record.member_id, record.object_id)), restricted[number]
-        if found is None or record.expires_ms <= seen.now_ms:
+        found, what = counted.get((record.member_id, record.object_id)), restricted[number]
+        if found is None or record.expires_ms <= seen.now_ms or record.exercise != exercise:
             continue
-        counts[record.member_id, record.object_id] = replace(
+        counted[record.member_id, record.object_id] = replace(
             found,
             records=found.records - bool(what.reason),
             items=found.items - (record.items if what.reason else what.count),
             elsewhere=found.elsewhere - (bool(what.reason) and number in elsewhere),
         )
-    return counts
+    return counted
 
 
 def _arriving(stores: Stores, seen: View) -> dict[List, tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Crises and alerts as they stand now, and what was said of them. Reads only."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 
 PREFIXES = {Kind.DECLARATION: "c", Kind.ALERT: "a"}
+OBJECT_ID = re.compile("[0-9a-f]{32}")
 CONTESTED_MAX = 8  # lines that say so
 NOT_COUNTING = "taken back, in doubt, or gone too soon to count"
 _OF_ANYBODY = frozenset({"end", "withdraw"})  # takes away only what its author said: also of a suspended member
@@ -49,13 +51,14 @@ class Crisis:
 
 
 def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> list[tools_pb2.CrisisView]:
-    """All crises and alerts, the newest first, or what is named, with what was said of it; however many there are.
+    """All crises and alerts that are read at all, the newest first, or what is named, with what was said of it.
 
     Raises Refused where it names none.
     """
     halts = halting.every(stores, seen.trust)
-    heads = index.of_kinds(stores.index, list(lifecycles.HEADS))
-    said, named_alike = _by_object(index.of_kinds(stores.index, [Kind.CRISIS_ACT])), _by_object(heads)
+    heads = _heads_for(stores, named)
+    named_alike = _by_object(heads)
+    said = _by_object(lifecycles.said(stores, named_alike))
     found = [
         read(
             stores,
@@ -78,6 +81,15 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     return sorted(views, key=lambda one: (-one.declared_ms, one.entry))
 
 
+def _heads_for(stores: Stores, named: str) -> list[Record]:
+    """Those that are read at all; and by its whole id also what is beyond them."""
+    found = lifecycles.heads(stores, *lifecycles.HEADS)
+    if OBJECT_ID.fullmatch(named):
+        beyond = lifecycles.heads_of(stores, bytes.fromhex(named))
+        found = sorted({one.hash: one for one in (*found, *beyond)}.values(), key=_by_date)
+    return found
+
+
 def one(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> Crisis | None:
     """One crisis of one owner."""
     halted = halting.of_object(stores, seen.trust, member_id, object_id)
@@ -87,7 +99,7 @@ def one(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) ->
     )
     if head is None:
         return None
-    acts = sorted(lifecycles.said_of(stores, head), key=lambda one: (one.created_ms, one.hash))
+    acts = sorted(lifecycles.said_of(stores, head), key=_by_date)
     return read(stores, head, acts, seen, halted)
 
 
@@ -96,7 +108,7 @@ def shown(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) 
     found = one(stores, seen, member_id, object_id)
     if found is None:
         return None
-    declared = doubts.by_owner(index.of_kinds(stores.index, [Kind.DECLARATION]))
+    declared = doubts.by_owner(lifecycles.heads(stores, Kind.DECLARATION))
     made = view(stores, found, seen, index.neighbours(stores.index, object_id), declared)
     _detail(stores, made, found, seen)
     return made
@@ -126,7 +138,11 @@ def _called(one: tools_pb2.CrisisView) -> Called:
 
 def _about(record: Record, said: Sequence[Record], named_alike: Sequence[Record]) -> list[Record]:
     others = [one.hash for one in named_alike if one.member_id != record.member_id]
-    return lifecycles.about(record, said, others)
+    return sorted(lifecycles.about(record, said, others), key=_by_date)
+
+
+def _by_date(one: Record) -> tuple[int, bytes]:
+    return one.created_ms, one.hash
 
 
 def _by_object(said: Sequence[Record]) -> dict[ObjectId, list[Record]]:
@@ -235,7 +251,7 @@ def view(
     made.pointers.extend(belongings.pointers_of(found.record, found.content, found.counting, seen))
     made.unverified = doubts.unverified(made, declared, seen)
     if found.counting:
-        last = max(found.counting, key=lambda one: (one.created_ms, one.hash))
+        last = max(found.counting, key=_by_date)
         made.last.CopyFrom(_act_view(last, found, seen, is_counting=True))
         made.last.act.CopyFrom(fitting.act(lifecycles.act_of(last)))
     return made

@@ -14,7 +14,7 @@ from node.feed.keys import HeaderHash, MemberId
 from node.feed.marks import Standing
 from node.policy import cooling
 from node.policy.retention import Cause, Won
-from node.store import deadlines, index, ledger, left, payloads, remainders, restrictions
+from node.store import counts, deadlines, index, ledger, left, payloads, remainders, restrictions
 from node.store.erasures import Erasure, Reason
 from node.store.index import Record
 from node.store.restrictions import Said, Withdrawal
@@ -103,7 +103,7 @@ def withdrawn(stores: Stores, seen: View) -> Due:
         return Due(())
     records = index.records(stores.index, [number for number, _ in restrictions.touched(stores.index)])
     came = _came(stores, said, records, seen)
-    live = index.items_by_member(stores.index)
+    live = counts.items_by_member(stores.index)
     pressing = _pressing(stores, said, came)
     clocks = {
         member_id: _Clock(of_member, records, live.get(member_id, 0), pressing.get(member_id, ()), seen)

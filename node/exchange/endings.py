@@ -23,8 +23,6 @@ from node.store.stores import Stores
 from node.v1 import record_pb2
 
 OWNERS_MAX = 16  # of one id: those whose declarations came first
-DECLARED_MAX = 64  # of one owner, among which is looked for the one that counts
-SAID_MAX = 4 * ACTS_MAX  # of one member, that are read, from either end
 ANSWERS_MAX = 16  # of one member: co-signatures and refusals, the last ones
 LINKED_MAX = 64  # of one declaration
 KEPT_MAX = 1024  # ends that are remembered
@@ -86,7 +84,7 @@ def known(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> 
     if not declared:
         return Known()
     first = min(declared, key=lambda one: (one.received_ms, one.hash))
-    said = index.ends_of_members(stores.index, object_id, Kind.CRISIS_ACT, SAID_MAX)
+    said = lifecycles.said(stores, [object_id])
     ends = [end_ms for one in declared if (end_ms := _end_ms(stores, trust, one, said))]
     framework = record_pb2.Record.FromString(first.content).crisis.framework.name
     return Known(True, max(ends, default=None), framework)
@@ -94,7 +92,7 @@ def known(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> 
 
 def linked(stores: Stores, object_id: bytes) -> list[bytes]:
     """What the declarations of a crisis name beside it: alerts that it grew out of, and other crises."""
-    declared = index.first_of_owners(stores.index, object_id, Kind.DECLARATION, DECLARED_MAX)
+    declared = index.first_of_owners(stores.index, object_id, Kind.DECLARATION, lifecycles.DECLARED_MAX)
     return list(dict.fromkeys(one for each in declared for one in linked_by(each)))
 
 
@@ -106,7 +104,7 @@ def linked_by(declaration: Record) -> Sequence[bytes]:
 def _linking(stores: Stores) -> dict[bytes, list[bytes]]:
     """By which crises other ids are named."""
     found: dict[bytes, list[bytes]] = defaultdict(list)
-    for one in index.of_kinds(stores.index, [Kind.DECLARATION]):
+    for one in lifecycles.heads(stores, Kind.DECLARATION):
         for object_id in linked_by(one):
             if one.object_id not in found[object_id]:
                 found[object_id].append(one.object_id)
@@ -115,7 +113,7 @@ def _linking(stores: Stores) -> dict[bytes, list[bytes]]:
 
 def _heads(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> Iterator[Record]:
     """The first declaration of each owner that is read; whose came first, first."""
-    declared = index.first_of_owners(stores.index, object_id, Kind.DECLARATION, DECLARED_MAX)
+    declared = index.first_of_owners(stores.index, object_id, Kind.DECLARATION, lifecycles.DECLARED_MAX)
     for member_id, each in groupby(declared, key=lambda one: one.member_id):
         halted = halting.of_object(stores, trust, member_id, object_id)  # type: ignore[arg-type]
         counting = (

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from node.crisis import frameworks, lifecycle
 from node.crisis.frameworks import HOURS_MAX, Framework
-from node.crisis.leadership import Act, Declared
+from node.crisis.leadership import ACTS_MAX, Act, Declared
 from node.crisis.lifecycle import Reading, Voice
 from node.crisis.states import Verb
 from node.exchange import documents, halting, restricting, standing
@@ -31,6 +31,9 @@ ALERT_HOURS_MAX = 72
 ACT_LIFE_MS_MIN = 30 * 24 * HOUR_MS  # one that goes at once would count only where nobody has swept since
 MEMBER_ID_BYTES = 32
 HEADS = (Kind.DECLARATION, Kind.ALERT)
+HEADS_MAX = 256  # of each kind in one feed, half of them the first and half the last
+DECLARED_MAX = 64  # by one owner under one id, among which is looked for the one that counts
+SAID_MAX = 4 * ACTS_MAX  # acts of one member about one crisis, half from either end
 
 VERBS = {
     "update": Verb.UPDATE,
@@ -255,20 +258,34 @@ def end_ms(stores: Stores, trust: Trust, record: Record, said: Iterable[Record])
     return lifecycle.read(declared(record, framework, rules), led, answered, 0).ends_ms
 
 
+def heads(stores: Stores, *kinds: Kind) -> list[Record]:
+    """Declarations and alerts that are read at all, oldest first: whoever says very many keeps nobody waiting."""
+    return index.ends_of_feeds(stores.index, kinds, HEADS_MAX)
+
+
+def unread_heads(stores: Stores) -> dict[MemberId, int]:
+    """How many are not read, by the members that said so many; what is known by a whole id is read all the same."""
+    return index.beyond_ends_of_feeds(stores.index, HEADS, HEADS_MAX)
+
+
+def heads_of(stores: Stores, object_id: bytes) -> list[Record]:
+    """Those by one id, of each owner the first by its dates, whose came first first."""
+    return [one for kind in HEADS for one in index.first_of_owners(stores.index, object_id, kind, DECLARED_MAX)]
+
+
+def said(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
+    """Acts about objects with these ids that are read at all, whoever owns those."""
+    return index.ends_of_members(stores.index, object_ids, Kind.CRISIS_ACT, SAID_MAX)
+
+
 def said_of(stores: Stores, record: Record) -> list[Record]:
-    """All acts about a declaration or an alert, whoever else uses its id."""
-    said = index.of_any_owner(stores.index, record.object_id, Kind.CRISIS_ACT)
-    return about(record, said, declared_by_others(stores, record))
+    """Those about a declaration or an alert, whoever else uses its id."""
+    return about(record, said(stores, [record.object_id]), declared_by_others(stores, record))
 
 
 def declared_by_others(stores: Stores, record: Record) -> list[HeaderHash]:
     """What other members declared by the same id."""
-    return [
-        one.hash
-        for kind in HEADS
-        for one in index.of_any_owner(stores.index, record.object_id, kind)
-        if one.member_id != record.member_id
-    ]
+    return [one.hash for one in heads_of(stores, record.object_id) if one.member_id != record.member_id]
 
 
 def read(crisis: Declared, said: Sequence[Record], trust: Trust, may: May, cosigner: CoSigner, now_ms: int) -> Reading:

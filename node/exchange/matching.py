@@ -108,7 +108,7 @@ def look_up(stores: Stores, seen: View, question: Question) -> tools_pb2.LookUpR
 
 
 def _tell(stores: Stores, seen: View, question: Question, found: Sequence[Place]) -> tools_pb2.LookUpResponse:
-    rows = index.records(stores.index, sorted({one.record for one in found}))
+    rows = index.records(stores.index, sorted({one.record for one in found}), exercises=False)
     records = _Records(stores, seen, opinions.of_records(stores, seen, list(rows.values())))
     weighed = {number: records.weigh(record) for number, record in rows.items()}
     said = tools_pb2.LookUpResponse()

@@ -57,8 +57,8 @@ def _taken_part_in(stores: Stores, seen: View) -> list[tuple[ObjectId, bool]]:
     """Crises that go on, of which our own last word is that we take part, or watch; and which are drills."""
     said = [
         (one, lifecycles.act_of(one))
-        for one in index.of_kinds(stores.index, [Kind.CRISIS_ACT])
-        if one.member_id == seen.follows.me and lifecycles.verb_of(one) == "participation"
+        for one in index.of_member(stores.index, seen.follows.me, Kind.CRISIS_ACT)
+        if lifecycles.verb_of(one) == "participation"
     ]
     # By whose it is: another member may call its own by the same id.
     last = {(act.entry, one.exercise): act.participation.stance for one, act in said}

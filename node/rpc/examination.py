@@ -1,10 +1,10 @@
 """Examining the running node: what only it knows of its peers, its clock, and how far behind it is."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from node.content import names
-from node.exchange import branches, consult, documents, membership, project, signing
+from node.exchange import branches, consult, documents, lifecycles, membership, project, signing
 from node.exchange.budgets import Budgets
 from node.exchange.signing import State
 from node.feed import keys
@@ -60,12 +60,13 @@ class Examination:
 
         seen, here = consult.view(self._writer.trust, self._writer.follows, now_ms), self._writer.feed_id
 
-        def look(stores: Stores) -> tuple[Waiting, Waiting, Waiting, list[ForkView]]:
+        def look(stores: Stores) -> tuple[Waiting, Waiting, Waiting, list[ForkView], Mapping[MemberId, int]]:
             behind = health.unprojected(stores.ledger, project.cursor(stores))
             overdue = Waiting(*deadlines.backlog(stores.index, now_ms))
-            return health.missing(stores.ledger, now_ms), behind, overdue, branches.every(stores, seen, here)
+            missing, unread = health.missing(stores.ledger, now_ms), lifecycles.unread_heads(stores)
+            return missing, behind, overdue, branches.every(stores, seen, here), unread
 
-        wanted, unprojected, overdue, forks = await self._reading.run(look)
+        wanted, unprojected, overdue, forks, unread = await self._reading.run(look)
         return [
             *self._listening(now_ms),
             *self._charter(now_ms),
@@ -80,6 +81,7 @@ class Examination:
             _projected(unprojected, now_ms),
             _overdue(overdue, now_ms),
             *self._forks(forks),
+            *self._crises(unread),
             _own_quota(self._writer.budgets, now_ms),
             *_profile(await self._profiling.warnings()),
         ]
@@ -117,6 +119,17 @@ class Examination:
                 yield finding.fault("rules", words, "Install the newer version that the other members use.")
             case _:
                 yield finding.ok("rules", f"amendment {number} is in force" if number else "never amended")
+
+    def _crises(self, unread: Mapping[MemberId, int]) -> Iterator[Finding]:
+        for member_id, count in unread.items():
+            yield finding.warning(
+                "crises",
+                f"{self._writer.trust.name_of(member_id)} says so many that {count:,} of its declarations and alerts"
+                " are not read",
+                "Ask it what happened. What it said first and last is read, and everything by its whole id.",
+            )
+        if not unread:
+            yield finding.ok("crises", "every declaration and alert that is here is read")
 
     def _signing(self) -> Iterator[Finding]:
         now, trust = self._writer.signing, self._writer.trust

@@ -5,6 +5,8 @@ keys          boxes: without them the ledger's payloads are noise
 index         plaintext projection of records; made anew by ``tocsin index rebuild``
 digests       the index's values, in a file of their own so that bulk never holds up the rest
 
+Records and values of drills stand in tables of their own.
+
 In the ledger's file: payloads and their states, remainders (what is left of those erased in part), relays
 (those for peers alone), withheld (those that a restored node may have erased before), left (what is left of
 those taken back), arrivals (the order in which content became readable: who reads, reads by cursor), halts
@@ -28,6 +30,7 @@ driver        SQL inside a SQLAlchemy transaction
 schema        the tables
 migrations    an older version's files become this version's (version_2, version_3, version_4, version_5, version_6)
 lookup        where values stand, and what tells records from each other
+counts        how much the index holds
 figures       counts and ages for whoever watches, never content
 health        how far behind the stores are
 

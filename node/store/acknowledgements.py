@@ -23,7 +23,7 @@ def of_entry(index: sa.Connection, entry: HeaderHash) -> list[Record]:
     rows = driver.rows(
         index,
         f"SELECT {', '.join(f'r.{name}' for name in RECORD.split(', '))} FROM acknowledgement a"
-        " JOIN record r ON r.record = a.record WHERE a.entry = ? AND r.shown ORDER BY r.received_ms, r.hash",
+        " JOIN any_record r ON r.record = a.record WHERE a.entry = ? AND r.shown ORDER BY received_ms, r.hash",
         (entry,),
     )
     return [Record(*row) for row in rows]

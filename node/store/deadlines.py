@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from node.feed.keys import HeaderHash, MemberId
 from node.store import driver
-from node.store.index import RECORD, Record
+from node.store.index import RECORD, Record, of_both
 from node.store.ledger import Row
 from node.store.payloads import State
 
@@ -47,7 +47,7 @@ def of_entry(index: sa.Connection, hash_: HeaderHash) -> tuple[int, Deadline] | 
     """The kind and the deadline of an entry's record."""
     row = driver.row(
         index,
-        "SELECT r.kind, d.due_ms, d.rule, d.won, d.about FROM record r JOIN due d ON d.record = r.record"
+        "SELECT r.kind, d.due_ms, d.rule, d.won, d.about FROM any_record r JOIN due d ON d.record = r.record"
         " WHERE r.hash = ?",
         (hash_,),
     )
@@ -58,7 +58,8 @@ def every(index: sa.Connection) -> dict[HeaderHash, Deadline]:
     """All of them, by entry."""
     rows = driver.rows(
         index,
-        "SELECT r.hash, d.due_ms, d.rule, d.won, d.about FROM due d JOIN record r ON r.record = d.record ORDER BY 1",
+        "SELECT r.hash, d.due_ms, d.rule, d.won, d.about FROM due d JOIN any_record r ON r.record = d.record"
+        " ORDER BY 1",
     )
     return {row[0]: Deadline(*row[1:]) for row in rows}
 
@@ -67,12 +68,13 @@ def over(index: sa.Connection, now_ms: int, limit: int) -> list[tuple[HeaderHash
     """What is over, the longest overdue first, but nothing that is to be decided anew before."""
     rows = driver.rows(
         index,
-        "SELECT r.hash, d.due_ms, d.rule, d.won, d.about FROM due d JOIN record r ON r.record = d.record"
+        "SELECT r.hash, d.due_ms, d.rule, d.won, d.about, d.record FROM due d"
+        " JOIN any_record r ON r.record = d.record"
         " WHERE d.due_ms <= ? AND d.about NOT IN (SELECT about FROM redo WHERE about != X'')"
         " ORDER BY d.due_ms, d.record LIMIT ?",
         (now_ms, limit),
     )
-    return [(row[0], Deadline(*row[1:])) for row in rows]
+    return [(row[0], Deadline(*row[1:5])) for row in rows]
 
 
 def next_ms(index: sa.Connection) -> int | None:
@@ -90,8 +92,9 @@ def backlog(index: sa.Connection, now_ms: int) -> tuple[int, int]:
         index,
         "SELECT count(*), coalesce(min(due_ms), 0) FROM"
         " (SELECT hash, min(due_ms) AS due_ms FROM"
-        " (SELECT hash, expires_ms AS due_ms FROM payload WHERE state != 4 AND expires_ms <= ?1 UNION ALL"
-        " SELECT r.hash, d.due_ms FROM due d JOIN record r ON r.record = d.record WHERE d.due_ms <= ?1) GROUP BY hash)",
+        " (SELECT hash, expires_ms AS due_ms FROM payload WHERE state != 4 AND expires_ms <= ?1 UNION ALL "
+        f"{of_both('SELECT r.hash, d.due_ms FROM due d JOIN {} r ON r.record = d.record WHERE d.due_ms <= ?1')})"
+        " GROUP BY hash)",
         (now_ms,),
     )
     return (row[0], row[1]) if row else (0, 0)
@@ -105,7 +108,7 @@ def page(index: sa.Connection, after: int, limit: int, about: bytes = EVERYTHING
     dependent, which = ("JOIN due d ON d.record = r.record AND d.about = ?", (about,)) if about else ("", ())
     rows = driver.rows(
         index,
-        f"SELECT r.record, {RECORD} FROM record r {dependent} WHERE r.record > ? ORDER BY r.record LIMIT ?",
+        f"SELECT r.record, {RECORD} FROM any_record r {dependent} WHERE r.record > ? ORDER BY r.record LIMIT ?",
         (*which, after, limit),
     )
     return [(row[0], Record(*row[1:])) for row in rows]
@@ -113,13 +116,13 @@ def page(index: sa.Connection, after: int, limit: int, about: bytes = EVERYTHING
 
 def record(index: sa.Connection, hash_: HeaderHash) -> tuple[int, Record] | None:
     """The record of an entry with its number, shown or not."""
-    row = driver.row(index, f"SELECT r.record, {RECORD} FROM record r WHERE r.hash = ?", (hash_,))
+    row = driver.row(index, f"SELECT r.record, {RECORD} FROM any_record r WHERE r.hash = ?", (hash_,))
     return (row[0], Record(*row[1:])) if row else None
 
 
 def numbered(index: sa.Connection, number: int) -> Record | None:
     """The record of a number, shown or not."""
-    row = driver.row(index, f"SELECT {RECORD} FROM record r WHERE r.record = ?", (number,))
+    row = driver.row(index, f"SELECT {RECORD} FROM any_record r WHERE r.record = ?", (number,))
     return Record(*row) if row else None
 
 
@@ -127,7 +130,7 @@ def said_about(index: sa.Connection, about: bytes, member_id: MemberId, kind: in
     """What a member said about an entry, the latest first."""
     rows = driver.rows(
         index,
-        f"SELECT {RECORD} FROM due d JOIN record r ON r.record = d.record"
+        f"SELECT {RECORD} FROM due d JOIN any_record r ON r.record = d.record"
         " WHERE d.about = ? AND r.member_id = ? AND r.kind = ? ORDER BY r.received_ms DESC, r.hash LIMIT ?",
         (about, member_id, kind, limit),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.keys import MemberId
-from node.store import deadlines, driver, health, index, ledger
+from node.store import counts, deadlines, driver, health, index, ledger
 from node.store.arrivals import Cursor
 from node.store.stores import Stores
 
@@ -29,8 +29,8 @@ def read(stores: Stores, now_ms: int) -> Figures:
     projected = index.projected(stores.index, ledger.read_meta(stores.ledger, "store_id") or b"")
     return Figures(
         entries=ledger.entry_count(stores.ledger),
-        records=index.record_total(stores.index),
-        items=index.item_total(stores.index),
+        records=counts.record_total(stores.index),
+        items=counts.item_total(stores.index),
         wanted=missing.count,
         oldest_wanted_ms=missing.since_ms,
         unprojected=_unprojected(stores.ledger, projected),
@@ -40,7 +40,7 @@ def read(stores: Stores, now_ms: int) -> Figures:
 
 def unmarked(stores: Stores) -> list[tuple[MemberId, int]]:
     """How many records of each member came without a mark."""
-    statement = "SELECT member_id, count(*) FROM record WHERE kind = ? GROUP BY member_id ORDER BY member_id"
+    statement = "SELECT member_id, count(*) FROM any_record WHERE kind = ? GROUP BY member_id ORDER BY member_id"
     return [(row[0], row[1]) for row in driver.rows(stores.index, statement, (index.UNMARKED,))]
 
 

@@ -1,14 +1,14 @@
 """The plaintext projection: records, and the values of their items in a file of their own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
+from node.store import digests as digests_
 from node.store import driver, receipts, restrictions
 from node.store.arrivals import Cursor
-from node.store.digests import TABLES, drop_of_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,17 @@ class Record:
     content: bytes
 
 
+TABLES = ("record", "drill_record")  # what is no drill, and what is one; any_record is both
 UNMARKED = 0  # the kind under which stands what came without a mark: no reader asks for it
 
 RECORD = (  # its columns, as Record has them
     "hash, feed_id, seq, member_id, object_id, kind, exercise, created_ms, expires_ms, received_ms, items, content"
 )
+
+
+def of_both(statement: str) -> str:
+    """A statement for each of the tables in turn: for what SQLite cannot push down into a view of both."""
+    return " UNION ALL ".join(statement.format(table) for table in TABLES)
 
 
 def projected(index: sa.Connection, store_id: bytes) -> Cursor:
@@ -53,11 +59,22 @@ def set_projected(index: sa.Connection, cursor: Cursor) -> None:
 
 def put_record(index: sa.Connection, record: Record, *, shown: bool) -> int:
     """Store a record and give its number; again is the same. Hidden until it is said again as shown, or `show`."""
+    found = number(index, record.hash)
+    if found is not None:
+        if shown:
+            show(index, found)
+        return found
+    # Digests of a forgotten record must never be read as another's: no number is given twice.
+    given: int = driver.scalar(
+        index,
+        "INSERT INTO numbered (one, last) VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET last = last + 1 RETURNING last",
+    )
     driver.execute(
         index,
-        f"INSERT INTO record (shown, {RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (hash) DO UPDATE SET shown = max(shown, excluded.shown)",
+        f"INSERT INTO {TABLES[record.exercise]} (record, shown, {RECORD})"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
+            given,
             shown,
             record.hash,
             record.feed_id,
@@ -73,46 +90,49 @@ def put_record(index: sa.Connection, record: Record, *, shown: bool) -> int:
             record.content,
         ),
     )
-    found: int = driver.scalar(index, "SELECT record FROM record WHERE hash = ?", (record.hash,))
-    return found
+    return given
 
 
 def show(index: sa.Connection, number: int) -> None:
     """All values of the record are stored: look-ups may find it."""
-    driver.execute(index, "UPDATE record SET shown = 1 WHERE record = ?", (number,))
+    for table in TABLES:
+        driver.execute(index, f"UPDATE {table} SET shown = 1 WHERE record = ?", (number,))
 
 
 def is_shown(index: sa.Connection, hash_: HeaderHash) -> bool:
     """Whether readers find this record."""
-    return bool(driver.scalar(index, "SELECT shown FROM record WHERE hash = ?", (hash_,)))
+    return bool(driver.scalar(index, "SELECT shown FROM any_record WHERE hash = ?", (hash_,)))
 
 
 def is_unmarked(index: sa.Connection, hash_: HeaderHash) -> bool:
     """Whether this record came without a mark."""
-    return bool(driver.scalar(index, "SELECT kind = ? FROM record WHERE hash = ?", (UNMARKED, hash_)))
+    return bool(driver.scalar(index, "SELECT kind = ? FROM any_record WHERE hash = ?", (UNMARKED, hash_)))
 
 
 def number(index: sa.Connection, hash_: HeaderHash) -> int | None:
     """The number of a record, shown or not."""
-    found: int | None = driver.scalar(index, "SELECT record FROM record WHERE hash = ?", (hash_,))
+    found: int | None = driver.scalar(index, "SELECT record FROM any_record WHERE hash = ?", (hash_,))
     return found
 
 
 def hide(index: sa.Connection, number: int) -> None:
     """Readers do not find this record any more."""
-    driver.execute(index, "UPDATE record SET shown = 0 WHERE record = ?", (number,))
+    for table in TABLES:
+        driver.execute(index, f"UPDATE {table} SET shown = 0 WHERE record = ?", (number,))
 
 
 def numbers(index: sa.Connection, hashes: Sequence[HeaderHash]) -> list[int]:
     """The numbers of these records."""
-    found = (driver.scalar(index, "SELECT record FROM record WHERE shown AND hash = ?", (hash_,)) for hash_ in hashes)
+    found = (
+        driver.scalar(index, "SELECT record FROM any_record WHERE shown AND hash = ?", (hash_,)) for hash_ in hashes
+    )
     return [number for number in found if number is not None]
 
 
 def unwritten(index: sa.Connection, digests: sa.Connection) -> list[tuple[int, HeaderHash]]:
     """Shown records whose digests are not all there."""
     whole = {row[0] for row in driver.rows(digests, "SELECT record FROM written WHERE whole")}
-    shown = driver.rows(index, "SELECT record, hash FROM record WHERE shown AND items > 0 ORDER BY record")
+    shown = driver.rows(index, "SELECT record, hash FROM any_record WHERE shown AND items > 0 ORDER BY record")
     return [(row[0], row[1]) for row in shown if row[0] not in whole]
 
 
@@ -121,32 +141,30 @@ def drop_orphans(index: sa.Connection, digests: sa.Connection) -> bool:
     written = {row[0] for row in driver.rows(digests, "SELECT record FROM written")}
     orphans = sorted(written - {number for number, _ in every(index)})
     if orphans:
-        drop_of_records(digests, orphans)
+        digests_.drop_of_records(digests, orphans)
     return bool(orphans)
 
 
 def every(index: sa.Connection) -> Iterator[tuple[int, HeaderHash]]:
     """The numbers of all records, shown or not, with what they are of."""
-    for row in driver.rows(index, "SELECT record, hash FROM record ORDER BY record"):
+    for row in driver.rows(index, "SELECT record, hash FROM any_record ORDER BY record"):
         yield row[0], row[1]
 
 
 def drop_record(index: sa.Connection, number: int) -> None:
     """Forget one record, until when it was to be kept, and what it says of another."""
-    driver.execute(index, "DELETE FROM due WHERE record = ?", (number,))
-    driver.execute(index, "DELETE FROM opinion WHERE record = ?", (number,))
-    driver.execute(index, "DELETE FROM acknowledgement WHERE record = ?", (number,))
-    driver.execute(index, "DELETE FROM record WHERE record = ?", (number,))
+    for table in ("due", "opinion", "acknowledgement", *TABLES):
+        driver.execute(index, f"DELETE FROM {table} WHERE record = ?", (number,))
 
 
-def records(index: sa.Connection, numbers: Sequence[int]) -> dict[int, Record]:
+def records(index: sa.Connection, numbers: Sequence[int], *, exercises: bool = True) -> dict[int, Record]:
     """Records by number."""
-    found = {}
+    found, table = {}, "any_record" if exercises else "record"
     for start in range(0, len(numbers), 500):
         part = tuple(numbers[start : start + 500])
         rows = driver.rows(
             index,
-            f"SELECT record, {RECORD} FROM record WHERE shown AND record IN ({','.join('?' * len(part))})",
+            f"SELECT record, {RECORD} FROM {table} WHERE shown AND record IN ({','.join('?' * len(part))})",
             part,
         )
         found.update({row[0]: Record(*row[1:]) for row in rows})
@@ -155,9 +173,10 @@ def records(index: sa.Connection, numbers: Sequence[int]) -> dict[int, Record]:
 
 def of_kinds(index: sa.Connection, kinds: Sequence[int]) -> list[Record]:
     """All records of these kinds, oldest first, in an order that is the same on every node."""
+    marks = ",".join("?" * len(kinds))
     rows = driver.rows(
         index,
-        f"SELECT {RECORD} FROM record WHERE shown AND kind IN ({','.join('?' * len(kinds))}) ORDER BY created_ms, hash",
+        f"SELECT {RECORD} FROM any_record WHERE shown AND kind IN ({marks}) ORDER BY created_ms, hash",
         tuple(kinds),
     )
     return [Record(*row) for row in rows]
@@ -167,7 +186,7 @@ def newer(index: sa.Connection, number: int, kinds: Sequence[int]) -> dict[int, 
     """Records of these kinds behind a number, by number, rising."""
     rows = driver.rows(
         index,
-        f"SELECT record, {RECORD} FROM record WHERE shown AND record > ? AND kind IN ({','.join('?' * len(kinds))})"
+        f"SELECT record, {RECORD} FROM any_record WHERE shown AND record > ? AND kind IN ({','.join('?' * len(kinds))})"
         " ORDER BY record",
         (number, *kinds),
     )
@@ -176,20 +195,20 @@ def newer(index: sa.Connection, number: int, kinds: Sequence[int]) -> dict[int, 
 
 def hashes_of_kind(index: sa.Connection, kind: int) -> list[HeaderHash]:
     """Which records of this kind there are, rising."""
-    rows = driver.rows(index, "SELECT hash FROM record WHERE shown AND kind = ? ORDER BY hash", (kind,))
+    rows = driver.rows(index, "SELECT hash FROM any_record WHERE shown AND kind = ? ORDER BY hash", (kind,))
     return [row[0] for row in rows]
 
 
 def kinds(index: sa.Connection) -> list[int]:
     """Which kinds of records there are."""
-    return [row[0] for row in driver.rows(index, "SELECT DISTINCT kind FROM record ORDER BY 1")]
+    return sorted({row[0] for row in driver.rows(index, of_both("SELECT DISTINCT kind FROM {}"))})
 
 
 def from_place(index: sa.Connection, feed_id: FeedId, seq: int) -> dict[int, Record]:
     """All records in one feed from a place on, by number."""
     rows = driver.rows(
         index,
-        f"SELECT record, {RECORD} FROM record WHERE shown AND feed_id = ? AND seq >= ? ORDER BY record",
+        f"SELECT record, {RECORD} FROM any_record WHERE shown AND feed_id = ? AND seq >= ? ORDER BY record",
         (feed_id, seq),
     )
     return {row[0]: Record(*row[1:]) for row in rows}
@@ -197,7 +216,7 @@ def from_place(index: sa.Connection, feed_id: FeedId, seq: int) -> dict[int, Rec
 
 def by_hash(index: sa.Connection, hash_: HeaderHash) -> Record | None:
     """The record of one entry."""
-    row = driver.row(index, f"SELECT {RECORD} FROM record WHERE shown AND hash = ?", (hash_,))
+    row = driver.row(index, f"SELECT {RECORD} FROM any_record WHERE shown AND hash = ?", (hash_,))
     return Record(*row) if row else None
 
 
@@ -205,7 +224,7 @@ def of_list(index: sa.Connection, member_id: MemberId, object_id: ObjectId, kind
     """All records of this kind about one object of one owner, by number."""
     rows = driver.rows(
         index,
-        f"SELECT record, {RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
+        f"SELECT record, {RECORD} FROM any_record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
         " ORDER BY record",
         (object_id, member_id, kind),
     )
@@ -216,7 +235,7 @@ def of_object(index: sa.Connection, member_id: MemberId, object_id: ObjectId) ->
     """All records about one object of one owner."""
     rows = driver.rows(
         index,
-        f"SELECT {RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? ORDER BY created_ms, hash",
+        f"SELECT {RECORD} FROM any_record WHERE shown AND object_id = ? AND member_id = ? ORDER BY created_ms, hash",
         (object_id, member_id),
     )
     return [Record(*row) for row in rows]
@@ -226,10 +245,10 @@ def of_any_owner(index: sa.Connection, object_id: ObjectId, kind: int) -> Iterat
     """Records of this kind about objects with this id, whoever owns them, as they are read."""
     for row in driver.rows(
         index,
-        f"SELECT {RECORD} FROM record WHERE shown AND object_id = ? AND kind = ? ORDER BY record",
+        f"SELECT record, {RECORD} FROM any_record WHERE shown AND object_id = ? AND kind = ? ORDER BY record",
         (object_id, kind),
     ):
-        yield Record(*row)
+        yield Record(*row[1:])
 
 
 def first_of_owners(index: sa.Connection, object_id: bytes, kind: int, limit: int) -> list[Record]:
@@ -237,20 +256,66 @@ def first_of_owners(index: sa.Connection, object_id: bytes, kind: int, limit: in
     return _of_owners(index, (object_id, kind), "place <= ?1 ORDER BY came_ms, member_id, place", limit)
 
 
-def ends_of_members(index: sa.Connection, object_id: bytes, kind: int, limit: int) -> list[Record]:
-    """Of each member so many records of this kind about objects with this id, by their dates: half from either end."""
-    return _of_owners(index, (object_id, kind), "place <= ?1 OR place > places - ?1 ORDER BY number", limit // 2)
+def ends_of_members(index: sa.Connection, object_ids: Iterable[bytes], kind: int, limit: int) -> list[Record]:
+    """Of each member so many records of this kind about each of these ids, by their dates: half from either end."""
+    found = list[Record]()
+    for object_id in object_ids:
+        which = "place <= ?1 OR place > places - ?1 ORDER BY number"
+        found += _of_owners(index, (object_id, kind), which, limit // 2)
+    return found
 
 
 def _of_owners(index: sa.Connection, about: tuple[bytes, int], which: str, limit: int) -> list[Record]:
     rows = driver.rows(
         index,
-        f"SELECT {RECORD} FROM record JOIN (SELECT record AS number, row_number() OVER by_date AS place,"
+        "SELECT number FROM (SELECT record AS number, member_id, row_number() OVER by_date AS place,"
         " count(*) OVER of_owner AS places, min(received_ms) OVER of_owner AS came_ms"
-        " FROM record WHERE shown AND object_id = ?2 AND kind = ?3"
-        " WINDOW of_owner AS (PARTITION BY member_id), by_date AS (of_owner ORDER BY created_ms, hash))"
-        f" ON record = number WHERE {which}",
+        " FROM any_record WHERE shown AND object_id = ?2 AND kind = ?3"
+        f" WINDOW of_owner AS (PARTITION BY member_id), by_date AS (of_owner ORDER BY created_ms, hash)) WHERE {which}",
         (limit, *about),
+    )
+    return _in_order(index, [row[0] for row in rows])
+
+
+def ends_of_feeds(index: sa.Connection, kinds: Sequence[int], limit: int) -> list[Record]:
+    """Of each feed so many records of each of these kinds, half from either end, by their places; oldest first.
+
+    Nobody but its owner says where in a feed a record stands, and its owner says it once: no date moves one.
+    """
+    rows = driver.rows(
+        index,
+        "SELECT number FROM (SELECT record AS number, created_ms, hash, row_number() OVER in_feed AS place,"
+        f" count(*) OVER of_feed AS places FROM any_record WHERE shown AND kind IN ({','.join('?' * len(kinds))})"
+        " WINDOW of_feed AS (PARTITION BY feed_id, kind, exercise), in_feed AS (of_feed ORDER BY seq, hash))"
+        " WHERE place <= ? OR place > places - ? ORDER BY created_ms, hash",
+        (*kinds, limit // 2, limit // 2),
+    )
+    return _in_order(index, [row[0] for row in rows])
+
+
+def beyond_ends_of_feeds(index: sa.Connection, kinds: Sequence[int], limit: int) -> dict[MemberId, int]:
+    """How many records `ends_of_feeds` leaves out, by the members that have any."""
+    rows = driver.rows(
+        index,
+        "SELECT member_id, sum(beyond) FROM (SELECT member_id, count(*) - ? AS beyond FROM any_record"
+        f" WHERE shown AND kind IN ({','.join('?' * len(kinds))}) GROUP BY feed_id, kind, exercise, member_id)"
+        " WHERE beyond > 0 GROUP BY 1 ORDER BY 1",
+        (limit, *kinds),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _in_order(index: sa.Connection, numbers: Sequence[int]) -> list[Record]:
+    found = records(index, numbers)
+    return [found[number] for number in numbers]
+
+
+def of_member(index: sa.Connection, member_id: MemberId, kind: int) -> list[Record]:
+    """All records of this kind by one member, oldest first."""
+    rows = driver.rows(
+        index,
+        f"SELECT {RECORD} FROM any_record WHERE shown AND kind = ? AND member_id = ? ORDER BY created_ms, hash",
+        (kind, member_id),
     )
     return [Record(*row) for row in rows]
 
@@ -258,7 +323,7 @@ def _of_owners(index: sa.Connection, about: tuple[bytes, int], which: str, limit
 def has_any(index: sa.Connection, object_id: bytes, kind: int) -> bool:
     """Whether there is a record of this kind about objects with this id, shown or not, whoever owns them."""
     return bool(
-        driver.scalar(index, "SELECT 1 FROM record WHERE object_id = ? AND kind = ? LIMIT 1", (object_id, kind))
+        driver.scalar(index, "SELECT 1 FROM any_record WHERE object_id = ? AND kind = ? LIMIT 1", (object_id, kind))
     )
 
 
@@ -268,123 +333,46 @@ def of_no_such_kind(
     """Records about one object of one owner whose kind is none of these."""
     marks, about = ",".join("?" * len(kinds)), (object_id, member_id, *kinds)
     where = f"shown AND object_id = ? AND member_id = ? AND kind NOT IN ({marks})"
-    return [Record(*row) for row in driver.rows(index, f"SELECT {RECORD} FROM record WHERE {where}", about)]
+    return [Record(*row) for row in driver.rows(index, f"SELECT {RECORD} FROM any_record WHERE {where}", about)]
 
 
 def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId) -> Record | None:
     """The latest record of this kind about one object of one owner."""
     row = driver.row(
         index,
-        f"SELECT {RECORD} FROM record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
+        f"SELECT {RECORD} FROM any_record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
         " ORDER BY created_ms DESC, hash DESC LIMIT 1",
         (object_id, member_id, kind),
     )
     return Record(*row) if row else None
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What there is of one object: records, and items in them."""
-
-    records: int = 0
-    items: int = 0
-    updated_ms: int = 0
-    elsewhere: int = 0  # records that another member has, where they are ours
-
-
-def counts(
-    index: sa.Connection, kind: int, now_ms: int, *, exercises: bool = True
-) -> dict[tuple[MemberId, ObjectId], Count]:
-    """What there is now of each object that has records of this kind; for a reader that has the ledger, too."""
-    rows = driver.rows(
-        index,
-        "SELECT r.member_id, r.object_id, count(*), sum(r.items), max(r.created_ms), sum(p.elsewhere)"
-        " FROM record r JOIN payload p ON p.hash = r.hash WHERE r.shown AND r.kind = ? AND r.expires_ms > ?"
-        " AND r.exercise <= ? GROUP BY r.member_id, r.object_id",
-        (kind, now_ms, exercises),
-    )
-    return {(row[0], row[1]): Count(*row[2:]) for row in rows}
-
-
-def count(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId, now_ms: int) -> Count:
-    """What there is now of one object, by the index alone: who has it besides is not known."""
-    ((records, items, updated_ms),) = driver.rows(
-        index,
-        "SELECT count(*), total(items), max(created_ms) FROM record"
-        " WHERE shown AND kind = ? AND member_id = ? AND object_id = ? AND expires_ms > ?",
-        (kind, member_id, object_id, now_ms),
-    )
-    return Count(records, int(items), updated_ms or 0)
-
-
-def items_by_member(index: sa.Connection) -> dict[MemberId, int]:
-    """How many items each member has here."""
-    rows = driver.rows(index, "SELECT member_id, sum(items) FROM record WHERE shown GROUP BY 1 ORDER BY 1")
-    return {row[0]: row[1] for row in rows}
-
-
-def elsewhere(index: sa.Connection, numbers: Sequence[int]) -> set[int]:
-    """Those of these records that another member has; for a reader that has the ledger, too."""
-    found = set()
-    for start in range(0, len(numbers), 500):
-        part = tuple(numbers[start : start + 500])
-        marks = ",".join("?" * len(part))
-        rows = driver.rows(
-            index,
-            "SELECT r.record FROM record r JOIN payload p ON p.hash = r.hash"
-            f" WHERE p.elsewhere AND r.record IN ({marks})",
-            part,
-        )
-        found |= {row[0] for row in rows}
-    return found
-
-
 def object_ids(index: sa.Connection) -> list[bytes]:
     """The ids of all objects, rising."""
-    return [
-        row[0]
-        for row in driver.rows(
-            index, "SELECT DISTINCT object_id FROM record WHERE length(object_id) = 16 ORDER BY object_id"
-        )
-    ]
+    statement = of_both("SELECT DISTINCT object_id FROM {} WHERE length(object_id) = 16")
+    return sorted({row[0] for row in driver.rows(index, statement)})
 
 
 def neighbours(index: sa.Connection, object_id: bytes) -> list[bytes]:
     """The id and those right below and above it, rising."""
     rows = driver.rows(
         index,
-        "SELECT * FROM (SELECT object_id FROM record WHERE object_id < ? AND length(object_id) = 16"
+        "SELECT * FROM (SELECT object_id FROM any_record WHERE object_id < ? AND length(object_id) = 16"
         " ORDER BY object_id DESC LIMIT 1) UNION ALL SELECT ? UNION ALL"
-        " SELECT * FROM (SELECT object_id FROM record WHERE object_id > ? AND length(object_id) = 16"
+        " SELECT * FROM (SELECT object_id FROM any_record WHERE object_id > ? AND length(object_id) = 16"
         " ORDER BY object_id LIMIT 1)",
         (object_id, object_id, object_id),
     )
     return [row[0] for row in rows]
 
 
-def record_total(index: sa.Connection) -> int:
-    """Records held in all, but for drills."""
-    count: int = driver.scalar(index, "SELECT count(*) FROM record WHERE shown AND NOT exercise")
-    return count
-
-
-def item_total(index: sa.Connection) -> int:
-    """Items held in all, but for drills."""
-    count: int = driver.scalar(index, "SELECT coalesce(sum(items), 0) FROM record WHERE shown AND NOT exercise")
-    return count
-
-
 def clear(index: sa.Connection, digests: sa.Connection) -> None:
     """Forget the projection; the ledger makes it anew."""
-    driver.execute(index, "DELETE FROM record")
-    driver.execute(index, "DELETE FROM projected")
-    driver.execute(index, "DELETE FROM due")
-    driver.execute(index, "DELETE FROM redo")
-    driver.execute(index, "DELETE FROM opinion")
-    driver.execute(index, "DELETE FROM acknowledgement")
+    for name in (*TABLES, "projected", "due", "redo", "opinion", "acknowledgement"):
+        driver.execute(index, f"DELETE FROM {name}")
     restrictions.clear(index)
     receipts.clear(index)
     index.commit()
-    for name in (*TABLES, "written"):
+    for name in (*digests_.TABLES, "written"):
         driver.execute(digests, f"DELETE FROM {name}")
     digests.commit()

@@ -32,7 +32,7 @@ def snapshot(reader: sa.Connection) -> Iterator[None]:
     """
     driver.execute(reader, "BEGIN")
     try:
-        driver.row(reader, "SELECT 1 FROM record LIMIT 1")
+        driver.row(reader, "SELECT 1 FROM any_record LIMIT 1")
         yield
     finally:
         driver.execute(reader, "ROLLBACK")
@@ -66,10 +66,12 @@ def beside(reader: sa.Connection, after: int, limit: int) -> list[tuple[int, Row
     rows = driver.rows(
         reader,
         "SELECT p.rowid, e.hash, e.feed_id, e.seq, e.body, e.signature, e.received_ms"
-        " FROM payload p JOIN entry e ON e.hash = p.hash LEFT JOIN record r ON r.hash = p.hash"
-        " WHERE p.rowid > ? AND p.state IN (?, ?) AND (r.hash IS NULL OR r.kind = ? OR (r.kind = ? AND r.items = 0))"
+        " FROM payload p JOIN entry e ON e.hash = p.hash"
+        " LEFT JOIN record r ON r.hash = p.hash LEFT JOIN drill_record d ON d.hash = p.hash"
+        " WHERE p.rowid > ? AND p.state IN (?, ?) AND (coalesce(r.kind, d.kind, ?) = ?"
+        " OR (coalesce(r.kind, d.kind) = ? AND coalesce(r.items, d.items) = 0))"
         " ORDER BY p.rowid LIMIT ?",
-        (after, State.PRESENT, State.REMAINDER, UNMARKED, Kind.ITEMS, limit),
+        (after, State.PRESENT, State.REMAINDER, UNMARKED, UNMARKED, Kind.ITEMS, limit),
     )
     return [(row[0], Row(*row[1:])) for row in rows]
 
@@ -78,8 +80,8 @@ def neighbours(index: sa.Connection, hash_: HeaderHash) -> list[bytes]:
     """The header hash of a record and those right below and above it, rising."""
     rows = driver.rows(
         index,
-        "SELECT * FROM (SELECT hash FROM record WHERE hash < ?1 ORDER BY hash DESC LIMIT 1)"
-        " UNION ALL SELECT ?1 UNION ALL SELECT * FROM (SELECT hash FROM record WHERE hash > ?1 ORDER BY hash LIMIT 1)",
+        "SELECT * FROM (SELECT hash FROM any_record WHERE hash < ?1 ORDER BY hash DESC LIMIT 1) UNION ALL SELECT ?1"
+        " UNION ALL SELECT * FROM (SELECT hash FROM any_record WHERE hash > ?1 ORDER BY hash LIMIT 1)",
         (hash_,),
     )
     return [row[0] for row in rows]

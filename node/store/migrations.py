@@ -25,7 +25,7 @@ from node.store import schema, version_2, version_3, version_4, version_5, versi
 
 NAMES = ("ledger", "keys", "index", "digests")
 PROJECTED = ("index", "digests")
-PROJECTED_IN = 6  # the version in which a table of index or digests, or what goes into one, last changed
+PROJECTED_IN = 7  # the version in which a table of index or digests, or what goes into one, last changed
 PROGRAM = "program"  # the name in the ledger's table meta: which program gave the stores their version
 PUT_PROGRAM = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
 

@@ -5,6 +5,7 @@ Nothing is decided here. Whose word counts depends on who is a member, and that 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -79,7 +80,7 @@ def about(index: sa.Connection, target: HeaderHash) -> list[Opinion]:
         " SELECT (SELECT min(feed_id) FROM opinion WHERE target = ?1 AND feed_id > id) FROM feeds WHERE id IS NOT NULL)"
         f" SELECT {_OPINION} FROM feeds JOIN opinion o ON o.record IN"
         " (SELECT record FROM opinion WHERE target = ?1 AND feed_id = feeds.id ORDER BY seq DESC, record DESC LIMIT ?2)"
-        " JOIN record r ON r.record = o.record WHERE r.shown ORDER BY r.created_ms, r.hash",
+        " JOIN any_record r ON r.record = o.record WHERE r.shown ORDER BY r.created_ms, r.hash",
         (target, limits.OPINIONS_OF_FEED_MAX),
     )
     return _read(rows)
@@ -89,7 +90,7 @@ def of_member(index: sa.Connection, member_id: MemberId, limit: int) -> list[Opi
     """What a member said, the newest first."""
     rows = driver.rows(
         index,
-        f"SELECT {_OPINION} FROM opinion o JOIN record r ON r.record = o.record WHERE r.shown AND r.member_id = ?"
+        f"SELECT {_OPINION} FROM opinion o JOIN any_record r ON r.record = o.record WHERE r.shown AND r.member_id = ?"
         " ORDER BY r.created_ms DESC, r.hash LIMIT ?",
         (member_id, limit),
     )
@@ -111,22 +112,22 @@ def targets(index: sa.Connection, kind: int) -> list[Record]:
     """Every record of this kind of which anything was said: few among many."""
     rows = driver.rows(
         index,
-        f"SELECT {_COLUMNS} FROM record r WHERE r.shown AND r.kind = ?"
+        f"SELECT r.record, {_COLUMNS} FROM any_record r WHERE r.shown AND r.kind = ?"
         " AND r.hash IN (SELECT target FROM opinion) ORDER BY r.record",
         (kind,),
     )
-    return [Record(*row) for row in rows]
+    return [Record(*row[1:]) for row in rows]
 
 
 def of_owner(index: sa.Connection, member_id: MemberId, limit: int) -> list[HeaderHash]:
     """Entries of a member of which anything was said, those of the newest opinions first."""
     rows = driver.rows(
         index,
-        "SELECT o.target FROM opinion o JOIN record t ON t.hash = o.target JOIN record r ON r.record = o.record"
-        " WHERE t.member_id = ? GROUP BY o.target ORDER BY max(r.created_ms) DESC, o.target LIMIT ?",
-        (member_id, limit),
+        "SELECT o.target, r.created_ms FROM opinion o JOIN any_record t ON t.hash = o.target"
+        " JOIN any_record r ON r.record = o.record WHERE t.member_id = ? ORDER BY 2 DESC, 1",
+        (member_id,),
     )
-    return [row[0] for row in rows]
+    return list(islice(dict.fromkeys(row[0] for row in rows), limit))
 
 
 class Move(NamedTuple):
@@ -143,9 +144,9 @@ def moves(index: sa.Connection, member_id: MemberId) -> list[Move]:
     rows = driver.rows(
         index,
         "SELECT t.member_id, t.hash, n.hash, r.hash FROM opinion o"
-        " CROSS JOIN record r ON r.record = o.record AND r.shown CROSS JOIN record t ON t.hash = o.target"
+        " CROSS JOIN any_record r ON r.record = o.record AND r.shown CROSS JOIN any_record t ON t.hash = o.target"
         " CROSS JOIN replacement p ON p.target = t.hash AND p.member_id = t.member_id AND p.object_id = t.object_id"
-        " CROSS JOIN record n ON n.hash = p.hash AND n.shown WHERE r.member_id = ? ORDER BY t.hash, n.hash, r.hash",
+        " CROSS JOIN any_record n ON n.hash = p.hash AND n.shown WHERE r.member_id = ? ORDER BY t.hash, n.hash, r.hash",
         (member_id,),
     )
     return [Move(*row) for row in rows]

@@ -79,7 +79,7 @@ def said_of(index: sa.Connection, member_id: MemberId, entry: HeaderHash, object
     )
     replacements = driver.rows(
         index,
-        f"SELECT {_REPLACEMENT} FROM replacement p JOIN record r ON r.hash = p.hash AND r.shown"
+        f"SELECT {_REPLACEMENT} FROM replacement p JOIN any_record r ON r.hash = p.hash AND r.shown"
         " WHERE p.target = ? AND p.member_id = ? ORDER BY p.hash",
         (entry, member_id),
     )
@@ -105,7 +105,7 @@ def all_said(index: sa.Connection) -> dict[tuple[bytes, MemberId], Said]:
         found.setdefault((row[1], row[2]), ([], []))[0].append(Withdrawal(*row))
     for row in driver.rows(
         index,
-        f"SELECT {_REPLACEMENT} FROM replacement p JOIN record r ON r.hash = p.hash AND r.shown ORDER BY p.hash",
+        f"SELECT {_REPLACEMENT} FROM replacement p JOIN any_record r ON r.hash = p.hash AND r.shown ORDER BY p.hash",
     ):
         found.setdefault((row[1], row[2]), ([], []))[1].append(Replacement(*row))
     return {about: Said(*said) for about, said in found.items()}
@@ -148,9 +148,9 @@ def touched(index: sa.Connection, kind: int | None = None) -> Iterator[tuple[int
     """Records, of this kind if one is named, of which something was said, with their numbers: few among many."""
     rows = driver.rows(
         index,
-        "SELECT r.record, r.hash FROM record r WHERE r.shown AND r.kind = coalesce(?1, r.kind) AND r.hash IN"
+        "SELECT r.record, r.hash FROM any_record r WHERE r.shown AND r.kind = coalesce(?1, r.kind) AND r.hash IN"
         " (SELECT target FROM withdrawal UNION SELECT target FROM replacement)"
-        " UNION SELECT r.record, r.hash FROM record r WHERE r.shown AND r.kind = coalesce(?1, r.kind)"
+        " UNION SELECT r.record, r.hash FROM any_record r WHERE r.shown AND r.kind = coalesce(?1, r.kind)"
         " AND r.object_id IN (SELECT target FROM withdrawal WHERE length(target) = 16) ORDER BY 1",
         (kind,),
     )

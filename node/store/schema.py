@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-VERSION = 6
+VERSION = 7
 
 ledger = sa.MetaData()
 keys = sa.MetaData()
@@ -238,26 +238,43 @@ projected = sa.Table(
     sa.Column("bulk", sa.Integer, nullable=False),
 )
 
-record = sa.Table(
-    "record",
+record, drill_record = (  # what is a drill stands in a table of its own
+    sa.Table(
+        name,
+        index,
+        sa.Column("record", sa.Integer, primary_key=True),  # its number, which no other has in either table
+        sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+        sa.Column("shown", sa.Boolean, nullable=False),  # false until all its digests are there
+        sa.Column("feed_id", sa.LargeBinary, nullable=False),
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("member_id", sa.LargeBinary, nullable=False),
+        sa.Column("object_id", sa.LargeBinary, nullable=False),
+        sa.Column("kind", sa.Integer, nullable=False),
+        sa.Column("exercise", sa.Boolean, nullable=False),
+        sa.Column("created_ms", sa.Integer, nullable=False),
+        sa.Column("expires_ms", sa.Integer, nullable=False),
+        sa.Column("received_ms", sa.Integer, nullable=False),
+        sa.Column("items", sa.Integer, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),  # the record without its items
+        sa.CheckConstraint(f"exercise = {int(is_drill)}"),
+        sa.Index(f"{name}_object", "object_id", "kind", "member_id"),
+        sa.Index(f"{name}_kind", "kind"),
+    )
+    for name, is_drill in (("record", False), ("drill_record", True))
+)
+VIEW = "CREATE VIEW IF NOT EXISTS any_record AS SELECT * FROM record UNION ALL SELECT * FROM drill_record"
+
+
+@sa.event.listens_for(index, "after_create")
+def _create_view(_: sa.MetaData, connection: sa.Connection, **__: object) -> None:
+    connection.exec_driver_sql(VIEW)
+
+
+numbered = sa.Table(  # the last number that was given to a record, also where that is forgotten
+    "numbered",
     index,
-    sa.Column("record", sa.Integer, primary_key=True),
-    sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
-    sa.Column("shown", sa.Boolean, nullable=False),  # false until all its digests are there
-    sa.Column("feed_id", sa.LargeBinary, nullable=False),
-    sa.Column("seq", sa.Integer, nullable=False),
-    sa.Column("member_id", sa.LargeBinary, nullable=False),
-    sa.Column("object_id", sa.LargeBinary, nullable=False),
-    sa.Column("kind", sa.Integer, nullable=False),
-    sa.Column("exercise", sa.Boolean, nullable=False),
-    sa.Column("created_ms", sa.Integer, nullable=False),
-    sa.Column("expires_ms", sa.Integer, nullable=False),
-    sa.Column("received_ms", sa.Integer, nullable=False),
-    sa.Column("items", sa.Integer, nullable=False),
-    sa.Column("content", sa.LargeBinary, nullable=False),  # the record without its items
-    sa.Index("record_object", "object_id", "member_id"),
-    sa.Index("record_kind", "kind"),
-    sqlite_autoincrement=True,  # digests of a forgotten record must never be read as another's
+    sa.Column("one", sa.Integer, primary_key=True),
+    sa.Column("last", sa.Integer, nullable=False),
 )
 
 due = sa.Table(

@@ -13,7 +13,17 @@ from node.content import names
 from node.crisis import frameworks
 from node.crisis.states import State
 from node.errors import Refused
-from node.exchange import consult, crises, declaring, documents, drafts, endings, participating, project
+from node.exchange import (
+    consult,
+    crises,
+    declaring,
+    documents,
+    drafts,
+    endings,
+    lifecycles,
+    participating,
+    project,
+)
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.declaring import Speaker
@@ -626,6 +636,36 @@ def test_no_act_moves_a_crisis_that_is_gone_before_all_have_it(stage: Stage) -> 
     assert stage.ends_ms() == ENDS_MS
     stage.say(1, replace(end(declared), expires_ms=BASE_MS + 30 * 24 * HOUR_MS))
     assert stage.state(1) == State.ENDED
+
+
+def test_whoever_declares_without_end_keeps_nobody_waiting_and_hides_nothing_that_was_there(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycles, "HEADS_MAX", 4)
+    stage.say(1, declare(crisis(LONE)))
+    ids = [ObjectId(bytes([number]) * 16) for number in range(6)]
+    for object_id in ids:
+        stage.say(1, declare(crisis(LONE, title="flood"), object_id=object_id), BASE_MS - 5)
+    stage.say(2, declare(crisis(LONE)))
+    stage.say(1, declare(crisis(LONE), kind=Kind.ALERT, object_id=Y))
+    every = crises.every(stage.reader.stores, stage.seen(), exercises=True)
+    of_first = [one.object_id for one in every if one.member_name == "Member 1"]
+    assert sorted(of_first) == sorted([X, ids[0], *ids[-2:], Y])
+    assert [one.object_id for one in every if one.member_name == "Member 2"] == [X]
+    assert crises.meant(stage.reader.stores, stage.seen(), ids[2].hex()).object_id == ids[2]
+    assert lifecycles.unread_heads(stage.reader.stores) == {stage.id_of(1): 3}
+
+
+def test_whoever_says_very_much_of_a_crisis_is_read_at_either_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycles, "SAID_MAX", 4)
+    declared = stage.say(1, declare(crisis(LONE)))
+    for number in range(6):
+        stage.say(3, act(declared, comment=record_pb2.Note(text=str(number))), BASE_MS + number)
+    stage.say(2, act(declared, comment=record_pb2.Note(text="other")), BASE_MS + 3)
+    said_of_it = [one.act.comment.text for one in stage.view(1).acts]
+    assert said_of_it == ["0", "1", "other", "4", "5"]
 
 
 def test_a_deputy_of_one_who_took_the_same_id_ends_that_one_and_not_its_own(stage: Stage) -> None:

@@ -1,5 +1,6 @@
-"""Drills: their items stand in a table of their own, from which they leave as all others do."""
+"""Drills: their records and items stand in tables of their own, from which they leave as all others do."""
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK
 from node.feed.kinds import Kind
-from node.store import driver, index, lookup
+from node.store import counts, driver, index, lookup
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.test_erase import DIGESTS, LATER_MS, MISTAKE, holds, shows_none, sweep
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
@@ -55,9 +56,37 @@ def test_items_of_a_drill_stand_where_no_look_up_reads_and_in_no_figure(
     assert (table(node, "drill"), table(node, "digest")) == (set(DRILL), set(REAL))
     found = lookup.find(node.stores.digests, hashes.SHA256.number, 32, b"".join((*DRILL, *REAL)))
     assert [one.asked for one in found] == list(range(len(DRILL), len(DRILL) + len(REAL)))
-    assert (index.item_total(node.stores.index), index.record_total(node.stores.index)) == (len(REAL), 1)
+    records = {name: driver.scalar(node.stores.index, f"SELECT object_id FROM {name}") for name in index.TABLES}  # noqa: S608 - ours
+    assert records == {"record": b"r" * 16, "drill_record": b"d" * 16}
+    assert (counts.item_total(node.stores.index), counts.record_total(node.stores.index)) == (len(REAL), 1)
     node.rebuild()
     assert (table(node, "drill"), table(node, "digest")) == (set(DRILL), set(REAL))
+
+
+def test_no_record_of_a_drill_comes_among_the_others_nor_one_of_them_among_those(
+    node: Exchange, letters: list[header_pb2.SignedEntry]
+) -> None:
+    for name in index.TABLES:
+        with pytest.raises(sqlite3.IntegrityError, match="exercise"):
+            driver.execute(node.stores.index, f"UPDATE {name} SET exercise = NOT exercise")  # noqa: S608 - ours
+    numbers = [number for number, _ in index.every(node.stores.index)]
+    assert len(numbers) == len(letters)
+    assert [one.exercise for one in index.records(node.stores.index, numbers, exercises=False).values()] == [False]
+
+
+def test_a_number_is_given_once_to_records_of_drills_and_others(
+    node: Exchange, author: Exchange, letters: list[header_pb2.SignedEntry]
+) -> None:
+    last = max(number for number, _ in index.every(node.stores.index))
+    for exercise in (True, False):
+        for number, _ in index.every(node.stores.index):
+            index.drop_record(node.stores.index, number)
+        take(node, said(author, draft(REAL, exercise=exercise)))
+        while node.project():
+            pass
+        ((number, _),) = index.every(node.stores.index)
+        assert number > last
+        last = number
 
 
 def test_whoever_asks_what_is_held_of_a_person_is_told_of_drills_too(

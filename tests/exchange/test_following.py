@@ -11,7 +11,7 @@ from node.exchange.following import load
 from node.exchange.outgoing import RELAYED_CHUNKS_MAX, RELAYED_MS
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.following import Choice, Follows, State
-from node.store import arrivals, digests, index, ledger, payloads
+from node.store import arrivals, counts, digests, ledger, payloads
 from node.store.payloads import State as PayloadState
 from node.store.restrictions import Replacement
 from node.v1 import header_pb2, peer_pb2
@@ -211,7 +211,7 @@ def test_a_list_that_is_followed_again_while_it_is_let_go_is_whole_again(
     node.let_go([hash_], BASE_MS)
     assert state(node, hash_) == PayloadState.PRESENT
     project_all(node)
-    assert index.item_total(node.stores.index) == 4096
+    assert counts.item_total(node.stores.index) == 4096
     assert sum(1 for _ in digests.places(node.stores.digests)) == 4096
 
 
@@ -225,7 +225,7 @@ def test_what_was_passed_over_while_a_list_was_not_followed_counts_once_it_is(
     project_all(node)
     choose(node, author, FOLLOWED)
     project_all(node)
-    assert index.item_total(node.stores.index) == 4096
+    assert counts.item_total(node.stores.index) == 4096
 
 
 def test_what_is_kept_for_peers_is_bounded_by_its_size(node: Exchange, author: Exchange) -> None:
