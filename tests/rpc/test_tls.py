@@ -66,6 +66,7 @@ def test_a_dns_name_is_two_labels_that_fit() -> None:
         (B.leaf.key_pem, A.leaf.certificate_pem),
         (B.leaf.key_pem, B.leaf.certificate_pem + B.nodes.pem),
     ],
+    ids=["no key", "junk for a key", "no certificate", "junk for a certificate", "another's", "two certificates"],
 )
 def test_a_leaf_that_grpc_would_pass_over_in_silence_is_refused(key: bytes, certificate: bytes) -> None:
     with pytest.raises(ConfigError, match="a TLS key and its certificate"):
@@ -77,7 +78,11 @@ def test_a_leaf_does_not_show_its_key() -> None:
     assert "PRIVATE" not in repr(B.nodes)
 
 
-@pytest.mark.parametrize("roots", [b"", b"\n", A.nodes.pem + X.nodes.pem, b"junk", A.nodes.pem.replace(b"M", b"?")])
+@pytest.mark.parametrize(
+    "roots",
+    [b"", b"\n", A.nodes.pem + X.nodes.pem, b"junk", A.nodes.pem.replace(b"M", b"?")],
+    ids=["none", "an empty line", "two", "junk", "one that is broken"],
+)
 def test_a_channel_takes_exactly_one_root(roots: bytes) -> None:
     with pytest.raises(ConfigError, match="root"):
         tls.channel_credentials(roots, B.leaf)
