@@ -34,8 +34,11 @@ def acknowledge(reference: str, acted: bool, folder: Path, as_json: bool) -> Non
         printing.print_json(printing.fields_of(done))
         return
     word = "acted on" if acted else "seen"
-    again = "as all members were told before" if done.repeated_call else "and all members are told"
-    click.echo(f"{_title(done.crisis)}: {word} here, {again}.")
+    told = "and all members are told" if done.entries else "as all members were told before"
+    if done.sealed:
+        kept = f"{done.sealed} sealed to you {'wakes' if done.sealed == 1 else 'wake'} nobody here any more"
+        told = f"{told}; {kept}, of which nobody is told" if done.entries else f"{kept}; nobody is told"
+    click.echo(f"{_title(done.crisis)}: {word} here, {told}.")
 
 
 @click.command(

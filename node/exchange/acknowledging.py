@@ -88,15 +88,32 @@ def unconfirmed(stores: Stores, seen: View, crisis: tools_pb2.CrisisView, stage:
 
     Not what is sealed, for all members would learn who reads it; and not what is over before all have heard of it.
     """
-    declared, lasts_ms = index.by_hash(stores.index, HeaderHash(crisis.entry)), seen.now_ms + deliveries.LEFT_MS_MIN
-    others = (
-        [one for one in lifecycles.said_of(stores, declared) if one.member_id != seen.follows.me] if declared else []
-    )
-    each = (one for one in (declared, *sorted(others, key=_waking_first)) if one and one.expires_ms > lasts_ms)
-    open_ = (one for one in each if ledger.kind_of(stores.ledger, one.hash) != Kind.SEALED)
+    lasts_ms = seen.now_ms + deliveries.LEFT_MS_MIN
+    each = (one for one in _told_us(stores, seen, crisis) if one.expires_ms > lasts_ms)
+    open_ = (one for one in each if not _is_sealed(stores, one))
     about = [one for one in islice(open_, ENTRIES_MAX) if stage not in _said_by(stores, seen, one, seen.follows.me)]
     ends_ms = max((one.expires_ms for one in about), default=0)
     return About(ObjectId(crisis.object_id), crisis.exercise, tuple(one.hash for one in about), ends_ms)
+
+
+def waking_sealed(stores: Stores, seen: View, crisis: tools_pb2.CrisisView) -> tuple[HeaderHash, ...]:
+    """What of a crisis is sealed to us and wakes somebody here: that it was seen is kept here alone."""
+    begun = alarms.begun(stores.ledger)
+    told_us = (one for one in _told_us(stores, seen, crisis) if one.hash in begun and _is_sealed(stores, one))
+    return tuple(one.hash for one in told_us if not begun[one.hash].confirmed_ms)
+
+
+def _told_us(stores: Stores, seen: View, crisis: tools_pb2.CrisisView) -> list[Record]:
+    """The declaration, and behind it what others said of the crisis."""
+    declared = index.by_hash(stores.index, HeaderHash(crisis.entry))
+    if declared is None:
+        return []
+    others = (one for one in lifecycles.said_of(stores, declared) if one.member_id != seen.follows.me)
+    return [declared, *sorted(others, key=_waking_first)]
+
+
+def _is_sealed(stores: Stores, one: Record) -> bool:
+    return ledger.kind_of(stores.ledger, one.hash) == Kind.SEALED
 
 
 def _waking_first(one: Record) -> tuple[bool, int, HeaderHash]:

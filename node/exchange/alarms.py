@@ -89,7 +89,12 @@ def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[K
         return may
 
     for crisis, reasons in sorted(waking, key=lambda each: _urgency(each[0])):
-        left = [each for each in reasons if not acknowledging.is_confirmed(stores, seen, each[0])]
+        left = [
+            each
+            for each in reasons
+            if not (each[0] in known and known[each[0]].confirmed_ms)
+            and not acknowledging.is_confirmed(stores, seen, each[0])
+        ]
         chosen = _chosen(left, crisis.entry, known, may_begin)
         waiting += bool(left) and not chosen
         begin += [Alarm(*each, seen.now_ms) for each in chosen if each[0] not in known]
@@ -146,6 +151,12 @@ def begin(stores: Stores, found: Look) -> None:
 def note(stores: Stores, one: Ringing) -> None:
     """Keep what came of it."""
     alarms.put(stores.ledger, one)
+    stores.commit("ledger")
+
+
+def confirm(stores: Stores, hashes: Sequence[HeaderHash], now_ms: int) -> None:
+    """Nobody is woken about these any more, and nobody else is told."""
+    alarms.confirm(stores.ledger, hashes, now_ms)
     stores.commit("ledger")
 
 

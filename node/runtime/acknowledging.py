@@ -1,11 +1,13 @@
 """Acknowledging: a person of our own member has seen a crisis, or acted on it, and all members are told so."""
 
 import asyncio
+from collections.abc import Sequence
 
 from node.errors import Refused
-from node.exchange import acknowledging, crises
+from node.exchange import acknowledging, alarms, crises
 from node.exchange.acknowledging import About
 from node.feed.header import NORMAL
+from node.feed.keys import HeaderHash
 from node.policy.deliveries import Stage
 from node.runtime.saying import Saying
 from node.runtime.work import Work
@@ -34,15 +36,22 @@ class Acknowledging:
                 raise Refused("which crisis?", next_step="Name it by its reference, as c-4k7q.", field="crisis")
             stage = Stage.ACTED if request.acted else Stage.SEEN
 
-            def look(stores: Stores) -> tuple[tools_pb2.CrisisView, About, int]:
+            def look(stores: Stores) -> tuple[tools_pb2.CrisisView, About, Sequence[HeaderHash], int]:
                 crisis = crises.meant(stores, seen, request.crisis)
                 about = acknowledging.unconfirmed(stores, seen, crisis, stage)
-                return crisis, about, acknowledging.routes_tried(stores, about.entries)
+                sealed = acknowledging.waking_sealed(stores, seen, crisis)
+                return crisis, about, sealed, acknowledging.routes_tried(stores, about.entries)
 
-            crisis, about, route = await saying.reading.run(look)
+            crisis, about, sealed, route = await saying.reading.run(look)
+            if sealed:
+                await saying.writer.run(lambda exchange: alarms.confirm(exchange.stores, sealed, seen.now_ms))
             if about.entries:
                 draft = acknowledging.draft(about, stage, seen.now_ms, route, seen)
                 await saying.say_visibly([draft], NORMAL)
             return tools_pb2.ConfirmResponse(
-                crisis=crisis, repeated_call=not about.entries, entries=len(about.entries), route=route
+                crisis=crisis,
+                repeated_call=not about.entries and not sealed,
+                entries=len(about.entries),
+                route=route,
+                sealed=len(sealed),
             )

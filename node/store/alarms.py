@@ -1,5 +1,6 @@
 """Alarms: about which crises somebody is woken here, and how far each way to do so is with each of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -12,11 +13,12 @@ TEST = HeaderHash(b"")  # in the place of a declaration
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A declaration about which somebody is woken, and since when."""
+    """A declaration about which somebody is woken, and since when. ``confirmed_ms``: noted here, and told to nobody."""
 
     hash: HeaderHash
     member_id: MemberId
     began_ms: int
+    confirmed_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,14 @@ def begin(ledger: sa.Connection, one: Alarm) -> None:
 
 def begun(ledger: sa.Connection) -> dict[HeaderHash, Alarm]:
     """All that were."""
-    rows = driver.rows(ledger, "SELECT hash, member_id, began_ms FROM alarm ORDER BY began_ms, hash")
+    rows = driver.rows(ledger, "SELECT hash, member_id, began_ms, confirmed_ms FROM alarm ORDER BY began_ms, hash")
     return {row[0]: Alarm(*row) for row in rows}
+
+
+def confirm(ledger: sa.Connection, hashes: Sequence[HeaderHash], now_ms: int) -> None:
+    """Somebody here has seen these."""
+    rows = [(now_ms, one) for one in hashes]
+    driver.execute_many(ledger, "UPDATE alarm SET confirmed_ms = ? WHERE hash = ?", rows)
 
 
 def put(ledger: sa.Connection, one: Ringing) -> None:

@@ -207,6 +207,7 @@ alarm = sa.Table(  # crises about which somebody is woken here
     sa.Column("hash", sa.LargeBinary, primary_key=True),  # of the declaration
     sa.Column("member_id", sa.LargeBinary, nullable=False),  # its author
     sa.Column("began_ms", sa.Integer, nullable=False),
+    sa.Column("confirmed_ms", sa.Integer, nullable=False, server_default="0"),  # here alone: of what is sealed to us
     sqlite_with_rowid=False,
 )
 

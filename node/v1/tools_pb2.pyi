@@ -2077,12 +2077,15 @@ class ConfirmResponse(_message.Message):
     REPEATED_CALL_FIELD_NUMBER: _builtins.int
     ENTRIES_FIELD_NUMBER: _builtins.int
     ROUTE_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
     repeated_call: _builtins.bool
     """Somebody here said so before of all of it: nothing was said again."""
     entries: _builtins.int
     """How many entries it was said of: the declaration, and what was said of the crisis since."""
     route: _builtins.int
     """As in Acknowledgement."""
+    sealed: _builtins.int
+    """How many that are sealed to this member woke somebody and do so no more: all members would learn who reads them."""
     @_builtins.property
     def crisis(self) -> Global___CrisisView: ...
     def __init__(
@@ -2092,10 +2095,11 @@ class ConfirmResponse(_message.Message):
         repeated_call: _builtins.bool = ...,
         entries: _builtins.int = ...,
         route: _builtins.int = ...,
+        sealed: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "entries", b"entries", "repeated_call", b"repeated_call", "route", b"route"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "entries", b"entries", "repeated_call", b"repeated_call", "route", b"route", "sealed", b"sealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,7 @@ from node.exchange.acknowledging import About
 from node.exchange.alarms import TITLE_CHARACTERS_MAX, Key, Look
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
+from node.feed.header import AUTHOR_ONLY
 from node.feed.keys import ObjectId
 from node.feed.marks import Marks
 from node.feed.statements import Bound
@@ -26,7 +27,7 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_doubts import POINTER, act, alert
 from tests.exchange.test_forks import declaration, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
-from tests.simulator.members import BASE_MS, Federation, federation
+from tests.simulator.members import BASE_MS, Federation, SeededWrapping, federation
 
 AFTER_MS = 5 * 60_000
 SETTINGS = Settings((Route("desk", ("desk",)), Route("officer", ("officer",), after_ms=AFTER_MS)))
@@ -83,6 +84,24 @@ def test_route_after_route_is_tried_once_until_somebody_here_acknowledges_it(nod
     said(node, confirmed)
     assert names(node, NOW_MS + AFTER_MS) == []
     assert acknowledging.routes_tried(node.stores, [hash_of(node, letter)]) == 1
+
+
+def test_what_is_sealed_to_us_wakes_nobody_any_more_once_somebody_here_has_seen_it_and_nobody_is_told(
+    node: Exchange, author: Exchange
+) -> None:
+    to_us = (SeededWrapping.public(node.reader.private_keys[0]),)
+    (letter,) = said(author, replace(declaration(1), readers=to_us, carriage=AUTHOR_ONLY))
+    take(node, [letter])
+    assert names(node, NOW_MS) == ["desk"]
+    seen = consult.view(node.trust, node.follows, NOW_MS)
+    (crisis,) = crises.every(node.stores, seen, exercises=True)
+    assert acknowledging.unconfirmed(node.stores, seen, crisis, Stage.SEEN).entries == ()
+    sealed = acknowledging.waking_sealed(node.stores, seen, crisis)
+    assert sealed == (hash_of(node, letter),)
+    alarms.confirm(node.stores, sealed, NOW_MS)
+    restarted(node)
+    assert names(node, NOW_MS + AFTER_MS) == []
+    assert acknowledging.waking_sealed(node.stores, seen, crisis) == ()
 
 
 def test_another_member_that_has_seen_it_stops_nothing_and_another_node_of_ours_does(
