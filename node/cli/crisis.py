@@ -1,6 +1,5 @@
 """Crises: those of all members, and what was said of them. The rest of the family stands beside it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +11,16 @@ from node.cli import (
     contacts,
     crises,
     declaring,
+    facts,
     leading,
     options,
     participating,
     printing,
+    roster,
     situation,
     watching,
 )
-from node.content import personal
-from node.crisis.words import ANSWERS, LEVELS, word
+from node.cli.calling import Place
 
 if TYPE_CHECKING:
     from node.v1 import tools_pb2
@@ -105,7 +105,11 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
     for one in situation.first(found):
         click.echo(click.style(one, fg=crises.colour(found) or None, bold=True))
     crises.show(found)
-    printing.print_fields(_fields(found, contacts.out_of_hours(leader), acknowledging.summary(reached)))
+    printing.print_fields(_fields(place, found, contacts.out_of_hours(leader), acknowledging.summary(reached)))
+    waiting = leading.proposal(place, found)
+    if waiting:
+        click.echo("\nproposed, in words:")
+        printing.print_fields(waiting)
     rows = situation.members(found, reached)
     if rows:
         click.echo()
@@ -115,36 +119,19 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
         printing.print_table(("said", "by", "what", ""), [_act(one) for one in found.acts], wrapped=("what", ""))
 
 
-def _fields(found: "tools_pb2.CrisisView", call: str, reached: str) -> list[tuple[str, str]]:
-    said = found.crisis
+def _fields(place: Place, found: "tools_pb2.CrisisView", call: str, reached: str) -> list[tuple[str, str]]:
     return [
         ("warning", found.notice),
         *situation.facts(found),
         ("reached", reached),
         ("call", call),
-        ("lead", contacts.reached(said.lead)),
-        ("summary", personal.mask(said.summary)),
-        ("framework", f"{said.framework.name} {said.framework.version}".strip()),
         ("level", found.level),
-        ("kind", said.event.kind),
-        ("places", crises.places(found)),
-        ("began", printing.moment(said.event.began_ms) if said.event.began_ms else ""),
-        ("ongoing", "yes" if said.event.ongoing else ""),
-        ("harm", word(LEVELS, said.harm)),
-        ("virality", word(LEVELS, said.virality)),
-        ("criteria", ", ".join(_criteria(found))),
-        ("asks for", ", ".join(said.measures)),
-        ("keywords", ", ".join(said.keywords)),
-        ("legal basis", said.legal_basis),
+        *facts.of(found.crisis, found.handling, roster.names(place, found.crisis.deputies)),
         ("linked", ", ".join(found.linked)),
         ("declared", printing.moment(found.declared_ms)),
         ("received", printing.moment(found.received_ms)),
         ("id", found.object_id.hex()),
     ]
-
-
-def _criteria(found: "tools_pb2.CrisisView") -> Sequence[str]:
-    return [f"{one.name}: {word(ANSWERS, one.answer)}" for one in found.crisis.criteria]
 
 
 def _act(one: "tools_pb2.CrisisActView") -> tuple[str, str, str, str]:

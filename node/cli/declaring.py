@@ -41,11 +41,20 @@ def _places(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ..
     return value
 
 
-def _criteria(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
-    found = dict(one.partition("=")[::2] for one in value)
-    for name, answer in found.items():
-        if answer not in words.ANSWERS:
-            raise click.BadParameter(f"{name}={answer}: write NAME=yes, =no or =unknown", ctx, parameter)
+def _criteria(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    found = {}
+    for name, _, said in (one.partition("=") for one in value):
+        answer, _, rest = said.partition(",")
+        confidence, _, ground = rest.partition(",")
+        if answer not in words.ANSWERS or confidence not in ("", *words.LEVELS):
+            raise click.BadParameter(
+                f"{name}={said}: write NAME=yes, =no or =unknown; behind it, if you like, ,low, ,moderate or ,high"
+                " for how sure that is, and ,WHY",
+                ctx,
+                parameter,
+            )
+        parts = {"answer": answer, "confidence": confidence, "ground": ground.strip()}
+        found[name] = {key: part for key, part in parts.items() if part}
     return found
 
 
@@ -73,6 +82,8 @@ def _content(command: Command) -> Command:
             ),
             click.option("--town", "place_name", metavar="NAME", help="The place's name, as it is written there."),
             click.option("--kind", help="What it is, as shooting."),
+            times.zoned("--began", "began", "When it began there."),
+            click.option("--status", type=click.Choice(words.STATUSES), help="Whether it goes on."),
             click.option("--summary", help="More of it."),
             click.option("--harm", type=click.Choice(words.LEVELS), help="How grave it is."),
             click.option("--virality", type=click.Choice(words.LEVELS), help="How fast it spreads."),
@@ -80,15 +91,19 @@ def _content(command: Command) -> Command:
                 "--criterion",
                 "criteria",
                 multiple=True,
-                metavar="NAME=ANSWER",
+                metavar="NAME=ANSWER[,SURE[,WHY]]",
                 callback=_criteria,
-                help="The framework's question, and yes, no or unknown; once for each.",
+                help="The framework's question; yes, no or unknown; low, moderate or high; why. Once for each.",
             ),
             click.option("--measure", "measures", multiple=True, metavar="WORDS", help="What others are asked for."),
             click.option("--keyword", "keywords", multiple=True, metavar="WORD", help="What copies are found by."),
             click.option("--language", "languages", multiple=True, metavar="CODE", help="Of what is shared, as de."),
             click.option("--legal-basis", help="On what ground it is shared."),
-            click.option("--lead", metavar="DESK", help="The desk to call about it; no person's name."),
+            click.option("--reference", metavar="NUMBER", help="Its number in the own files."),
+            click.option("--lead", "lead_function", metavar="DESK", help="The desk to call; no person's name."),
+            click.option("--lead-telephone", metavar="NUMBER", help="Of that desk."),
+            click.option("--lead-email", metavar="ADDRESS", help="Of that desk."),
+            times.zoned("--starts", "starts", "From when on it holds; without it, at once."),
             times.ends,
             click.option("--tlp", type=click.Choice(options.MARKS), help="Who may be told of it.  [default: green]"),
             click.option("--file", type=click.Path(path_type=Path), help="Take all this from a file, TOML or JSON."),
@@ -187,11 +202,12 @@ DECLARED = "it is declared"
 
 def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointer: "record_pb2.Pointer | None") -> None:
     edit, file = said["edit"], said["file"]
-    ends_ms = times.end_ms(said["life_ms"], said["until_ms"], clock.now_ms()) or 0
     place = calling.find(said["folder"])
     rules.in_force(place)  # of the federation that was meant
     begun = crises.named(place, from_alert) if from_alert else None
     form = filling.form(said, begun)
+    starts_ms = int(form.starts.timestamp() * 1000) if form.starts else clock.now_ms()
+    ends_ms = times.end_ms(said["life_ms"], said["until_ms"], starts_ms) or 0
     if file is not None and not edit:
         filling.require_complete(place, file, form, ends_ms, is_alert=is_alert)
     exercise = said["exercise"] or (begun.exercise if begun else False)
@@ -289,6 +305,16 @@ def _about(letter: "record_pb2.Crisis") -> list[str]:
     return [printing.plain(one) for one in said if one]
 
 
+def _consequence(place: Place, letter: "record_pb2.Crisis") -> str:
+    """What follows from it, as far as its framework says."""
+    from node.crisis import frameworks
+
+    under = filling.framework(place, letter.framework.name)
+    if under is not None and under.cosign.quorum is not None:
+        return f"It is proposed, and active once {frameworks.cosigners(under)} have co-signed it."
+    return "Nobody has to co-sign it: it is in effect at every member as soon as it comes there."
+
+
 def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_alert: bool) -> None:
     """Have the place or the title's first word typed: no habit and no slip does that."""
     asking.require_terminal(DECLARED)
@@ -296,11 +322,14 @@ def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_al
     threat = f" of an {words.IMMINENT}" if letter.HasField("pointer") else ""
     verb = f"WARN{threat}" if is_alert else "DECLARE"
     click.echo(f"  {printing.plain(letter.title)} ({', '.join(_about(letter))})", err=True)
+    begins = f"begins {printing.moment(letter.starts_ms)}, " if letter.starts_ms else ""
     click.echo(
-        f"{verb} to all members ({len(members)}), ends {printing.moment(letter.ends_ms)}. "
+        f"{verb} to all members ({len(members)}), {begins}ends {printing.moment(letter.ends_ms)}. "
         f"{'An EXERCISE.' if exercise else 'Not an exercise.'}",
         err=True,
     )
+    if not is_alert:
+        click.echo(_consequence(place, letter), err=True)
     first = letter.title.split()[0]
     what, word = "the title's first word", first.strip(",.:;!?") or first
     if letter.event.place_name:

@@ -58,19 +58,26 @@ def export(name: str, format_: str | None, output: Path | None, folder: Path, as
         write = WRITERS[chosen](file)
         marks = set[int]()
 
-        async def receive(node: "Client") -> tuple[int, int]:
-            count = odd = 0
+        async def receive(node: "Client") -> tuple[int, int, int]:
+            count = odd = disputed = 0
             async for record in node.export_list(view.object_id.hex()):
                 written = write(record)
                 count, odd = count + written, odd + len(record.positions) - written
+                disputed += sum(one.objecting > 0 for one in record.judged)
                 marks.add(record.handling.tlp)
                 bars.update(bar, completed=count)
-            return count, odd
+            return count, odd, disputed
 
-        count, odd = calling.ask(place, receive)
+        count, odd, disputed = calling.ask(place, receive)
     if output:
         click.echo(f"{printing.plain(view.name)}: {items.counted(count, 'item')} in {output}", err=True)
     _warn(view, count, odd, marks)
+    if disputed and chosen == formats.TEXT:
+        click.echo(
+            f"warning: {items.counted(disputed, 'item')} of {printing.plain(view.name)} that members object to:"
+            " to be reviewed first. This file does not say which, --format csv does",
+            err=True,
+        )
 
 
 def _warn(view: "tools_pb2.ListView", count: int, odd: int, marks: set[int]) -> None:

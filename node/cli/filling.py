@@ -36,7 +36,7 @@ def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "Form":
     if file is not None:
         found = read(file)
     elif begun is not None:
-        found = forms.read(forms.write(begun.crisis), "the alert")
+        found = forms.read(forms.write(begun.crisis, tlp=begun.handling.tlp), "the alert")
         found = msgspec.structs.replace(found, ends=None, lasts="")  # an alert ends sooner than what it becomes
     else:
         found = forms.Form()
@@ -45,7 +45,8 @@ def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "Form":
         if name in kept:
             kept[name] = list(kept[name])
     found = msgspec.structs.replace(found, **kept)
-    return forms.with_answers(found, said["criteria"], said["lead"] or "")
+    lead = {name: said[f"lead_{name}"] for name in ("function", "telephone", "email") if said.get(f"lead_{name}")}
+    return forms.with_answers(found, said["criteria"], lead)
 
 
 def read(file: Path) -> "Form":
@@ -230,7 +231,8 @@ def text_of(place: Place, found: "tools_pb2.CrisisView") -> str:
 
     names = [one.name for one in calling.ask(place, roster.members) if one.member_id in found.crisis.deputies]
     under = found.crisis.framework.name
-    return forms.write(found.crisis, framework(place, under) if under else None, deputies=names)
+    known = framework(place, under) if under else None
+    return forms.write(found.crisis, known, tlp=found.handling.tlp, deputies=names)
 
 
 def updated(place: Place, found: "tools_pb2.CrisisView", form: "Form") -> "tuple[record_pb2.Crisis, int]":
@@ -254,6 +256,7 @@ def words(file: Path | None, error: Refused) -> Refused:
 
 def pointer(places: Sequence[str], channel: str | None, number: str) -> "record_pb2.Pointer":
     """That authorities were told of a threat to life, now."""
+    from node.crisis import events
     from node.v1 import record_pb2
 
     for one in places:
@@ -261,11 +264,10 @@ def pointer(places: Sequence[str], channel: str | None, number: str) -> "record_
             raise click.UsageError(f"{one}: {fault}")
     if not places or not channel:
         raise click.UsageError("Whose authority was told, and by which channel? --told DE --channel PERCI.")
-    zone = clock.now().astimezone().strftime("%z")
     return record_pb2.Pointer(
         places=places,
         channel=channel,
         reference=number,
         told_ms=clock.now_ms(),
-        time_zone=f"{zone[:3]}:{zone[3:]}",
+        time_zone=events.zone(clock.now().astimezone()),
     )

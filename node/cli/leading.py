@@ -5,8 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, calling, clock, crises, declaring, filling, options, printing, times, watching
+from node.cli import (
+    asking,
+    calling,
+    clock,
+    crises,
+    declaring,
+    facts,
+    filling,
+    options,
+    printing,
+    roster,
+    times,
+    watching,
+)
+from node.cli.calling import Place
 from node.cli.editing import Page
+from node.cli.facts import Proposal
 from node.crisis.states import OVER
 from node.errors import Refused
 
@@ -38,6 +53,8 @@ def _act(
     found = crises.named(place, reference)
     if act.WhichOneof("act") in ("cosign", "refuse"):
         act.entry = found.proposal  # what is shown here, whatever is proposed until the question is answered
+    if not yes:
+        _show_what_it_is_about(place, found, act, asked.get("handling"))
     asking.confirm(question.format(f"{found.reference}, {crises.title(found)},"), yes=yes)
     made = calling.ask(place, lambda node: node.act(reference, act, code=code, **asked))
     if as_json:
@@ -50,6 +67,44 @@ def _act(
     if watch:
         ours = [one.entry for one in made.acts if one.member_id == place.member_id]
         watching.follow(place, made, ours[-1] if ours else b"")
+
+
+def _show_what_it_is_about(
+    place: Place, found: "tools_pb2.CrisisView", act: "record_pb2.CrisisAct", handling: "record_pb2.Handling | None"
+) -> None:
+    """What is signed, in words, before it is asked whether it is meant."""
+    match act.WhichOneof("act"):
+        case "cosign" | "refuse":
+            named = roster.names(place, found.crisis.deputies)
+            words = proposal(place, found) or facts.of(found.crisis, found.handling, named)
+        case "update":
+            words = _announced(place, found, Proposal(act.update, handling or found.handling, act.update.ends_ms))
+        case "extend":
+            words = _announced(place, found, Proposal(found.crisis, found.handling, act.extend.ends_ms))
+        case _:
+            return
+    printing.print_fields(words, err=True)
+
+
+def proposal(place: Place, found: "tools_pb2.CrisisView") -> facts.Facts:
+    """What would be otherwise with the co-signatures that are waited for; nothing where the declaration waits."""
+    after = facts.proposed(found)
+    return _changes(place, found, after) if after else []
+
+
+def _changes(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> facts.Facts:
+    return facts.changes(found, after, roster.names(place, (*found.crisis.deputies, *after.crisis.deputies)))
+
+
+def _announced(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> facts.Facts:
+    """What an update or an extension changes, and whether it waits for others."""
+    from node.crisis import frameworks
+
+    changed = _changes(place, found, after)
+    under = filling.framework(place, after.crisis.framework.name) if after.crisis.framework.name else None
+    if under is None or under.cosign.quorum is None or not facts.is_other_to_cosigners(found, after):
+        return changed
+    return [*changed, ("needs", f"co-signatures: {frameworks.cosigners(under)}; until then it stays as it is")]
 
 
 # ---- Co-signing

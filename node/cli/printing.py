@@ -95,12 +95,12 @@ def print_table(
     click.echo("\n".join(_TRAILING.sub(r"\1", line) for line in captured.get().splitlines()))
 
 
-def print_fields(fields: Sequence[tuple[str, str]]) -> None:
-    """One thing, a line for each of its fields that says anything."""
-    width = max(len(name) for name, _ in fields) + 2
+def print_fields(fields: Sequence[tuple[str, str]], *, err: bool = False) -> None:
+    """One thing, a line for each of its fields that says anything; ``err``: before a question."""
+    width = max((len(name) for name, _ in fields), default=0) + 2
     for name, value in fields:
         if value:
-            click.echo(f"  {name:<{width}}{plain(value)}")
+            click.echo(f"  {plain(name):<{width}}{plain(value)}", err=err)
 
 
 def print_document(text: str) -> None:

@@ -1,12 +1,13 @@
 """The members of the federation and its candidates: who they are, and what is said of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from node.cli import calling, clock, contacts, options, printing, vouching
+from node.cli.calling import Place
 
 if TYPE_CHECKING:
     from node.client import Client
@@ -141,6 +142,12 @@ async def members(node: "Client") -> "list[admin_pb2.MemberView]":
     from node.v1 import admin_pb2
 
     return list((await node.admin.ListMembers(admin_pb2.ListMembersRequest())).members)
+
+
+def names(place: Place, ids: Iterable[bytes]) -> dict[bytes, str]:
+    """What members with these ids are called; nobody is asked for none."""
+    wanted = set(ids)
+    return {one.member_id: one.name for one in calling.ask(place, members) if one.member_id in wanted} if wanted else {}
 
 
 def standing_words(one: "admin_pb2.MemberView") -> str:

@@ -39,6 +39,11 @@ def moment(option: str, name: str, help_: str) -> Callable[[Command], Command]:
     return click.option(option, name, callback=_moment, metavar="TIME", help=help_)
 
 
+def zoned(option: str, name: str, help_: str) -> Callable[[Command], Command]:
+    """The same with its zone, as ``name: datetime | None``: where it was is said with it."""
+    return click.option(option, name, callback=_zoned, metavar="TIME", help=help_)
+
+
 def since(command: Command) -> Command:
     """The option --since, as ``since_ms: int | None``: a time, or so long ago."""
     return click.option(
@@ -76,9 +81,15 @@ def _moment_or_ago(ctx: click.Context, parameter: click.Parameter, value: str | 
 
 def _moment(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     """Milliseconds since 1970; local time unless the text names its zone."""
+    found = _zoned(ctx, parameter, value)
+    return None if found is None else int(found.timestamp() * 1000)
+
+
+def _zoned(ctx: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
     if value is None:
         return None
     try:
-        return int(datetime.fromisoformat(value).astimezone().timestamp() * 1000)
+        found = datetime.fromisoformat(value)
+        return found if found.tzinfo else found.astimezone()
     except (ValueError, OverflowError, OSError):
         raise click.BadParameter(f"{value!r} is not a time, as 2026-11-25T03:10", ctx, parameter) from None

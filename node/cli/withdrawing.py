@@ -21,6 +21,8 @@ REASONS = (  # by number, from 1: protos/README.md section 4
     "person-at-risk",
     "court-order",
     "rights-request",
+    "appeal-upheld",
+    "legal",
 )
 
 _reason = click.option(

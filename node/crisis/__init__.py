@@ -1,6 +1,7 @@
 """What a crisis means: states as functions of what was said, in any order. Pure.
 
 frameworks  the rules it is declared under: read from documents, and what they ask for
+events      when something happened, in the zone of the place
 forms       the file by which people declare one
 states      where it can stand, what moves it, what contradicts what: a table
 leadership  who leads it, and which of their acts contradict each other

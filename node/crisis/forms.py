@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
-from node.crisis import frameworks
+from node.crisis import events, frameworks
 from node.crisis.frameworks import Framework
 from node.crisis.words import ANSWERS, LEVELS, number, word
 from node.errors import Refused
@@ -23,6 +23,7 @@ _SOME_CRITERION = "criteria[...]"
 
 Level = Literal["", "low", "moderate", "high"]
 Answer = Literal["", "yes", "no", "unknown"]
+Status = Literal["", "ongoing", "over"]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,7 +43,7 @@ class _Criterion(_Part, frozen=True):
 
 
 class Form(_Part, frozen=True):
-    """The whole file. ``lasts`` is as 48h; ``ends`` takes its place."""
+    """The whole file. ``lasts`` is as 48h, from the start on; ``ends`` takes its place."""
 
     title: str = ""
     framework: str = ""
@@ -50,7 +51,7 @@ class Form(_Part, frozen=True):
     places: list[str] = []
     place_name: str = ""
     began: datetime | None = None
-    ongoing: bool = False
+    status: Status = ""
     harm: Level = ""
     virality: Level = ""
     summary: str = ""
@@ -59,6 +60,7 @@ class Form(_Part, frozen=True):
     languages: list[str] = []
     legal_basis: str = ""
     reference: str = ""
+    starts: datetime | None = None
     lasts: str = ""
     ends: datetime | None = None
     tlp: Literal["clear", "green"] = "green"
@@ -68,18 +70,17 @@ class Form(_Part, frozen=True):
 
 
 OPTIONS = (  # what else a form is filled in by, by key
-    *("title", "framework", "kind", "places", "place_name", "harm", "virality", "summary"),
-    *("measures", "keywords", "languages", "legal_basis", "tlp"),
+    *("title", "framework", "kind", "places", "place_name", "began", "status", "harm", "virality", "summary"),
+    *("measures", "keywords", "languages", "legal_basis", "reference", "starts", "tlp"),
 )
 
 
-def with_answers(form: Form, answers: Mapping[str, str], desk: str) -> Form:
-    """The same with some criteria answered, and with the desk to call."""
+def with_answers(form: Form, answers: Mapping[str, Mapping[str, str]], lead: Mapping[str, str]) -> Form:
+    """The same with some criteria answered, and with the desk to call: by the keys of their tables."""
     criteria = dict(form.criteria)
-    for name, answer in answers.items():
-        criteria[name] = msgspec.structs.replace(criteria.get(name, _Criterion()), answer=answer)
-    lead = msgspec.structs.replace(form.lead, function=desk) if desk else form.lead
-    return msgspec.structs.replace(form, criteria=criteria, lead=lead)
+    for name, said in answers.items():
+        criteria[name] = msgspec.structs.replace(criteria.get(name, _Criterion()), **said)
+    return msgspec.structs.replace(form, criteria=criteria, lead=msgspec.structs.replace(form.lead, **lead))
 
 
 # ---- Read
@@ -101,7 +102,7 @@ def read(text: str, where: str, *, is_json: bool = False) -> Form:
         line = _LINE.search(str(error))
         step = "Mend the line that is named."
         raise Refused(f"{where} is not {kind}: {error}", next_step=step, field=line[0] if line else "") from error
-    for key, time in (("began", form.began), ("ends", form.ends)):
+    for key, time in (("began", form.began), ("starts", form.starts), ("ends", form.ends)):
         if time is not None and time.tzinfo is None:
             raise Refused(
                 f"{where}: {key}: a time without its zone",
@@ -130,7 +131,7 @@ def _named(place: str, text: str, *, is_json: bool) -> str:
 
 def letter(form: Form, now_ms: int, deputies: Sequence[bytes] = ()) -> record_pb2.Crisis:
     """The crisis that a file declares. ``deputies``: the ids of those it names."""
-    zone = form.began.strftime("%z") if form.began else ""
+    starts_ms = _ms(form.starts)
     return record_pb2.Crisis(
         framework=record_pb2.Reference(name=form.framework) if form.framework else None,
         title=form.title,
@@ -140,8 +141,9 @@ def letter(form: Form, now_ms: int, deputies: Sequence[bytes] = ()) -> record_pb
             places=form.places,
             place_name=form.place_name,
             began_ms=_ms(form.began),
-            time_zone=f"{zone[:3]}:{zone[3:]}" if zone else "",
-            ongoing=form.ongoing,
+            time_zone=events.zone(form.began) if form.began else "",
+            ongoing=form.status == events.ONGOING,
+            over=form.status == events.OVER,
         ),
         criteria=[
             record_pb2.Criterion(
@@ -161,7 +163,8 @@ def letter(form: Form, now_ms: int, deputies: Sequence[bytes] = ()) -> record_pb
         legal_basis=form.legal_basis,
         reference=form.reference,
         lead=record_pb2.Contact(**msgspec.to_builtins(form.lead)) if form.lead != _Lead() else None,
-        ends_ms=_ms(form.ends) or (now_ms + _duration_ms(form.lasts) if form.lasts else 0),
+        starts_ms=starts_ms,
+        ends_ms=_ms(form.ends) or ((starts_ms or now_ms) + _duration_ms(form.lasts) if form.lasts else 0),
         deputies=deputies,
     )
 
@@ -187,6 +190,8 @@ def faults(form: Form, framework: Framework | None, now_ms: int, *, is_alert: bo
         found.append(("lasts", "lasts is missing: for how long, as 48h"))
     if form.ends and _ms(form.ends) <= now_ms:
         found.append(("ends", "ends is over already"))
+    if form.starts and form.ends and form.ends <= form.starts:
+        found.append(("ends", "ends before it starts"))
     if framework is None or is_alert:
         return found
     asked = [one.name for one in framework.criteria]
@@ -217,7 +222,7 @@ def write(
         "kind": event.kind,
         "places": list(event.places),
         "place_name": event.place_name,
-        "ongoing": event.ongoing,
+        "status": events.status(event),
         "harm": word(LEVELS, crisis.harm),
         "virality": word(LEVELS, crisis.virality),
         "summary": crisis.summary,
@@ -234,7 +239,8 @@ def write(
     }
     text = _TEXT.format(
         **{key: json.dumps(value, ensure_ascii=False) for key, value in values.items()},
-        began=_time("began", event.began_ms),
+        began=_time("began", event.began_ms, event.time_zone),
+        starts=_time("starts", crisis.starts_ms),
         lasts=_time("ends", crisis.ends_ms) if crisis.ends_ms else f'lasts = "{lasts or _lasts(framework)}"',
         wants=f" {framework.name} asks for {', '.join(framework.required)}."
         if framework and framework.required
@@ -260,10 +266,10 @@ def _lasts(framework: Framework | None) -> str:
     return f"{framework.duration.default_hours if framework else 48}h"
 
 
-def _time(key: str, time_ms: int) -> str:
+def _time(key: str, time_ms: int, zone: str = "") -> str:
     if not time_ms:
         return f"# {key} = 2026-11-25T03:10:00+01:00"
-    return f"{key} = {datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec='seconds')}"
+    return f"{key} = {events.zoned(time_ms, zone).isoformat(timespec='seconds')}"
 
 
 _TEXT = """\
@@ -283,8 +289,8 @@ places = {places}
 place_name = {place_name}
 # When it began, with its zone.
 {began}
-# Whether it still goes on.
-ongoing = {ongoing}
+# ongoing or over.
+status = {status}
 
 # low, moderate or high: how grave it is, and how fast it spreads.
 harm = {harm}
@@ -301,6 +307,8 @@ languages = {languages}
 legal_basis = {legal_basis}
 reference = {reference}
 
+# From when on it holds, where that is not at once.
+{starts}
 # How long it lasts, as 48h; or, in its place, ends = a time. It ends then by itself.
 {lasts}
 # Who may be told: clear or green.

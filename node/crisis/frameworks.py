@@ -254,8 +254,7 @@ def words(framework: Framework) -> list[str]:
     found = [framework.about] if framework.about else []
     found += [f"May declare: {_roles(framework.declare.roles)}.", f"May warn: {_roles(framework.declare.alert)}."]
     if cosign.count:
-        countries = f" from {cosign.countries} countries" if cosign.countries > 1 else ""
-        found.append(f"Active once {cosign.count} of {_roles(cosign.roles)}{countries} have co-signed it.")
+        found.append(f"Active once {cosigners(framework)} have co-signed it.")
     else:
         found.append("Active as soon as it is declared.")
     found.append(
@@ -272,6 +271,13 @@ def words(framework: Framework) -> list[str]:
         found.append(f"Harm and virality together have to make {' or '.join(framework.matrix.declared_at)}.")
     found += [f"Within {framework.review.within_days} days after its end: {one}" for one in framework.review.duties]
     return found
+
+
+def cosigners(framework: Framework) -> str:
+    """How many of whom have to co-sign."""
+    asked = framework.cosign
+    countries = f" from {asked.countries} countries" if asked.countries > 1 else ""
+    return f"{asked.count} of {_roles(asked.roles)}{countries}"
 
 
 def _roles(names: Sequence[str]) -> str:

@@ -153,9 +153,12 @@ def _asked(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Read
         cosigned=tuple(one.by for one in said if one.agrees),
         refused=tuple(one.by for one in said if not one.agrees),
     )
-    if found.needed is not None and _is_met(found.needed, said, agrees=False):
-        return replace(found, state=TRANSITIONS.get((found.state, Verb.REJECT), found.state))
-    return found
+    if found.needed is None or not _is_met(found.needed, said, agrees=False):
+        return found
+    state = TRANSITIONS.get((found.state, Verb.REJECT))
+    if state is None:  # what was in effect stays, and nothing is waited for any more
+        return replace(found, needed=None, proposed_ends_ms=0)
+    return replace(found, state=state)
 
 
 def _of_others(declared: Declared, line: Line, voices: Iterable[Voice]) -> list[Voice]:

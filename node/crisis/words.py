@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 LEVELS = ("low", "moderate", "high")  # of harm, virality and confidence, by number, from 1
 ANSWERS = ("yes", "no", "unknown")  # to a criterion, by number, from 1
+STATUSES = ("ongoing", "over")  # of what happened
 STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
 CLOCKS = ("running", "paused", "done")  # of a removal order, by number, from 1
 EXERCISE = "EXERCISE"

@@ -43,6 +43,7 @@ class Crisis:
     counting: Sequence[Record]  # of these
     reading: Reading
     content: record_pb2.Crisis  # that is in effect
+    handling: record_pb2.Handling  # of that
     framework: Framework | None
     notice: str
 
@@ -184,6 +185,7 @@ def read(stores: Stores, record: Record, about: Sequence[Record], seen: View, ha
         counting,
         reading,
         lifecycles.crisis_of(version),
+        lifecycles.handling_of(version),
         framework,
         halting.notice(halted, record),
     )
@@ -294,6 +296,7 @@ def _view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) ->
         verified_ms=verified.at_ms if verified else 0,
         verified_by=verified.by if verified else "",
         linked=[one.hex() for one in _linked(found, seen)],
+        handling=found.handling,
     )
 
 
@@ -356,6 +359,7 @@ def _act_view(act: Record, found: Crisis, seen: View, *, is_counting: bool) -> t
         received_ms=act.received_ms,
         act=lifecycles.act_of(act),
         obstacle=_act_obstacle(act, found, seen) if is_counting else NOT_COUNTING,
+        handling=lifecycles.handling_of(act),
     )
 
 

@@ -59,6 +59,11 @@ def crisis_of(record: Record) -> record_pb2.Crisis:
     return letter.crisis_act.update if record.kind == Kind.CRISIS_ACT else letter.crisis
 
 
+def handling_of(record: Record) -> record_pb2.Handling:
+    """Who may be told of it."""
+    return record_pb2.Record.FromString(record.content).handling
+
+
 def act_of(record: Record) -> record_pb2.CrisisAct:
     """What an act says."""
     return record_pb2.Record.FromString(record.content).crisis_act

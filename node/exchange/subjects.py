@@ -28,7 +28,7 @@ from node.feed.keys import HeaderHash, MemberId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.pae import FederationId, Purpose
-from node.policy import border, parameters
+from node.policy import border, handling, parameters
 from node.policy.reporting import amount
 from node.store import deadlines, figures, health, index, ledger, lookup, quarantine, restrictions
 from node.store.index import Record
@@ -44,8 +44,6 @@ IN_USE = "in use"
 _COOLING = (restricting.WITHDRAWN, restricting.REPLACED)
 _GOES = ", and it is erased after its cooling time"
 _VALUES = "items.values"  # which are compared whole
-TLP = ("not marked", "TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED")
-PAP = ("", "PAP:CLEAR", "PAP:GREEN", "PAP:AMBER", "PAP:RED")
 EVERYONE = "all members"
 
 Holds = Sequence[tuple[Hold, str]]  # those that go on, each with what people call it
@@ -217,7 +215,7 @@ def place(stores: Stores, here: Here, found: Found) -> tuple[accountability_pb2.
         exercise=record.exercise,
         carriage=header.effective_carriage,
         audience=_audience(header, letter, seen),
-        handling=handling_words(letter.handling),
+        handling=handling.words(letter.handling),
         keeping=explaining.explain(stores, here.keep, Address(record.hash, found.position), None, seen),
         holds=[name for hold, name in here.holds if any(one.entry == record.hash for one in hold.covers)],
     )
@@ -286,13 +284,6 @@ def _audience(header: Header, letter: record_pb2.Record, seen: View) -> str:
     roles = [parameters.role_name(role) for role in sorted(letter.audience.roles)]
     people = [seen.trust.name_of(MemberId(one)) for one in sorted(letter.audience.member_ids)]
     return ", ".join([*(f"every {role}" for role in roles), *sorted(people)]) or "the readers it is sealed to"
-
-
-def handling_words(handling: record_pb2.Handling) -> str:
-    """A mark as people write it."""
-    codes = [f"H{bit}" for bit in range(4) if handling.europol_codes >> bit & 1]
-    pap = PAP[min(handling.pap, len(PAP) - 1)]
-    return ", ".join(filter(None, (TLP[min(handling.tlp, len(TLP) - 1)], *codes, pap)))
 
 
 # ---- What could not be looked into

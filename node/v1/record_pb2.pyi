@@ -440,11 +440,14 @@ class Event(_message.Message):
     BEGAN_MS_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     ONGOING_FIELD_NUMBER: _builtins.int
+    OVER_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     place_name: _builtins.str
     began_ms: _builtins.int
     time_zone: _builtins.str
     ongoing: _builtins.bool
+    over: _builtins.bool
+    """Neither: it is not said."""
     @_builtins.property
     def places(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISO 3166-1 country or 3166-2 region codes."""
@@ -458,10 +461,11 @@ class Event(_message.Message):
         began_ms: _builtins.int = ...,
         time_zone: _builtins.str = ...,
         ongoing: _builtins.bool = ...,
+        over: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began_ms", b"began_ms", "kind", b"kind", "ongoing", b"ongoing", "place_name", b"place_name", "places", b"places", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began_ms", b"began_ms", "kind", b"kind", "ongoing", b"ongoing", "over", b"over", "place_name", b"place_name", "places", b"places", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

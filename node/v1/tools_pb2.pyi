@@ -348,6 +348,7 @@ class CrisisView(_message.Message):
     ORDERS_FIELD_NUMBER: _builtins.int
     LISTS_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -426,6 +427,10 @@ class CrisisView(_message.Message):
     def last(self) -> Global___CrisisActView:
         """What was said of it last, by its author's clock."""
 
+    @_builtins.property
+    def handling(self) -> _record_pb2.Handling:
+        """Who may be told of what is in effect."""
+
     def __init__(
         self,
         *,
@@ -463,10 +468,11 @@ class CrisisView(_message.Message):
         orders: _abc.Iterable[Global___OrderView] | None = ...,
         lists: _abc.Iterable[Global___CrisisListView] | None = ...,
         last: Global___CrisisActView | None = ...,
+        handling: _record_pb2.Handling | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "last", b"last"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "handling", b"handling", "last", b"last"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "disputes", b"disputes", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "last", b"last", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "lists", b"lists", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "orders", b"orders", "participation", b"participation", "pointers", b"pointers", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "unverified", b"unverified", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "disputes", b"disputes", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "handling", b"handling", "last", b"last", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "lists", b"lists", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "orders", b"orders", "participation", b"participation", "pointers", b"pointers", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "unverified", b"unverified", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -680,6 +686,7 @@ class CrisisActView(_message.Message):
     RECEIVED_MS_FIELD_NUMBER: _builtins.int
     ACT_FIELD_NUMBER: _builtins.int
     OBSTACLE_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     member_id: _builtins.bytes
     member_name: _builtins.str
@@ -689,6 +696,8 @@ class CrisisActView(_message.Message):
     """Why it has no effect, in words; empty where it has, or needs none."""
     @_builtins.property
     def act(self) -> _record_pb2.CrisisAct: ...
+    @_builtins.property
+    def handling(self) -> _record_pb2.Handling: ...
     def __init__(
         self,
         *,
@@ -699,10 +708,11 @@ class CrisisActView(_message.Message):
         received_ms: _builtins.int = ...,
         act: _record_pb2.CrisisAct | None = ...,
         obstacle: _builtins.str = ...,
+        handling: _record_pb2.Handling | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "handling", b"handling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "created_ms", b"created_ms", "entry", b"entry", "member_id", b"member_id", "member_name", b"member_name", "obstacle", b"obstacle", "received_ms", b"received_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "created_ms", b"created_ms", "entry", b"entry", "handling", b"handling", "member_id", b"member_id", "member_name", b"member_name", "obstacle", b"obstacle", "received_ms", b"received_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,10 +1,11 @@
 """The file by which a crisis is declared: what is wrong stands at its key, with the criterion's name."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
-from node.crisis import forms, frameworks
+from node.crisis import events, forms, frameworks
 from node.errors import Refused
 from node.v1 import record_pb2
 
@@ -45,7 +46,7 @@ def test_what_the_framework_asks_for_is_missing_at_its_key() -> None:
 
 
 def test_a_criterion_that_the_framework_does_not_know_is_named() -> None:
-    form = forms.with_answers(forms.read(forms.write(BEGUN, OCRF), "the file"), {"crossborder": "yes"}, "")
+    form = forms.with_answers(forms.read(forms.write(BEGUN, OCRF), "the file"), {"crossborder": {"answer": "yes"}}, {})
     assert "asks nothing" in dict(forms.faults(form, OCRF, NOW_MS))["criteria.crossborder"]
 
 
@@ -55,3 +56,32 @@ def test_a_file_that_was_filled_in_says_what_was_meant() -> None:
     form = forms.read(text.replace('function = ""', 'function = "Situation centre"'), "the file")
     assert forms.faults(form, OCRF, NOW_MS) == []
     assert forms.letter(form, NOW_MS).ends_ms == NOW_MS + 48 * 3_600_000
+
+
+def test_a_file_that_is_written_again_keeps_the_zone_the_start_and_whether_it_goes_on() -> None:
+    text = (
+        'title = "x"\nplaces = ["DE"]\nbegan = 2027-01-15T03:10:00+01:00\nstatus = "over"\n'
+        'starts = 2027-01-16T00:00:00Z\nlasts = "48h"\n'
+    )
+    made = forms.letter(forms.read(text, "the file"), NOW_MS)
+    assert (made.event.time_zone, made.event.ongoing, made.event.over) == ("+01:00", False, True)
+    assert made.ends_ms - made.starts_ms == 48 * 3_600_000
+    written = forms.write(made)
+    assert "began = 2027-01-15T03:10:00+01:00\n" in written
+    assert forms.letter(forms.read(written, "the file"), NOW_MS + 1) == made
+
+
+@pytest.mark.parametrize("status", ["", "ongoing", "over"])
+def test_whether_it_goes_on_is_said_or_left_open(status: str) -> None:
+    made = forms.letter(forms.read(f'status = "{status}"', "the file"), NOW_MS)
+    assert events.status(made.event) == status
+
+
+@pytest.mark.parametrize("zone", ["", "nowhere", "+25:99"])
+def test_a_time_whose_zone_cannot_be_read_is_in_utc(zone: str) -> None:
+    assert events.zoned(NOW_MS, zone).utcoffset() == timedelta(0)
+
+
+def test_what_ends_before_it_starts_is_named() -> None:
+    text = "starts = 2027-01-16T00:00:00Z\nends = 2027-01-15T23:00:00Z\n"
+    assert ("ends", "ends before it starts") in forms.faults(forms.read(text, "the file"), None, 0)
