@@ -1,6 +1,7 @@
 """Who leads a crisis, as each who spoke knew it, and which of their acts contradict each other."""
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -10,6 +11,8 @@ from node.feed.quorum import Quorum
 from node.feed.turns import in_turn
 
 ACTS_MAX = 256  # of those who lead a crisis, that are read
+KNOWN_MAX = ACTS_MAX + 1  # that an act names: the declaration, and all that counted
+_OF_THE_LEAD = frozenset({Verb.HAND_OVER, Verb.WITHDRAW})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,11 @@ class Act:
     needs: Quorum | None = None  # of an update: as in Declared; None: as before
     heard_ms: int = 0  # nothing that it ends ends earlier than that
 
+    @property
+    def hands_over(self) -> bool:
+        """Whether somebody else leads it from then on."""
+        return self.verb is Verb.HAND_OVER and self.to not in (None, self.by)
+
 
 @dataclass(slots=True)
 class Line:
@@ -58,15 +66,12 @@ class Line:
     before: dict[HeaderHash, frozenset[HeaderHash]] = field(default_factory=dict)  # everything that each knew
     led: set[HeaderHash] = field(default_factory=set)  # said by the lead, not by a deputy
     against: dict[HeaderHash, set[HeaderHash]] = field(default_factory=dict)  # what undoes each, apart from it
-    hand_overs: set[HeaderHash] = field(default_factory=set)
 
     def add(self, act: Act, before: frozenset[HeaderHash], *, leads: bool) -> None:
         """One more, behind all that it knew."""
         self.before[act.hash] = before
         if leads:
             self.led.add(act.hash)
-        if act.verb is Verb.HAND_OVER:
-            self.hand_overs.add(act.hash)
         apart = [one for one in self.acts if one.hash not in before]
         self.against[act.hash] = {one.hash for one in apart if self._undoes(one, act)}
         for one in apart:
@@ -79,17 +84,18 @@ class Line:
         return one.hash not in self.before[other.hash] and other.hash not in self.before[one.hash]
 
     def standing(self, known: Collection[HeaderHash]) -> set[HeaderHash]:
-        """Those that are known and that nothing known undoes; of two hand_overs to different members neither stands."""
-        over = {one for one in self.hand_overs.intersection(known) if self.against[one].isdisjoint(known)}
-        led = {one for one in self.led.intersection(known) - self.hand_overs if self.against[one].isdisjoint(over)}
-        return over | led | {one for one in set(known) - self.led if self.against[one].isdisjoint(led)}
+        """Those that are known and that nothing known undoes."""
+        led = {one for one in self.led.intersection(known) if self.against[one].isdisjoint(known)}
+        return led | {one for one in set(known) - self.led if self.against[one].isdisjoint(led)}
 
     def _undoes(self, one: Act, other: Act) -> bool:
-        """Whether one takes from the author of the other what it spoke by: nobody keeps that by not having heard."""
-        if one.verb is other.verb is Verb.HAND_OVER:
-            return one.to != other.to
-        if one.verb is Verb.HAND_OVER:
-            return other.hash in self.led and other.by == one.by != one.to
+        """Whether one takes from the author of the other what it spoke by: nobody keeps that by not having heard.
+
+        A hand_over does so to all that its author says beside it; of two to different members neither stands.
+        """
+        if one.hands_over:
+            is_the_same = other.hands_over and other.to == one.to
+            return other.by == one.by and other.hash in self.led and not is_the_same
         is_of_deputy = one.hash in self.led and other.hash not in self.led
         return is_of_deputy and one.deputies is not None and other.by not in one.deputies
 
@@ -97,7 +103,7 @@ class Line:
 def line_of(declared: Declared, acts: Iterable[Act]) -> Line:
     """The acts that count as said by who may say them, each behind all that it knew."""
     rest = _behind(declared, _read_at_all(declared, acts))
-    parents = {act.hash: _parents(act, rest) for act in rest}
+    parents = _parents(rest)
     line, done = Line(), set[HeaderHash]()
     while rest:
         ready = next((act for act in rest if parents[act.hash] <= done), None)
@@ -114,12 +120,13 @@ def line_of(declared: Declared, acts: Iterable[Act]) -> Line:
 
 
 def _read_at_all(declared: Declared, acts: Iterable[Act]) -> list[Act]:
-    """The first acts of each who may have a say: nobody crowds out another, and nothing crowds out an end."""
-    each = sorted({act.hash: act for act in acts}.values(), key=lambda act: (act.at_ms, act.hash))
-    acts = sorted(in_turn(each, lambda act: act.by), key=lambda act: act.verb not in URGENT)
+    """The first acts of each who may have a say, and its first ends: nobody crowds out another, and nothing an end."""
+    each = {act.hash: act for act in acts if len(act.knows) <= KNOWN_MAX}.values()
+    dated = sorted(each, key=lambda act: (act.verb not in URGENT, act.at_ms, act.hash))
     leads, deputies = {declared.owner}, set(declared.deputies)
     while True:
-        said = [act for act in acts if act.by in leads or act.by in deputies][:ACTS_MAX]
+        may = [act for act in dated if act.by in leads or (act.by in deputies and act.verb not in _OF_THE_LEAD)]
+        said = in_turn(may, lambda act: (act.by, act.verb in URGENT))[:ACTS_MAX]
         led = [act for act in said if act.by in leads]
         more_leads = {act.to for act in led if act.to is not None}
         more_deputies = {one for act in led for one in act.deputies or ()}
@@ -135,9 +142,15 @@ def _behind(declared: Declared, acts: list[Act]) -> list[Act]:
     None waits for all that it names: whoever once said something could take that back, and with it what others said
     since.
     """
-    behind = {declared.hash}
-    while more := {act.hash for act in acts if act.hash not in behind and not behind.isdisjoint(act.knows)}:
+    naming = defaultdict[HeaderHash, list[HeaderHash]](list)
+    for act in acts:
+        for one in act.knows:
+            naming[one].append(act.hash)
+    behind, open_ = {declared.hash}, [declared.hash]
+    while open_:
+        more = set(naming[open_.pop()]) - behind
         behind |= more
+        open_ += more
     return [act for act in acts if act.hash in behind or _is_owners_end(declared, act)]
 
 
@@ -146,16 +159,22 @@ def _is_owners_end(declared: Declared, act: Act) -> bool:
     return act.verb in URGENT and act.by == declared.owner
 
 
-def _parents(act: Act, others: Iterable[Act]) -> set[HeaderHash]:
-    """What of these it names, and what was said before it in the same feed."""
+def _parents(acts: Sequence[Act]) -> dict[HeaderHash, set[HeaderHash]]:
+    """Of each what it names of these, and what was said before it in the same feed."""
+    here = {act.hash for act in acts}
+    in_feed = defaultdict[FeedId, list[Act]](list)
+    for act in acts:
+        in_feed[act.feed_id].append(act)
     return {
-        one.hash for one in others if one.hash in act.knows or (one.feed_id == act.feed_id and one.seq < act.seq)
-    } - {act.hash}
+        act.hash: here.intersection(act.knows).union(one.hash for one in in_feed[act.feed_id] if one.seq < act.seq)
+        - {act.hash}
+        for act in acts
+    }
 
 
 def entitled(lead: MemberId, deputies: frozenset[MemberId], verb: Verb) -> frozenset[MemberId]:
     """Who of them may say this."""
-    return frozenset({lead}) if verb in (Verb.HAND_OVER, Verb.WITHDRAW) else deputies | {lead}
+    return frozenset({lead}) if verb in _OF_THE_LEAD else deputies | {lead}
 
 
 def leading(declared: Declared, line: Line, known: Collection[HeaderHash]) -> tuple[MemberId, frozenset[MemberId]]:
@@ -165,7 +184,7 @@ def leading(declared: Declared, line: Line, known: Collection[HeaderHash]) -> tu
     for act in line.acts:
         if act.hash not in standing:
             continue
-        if act.verb is Verb.HAND_OVER and act.to is not None:
+        if act.hands_over and act.to is not None and act.by == lead:
             lead = act.to
         if act.deputies is not None:
             deputies = act.deputies
@@ -197,5 +216,10 @@ def _contradict(line: Line, one: Act, other: Act) -> bool:
     return (
         frozenset({one.verb, other.verb}) in CLASHES
         and (one.verb is not other.verb or one.says != other.says)
+        and (one.verb is not Verb.HAND_OVER or _hand_over_otherwise(one, other))
         and line.are_apart(one, other)
     )
+
+
+def _hand_over_otherwise(one: Act, other: Act) -> bool:
+    return one.hands_over and other.hands_over and one.by == other.by and one.to != other.to

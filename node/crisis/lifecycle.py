@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from node.crisis.leadership import Act, Declared, Line, clashing, leading, line_of
-from node.crisis.states import IN_EFFECT, TRANSITIONS, State, Verb
+from node.crisis.states import IN_EFFECT, TRANSITIONS, URGENT, State, Verb
 from node.feed import quorum
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.quorum import Quorum
+
+CONTESTED_MAX = 16  # acts that are undone or contradicted, of which the longest ends are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,22 @@ def read(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice], now_m
     found = _fold(declared, line, void, latest, now_ms)
     found = replace(found, clashes=tuple(open_), acts=tuple(act.hash for act in line.acts))
     return _judged(declared, _asked(found, latest), now_ms)
+
+
+def latest_end_ms(declared: Declared, acts: Iterable[Act], voices: Iterable[Voice]) -> int:
+    """The latest end by any reading, whether or not what undoes or contradicts something may be said by its author.
+
+    Of each act that is undone or contradicted: as whoever said it knew it, unless a later end knows it too.
+    """
+    line = line_of(declared, acts)
+    void, _ = clashing(line)
+    latest = _latest(_of_others(declared, line, voices))
+    ends = [act.hash for act in line.acts if act.verb in URGENT and act.hash not in void]
+    longer = [act for act in line.acts if act.hash in void and not any(act.hash in line.before[end] for end in ends)]
+    longest = sorted(longer, key=lambda act: (-act.ends_ms, act.hash))[:CONTESTED_MAX]
+    every = line.before.keys()
+    unknown = [void, *(every - line.before[act.hash] - {act.hash} for act in longest)]
+    return max(_fold(declared, line, which, latest, 0).ends_ms for which in unknown)
 
 
 # ---- What follows from it

@@ -104,7 +104,7 @@ def lists_of(stores: Stores, record: Record, seen: View) -> list[tools_pb2.Crisi
     """Lists that say they belong to it, the one that changed last before all others."""
     heads = list_heads(stores, record.object_id, exercise=record.exercise)
     views = [
-        _list(one, letter, counts.count(stores.index, Kind.ITEMS, *key, seen.now_ms), seen)
+        _list(one, letter, counts.count(stores.index, Kind.ITEMS, *key, seen.now_ms, exercise=one.exercise), seen)
         for key, (one, letter) in heads.items()
     ]
     return sorted(views, key=lambda one: (-one.updated_ms, one.name))[:SHOWN_MAX]

@@ -59,19 +59,20 @@ def lists(stores: Stores, seen: View, named: str, *, exercises: bool) -> list[to
     """All lists by name, or the one that is named; raises Refused where it names none."""
     halts = halting.every(stores, seen.trust)
     said = _read_on(index.of_kinds(stores.index, [Kind.LIST]), halts)
-    newest = {(one.member_id, one.object_id): one for one in said}
+    newest = {(one.member_id, one.object_id, one.exercise): one for one in said}
     counted = [_counted(stores, seen, exercise=exercise) for exercise in (False, True)]
     arriving = _arriving(stores, seen)
     disputed, judged = opinions.disputed_by_list(stores, seen), opinions.of_lists(stores, seen)
     rising = index.object_ids(stores.index)
     found = []
-    for key, one in newest.items():
+    for called, one in newest.items():
+        key = one.member_id, one.object_id
         if exercises or named or not one.exercise:
             count = counted[one.exercise].get(key, Count())
             view = _list_view(stores, one, count, arriving.get(key, (0, 0)), rising, seen, halts.get(key, ()))
-            tally = judged.get(key, opinions.NOBODY).at()
+            tally = judged.get(called, opinions.NOBODY).at()
             view.opinion, view.agreeing, view.objecting = tally.state, tally.agreeing, tally.objecting
-            view.disputed = disputed.get(key, 0)
+            view.disputed = disputed.get(called, 0)
             found.append(view)
     if named:
         taken = {one.name for one in found if not one.withdrawn}

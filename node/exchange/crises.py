@@ -57,9 +57,11 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     Raises Refused where it names none.
     """
     halts = halting.every(stores, seen.trust)
-    heads = _heads_for(stores, named)
-    named_alike = _by_object(heads)
-    said = _by_object(lifecycles.said(stores, named_alike))
+    wanted = dict.fromkeys(one.object_id for one in lifecycles.heads(stores, *lifecycles.HEADS))
+    if OBJECT_ID.fullmatch(whole := named.strip().lower()):  # also what is beyond those that are read
+        wanted[ObjectId(bytes.fromhex(whole))] = None
+    heads = lifecycles.heads_of(stores, wanted)
+    named_alike, said = _by_object(heads), _by_object(lifecycles.said(stores, wanted))
     found = [
         read(
             stores,
@@ -82,31 +84,24 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     return sorted(views, key=lambda one: (-one.declared_ms, one.entry))
 
 
-def _heads_for(stores: Stores, named: str) -> list[Record]:
-    """Those that are read at all; and by its whole id also what is beyond them."""
-    found = lifecycles.heads(stores, *lifecycles.HEADS)
-    if OBJECT_ID.fullmatch(named):
-        beyond = lifecycles.heads_of(stores, bytes.fromhex(named))
-        found = sorted({one.hash: one for one in (*found, *beyond)}.values(), key=_by_date)
-    return found
-
-
-def one(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> Crisis | None:
-    """One crisis of one owner."""
+def one(
+    stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId, *, exercise: bool | None = None
+) -> Crisis | None:
+    """One crisis of one owner; ``exercise``: whether a drill is meant, or None for the drill where nothing is real."""
     halted = halting.of_object(stores, seen.trust, member_id, object_id)
-    said = index.of_object(stores.index, member_id, object_id)
-    head = next(
-        iter(_heads((one for one in said if one.kind in lifecycles.HEADS), {(member_id, object_id): halted})), None
-    )
-    if head is None:
+    heads = [one for one in lifecycles.heads_of(stores, [object_id]) if one.member_id == member_id]
+    found = [one for one in _heads(heads, {(member_id, object_id): halted}) if exercise in (None, one.exercise)]
+    if not found:
         return None
-    acts = sorted(lifecycles.said_of(stores, head), key=_by_date)
-    return read(stores, head, acts, seen, halted)
+    head = min(found, key=lambda one: one.exercise)
+    return read(stores, head, sorted(lifecycles.said_of(stores, head), key=_by_date), seen, halted)
 
 
-def shown(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> tools_pb2.CrisisView | None:
+def shown(
+    stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId, *, exercise: bool | None = None
+) -> tools_pb2.CrisisView | None:
     """The same, as tools see it."""
-    found = one(stores, seen, member_id, object_id)
+    found = one(stores, seen, member_id, object_id, exercise=exercise)
     if found is None:
         return None
     declared = doubts.by_owner(lifecycles.heads(stores, Kind.DECLARATION))
@@ -154,12 +149,11 @@ def _by_object(said: Sequence[Record]) -> dict[ObjectId, list[Record]]:
 
 
 def _heads(declared: Iterable[Record], halts: Mapping[tuple[MemberId, ObjectId], Sequence[Halt]]) -> list[Record]:
-    """The first declaration or alert of each owner's object that is read."""
-    first: dict[tuple[MemberId, ObjectId], Record] = {}
+    """The first declaration or alert of each owner's object that is read; a drill is no other's."""
+    first: dict[tuple[MemberId, ObjectId, bool], Record] = {}
     for one in declared:
-        about = (one.member_id, one.object_id)
-        if not halting.is_behind(halts.get(about, ()), one):
-            first.setdefault(about, one)
+        if not halting.is_behind(halts.get((one.member_id, one.object_id), ()), one):
+            first.setdefault((one.member_id, one.object_id, one.exercise), one)
     return list(first.values())
 
 
@@ -168,7 +162,7 @@ def _heads(declared: Iterable[Record], halts: Mapping[tuple[MemberId, ObjectId],
 
 def read(stores: Stores, record: Record, about: Sequence[Record], seen: View, halted: Sequence[Halt]) -> Crisis:
     """How it stands by the acts about it; where it is not read on, as it was last understood."""
-    counting = lifecycles.counting(stores, about, seen.trust, halted)
+    counting = lifecycles.counting(stores, record, about, seen.trust, halted)
     crisis, is_alert = lifecycles.crisis_of(record), record.kind == Kind.ALERT
     under = documents.under_of(seen.trust, seen.rules, crisis, is_alert=is_alert)
     stands = standing.standing_of(stores, record, seen.trust)

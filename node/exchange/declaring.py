@@ -21,7 +21,7 @@ from node.policy import border
 from node.v1 import record_pb2, tools_pb2
 
 HOUR_MS = 3_600_000
-KEPT_MS = lifecycles.ACT_LIFE_MS_MIN + HOUR_MS  # after its end, for the review; it is signed somewhat later
+KEPT_MS = 30 * 24 * HOUR_MS  # after its end, for the review
 TEXT_BYTES_MAX = 16 << 10
 WORDS_MAX = 64  # measures, keywords, languages, places, links
 
@@ -326,7 +326,8 @@ def act_draft(
     is_urgent = verb in lifecycles.MOVING or verb == "pointer"
     ends_ms = max(found.reading.ends_ms, act.extend.ends_ms, act.update.ends_ms, by.now_ms)
     latest_ms = by.now_ms + limits.LIFE_MS_MAX - KEPT_MS  # what begins in years outlives no entry
-    return _draft(record, URGENT if is_urgent else NORMAL, min(ends_ms, latest_ms), allowed)
+    with_it_ms = found.record.expires_ms - KEPT_MS  # what goes before the declaration moves nothing
+    return _draft(record, URGENT if is_urgent else NORMAL, max(min(ends_ms, latest_ms), with_it_ms), allowed)
 
 
 def end(found: Crisis, text: str, by: Speaker, seen: View) -> Draft:

@@ -31,7 +31,7 @@ def disputes(stores: Stores, record: Record, counting: Iterable[Record], seen: V
     for one in counting:
         if lifecycles.verb_of(one) == DISPUTE and one.member_id != record.member_id and not obstacle(one, seen):
             words.setdefault(one.member_id, []).append(_disputed(one, seen))
-    heads = opinions.heads(stores, record.member_id, record.object_id)
+    heads = opinions.heads(stores, record.member_id, record.object_id, exercise=record.exercise)
     for word in opinions.about_object(stores, seen, heads).words if heads else ():
         if not word.obstacle:
             words.setdefault(word.said.member_id, []).append(_opined(word, seen))

@@ -23,7 +23,7 @@ from node.store.stores import Stores
 from node.v1 import record_pb2
 
 OWNERS_MAX = 16  # of one id: those whose declarations came first
-ANSWERS_MAX = 16  # of one member: co-signatures and refusals, the last ones
+ANSWERS_MAX = 16  # of one member to one proposal: co-signatures and refusals, the last ones
 LINKED_MAX = 64  # of one declaration
 KEPT_MAX = 1024  # ends that are remembered
 
@@ -129,25 +129,23 @@ def _heads(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) ->
 
 def _end_ms(stores: Stores, trust: Trust, record: Record, said: Sequence[Record]) -> int:
     others = lifecycles.declared_by_others(stores, record)
-    return lifecycles.end_ms(stores, trust, record, worth_weighing(lifecycles.about(record, said, others)))
+    return lifecycles.end_ms(stores, trust, record, worth_weighing(record, lifecycles.about(record, said, others)))
 
 
-def worth_weighing(said: Iterable[Record]) -> list[Record]:
-    """Of each member as many acts as are ever read: what takes away before all else, then the first ones."""
-    led: dict[MemberId, list[Record]] = defaultdict(list)
-    answered: dict[MemberId, list[Record]] = defaultdict(list)
-    for one in said:
+def worth_weighing(declared: Record, said: Iterable[Record]) -> list[Record]:
+    """Of each member as many acts as are ever read: the first, and the first that take away; and its last answers."""
+    led: dict[tuple[MemberId, bool], list[Record]] = defaultdict(list)
+    answered: dict[tuple[MemberId, bytes], list[Record]] = defaultdict(list)
+    by_date = sorted(said, key=lambda one: (one.created_ms, one.hash))
+    for one in (each for each in by_date if lifecycles.outlives(each, declared)):
         verb = lifecycles.verb_of(one)
         if verb in lifecycles.LEADING:
-            led[one.member_id].append(one)
+            led[one.member_id, _takes_away(one)].append(one)
         elif verb in lifecycles.ANSWERING:
-            answered[one.member_id].append(one)
-    found = list[Record]()
-    for acts in led.values():
-        found += sorted(acts, key=lambda one: (not _takes_away(one), one.created_ms, one.hash))[:ACTS_MAX]
-    for acts in answered.values():
-        found += sorted(acts, key=lambda one: (one.created_ms, one.hash))[-ANSWERS_MAX:]
-    return found
+            answered[one.member_id, lifecycles.act_of(one).entry].append(one)
+    found = [one for acts in led.values() for one in acts[:ACTS_MAX]]
+    proposed = {declared.hash, *(one.hash for one in found)}
+    return found + [one for (_, entry), acts in answered.items() if entry in proposed for one in acts[-ANSWERS_MAX:]]
 
 
 def _takes_away(one: Record) -> bool:

@@ -122,7 +122,7 @@ def _about(stores: Stores, seen: View, one: Ignored) -> str:
             return f"{kind.name if kind else 'value'} {sha256(thing.target).hexdigest()[:SHOWN_DIGITS]}"
         case What.ITEM:
             record = index.by_hash(stores.index, HeaderHash(thing.target))
-            name = list_name(stores, seen, record.member_id, record.object_id) if record else "erased"
+            name = list_name(stores, seen, record.member_id, record.object_id, record.exercise) if record else "erased"
             return f"{matching.item_record(stores, name, HeaderHash(thing.target))}:{thing.place}"
         case What.LIST:
             return list_name(stores, seen, MemberId(thing.member_id), ObjectId(thing.target))
@@ -130,8 +130,11 @@ def _about(stores: Stores, seen: View, one: Ignored) -> str:
             return names.reference("c", thing.target, index.neighbours(stores.index, thing.target))
 
 
-def list_name(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId) -> str:
-    """What a list is called, or its id where nothing here says that."""
-    head = index.newest(stores.index, Kind.LIST, member_id, object_id)
+def list_name(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId, *drills: bool) -> str:
+    """What a list is called, or its id where nothing here says that. ``drills``: whether it is one, if known."""
+    each = (
+        index.newest(stores.index, Kind.LIST, member_id, object_id, exercise=one) for one in drills or (False, True)
+    )
+    head = next(filter(None, each), None)
     name = record_pb2.Record.FromString(head.content).list.name if head else object_id.hex()
     return consult.list_name(seen.trust, member_id, name)

@@ -28,12 +28,11 @@ from node.v1 import record_pb2
 
 HOUR_MS = 3_600_000
 ALERT_HOURS_MAX = 72
-ACT_LIFE_MS_MIN = 30 * 24 * HOUR_MS  # one that goes at once would count only where nobody has swept since
 MEMBER_ID_BYTES = 32
 HEADS = (Kind.DECLARATION, Kind.ALERT)
 HEADS_MAX = 256  # of each kind in one feed, half of them the first and half the last
 DECLARED_MAX = 64  # by one owner under one id, among which is looked for the one that counts
-SAID_MAX = 4 * ACTS_MAX  # acts of one member about one crisis, half from either end
+SAID_MAX = 4 * ACTS_MAX  # acts of one feed about one crisis, those that may move it apart; half from either end
 
 VERBS = {
     "update": Verb.UPDATE,
@@ -224,13 +223,20 @@ def framework_of(trust: Trust, named: record_pb2.Reference) -> Framework | None:
 # ---- From the stores
 
 
-def counting(stores: Stores, said: Iterable[Record], trust: Trust, halted: Sequence[Halt]) -> list[Record]:
-    """Those acts that stand: not in doubt, taken back or soon gone, and not behind a halt of their object."""
+def outlives(one: Record, declared: Record) -> bool:
+    """Whether an act is kept as long as the declaration it moves: else it would count where nobody has swept yet."""
+    return one.expires_ms >= declared.expires_ms or verb_of(one) not in MOVING
+
+
+def counting(
+    stores: Stores, declared: Record, said: Iterable[Record], trust: Trust, halted: Sequence[Halt]
+) -> list[Record]:
+    """Those acts that stand: not in doubt, taken back or gone before their crisis, nor behind a halt of it."""
     return [
         one
         for one in said
         if standing.standing_of(stores, one, trust) is Standing.STANDS
-        and (one.expires_ms - one.created_ms >= ACT_LIFE_MS_MIN or verb_of(one) not in MOVING)
+        and outlives(one, declared)
         and not restricting.restriction(stores, one, trust, halted).reason
     ]
 
@@ -244,10 +250,11 @@ def is_withdrawn(stores: Stores, record: Record, trust: Trust) -> bool:
 def end_ms(stores: Stores, trust: Trust, record: Record, said: Iterable[Record]) -> int:
     """When a crisis ends by these acts about it, whoever has a seat now: until then what belongs to it is kept.
 
-    Nothing that ends it does so before it came here: a date does not erase what others keep for it.
+    Nothing that ends it does so before it came here: a date does not erase what others keep for it. Nor do acts that
+    people see as undone, by something that only whoever has the right to it could say.
     """
     halted = halting.of_object(stores, trust, record.member_id, record.object_id)
-    counted = counting(stores, said, trust, halted)
+    counted = counting(stores, record, said, trust, halted)
 
     def cosigner(one: Record) -> Seat | None:
         roles = trust.known.roles.get(one.member_id)
@@ -260,7 +267,7 @@ def end_ms(stores: Stores, trust: Trust, record: Record, said: Iterable[Record])
     led = acts(record.member_id, counted, trust, lambda *_: True)
     led = [replace(one, heard_ms=heard_ms[one.hash]) for one in led]
     answered = voices(record.member_id, counted, trust, cosigner)
-    return lifecycle.read(declared(record, framework, rules), led, answered, 0).ends_ms
+    return lifecycle.latest_end_ms(declared(record, framework, rules), led, answered)
 
 
 def heads(stores: Stores, *kinds: Kind) -> list[Record]:
@@ -273,14 +280,24 @@ def unread_heads(stores: Stores) -> dict[MemberId, int]:
     return index.beyond_ends_of_feeds(stores.index, HEADS, HEADS_MAX)
 
 
-def heads_of(stores: Stores, object_id: bytes) -> list[Record]:
-    """Those by one id, of each owner the first by its dates, whose came first first."""
-    return [one for kind in HEADS for one in index.first_of_owners(stores.index, object_id, kind, DECLARED_MAX)]
+def heads_of(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
+    """Those by these ids, oldest first: of each owner of an id the first by its dates."""
+    found = (
+        one
+        for object_id in object_ids
+        for kind in HEADS
+        for one in index.first_of_owners(stores.index, object_id, kind, DECLARED_MAX)
+    )
+    return sorted(found, key=lambda one: (one.created_ms, one.hash))
 
 
 def said(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
     """Acts about objects with these ids that are read at all, whoever owns those."""
-    return index.ends_of_members(stores.index, object_ids, Kind.CRISIS_ACT, SAID_MAX)
+    return [
+        one
+        for object_id in object_ids
+        for one in index.ends_of_feeds(stores.index, [Kind.CRISIS_ACT], SAID_MAX, object_id)
+    ]
 
 
 def said_of(stores: Stores, record: Record) -> list[Record]:
@@ -290,7 +307,7 @@ def said_of(stores: Stores, record: Record) -> list[Record]:
 
 def declared_by_others(stores: Stores, record: Record) -> list[HeaderHash]:
     """What other members declared by the same id."""
-    return [one.hash for one in heads_of(stores, record.object_id) if one.member_id != record.member_id]
+    return [one.hash for one in heads_of(stores, [record.object_id]) if one.member_id != record.member_id]
 
 
 def read(crisis: Declared, said: Sequence[Record], trust: Trust, may: May, cosigner: CoSigner, now_ms: int) -> Reading:

@@ -265,9 +265,10 @@ class _Records:
         """What the list was last said to be, as far as it is read."""
         halted, key = self._halting(record), (record.member_id, record.object_id)
         if not halted:
-            return index.newest(self._stores.index, Kind.LIST, *key)
-        said = (one for one in index.of_object(self._stores.index, *key) if one.kind == Kind.LIST)
-        return next((one for one in reversed(list(said)) if not halting.is_behind(halted, one)), None)
+            return index.newest(self._stores.index, Kind.LIST, *key, exercise=False)
+        each = index.of_list(self._stores.index, *key, Kind.LIST).values()
+        said = sorted((one for one in each if not one.exercise), key=lambda one: (one.created_ms, one.hash))
+        return next((one for one in reversed(said) if not halting.is_behind(halted, one)), None)
 
     def _halting(self, record: Record) -> Sequence[Halt]:
         """Where the list is not read on."""

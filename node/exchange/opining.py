@@ -78,7 +78,8 @@ def joined(subjects: Iterable[Subject]) -> list[Subject]:
 def _subject(stores: Stores, seen: View, typed: str) -> Subject:
     named = references.find_whole(stores, seen, typed)
     if named is not None:
-        return Subject(opinions.heads(stores, *named)[-1], opinions.WHOLE, is_whole=True)
+        each = (opinions.heads(stores, *named, exercise=exercise) for exercise in (False, True))
+        return Subject(next(filter(None, each))[-1], opinions.WHOLE, is_whole=True)
     address = references.find(stores, typed)
     record = index.by_hash(stores.index, address.entry)
     every = (1 << record.items) - 1 if record else 0
@@ -131,7 +132,8 @@ def _letter(word: Word) -> tuple[int, str, str]:
 def judged(stores: Stores, seen: View, one: Subject) -> Judged:
     """All last words about it."""
     if one.is_whole:
-        heads = opinions.heads(stores, one.record.member_id, one.record.object_id)
+        about = one.record.member_id, one.record.object_id
+        heads = opinions.heads(stores, *about, exercise=one.record.exercise)
         return opinions.about_object(stores, seen, heads)
     return opinions.about(stores, seen, one.record)
 
@@ -209,7 +211,7 @@ def _typed(stores: Stores, seen: View, record: Record, places: int) -> str:
     """As it is typed; of several items the first."""
     if record.kind == Kind.DECLARATION:
         return names.reference("c", record.object_id, index.neighbours(stores.index, record.object_id))
-    name = ignoring.list_name(stores, seen, record.member_id, record.object_id)
+    name = ignoring.list_name(stores, seen, record.member_id, record.object_id, record.exercise)
     if record.kind == Kind.LIST:
         return name
     first = (places & -places).bit_length() - 1

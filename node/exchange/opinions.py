@@ -15,7 +15,6 @@ from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.policy import effect
 from node.policy.effect import Right
-from node.policy.following import List
 from node.policy.opinions import AGREEING, OBJECTING, Tally, Verdict, last_words
 from node.store import index, opinions
 from node.store.index import Record
@@ -26,6 +25,7 @@ from node.v1 import record_pb2
 if TYPE_CHECKING:
     from node.exchange.consult import View
 
+List = tuple[MemberId, ObjectId, bool]  # by its owner and its id; whether it is a drill
 WHOLE = 1  # the places of what has no items
 
 
@@ -125,10 +125,11 @@ def about_object(stores: Stores, seen: "View", heads: Sequence[Record]) -> Judge
     return _judged(stores, seen, heads[-1], [replace(one, places=WHOLE) for one in said]) if said else NOBODY
 
 
-def heads(stores: Stores, member_id: MemberId, object_id: ObjectId) -> list[Record]:
-    """The entries that said what a list or a crisis is."""
-    found = index.of_object(stores.index, member_id, object_id)
-    return [one for one in found if one.kind in (Kind.LIST, Kind.DECLARATION)]
+def heads(stores: Stores, member_id: MemberId, object_id: ObjectId, *, exercise: bool) -> list[Record]:
+    """The entries that said what a list or a crisis is, oldest first; a drill by its id is another one."""
+    each = (index.of_list(stores.index, member_id, object_id, kind) for kind in (Kind.LIST, Kind.DECLARATION))
+    found = (one for said in each for one in said.values() if one.exercise == exercise)
+    return sorted(found, key=lambda one: (one.created_ms, one.hash))
 
 
 def _judged(stores: Stores, seen: "View", target: Record, said: Iterable[Opinion]) -> Judged:
@@ -180,12 +181,17 @@ def disputed_by_list(stores: Stores, seen: "View") -> dict[List, int]:
         if what.reason or record.expires_ms <= seen.now_ms:
             continue
         count = (about(stores, seen, record).disputed & ~what.positions).bit_count()
-        key = record.member_id, record.object_id
+        key = record.member_id, record.object_id, record.exercise
         found[key] = found.get(key, 0) + count
     return found
 
 
 def of_lists(stores: Stores, seen: "View") -> dict[List, Judged]:
     """What is said of each list as a whole, where anything is."""
-    said = {(one.member_id, one.object_id) for one in opinions.targets(stores.index, Kind.LIST)}
-    return {key: about_object(stores, seen, heads(stores, *key)) for key in sorted(said)}
+    said = {(one.member_id, one.object_id, one.exercise) for one in opinions.targets(stores.index, Kind.LIST)}
+    return {
+        (member_id, object_id, exercise): about_object(
+            stores, seen, heads(stores, member_id, object_id, exercise=exercise)
+        )
+        for member_id, object_id, exercise in sorted(said)
+    }

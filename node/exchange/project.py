@@ -13,7 +13,7 @@ from typing import Self
 from node import limits
 from node.content import hashes, items
 from node.content.hashes import HashKind
-from node.exchange import keeping, notes, opinions, profiles, records
+from node.exchange import keeping, lifecycles, notes, opinions, profiles, records
 from node.exchange.endings import Endings
 from node.exchange.keeping import Keep
 from node.exchange.records import Opened
@@ -204,7 +204,8 @@ def _put_halt(stores: Stores, opened: Opened, into: Into) -> None:
 
 def _put(stores: Stores, row: index.Record, into: Into, *, shown: bool) -> int:
     """Write a record, and beside it until when it is kept."""
-    number = index.put_record(stores.index, row, shown=shown)
+    moves = row.kind == Kind.CRISIS_ACT and lifecycles.verb_of(row) in lifecycles.MOVING
+    number = index.put_record(stores.index, row, shown=shown, moves=moves)
     keeping.note(stores, into.keep, number, row, into.endings)
     return number
 

@@ -262,7 +262,8 @@ def _states(stores: Stores, here: Here, found: Found, due_ms: int) -> list[str]:
 def _list_name(stores: Stores, seen: View, record: Record) -> str:
     if record.kind not in (Kind.ITEMS, Kind.LIST):
         return ""
-    head = index.newest(stores.index, Kind.LIST, record.member_id, record.object_id)
+    about = record.member_id, record.object_id
+    head = index.newest(stores.index, Kind.LIST, *about, exercise=record.exercise)
     name = record_pb2.Record.FromString(head.content).list.name if head else record.object_id.hex()
     return consult.list_name(seen.trust, record.member_id, name)
 
@@ -272,7 +273,8 @@ def _crisis(stores: Stores, record: Record, letter: record_pb2.Record) -> record
     of_crisis = record.kind in (Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT)
     crisis_id = record.object_id if of_crisis else letter.crisis_id
     declared = index.of_any_owner(stores.index, crisis_id, Kind.DECLARATION) if crisis_id else iter(())  # type: ignore[arg-type]
-    first = min(declared, key=lambda one: (one.created_ms, one.hash), default=None)
+    alike = (one for one in declared if one.exercise == record.exercise)
+    first = min(alike, key=lambda one: (one.created_ms, one.hash), default=None)
     if first is not None:
         return record_pb2.Record.FromString(first.content).crisis
     return letter.crisis if of_crisis else record_pb2.Crisis()

@@ -34,12 +34,13 @@ class Publishing:
         async with self._one:
             seen = self._saying.view_of(Right.ALERT if request.alert else Right.DECLARE)
             await self._saying.caught_up(bulk=False)
-            before = await self._shown(seen, seen.follows.me, request.object_id)
+            about = seen.follows.me, request.object_id
+            before = await self._shown(seen, *about, exercise=None)
             if before is not None:
                 return tools_pb2.DeclareResponse(crisis=before, repeated_call=True)
             draft = declaring.declaration(request, seen, self._speaker(seen))
             await self._saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
-            made = await self._shown(seen, seen.follows.me, request.object_id)
+            made = await self._shown(seen, *about, exercise=request.exercise)
             assert made is not None  # noqa: S101 - it is projected
             return tools_pb2.DeclareResponse(crisis=made)
 
@@ -141,7 +142,8 @@ class Publishing:
 
         def look(stores: Stores) -> Crisis | None:
             view = crises.meant(stores, seen, named)
-            return crises.one(stores, seen, MemberId(view.member_id), ObjectId(view.object_id))
+            about = MemberId(view.member_id), ObjectId(view.object_id)
+            return crises.one(stores, seen, *about, exercise=view.exercise)
 
         await self._saying.caught_up(bulk=False)
         found = await self._saying.reading.run(look)
@@ -150,10 +152,13 @@ class Publishing:
 
     async def _again(self, found: Crisis) -> tools_pb2.CrisisView:
         record = found.record
-        shown = await self._shown(self._saying.view(), record.member_id, record.object_id)
+        about = record.member_id, record.object_id
+        shown = await self._shown(self._saying.view(), *about, exercise=record.exercise)
         assert shown is not None  # noqa: S101 - it was just found
         return shown
 
-    async def _shown(self, seen: View, member_id: MemberId, object_id: bytes) -> tools_pb2.CrisisView | None:
+    async def _shown(
+        self, seen: View, member_id: MemberId, object_id: bytes, *, exercise: bool | None
+    ) -> tools_pb2.CrisisView | None:
         key = member_id, ObjectId(object_id)
-        return await self._saying.reading.run(lambda stores: crises.shown(stores, seen, *key))
+        return await self._saying.reading.run(lambda stores: crises.shown(stores, seen, *key, exercise=exercise))

@@ -35,11 +35,13 @@ def counts(
     return {(row[0], row[1]): Count(*row[2:]) for row in rows}
 
 
-def count(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId, now_ms: int) -> Count:
+def count(
+    index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId, now_ms: int, *, exercise: bool
+) -> Count:
     """What there is now of one object, by the index alone: who has it besides is not known."""
     ((records, items, updated_ms),) = driver.rows(
         index,
-        "SELECT count(*), total(items), max(created_ms) FROM any_record"
+        f"SELECT count(*), total(items), max(created_ms) FROM {TABLES[exercise]}"
         " WHERE shown AND kind = ? AND member_id = ? AND object_id = ? AND expires_ms > ?",
         (kind, member_id, object_id, now_ms),
     )

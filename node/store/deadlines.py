@@ -68,10 +68,9 @@ def over(index: sa.Connection, now_ms: int, limit: int) -> list[tuple[HeaderHash
     """What is over, the longest overdue first, but nothing that is to be decided anew before."""
     rows = driver.rows(
         index,
-        "SELECT r.hash, d.due_ms, d.rule, d.won, d.about, d.record FROM due d"
-        " JOIN any_record r ON r.record = d.record"
-        " WHERE d.due_ms <= ? AND d.about NOT IN (SELECT about FROM redo WHERE about != X'')"
-        " ORDER BY d.due_ms, d.record LIMIT ?",
+        "SELECT r.hash, d.due_ms, d.rule, d.won, d.about, d.record FROM (SELECT * FROM due"
+        " WHERE due_ms <= ? AND about NOT IN (SELECT about FROM redo WHERE about != X'')"
+        " ORDER BY due_ms, record LIMIT ?) d JOIN any_record r ON r.record = d.record ORDER BY d.due_ms, d.record",
         (now_ms, limit),
     )
     return [(row[0], Deadline(*row[1:5])) for row in rows]
@@ -105,11 +104,12 @@ def backlog(index: sa.Connection, now_ms: int) -> tuple[int, int]:
 
 def page(index: sa.Connection, after: int, limit: int, about: bytes = EVERYTHING) -> list[tuple[int, Record]]:
     """The next records, shown or not; those that depend on something, or all."""
-    dependent, which = ("JOIN due d ON d.record = r.record AND d.about = ?", (about,)) if about else ("", ())
+    dependent = "SELECT record FROM due WHERE about = ?3 AND record > ?1 ORDER BY record LIMIT ?2"
     rows = driver.rows(
         index,
-        f"SELECT r.record, {RECORD} FROM any_record r {dependent} WHERE r.record > ? ORDER BY r.record LIMIT ?",
-        (*which, after, limit),
+        f"SELECT record, {RECORD} FROM any_record WHERE {f'record IN ({dependent})' if about else 'record > ?1'}"
+        " ORDER BY record LIMIT ?2",
+        (after, limit, *([about] if about else [])),
     )
     return [(row[0], Record(*row[1:])) for row in rows]
 

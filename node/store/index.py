@@ -1,6 +1,6 @@
 """The plaintext projection: records, and the values of their items in a file of their own."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -57,8 +57,11 @@ def set_projected(index: sa.Connection, cursor: Cursor) -> None:
     )
 
 
-def put_record(index: sa.Connection, record: Record, *, shown: bool) -> int:
-    """Store a record and give its number; again is the same. Hidden until it is said again as shown, or `show`."""
+def put_record(index: sa.Connection, record: Record, *, shown: bool, moves: bool = False) -> int:
+    """Store a record and give its number; again is the same. Hidden until it is said again as shown, or `show`.
+
+    ``moves``: it is an act that may move its crisis.
+    """
     found = number(index, record.hash)
     if found is not None:
         if shown:
@@ -71,11 +74,12 @@ def put_record(index: sa.Connection, record: Record, *, shown: bool) -> int:
     )
     driver.execute(
         index,
-        f"INSERT INTO {TABLES[record.exercise]} (record, shown, {RECORD})"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO {TABLES[record.exercise]} (record, shown, moves, {RECORD})"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             given,
             shown,
+            moves,
             record.hash,
             record.feed_id,
             record.seq,
@@ -252,45 +256,47 @@ def of_any_owner(index: sa.Connection, object_id: ObjectId, kind: int) -> Iterat
 
 
 def first_of_owners(index: sa.Connection, object_id: bytes, kind: int, limit: int) -> list[Record]:
-    """Of each owner so many records of this kind about objects with this id, by their dates; who came first, first."""
-    return _of_owners(index, (object_id, kind), "place <= ?1 ORDER BY came_ms, member_id, place", limit)
+    """Of each owner so many records of this kind about objects with this id, by their dates; who came first, first.
 
-
-def ends_of_members(index: sa.Connection, object_ids: Iterable[bytes], kind: int, limit: int) -> list[Record]:
-    """Of each member so many records of this kind about each of these ids, by their dates: half from either end."""
-    found = list[Record]()
-    for object_id in object_ids:
-        which = "place <= ?1 OR place > places - ?1 ORDER BY number"
-        found += _of_owners(index, (object_id, kind), which, limit // 2)
-    return found
-
-
-def _of_owners(index: sa.Connection, about: tuple[bytes, int], which: str, limit: int) -> list[Record]:
+    Drills are counted apart.
+    """
     rows = driver.rows(
         index,
-        "SELECT number FROM (SELECT record AS number, member_id, row_number() OVER by_date AS place,"
-        " count(*) OVER of_owner AS places, min(received_ms) OVER of_owner AS came_ms"
-        " FROM any_record WHERE shown AND object_id = ?2 AND kind = ?3"
-        f" WINDOW of_owner AS (PARTITION BY member_id), by_date AS (of_owner ORDER BY created_ms, hash)) WHERE {which}",
-        (limit, *about),
+        "SELECT number FROM (SELECT record AS number, member_id, exercise, row_number() OVER by_date AS place,"
+        " min(received_ms) OVER of_owner AS came_ms FROM any_record WHERE shown AND object_id = ? AND kind = ?"
+        " WINDOW of_owner AS (PARTITION BY member_id, exercise), by_date AS (of_owner ORDER BY created_ms, hash))"
+        " WHERE place <= ? ORDER BY came_ms, member_id, exercise, place",
+        (object_id, kind, limit),
     )
     return _in_order(index, [row[0] for row in rows])
 
 
-def ends_of_feeds(index: sa.Connection, kinds: Sequence[int], limit: int) -> list[Record]:
+def ends_of_feeds(index: sa.Connection, kinds: Sequence[int], limit: int, object_id: bytes = b"") -> list[Record]:
     """Of each feed so many records of each of these kinds, half from either end, by their places; oldest first.
 
-    Nobody but its owner says where in a feed a record stands, and its owner says it once: no date moves one.
+    Acts that may move a crisis are counted apart from others, and so are drills. Nobody but its owner says where in a
+    feed a record stands, and its owner says it once: no date moves one. ``object_id``: only of that.
     """
     rows = driver.rows(
         index,
         "SELECT number FROM (SELECT record AS number, created_ms, hash, row_number() OVER in_feed AS place,"
         f" count(*) OVER of_feed AS places FROM any_record WHERE shown AND kind IN ({','.join('?' * len(kinds))})"
-        " WINDOW of_feed AS (PARTITION BY feed_id, kind, exercise), in_feed AS (of_feed ORDER BY seq, hash))"
+        f"{' AND object_id = ?' if object_id else ''}"
+        " WINDOW of_feed AS (PARTITION BY feed_id, kind, moves, exercise), in_feed AS (of_feed ORDER BY seq, hash))"
         " WHERE place <= ? OR place > places - ? ORDER BY created_ms, hash",
-        (*kinds, limit // 2, limit // 2),
+        (*kinds, *([object_id] if object_id else []), limit // 2, limit // 2),
     )
     return _in_order(index, [row[0] for row in rows])
+
+
+def of_member(index: sa.Connection, member_id: MemberId, kind: int) -> list[Record]:
+    """All records of this kind by one member, oldest first."""
+    rows = driver.rows(
+        index,
+        f"SELECT {RECORD} FROM any_record WHERE shown AND kind = ? AND member_id = ? ORDER BY created_ms, hash",
+        (kind, member_id),
+    )
+    return [Record(*row) for row in rows]
 
 
 def beyond_ends_of_feeds(index: sa.Connection, kinds: Sequence[int], limit: int) -> dict[MemberId, int]:
@@ -307,17 +313,7 @@ def beyond_ends_of_feeds(index: sa.Connection, kinds: Sequence[int], limit: int)
 
 def _in_order(index: sa.Connection, numbers: Sequence[int]) -> list[Record]:
     found = records(index, numbers)
-    return [found[number] for number in numbers]
-
-
-def of_member(index: sa.Connection, member_id: MemberId, kind: int) -> list[Record]:
-    """All records of this kind by one member, oldest first."""
-    rows = driver.rows(
-        index,
-        f"SELECT {RECORD} FROM any_record WHERE shown AND kind = ? AND member_id = ? ORDER BY created_ms, hash",
-        (kind, member_id),
-    )
-    return [Record(*row) for row in rows]
+    return [found[number] for number in numbers if number in found]  # another connection may erase between the two
 
 
 def has_any(index: sa.Connection, object_id: bytes, kind: int) -> bool:
@@ -336,11 +332,13 @@ def of_no_such_kind(
     return [Record(*row) for row in driver.rows(index, f"SELECT {RECORD} FROM any_record WHERE {where}", about)]
 
 
-def newest(index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId) -> Record | None:
+def newest(
+    index: sa.Connection, kind: int, member_id: MemberId, object_id: ObjectId, *, exercise: bool
+) -> Record | None:
     """The latest record of this kind about one object of one owner."""
     row = driver.row(
         index,
-        f"SELECT {RECORD} FROM any_record WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
+        f"SELECT {RECORD} FROM {TABLES[exercise]} WHERE shown AND object_id = ? AND member_id = ? AND kind = ?"
         " ORDER BY created_ms DESC, hash DESC LIMIT 1",
         (object_id, member_id, kind),
     )

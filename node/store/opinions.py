@@ -69,6 +69,9 @@ def packed(places: int) -> bytes:
     return places.to_bytes(-(-places.bit_length() // 8), "little")
 
 
+# `+`: SQLite begins with what is small, and finds the record by its number.
+
+
 def about(index: sa.Connection, target: HeaderHash) -> list[Opinion]:
     """What was said of an entry: of each feed the newest, and no more than so many of them.
 
@@ -90,7 +93,7 @@ def of_member(index: sa.Connection, member_id: MemberId, limit: int) -> list[Opi
     """What a member said, the newest first."""
     rows = driver.rows(
         index,
-        f"SELECT {_OPINION} FROM opinion o JOIN any_record r ON r.record = o.record WHERE r.shown AND r.member_id = ?"
+        f"SELECT {_OPINION} FROM opinion o JOIN any_record r ON r.record = +o.record WHERE r.shown AND r.member_id = ?"
         " ORDER BY r.created_ms DESC, r.hash LIMIT ?",
         (member_id, limit),
     )
@@ -144,7 +147,7 @@ def moves(index: sa.Connection, member_id: MemberId) -> list[Move]:
     rows = driver.rows(
         index,
         "SELECT t.member_id, t.hash, n.hash, r.hash FROM opinion o"
-        " CROSS JOIN any_record r ON r.record = o.record AND r.shown CROSS JOIN any_record t ON t.hash = o.target"
+        " CROSS JOIN any_record r ON r.record = +o.record AND r.shown CROSS JOIN any_record t ON t.hash = +o.target"
         " CROSS JOIN replacement p ON p.target = t.hash AND p.member_id = t.member_id AND p.object_id = t.object_id"
         " CROSS JOIN any_record n ON n.hash = p.hash AND n.shown WHERE r.member_id = ? ORDER BY t.hash, n.hash, r.hash",
         (member_id,),

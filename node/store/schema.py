@@ -256,6 +256,7 @@ record, drill_record = (  # what is a drill stands in a table of its own
         sa.Column("expires_ms", sa.Integer, nullable=False),
         sa.Column("received_ms", sa.Integer, nullable=False),
         sa.Column("items", sa.Integer, nullable=False),
+        sa.Column("moves", sa.Boolean, nullable=False),  # an act that may move its crisis
         sa.Column("content", sa.LargeBinary, nullable=False),  # the record without its items
         sa.CheckConstraint(f"exercise = {int(is_drill)}"),
         sa.Index(f"{name}_object", "object_id", "kind", "member_id"),

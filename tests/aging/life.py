@@ -206,7 +206,7 @@ class Life:
             payload_bytes=driver.scalar(held.ledger, "SELECT coalesce(sum(length(data)), 0) FROM chunk"),
             key_bytes=driver.scalar(held.keys, "SELECT coalesce(sum(length(box)), 0) FROM box"),
             digests=driver.scalar(held.digests, "SELECT count(*) FROM digest"),
-            records=driver.scalar(held.index, "SELECT count(*) FROM record"),
+            records=driver.scalar(held.index, "SELECT count(*) FROM any_record"),
             file_bytes=sum(stores.size_bytes(one) for one in held.connections),
             erased=erased,
         )

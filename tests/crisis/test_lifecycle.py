@@ -179,8 +179,8 @@ def test_nobody_crowds_out_an_end() -> None:
     ]
     assert read(declared(), *flood, act(200, Verb.END)).state is State.ENDED
     strangers = [
-        Act(HeaderHash(number.to_bytes(32)), Verb.END, STRANGER, FeedId(b"f" * 32), number, 1, (DECLARATION,), b"")
-        for number in range(ACTS_MAX + 5)
+        Act(HeaderHash(by), Verb.END, MemberId(by), FeedId(by), 1, 1, (DECLARATION,), b"")
+        for by in (number.to_bytes(32) for number in range(ACTS_MAX + 5))
     ]
     assert read(declared(), *strangers, act(200, Verb.DE_ESCALATE)).state is State.DE_ESCALATING
 

@@ -9,7 +9,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from node.crisis.states import State
-from node.exchange import consult, crises, signing, standing
+from node.exchange import consult, crises, endings, lifecycles, signing, standing
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.kinds import Kind
@@ -254,3 +254,45 @@ def test_what_is_kept_for_a_crisis_is_not_kept_longer_by_an_update_into_a_framew
     stage.say(2, cosign(declared))
     stage.say(1, update(declared, what=crisis(LONE, ends_ms=ENDS_MS + HOUR_MS)))
     assert stage.ends_ms() == ENDS_MS
+
+
+# ---- What belongs to a crisis is kept as long as people see it go on
+
+
+def test_nothing_that_is_undone_or_contested_by_what_does_not_count_ends_it_for_what_is_kept(stage: Stage) -> None:
+    declared = stage.say(1, declare(crisis(LONE), deputies=[stage.id_of(3)]))
+    unknown = crisis(LONE)
+    unknown.framework.sha256 = b"?" * 32  # in no rules: for people it says nothing, and dismisses nobody
+    stage.say(1, update(declared, what=unknown))
+    stage.say(3, extend(declared, ends_ms=ENDS_MS + 2 * HOUR_MS))
+    assert stage.view(1).ends_ms == ENDS_MS + 2 * HOUR_MS
+    assert stage.ends_ms() >= stage.view(1).ends_ms
+
+
+def test_a_co_signature_goes_on_to_count_however_much_its_author_answers_to_what_is_no_proposal(stage: Stage) -> None:
+    declared = stage.say(1, declare(crisis(PAIR)))
+    stage.say(2, cosign(declared))
+    longer = stage.say(1, extend(declared, ends_ms=ENDS_MS + 2 * HOUR_MS))
+    stage.say(2, cosign(longer))
+    for number in range(endings.ANSWERS_MAX + 1):
+        comment = stage.say(2, act(declared, comment=record_pb2.Note(text=str(number))))
+        stage.say(2, cosign(comment))
+    assert stage.ends_ms() == stage.view(1).ends_ms == ENDS_MS + 2 * HOUR_MS
+
+
+def test_what_moves_a_crisis_is_hidden_by_nothing_else_that_its_author_says_whatever_its_dates(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycles, "SAID_MAX", 4)
+    declared = stage.say(1, declare(crisis(LONE)))
+    comments = [act(declared, comment=record_pb2.Note(text=str(number))) for number in range(8)]
+    for one in comments[:4]:
+        stage.say(1, one, BASE_MS + 1)
+    over = stage.say(1, act(declared, hand_over=record_pb2.HandOver(member_id=stage.id_of(4))), BASE_MS + 5)
+    for number, one in enumerate(comments[4:]):
+        stage.say(1, one, BASE_MS + 10 + number)
+    stage.say(4, end(over), BASE_MS + 20)
+    for number in range(6):
+        stage.say(1, act(declared, de_escalate=record_pb2.Note(text=str(number))), BASE_MS - 9 + number)
+    found = stage.view(1)
+    assert (found.state, found.lead_name) == (State.ENDED, "Member 4")

@@ -2,21 +2,27 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from node.content import hashes
-from node.exchange import drafts, subjects
+from node.exchange import crises, drafts, subjects
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK
+from node.feed.keys import HeaderHash, ObjectId
 from node.feed.kinds import Kind
+from node.policy.opinions import Verdict
 from node.store import counts, driver, index, lookup
 from node.v1 import header_pb2, record_pb2
+from tests.exchange.test_crises import LONE, Stage, X, _stage, _world, crisis, declare  # noqa: F401 - fixtures
 from tests.exchange.test_erase import DIGESTS, LATER_MS, MISTAKE, holds, shows_none, sweep
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+from tests.simulator.members import BASE_MS
 
+FALSE_POSITIVE = record_pb2.Opinion(verdict=Verdict.FALSE_POSITIVE)
 DRILL, REAL = DIGESTS[:10], DIGESTS[10:15]
 
 
@@ -107,3 +113,64 @@ def test_an_item_of_a_drill_that_is_taken_back_leaves_every_file_and_at_its_end_
     sweep(node, ENDS_MS)
     assert shows_none(tmp_path / "node", *DRILL, *REAL)
     assert (table(node, "drill"), table(node, "digest")) == (set(), set())
+
+
+# ---- By one id both
+
+
+def test_a_drill_by_the_same_id_hides_nothing_that_is_real(stage: Stage) -> None:
+    stage.say(1, declare(crisis(LONE, title="drill"), exercise=True), BASE_MS - 5)
+    real = stage.say(1, declare(crisis(LONE, title="real")))
+    stage.say(2, drafts.opinion(_of(stage, real), 1, FALSE_POSITIVE, BASE_MS))
+    (shown,) = crises.every(stage.reader.stores, stage.seen(), exercises=False)
+    assert (shown.crisis.title, [one.member_name for one in shown.disputes]) == ("real", ["Member 2"])
+    assert sorted(one.crisis.title for one in crises.every(stage.reader.stores, stage.seen(), exercises=True)) == [
+        "drill",
+        "real",
+    ]
+    single = crises.one(stage.reader.stores, stage.seen(), stage.id_of(1), X)
+    assert single is not None
+    assert single.record.hash == real
+
+
+def test_no_list_takes_its_name_or_its_number_of_items_from_a_drill_by_the_same_id(
+    node: Exchange, author: Exchange
+) -> None:
+    letters = [list_draft(name, exercise=exercise) for name, exercise in (("real", False), ("drill", True))]
+    take(node, said(author, *letters, draft_of(REAL, exercise=False), draft_of(DRILL, exercise=True)))
+    while node.project():
+        pass
+    about = author.reader.member_id, ObjectId(b"l" * 16)
+    head = index.newest(node.stores.index, Kind.LIST, *about, exercise=False)
+    assert head is not None
+    assert record_pb2.Record.FromString(head.content).list.name == "real"
+    found = [
+        counts.count(node.stores.index, Kind.ITEMS, *about, BASE_MS, exercise=exercise) for exercise in (False, True)
+    ]
+    assert [one.items for one in found] == [len(REAL), len(DRILL)]
+
+
+def _of(stage: Stage, entry: HeaderHash) -> index.Record:
+    stage.seen()
+    found = index.by_hash(stage.reader.stores.index, entry)
+    assert found is not None
+    return found
+
+
+def list_draft(name: str, *, exercise: bool) -> Draft:
+    record = record_pb2.Record(
+        handling=record_pb2.Handling(tlp=2),
+        kind=Kind.LIST,
+        object_id=b"l" * 16,
+        exercise=exercise,
+        list=record_pb2.HashList(name=name, kinds=["sha256"]),
+    )
+    content = record.SerializeToString()
+    return Draft(Kind.LIST, BULK, record=content, object_id=b"l" * 16, exercise=exercise, expires_ms=ENDS_MS)
+
+
+def draft_of(values: Sequence[bytes], *, exercise: bool) -> Draft:
+    one = draft(values, exercise=exercise)
+    record = record_pb2.Record.FromString(one.record)
+    record.object_id = b"l" * 16
+    return replace(one, record=record.SerializeToString(), object_id=b"l" * 16)

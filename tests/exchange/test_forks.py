@@ -80,7 +80,9 @@ def end_of(number: int) -> Draft:
         handling=record_pb2.Handling(tlp=2), kind=Kind.CRISIS_ACT, object_id=number.to_bytes(16), crisis_act=act
     )
     object_id = number.to_bytes(16)
-    return Draft(Kind.CRISIS_ACT, URGENT, record=record.SerializeToString(), object_id=object_id, expires_ms=ENDS_MS)
+    return Draft(
+        Kind.CRISIS_ACT, URGENT, record=record.SerializeToString(), object_id=object_id, expires_ms=ENDS_MS + 1
+    )
 
 
 def shown(node: Exchange) -> dict[str, tuple[str, str]]:

@@ -351,7 +351,7 @@ def test_a_crisis_is_judged_as_a_whole(tmp_path: Path, node: Exchange, author: E
     assert one.is_whole
     said_of = record_pb2.Opinion(verdict=Verdict.FALSE_POSITIVE)
     take(node, said(third, drafts.opinion(one.record, one.places, said_of, BASE_MS)))
-    heads = opinions.heads(node.stores, one.record.member_id, one.record.object_id)
+    heads = opinions.heads(node.stores, one.record.member_id, one.record.object_id, exercise=False)
     assert opinions.about_object(node.stores, view(node), heads).at() == DISPUTED
 
 

@@ -154,7 +154,7 @@ def readable(node: Node) -> list[tuple[object, ...]]:
         driver.rows(
             node.disk.index,
             "SELECT record, hash, shown, feed_id, seq, member_id, object_id, kind, exercise, created_ms, expires_ms,"
-            " items, content FROM record ORDER BY hash",
+            " items, content FROM any_record ORDER BY hash",
         )
     )
     names = {row[0]: row[1] for row in records}

@@ -104,7 +104,7 @@ def test_digests_of_records_that_the_index_lost_are_never_read_as_anothers(tmp_p
         digests.note_written(opened.digests, number, whole=True)
         digests.put(opened.digests, 3, 32, number, bytes([number]) * 32, 0, 1, exercise=False)
     opened.index.exec_driver_sql(
-        "INSERT INTO record VALUES (2, 'h', 1, 'f', 1, 'm', 'o', 98, 0, 1, 1, 1, 1, 'c')",
+        "INSERT INTO record VALUES (2, 'h', 1, 'f', 1, 'm', 'o', 98, 0, 1, 1, 1, 1, 0, 'c')",
     )
     assert index.drop_orphans(opened.index, opened.digests)
     assert not index.drop_orphans(opened.index, opened.digests)
