@@ -74,7 +74,7 @@ def _fold(
     latest_ms = (declared.starts_ms or declared.declared_ms) + declared.longest_ms
     lead, deputies = leading(declared, line, line.before)
     found = Reading(
-        state=State.ALERT if declared.is_alert else State.PROPOSED,
+        state=State.PROPOSED,
         reason="",
         ends_ms=min(declared.ends_ms, latest_ms),
         latest_ms=latest_ms,
@@ -86,8 +86,7 @@ def _fold(
         proposal=declared.hash,
         needed=None if declared.is_alert else declared.quorum,
     )
-    if not declared.is_alert:
-        found = _activated(found, voices)
+    found = _moved(found, Verb.WARN) if declared.is_alert else _activated(found, voices)
     for act in line.acts:
         if act.hash not in void:
             found = _after(_expired(found, act.at_ms), act, voices, max(declared.declared_ms, act.at_ms, act.heard_ms))
@@ -97,8 +96,13 @@ def _fold(
 def _activated(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Reading:
     """With the proposal in effect, if all co-signatures that it needs are here."""
     if found.needed is None or _is_met(found.needed, voices.get(found.proposal, ()), agrees=True):
-        return replace(found, state=TRANSITIONS.get((found.state, Verb.ACTIVATE), found.state), needed=None)
+        return replace(_moved(found, Verb.ACTIVATE), needed=None)
     return found
+
+
+def _moved(found: Reading, verb: Verb) -> Reading:
+    """Where that leads by the table; as before where it has no place in this state."""
+    return replace(found, state=TRANSITIONS.get((found.state, verb), found.state))
 
 
 def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]], least_ms: int) -> Reading:
@@ -142,7 +146,7 @@ def _with_terms(found: Reading, act: Act, ends_ms: int) -> Reading:
 def _expired(found: Reading, now_ms: int) -> Reading:
     if now_ms < found.ends_ms:
         return found
-    return replace(found, state=TRANSITIONS.get((found.state, Verb.EXPIRE), found.state))
+    return _moved(found, Verb.EXPIRE)
 
 
 def _asked(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Reading:
@@ -154,7 +158,7 @@ def _asked(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Read
         refused=tuple(one.by for one in said if not one.agrees),
     )
     if found.needed is not None and _is_met(found.needed, said, agrees=False):
-        return replace(found, state=TRANSITIONS.get((found.state, Verb.REJECT), found.state))
+        return _moved(found, Verb.REJECT)
     return found
 
 
@@ -182,12 +186,12 @@ def _is_met(needed: Quorum | None, said: Iterable[Voice], *, agrees: bool) -> bo
 def _judged(declared: Declared, found: Reading, now_ms: int) -> Reading:
     """With what keeps it from having effect, and with the reason in words."""
     if declared.withdrawn:
-        ends_ms = min(found.ends_ms, now_ms)
-        return replace(found, state=State.WITHDRAWN, reason="withdrawn by its owner", ends_ms=ends_ms)
+        found = replace(_moved(found, Verb.WITHDRAW), ends_ms=min(found.ends_ms, now_ms))
+        return replace(found, reason=_reason(found))
     if declared.obstacle:
         found = replace(found, needed=None)  # nobody's co-signature would give it effect
     if found.state in (*IN_EFFECT, State.ALERT) and (declared.obstacle or now_ms < declared.starts_ms):
-        found = replace(found, state=State.PROPOSED, reason=declared.obstacle or "has not begun yet")
+        found = replace(_moved(found, Verb.LAPSE), reason=declared.obstacle or "has not begun yet")
     elif found.state is State.PROPOSED and declared.obstacle:
         found = replace(found, reason=declared.obstacle)
     return found if found.reason else replace(found, reason=_reason(found))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from node.crisis.states import IN_EFFECT, TRANSITIONS, State, Verb
+from node.crisis.states import BY_ITSELF, IN_EFFECT, TRANSITIONS, State, Verb
 from node.exchange import consult, crises, documents, endings, keeping, lifecycles, standing
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
@@ -19,7 +19,6 @@ from tests.simulator.members import GRACE_MS
 from tests.simulator.node import Node
 
 HOUR_MS = 3_600_000
-_BY_ITSELF = frozenset({Verb.ACTIVATE, Verb.REJECT, Verb.EXPIRE})
 
 
 def view(exchange: Exchange, now_ms: int) -> View:
@@ -139,10 +138,10 @@ def _reachable(found: Crisis) -> set[State]:
     verbs = {lifecycles.VERBS[lifecycles.verb_of(one)] for one in found.counting if one.hash in found.reading.counted}
     if lifecycles.crisis_of(found.record).ends_ms and found.reading.state is State.WITHDRAWN:
         verbs.add(Verb.WITHDRAW)  # by a withdrawal of the object
-    # An alert without effect is proposed.
-    reached = {State.ALERT, State.PROPOSED} if found.record.kind == Kind.ALERT else {State.PROPOSED}
+    by_itself = BY_ITSELF - {Verb.ACTIVATE if found.record.kind == Kind.ALERT else Verb.WARN}
+    reached = {State.PROPOSED}
     while True:
-        more = {to for (state, verb), to in TRANSITIONS.items() if state in reached and verb in verbs | _BY_ITSELF}
+        more = {to for (state, verb), to in TRANSITIONS.items() if state in reached and verb in verbs | by_itself}
         if more <= reached:
             return reached
         reached |= more
