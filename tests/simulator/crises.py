@@ -326,7 +326,7 @@ class Crises:
             case "cosign" | "refuse":
                 act = declaring.answering(found, said, by, seen)
             case "participation":
-                act = declaring.speaking(found, said)
+                act = declaring.speaking(found, said, by, seen)
             case _:
                 act = declaring.leading(found, said, by, seen)
         return declaring.act_draft(found, act, None, by, "")
