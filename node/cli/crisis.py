@@ -120,6 +120,8 @@ def _fields(found: "tools_pb2.CrisisView", call: str, reached: str) -> list[tupl
     return [
         ("warning", found.notice),
         *situation.facts(found),
+        *(("order", situation.order(one)) for one in found.orders),
+        *(("list", situation.list_(one)) for one in found.lists),
         ("reached", reached),
         ("call", call),
         ("lead", contacts.reached(said.lead)),
