@@ -14,17 +14,19 @@ import pytest
 
 from node.crisis import leadership, lifecycle
 from node.crisis.lifecycle import Voice
-from node.exchange import crises, lifecycles, signing
+from node.exchange import consult, crises, lifecycles, signing
 from node.exchange.exchange import Exchange
 from node.feed import chain, keys
 from node.feed.chain import Place
 from node.feed.keys import HeaderHash, MemberId
 from node.protocol.fetch import Fetch
+from node.store import index
 from node.store.index import Record
+from node.store.stores import Stores
 from node.v1 import peer_pb2
-from tests.simulator import amendments, copies
+from tests.simulator import amendments, clocks, copies
 from tests.simulator.disk import Disk
-from tests.simulator.members import FOUNDERS
+from tests.simulator.members import BASE_MS, FOUNDERS
 from tests.simulator.world import SAYING_S, World
 
 ROOT = Path(__file__).parent.parent
@@ -140,6 +142,12 @@ def test_a_node_that_would_sign_before_its_peers_have_shown_what_they_hold_is_ca
 
 
 def fold_in_order_of_arrival(patch: pytest.MonkeyPatch) -> None:
+    said = lifecycles.said
+
+    def as_they_came(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
+        return sorted(said(stores, object_ids), key=lambda one: index.number(stores.index, one.hash) or 0)
+
+    patch.setattr(lifecycles, "said", as_they_came)
     patch.setattr(crises, "sorted", lambda found, **_: list(found), raising=False)
     patch.setattr(leadership, "_read_at_all", lambda _, acts: list(acts))
 
@@ -161,6 +169,16 @@ def end_a_minute_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(lifecycle, "_expired", lambda found, now_ms: expired(found, now_ms - 60_000))
 
 
+def let_a_node_read_by_a_clock_that_stands(patch: pytest.MonkeyPatch) -> None:
+    view = consult.view
+    patch.setattr(consult, "view", lambda trust, follows, now_ms: view(trust, follows, min(now_ms, BASE_MS + 8_000)))
+
+
+def let_clocks_be_off_by_more_than_is_borne(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(clocks, "_off_ms", lambda _: -2 * clocks.TOLERANCE_MS)
+    patch.setattr(clocks, "is_within", lambda _: True)
+
+
 def let_drills_count(patch: pytest.MonkeyPatch) -> None:
     about = lifecycles.about
 
@@ -179,6 +197,8 @@ def let_drills_count(patch: pytest.MonkeyPatch) -> None:
         (fold_in_order_of_arrival, "C6"),
         (count_cosignatures_of_any_proposal, "C2"),
         (end_a_minute_late, "C1"),
+        (let_a_node_read_by_a_clock_that_stands, "C1"),
+        (let_clocks_be_off_by_more_than_is_borne, "C1"),
         (let_drills_count, "C4|C5"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

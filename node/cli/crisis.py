@@ -123,6 +123,8 @@ def _fields(place: Place, found: "tools_pb2.CrisisView", call: str, reached: str
     return [
         ("warning", found.notice),
         *situation.facts(found),
+        *(("order", situation.order(one)) for one in found.orders),
+        *(("list", situation.list_(one)) for one in found.lists),
         ("reached", reached),
         ("call", call),
         ("level", found.level),

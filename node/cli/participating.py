@@ -13,6 +13,10 @@ from node.errors import Refused
 if TYPE_CHECKING:
     from node.v1 import record_pb2, tools_pb2
 
+LEAVING = frozenset({3, 4})  # declined and left, as the options below have them
+KEPT = frozenset({"followed", "previewed"})
+NAMES_MAX = 5
+
 
 def _say(
     folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, allow_personal: str = ""
@@ -39,16 +43,37 @@ def _taking_part(name: str, stance: int, help_: str) -> click.Command:
 
         said = record_pb2.Participation(stance=stance, measures=will)
         _say(folder, reference, record_pb2.CrisisAct(participation=said), as_json=as_json)
+        if stance in LEAVING and not as_json:
+            _tell_what_stays(crises.named(calling.find(folder), reference))
 
     return command
+
+
+def _tell_what_stays(found: "tools_pb2.CrisisView") -> None:
+    """Lists of a crisis that were followed by something else than joining it: else one would think they are gone."""
+    kept = [printing.plain(one.name) for one in found.lists if one.following in KEPT]
+    if kept:
+        more = f" and {len(kept) - NAMES_MAX} more" if len(kept) > NAMES_MAX else ""
+        click.echo(
+            f"Followed as before, for joining did not begin it: {', '.join(kept[:NAMES_MAX])}{more}. "
+            '`tocsin list unfollow NAME` lets one go; with lists.follow = "all" nothing goes by itself.'
+        )
 
 
 join = _taking_part("join", 1, "Say that this member takes part. Its lists are followed from now on.")
 observe = _taking_part("observe", 2, "Say that this member watches and does nothing yet. Its lists are followed.")
 decline = _taking_part(
-    "decline", 3, "Say that this member takes no part: that is voluntary. What was followed by joining is let go."
+    "decline",
+    3,
+    "Say that this member takes no part: that is voluntary. What was followed by joining is let go; with"
+    ' lists.follow = "all" that is nothing.',
 )
-leave = _taking_part("leave", 4, "Say that this member takes part no more. What was followed by joining is let go.")
+leave = _taking_part(
+    "leave",
+    4,
+    "Say that this member takes part no more. What was followed by joining is let go; with"
+    ' lists.follow = "all" that is nothing.',
+)
 
 
 # ---- Seeing and doubting

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Row = tuple[str, ...]
 MEMBERS = ("member", "takes part", "will", "delivered", "seen", "routes tried")
 NUMBERS = ("delivered", "seen", "routes tried")
-SILENT_MAX = 5  # names that are told of those who say nothing
+ITS_OWN = "its own"  # to whom nothing had to be delivered
 
 
 def said(one: "tools_pb2.CrisisActView") -> str:
@@ -131,7 +131,7 @@ def _member(
 ) -> Row:
     stance = word(STANCES, part.stance) if part else ""
     if heard is None:
-        stages = ["its own" if is_owner else "-", "-"]
+        stages = [ITS_OWN if is_owner else "-", "-"]
     else:
         stages = [
             acknowledging.span(getattr(heard, stage).after_ms) if heard.HasField(stage) else "-"
@@ -149,13 +149,6 @@ def taking_part(found: "tools_pb2.CrisisView") -> str:
     return ", ".join([*told, f"{stances.count(0)} no answer"]) if stances else ""
 
 
-def silent(reached: "tools_pb2.ListAcknowledgementsResponse") -> str:
-    """Whom to call: members that have not said that it came there."""
-    names = [one.member_name for one in reached.members if one.state == "silent" and not one.beside]
-    more = f" and {len(names) - SILENT_MAX} more" if len(names) > SILENT_MAX else ""
-    return ", ".join(names[:SILENT_MAX]) + more
-
-
 def facts(found: "tools_pb2.CrisisView") -> Sequence[tuple[str, str]]:
     """What both say of it, field by field."""
     return [
@@ -168,8 +161,6 @@ def facts(found: "tools_pb2.CrisisView") -> Sequence[tuple[str, str]]:
         ("co-signed", cosigned(found)),
         ("refused", ", ".join(found.refused_by)),
         ("proposed end", printing.moment(found.proposed_ends_ms) if found.proposed_ends_ms else ""),
-        *(("order", order(one)) for one in found.orders),
-        *(("list", list_(one)) for one in found.lists),
     ]
 
 

@@ -7,23 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import acknowledging, calling, clock, crises, options, printing, situation
+from node.cli import acknowledging, calling, clock, crises, options, picture, printing, situation
 from node.cli.calling import Place
-from node.crisis.states import OVER
 from node.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from rich.console import RenderableType
 
     from node.client import Client
     from node.v1 import tools_pb2
 
 LOOK_EVERY_S = 1.0  # the clocks go on where nothing is said
 ANSWER_S = 5.0  # so long a node may take before it is said that it does not answer
-NEWEST = 8  # acts that are shown
-ACT = "  - "
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,53 +130,13 @@ async def _live(node: "Client", found: "tools_pb2.CrisisView", entry: bytes) -> 
     from rich.live import Live
 
     look: Look | None = None
-    shown = list[tuple[str, str]]()
-    with Live(console=Console(highlight=False), auto_refresh=False) as live:
+    shown = list[picture.Line]()
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False) as live:
         async for now in _looks(node, found, entry):
             look = now or look
-            lines = _picture(look, found, is_answered=now is not None)
+            view, reached = (look.view, look.reached) if look else (found, None)
+            lines = picture.lines(view, reached, console, is_answered=now is not None)
             if lines != shown:  # else the screen would flicker every second
-                live.update(_drawn(lines), refresh=True)
+                live.update(picture.drawn(lines), refresh=True)
             shown = lines
-
-
-def _drawn(lines: list[tuple[str, str]]) -> "RenderableType":
-    from rich.console import Group
-    from rich.text import Text
-
-    def drawn(text: str, style: str) -> Text:
-        is_act = text.startswith(ACT)  # of what was said, one line each: the newest are what matters
-        return Text(text, style=style, overflow="ellipsis" if is_act else "fold", no_wrap=is_act)
-
-    return Group(*(drawn(*line) for line in lines))
-
-
-def _picture(look: Look | None, found: "tools_pb2.CrisisView", *, is_answered: bool) -> list[tuple[str, str]]:
-    """Lines and their styles."""
-    view = look.view if look else found
-    colour = crises.colour(view)
-    lines = [(one, f"bold {colour}".strip()) for one in (*situation.first(view), printing.plain(crises.line(view)))]
-    facts = [*_clocks(view), *situation.facts(view), *(_reached(look) if look else [])]
-    lines += [(f"  {name:<14}{printing.plain(value)}", "") for name, value in facts if value]
-    newest = list(view.acts)[-NEWEST:]
-    if newest:
-        lines.append(("", ""))
-        lines += [(f"{ACT}{printing.moment(one.created_ms)}  {situation.said(one)}", "") for one in newest]
-    if not is_answered:
-        lines.append(("  The node does not answer; waiting until it does.", "yellow"))
-    return lines
-
-
-def _clocks(view: "tools_pb2.CrisisView") -> list[tuple[str, str]]:
-    left_ms = view.ends_ms - clock.now_ms()
-    is_over = left_ms <= 0 or view.state in OVER
-    return [("left", "" if is_over else situation.duration(left_ms))]
-
-
-def _reached(look: Look) -> list[tuple[str, str]]:
-    return [
-        ("reached", acknowledging.summary(look.reached)),
-        ("silent", situation.silent(look.reached)),
-        ("takes part", situation.taking_part(look.view)),
-        ("linked", ", ".join(look.view.linked)),
-    ]

@@ -92,7 +92,7 @@ def _fold(
     latest_ms = (declared.starts_ms or declared.declared_ms) + declared.longest_ms
     lead, deputies = leading(declared, line, line.before)
     found = Reading(
-        state=State.ALERT if declared.is_alert else State.PROPOSED,
+        state=State.PROPOSED,
         reason="",
         ends_ms=min(declared.ends_ms, latest_ms),
         latest_ms=latest_ms,
@@ -104,8 +104,7 @@ def _fold(
         proposal=declared.hash,
         needed=None if declared.is_alert else declared.quorum,
     )
-    if not declared.is_alert:
-        found = _activated(found, voices)
+    found = _moved(found, Verb.WARN) if declared.is_alert else _activated(found, voices)
     for act in line.acts:
         if act.hash not in void:
             found = _after(_expired(found, act.at_ms), act, voices, max(declared.declared_ms, act.at_ms, act.heard_ms))
@@ -115,8 +114,13 @@ def _fold(
 def _activated(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Reading:
     """With the proposal in effect, if all co-signatures that it needs are here."""
     if found.needed is None or _is_met(found.needed, voices.get(found.proposal, ()), agrees=True):
-        return replace(found, state=TRANSITIONS.get((found.state, Verb.ACTIVATE), found.state), needed=None)
+        return replace(_moved(found, Verb.ACTIVATE), needed=None)
     return found
+
+
+def _moved(found: Reading, verb: Verb) -> Reading:
+    """Where that leads by the table; as before where it has no place in this state."""
+    return replace(found, state=TRANSITIONS.get((found.state, verb), found.state))
 
 
 def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]], least_ms: int) -> Reading:
@@ -160,7 +164,7 @@ def _with_terms(found: Reading, act: Act, ends_ms: int) -> Reading:
 def _expired(found: Reading, now_ms: int) -> Reading:
     if now_ms < found.ends_ms:
         return found
-    return replace(found, state=TRANSITIONS.get((found.state, Verb.EXPIRE), found.state))
+    return _moved(found, Verb.EXPIRE)
 
 
 def _asked(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Reading:
@@ -173,10 +177,9 @@ def _asked(found: Reading, voices: Mapping[HeaderHash, Sequence[Voice]]) -> Read
     )
     if found.needed is None or not _is_met(found.needed, said, agrees=False):
         return found
-    state = TRANSITIONS.get((found.state, Verb.REJECT))
-    if state is None:  # what was in effect stays, and nothing is waited for any more
+    if (found.state, Verb.REJECT) not in TRANSITIONS:  # what was in effect stays, and nothing is waited for any more
         return replace(found, needed=None, proposed_ends_ms=0)
-    return replace(found, state=state)
+    return _moved(found, Verb.REJECT)
 
 
 def _of_others(declared: Declared, line: Line, voices: Iterable[Voice]) -> list[Voice]:
@@ -203,12 +206,12 @@ def _is_met(needed: Quorum | None, said: Iterable[Voice], *, agrees: bool) -> bo
 def _judged(declared: Declared, found: Reading, now_ms: int) -> Reading:
     """With what keeps it from having effect, and with the reason in words."""
     if declared.withdrawn:
-        ends_ms = min(found.ends_ms, now_ms)
-        return replace(found, state=State.WITHDRAWN, reason="withdrawn by its owner", ends_ms=ends_ms)
+        found = replace(_moved(found, Verb.WITHDRAW), ends_ms=min(found.ends_ms, now_ms))
+        return replace(found, reason=_reason(found))
     if declared.obstacle:
         found = replace(found, needed=None)  # nobody's co-signature would give it effect
     if found.state in (*IN_EFFECT, State.ALERT) and (declared.obstacle or now_ms < declared.starts_ms):
-        found = replace(found, state=State.PROPOSED, reason=declared.obstacle or "has not begun yet")
+        found = replace(_moved(found, Verb.LAPSE), reason=declared.obstacle or "has not begun yet")
     elif found.state is State.PROPOSED and declared.obstacle:
         found = replace(found, reason=declared.obstacle)
     return found if found.reason else replace(found, reason=_reason(found))

@@ -8,14 +8,14 @@ class State(StrEnum):
     """Where a crisis stands."""
 
     ALERT = "alert"  # an early warning; what becomes of it is declared under an id of its own
-    PROPOSED = "proposed"  # said, and not in effect
+    PROPOSED = "proposed"  # said, and not in effect: each begins so
     ACTIVE = "active"
     DE_ESCALATING = "de-escalating"
     ENDED = "ended"  # by who leads it
     EXPIRED = "expired"  # by itself
     UNDER_REVIEW = "under review"
     CLOSED = "closed"
-    REJECTED = "rejected"  # by those who were asked to co-sign it
+    REJECTED = "rejected"  # as it is proposed now, by those who were asked to co-sign it
     WITHDRAWN = "withdrawn"  # by its owner: it should not have been
 
 
@@ -26,7 +26,7 @@ IN_EFFECT = frozenset({State.ACTIVE, State.DE_ESCALATING})
 
 
 class Verb(StrEnum):
-    """What moves it: acts, and what follows by itself from co-signatures and from time."""
+    """What moves it: acts, and what follows by itself from co-signatures, from rights and from time."""
 
     UPDATE = "update"
     EXTEND = "extend"
@@ -36,18 +36,27 @@ class Verb(StrEnum):
     REVIEW = "review"
     CLOSE = "close"
     WITHDRAW = "withdraw"
+    WARN = "warn"  # an alert asks nobody
     ACTIVATE = "activate"  # all its co-signatures are here
     REJECT = "reject"  # as many refuse as would have been needed
+    LAPSE = "lapse"  # what gave it effect does not any more, or not yet: a co-signature, a right, its start
     EXPIRE = "expire"
 
 
-_LIVE = (State.ALERT, State.PROPOSED, State.ACTIVE, State.DE_ESCALATING)
+BY_ITSELF = frozenset({Verb.WARN, Verb.ACTIVATE, Verb.REJECT, Verb.LAPSE, Verb.EXPIRE})
+
+_PROPOSED = (State.PROPOSED, State.REJECTED)  # refusing takes from nobody what may become of a proposal
+_EFFECTIVE = (State.ALERT, State.ACTIVE, State.DE_ESCALATING)
+_LIVE = (*_PROPOSED, *_EFFECTIVE)
 _OVER = (State.ENDED, State.EXPIRED)
 
 TRANSITIONS: Mapping[tuple[State, Verb], State] = {
-    (State.PROPOSED, Verb.ACTIVATE): State.ACTIVE,
+    (State.PROPOSED, Verb.WARN): State.ALERT,
+    **{(state, Verb.ACTIVATE): State.ACTIVE for state in _PROPOSED},
     (State.PROPOSED, Verb.REJECT): State.REJECTED,
-    **{(state, verb): state for state in _LIVE for verb in (Verb.UPDATE, Verb.EXTEND, Verb.HAND_OVER)},
+    **{(state, verb): State.PROPOSED for state in _PROPOSED for verb in (Verb.UPDATE, Verb.EXTEND, Verb.HAND_OVER)},
+    **{(state, verb): state for state in _EFFECTIVE for verb in (Verb.UPDATE, Verb.EXTEND, Verb.HAND_OVER)},
+    **{(state, Verb.LAPSE): State.PROPOSED for state in (*_EFFECTIVE, State.REJECTED)},
     (State.ACTIVE, Verb.DE_ESCALATE): State.DE_ESCALATING,
     (State.DE_ESCALATING, Verb.EXTEND): State.ACTIVE,
     **{(state, Verb.END): State.ENDED for state in _LIVE},

@@ -1,7 +1,6 @@
 """Crises and alerts as they stand now, and what was said of them. Reads only."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,18 @@ from node.crisis import frameworks
 from node.crisis.frameworks import Framework
 from node.crisis.lifecycle import Reading
 from node.crisis.states import IN_EFFECT, OVER, State
-from node.exchange import belongings, consult, documents, doubts, fitting, halting, lifecycles, standing, verifying
+from node.exchange import (
+    belongings,
+    consult,
+    documents,
+    doubts,
+    fitting,
+    halting,
+    lifecycles,
+    linking,
+    standing,
+    verifying,
+)
 from node.exchange.consult import View
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
@@ -75,7 +85,7 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     ]
     rising, declared = index.object_ids(stores.index), doubts.by_owner(heads)
     views = [view(stores, one, seen, rising, declared) for one in found]
-    _link(views)
+    linking.both_ways(views)
     if named:
         views = consult.meant(named, "crisis", [(one, _called(one)) for one in views])
         by_entry = {one.record.hash: one for one in found}
@@ -289,7 +299,7 @@ def _view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) ->
         contested=contested,
         verified_ms=verified.at_ms if verified else 0,
         verified_by=verified.by if verified else "",
-        linked=[one.hex() for one in _linked(found, seen)],
+        linked=[one.hex() for one in linking.linked(record, found.content, found.counting, seen)],
         handling=found.handling,
     )
 
@@ -308,30 +318,6 @@ def _contested(found: Crisis, seen: View) -> list[str]:
     ]
     more = len(found.reading.clashes) - len(lines)
     return [*lines, f"contested: and {more} more"] if more else lines
-
-
-def _linked(found: Crisis, seen: View) -> list[bytes]:
-    """Ids of what is about the same event, as its owner and others who may declare say."""
-    said = [
-        lifecycles.act_of(one).link.object_id
-        for one in found.counting
-        if lifecycles.verb_of(one) == "link"
-        and not effect.obstacle(Right.DECLARE, one.member_id, seen.roster, seen.rules, _place(one))
-    ]
-    return list(dict.fromkeys((*found.content.linked, *said)))
-
-
-def _link(views: Sequence[tools_pb2.CrisisView]) -> None:
-    """Links both ways, by reference; what is not here by its id. Of two by one id each has those of its own."""
-    by_id = {one.object_id.hex(): one for one in views}
-    back: dict[str, set[str]] = defaultdict(set)
-    for one in views:
-        for other in one.linked:
-            back[other].add(one.object_id.hex())
-    for one in views:
-        both = sorted({*one.linked, *back[one.object_id.hex()]})
-        del one.linked[:]
-        one.linked.extend(by_id[id_].reference if id_ in by_id else id_ for id_ in both)
 
 
 def _detail(stores: Stores, made: tools_pb2.CrisisView, found: Crisis, seen: View) -> None:
@@ -367,6 +353,8 @@ def _act_obstacle(act: Record, found: Crisis, seen: View) -> str:
         return "no effect: its author does not lead this crisis, or not in this state of it"
     if verb in lifecycles.ANSWERING:
         return effect.obstacle(Right.COSIGN, act.member_id, seen.roster, seen.rules, _place(act))
+    if verb == linking.LINK:
+        return linking.of_act(act, found.record, seen)
     return doubts.obstacle(act, seen) if verb == doubts.DISPUTE else ""
 
 

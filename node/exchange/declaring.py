@@ -9,7 +9,7 @@ from node.crisis.orders import HOURS, Clock
 from node.crisis.states import OVER, TRANSITIONS
 from node.crisis.words import STANCES
 from node.errors import Refused
-from node.exchange import crises, documents, lifecycles
+from node.exchange import crises, documents, lifecycles, linking
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.publish import Draft
@@ -291,8 +291,8 @@ def answering(
     return act
 
 
-def speaking(found: Crisis, said: record_pb2.CrisisAct) -> record_pb2.CrisisAct:
-    """Whatever any member says of a crisis; raises Refused for what it cannot mean."""
+def speaking(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View) -> record_pb2.CrisisAct:
+    """Whatever any member says of a crisis; raises Refused for what it cannot mean, or would not count."""
     act, verb = _copy(said), str(said.WhichOneof("act") or "")
     if verb in ("", *lifecycles.MOVING):
         raise Refused("nothing that any member says of a crisis", next_step="Name one of its acts.", field="act")
@@ -300,6 +300,12 @@ def speaking(found: Crisis, said: record_pb2.CrisisAct) -> record_pb2.CrisisAct:
         raise Refused(f"it is {found.reading.state}", next_step="Nothing has to be done.", field="crisis")
     if verb == "participation" and not 1 <= act.participation.stance <= len(STANCES):
         raise Refused("no such stance", next_step=f"Use one of {', '.join(STANCES)}.", field="stance")
+    if verb == linking.LINK and (obstacle := linking.obstacle(by.me, found.record.member_id, seen)):
+        raise Refused(
+            f"only who declared it, or may declare, links it to another: {obstacle}",
+            next_step=f"`tocsin crisis comment` says it to all; or ask {seen.trust.name_of(found.reading.lead)}.",
+            field="crisis",
+        )
     if verb == "pointer":
         _check_pointer(act.pointer)
     if verb == "order":

@@ -72,9 +72,10 @@ class Publishing:
         async with self._one:
             seen = self._saying.view()
             found = await self._meant(request.crisis, seen)
-            act = declaring.speaking(found, request.act)
+            speaker = self._speaker(seen)
+            act = declaring.speaking(found, request.act, speaker, seen)
             handling = request.handling if request.HasField("handling") else None
-            draft = declaring.act_draft(found, act, handling, self._speaker(seen), request.allow_personal)
+            draft = declaring.act_draft(found, act, handling, speaker, request.allow_personal)
             entry = await self._saying.say_visibly([draft], draft.urgency)
             return tools_pb2.SpeakOfCrisisResponse(crisis=await self._again(found), entry=entry)
 

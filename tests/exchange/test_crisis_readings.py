@@ -188,11 +188,11 @@ def test_in_whatever_order_and_parts_it_came_all_nodes_show_the_same(whole: Stag
     node = node_in(tmp_path / "replica", whole.world, chance.choice((1, 24)))
     order = chance.sample(whole.letters, len(whole.letters))
     at = chance.randrange(len(order))
-    for part in (_bare(order[:at], chance), order[at:], order):
+    for part in (bare(order[:at], chance), order[at:], order):
         take(node, part)
         views(node, NOW_MS)  # what was read of a part must not stay
     for _ in order:
-        if _waits(node, order):
+        if waits(node, order):
             take(node, order)
     for now_ms in (NOW_MS, ENDS_MS, ENDS_MS + 3 * HOUR_MS):
         assert views(node, now_ms) == views(whole.reader, now_ms)
@@ -201,12 +201,12 @@ def test_in_whatever_order_and_parts_it_came_all_nodes_show_the_same(whole: Stag
     assert views(node, NOW_MS) == views(whole.reader, NOW_MS)
 
 
-def _bare(letters: Sequence[Letter], chance: Random) -> list[Letter]:
+def bare(letters: Sequence[Letter], chance: Random) -> list[Letter]:
     """Some of them without what they say, which comes later."""
     return [without(one, "payload") if chance.random() < 0.3 else one for one in letters]
 
 
-def _waits(node: Exchange, letters: Sequence[Letter]) -> bool:
+def waits(node: Exchange, letters: Sequence[Letter]) -> bool:
     """Whether something is still to come that was let go behind a gap, or before its feed was known."""
     return any(ledger.entry(node.stores.ledger, hash_of(node, one)) is None for one in letters)
 

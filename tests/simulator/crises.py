@@ -24,7 +24,7 @@ from node.exchange.publish import Draft
 from node.feed.keys import MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.v1 import record_pb2, tools_pb2
-from tests.simulator import floods, readings
+from tests.simulator import clocks, floods, readings
 from tests.simulator.node import Node, ms
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ RARE = (
     "a thief acted in a crisis",
     "an act was refused",
     "a member took part in a crisis, and left it",
+    *clocks.RARE,
 )
 AUTHORITIES = 10
 CRISES = 3
@@ -63,7 +64,6 @@ DEPUTIES = 2
 TRIES = 12
 AGAIN_S = 1.0
 HOUR_MS = 3_600_000
-SKEWED, SKEW_MS = 6, 60_000
 LEADING: tuple[Verb, ...] = (
     *("update", "extend", "extend", "de_escalate", "end", "review", "close", "hand_over", "withdraw"),
 )
@@ -144,8 +144,7 @@ class Crises:
             for text in (SIGNED, FREE, LATER):
                 self._at(0.1, 1.5, partial(self._publish_text, node, text, TRIES))
         still = [node for node in everyone if node not in self.world.authors]
-        for node in self.random.sample(still, SKEWED):  # as far as no clock is in doubt
-            node.clock_ahead_ms = self.random.randint(-SKEW_MS, SKEW_MS)
+        clocks.plan(self.world, self.random, still)
         for number in range(CRISES):
             owner, *others = self.random.sample(desks, 1 + DEPUTIES + COSIGNERS)
             deputies = [*others[:DEPUTIES], *([victim] if victim else [])]
@@ -303,7 +302,7 @@ class Crises:
             if tries:
                 self._again(partial(self._act, node, one, choose, tries - 1))
             return
-        self.look(found, seen)
+        self.look(found, seen, ms(self.world.now) if clocks.is_within(node) else seen.now_ms)
         try:
             draft = self._draft(found, choose(found, seen), seen)
         except Refused:
@@ -327,7 +326,7 @@ class Crises:
             case "cosign" | "refuse":
                 act = declaring.answering(found, said, by, seen)
             case "participation":
-                act = declaring.speaking(found, said)
+                act = declaring.speaking(found, said, by, seen)
             case _:
                 act = declaring.leading(found, said, by, seen)
         return declaring.act_draft(found, act, None, by, "")
@@ -364,9 +363,10 @@ class Crises:
 
     # ---- What must hold
 
-    def look(self, found: Crisis, seen: View) -> None:
-        """C1 to C4 as a node reads one now, and which branches that shows."""
+    def look(self, found: Crisis, seen: View, true_ms: int) -> None:
+        """C1 to C4 as a node reads one now, and which branches that shows. ``true_ms``: what the time is really."""
         readings.hold(found, seen)
+        readings.ended(found, true_ms, clocks.TOLERANCE_MS)
         for branch in readings.met(found, seen):
             self.world.counts[branch] += 1
         if found.reading.clashes:
@@ -382,7 +382,8 @@ class Crises:
         for at_ms in (now_ms, later - 1, later, now_ms + 2 * HOUR_MS):
             seen = readings.view(nodes[0].exchange, at_ms)
             for found in readings.every(nodes[0], at_ms):
-                self.look(found, seen)
+                self.look(found, seen, at_ms)
+        clocks.nothing_outlives(nodes, now_ms)
         for node in self.random.sample(list(nodes), 3):
             readings.kept(node, readings.every(node, now_ms), now_ms)
         self._count_end(nodes[0], now_ms)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from node.crisis.states import IN_EFFECT, TRANSITIONS, State, Verb
+from node.crisis.states import BY_ITSELF, IN_EFFECT, TRANSITIONS, State, Verb
 from node.exchange import consult, crises, documents, endings, keeping, lifecycles, standing
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
@@ -19,7 +19,7 @@ from tests.simulator.members import GRACE_MS
 from tests.simulator.node import Node
 
 HOUR_MS = 3_600_000
-_BY_ITSELF = frozenset({Verb.ACTIVATE, Verb.REJECT, Verb.EXPIRE})
+_ENDING = frozenset({"end", "withdraw"})
 
 
 def view(exchange: Exchange, now_ms: int) -> View:
@@ -97,8 +97,7 @@ def hold(found: Crisis, seen: View) -> None:
     record, reading = found.record, found.reading
     assert all(one.exercise == record.exercise for one in found.said), "C4: of an exercise in what is real, or not"
     is_in_effect = reading.state in IN_EFFECT
-    assert not is_in_effect or seen.now_ms < reading.ends_ms, "C1: in effect after its end"
-    assert not is_in_effect or seen.now_ms < _latest_end_ms(found), "C1: in effect beyond all that was said of its end"
+    ended(found, seen.now_ms, 0)
     assert reading.state in _reachable(found), f"C3: {reading.state}, and nothing leads there"
     needed = found.framework.cosign.quorum if found.framework else None
     if needed is None or record.kind == Kind.ALERT:
@@ -109,6 +108,17 @@ def hold(found: Crisis, seen: View) -> None:
     ends |= {one.hash: _end_ms(one) for one in found.counting if one.hash in signed}
     allowed_ms = max(end_ms for hash_, end_ms in ends.items() if hash_ == record.hash or hash_ in signed)
     assert reading.ends_ms <= allowed_ms, "C2: it lasts longer than its co-signers have signed"
+
+
+def ended(found: Crisis, now_ms: int, tolerance_ms: int) -> None:
+    """C1: it is in effect no longer than was said, whatever its node takes the time to be."""
+    reading = found.reading
+    if reading.state not in (*IN_EFFECT, State.ALERT):
+        return
+    assert now_ms < reading.ends_ms + tolerance_ms, "C1: in effect after its end"
+    assert now_ms < latest_end_ms(found) + tolerance_ms, "C1: in effect beyond all that was said of its end"
+    over = [one for one in found.counting if one.hash in reading.counted and lifecycles.verb_of(one) in _ENDING]
+    assert not over, "C1: in effect, and its end counts"
 
 
 def _is_signed(found: Crisis, about: bytes, needed: Quorum, seen: View) -> bool:
@@ -130,7 +140,8 @@ def _end_ms(act: Record) -> int:
     return max(said.extend.ends_ms, said.update.ends_ms)
 
 
-def _latest_end_ms(found: Crisis) -> int:
+def latest_end_ms(found: Crisis) -> int:
+    """The latest end that anybody said of it."""
     return max(lifecycles.crisis_of(found.record).ends_ms, *(_end_ms(one) for one in found.counting), 0)
 
 
@@ -139,10 +150,10 @@ def _reachable(found: Crisis) -> set[State]:
     verbs = {lifecycles.VERBS[lifecycles.verb_of(one)] for one in found.counting if one.hash in found.reading.counted}
     if lifecycles.crisis_of(found.record).ends_ms and found.reading.state is State.WITHDRAWN:
         verbs.add(Verb.WITHDRAW)  # by a withdrawal of the object
-    # An alert without effect is proposed.
-    reached = {State.ALERT, State.PROPOSED} if found.record.kind == Kind.ALERT else {State.PROPOSED}
+    by_itself = BY_ITSELF - {Verb.ACTIVATE if found.record.kind == Kind.ALERT else Verb.WARN}
+    reached = {State.PROPOSED}
     while True:
-        more = {to for (state, verb), to in TRANSITIONS.items() if state in reached and verb in verbs | _BY_ITSELF}
+        more = {to for (state, verb), to in TRANSITIONS.items() if state in reached and verb in verbs | by_itself}
         if more <= reached:
             return reached
         reached |= more
