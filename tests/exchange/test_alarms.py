@@ -12,7 +12,6 @@ from node.exchange import acknowledging, alarms, belongings, consult, crises
 from node.exchange.acknowledging import About
 from node.exchange.alarms import TITLE_CHARACTERS_MAX, Key, Look
 from node.exchange.exchange import Exchange
-from node.exchange.publish import Draft
 from node.feed.header import AUTHOR_ONLY
 from node.feed.keys import ObjectId
 from node.feed.marks import Marks
@@ -25,7 +24,7 @@ from node.store.alarms import TEST, Ringing
 from node.v1 import record_pb2, tools_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_doubts import POINTER, act, alert
-from tests.exchange.test_forks import declaration, end_of, restarted
+from tests.exchange.test_forks import declaration, drill, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping, federation
 
@@ -59,13 +58,6 @@ def ring(
 
 def names(node: Exchange, now_ms: int, *, through: bool = True, settings: Settings = SETTINGS) -> list[str]:
     return [name for name, _ in ring(node, now_ms, through=through, settings=settings)]
-
-
-def drill(number: int) -> Draft:
-    one = declaration(number)
-    record = record_pb2.Record.FromString(one.record)
-    record.exercise = True
-    return replace(one, exercise=True, record=record.SerializeToString())
 
 
 def test_route_after_route_is_tried_once_until_somebody_here_acknowledges_it(node: Exchange, author: Exchange) -> None:
