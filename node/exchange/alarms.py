@@ -6,7 +6,7 @@ the ledger: a restart neither repeats nor forgets it.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.content import names, personal, profiles
@@ -15,10 +15,11 @@ from node.crisis.words import EXERCISE, IMMINENT
 from node.exchange import acknowledging, crises
 from node.exchange.consult import View
 from node.exchange.duties import NEVER_MS
+from node.feed import entry
 from node.feed.keys import HeaderHash, MemberId
 from node.policy import alarm
 from node.policy.alarm import Route, Settings, Tried
-from node.store import alarms
+from node.store import alarms, ledger
 from node.store.alarms import Alarm, Ringing
 from node.store.stores import Stores
 from node.v1 import alarms_pb2, tools_pb2
@@ -80,14 +81,8 @@ def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[K
         return Look(next_ms=min(next_ms))
     known = alarms.begun(stores.ledger)
     tried = _tried(alarms.ringing(stores.ledger))
-    begun: list[tuple[bytes, int]] = [(one.member_id, one.began_ms) for one in known.values()]
+    begun = _hours(stores, seen, settings, known.values())
     begin, calls, waiting = list[Alarm](), list[Call](), 0
-
-    def may_begin(author: MemberId) -> bool:
-        may = alarm.may_begin(settings, author, begun, seen.now_ms)
-        begun.extend([(author, seen.now_ms)] if may else [])
-        return may
-
     for crisis, reasons in sorted(waking, key=lambda each: _urgency(each[0])):
         left = [
             each
@@ -95,7 +90,7 @@ def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[K
             if not (each[0] in known and known[each[0]].confirmed_ms)
             and not acknowledging.is_confirmed(stores, seen, each[0])
         ]
-        chosen = _chosen(left, crisis.entry, known, may_begin)
+        chosen = _chosen(left, crisis.entry, known, begun[crisis.exercise].take)
         waiting += bool(left) and not chosen
         begin += [Alarm(*each, seen.now_ms) for each in chosen if each[0] not in known]
         # Nobody waits longer for the next route because more was said of it meanwhile.
@@ -115,6 +110,20 @@ def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[K
     return Look(tuple(begin), tuple(calls), waiting, min(next_ms))
 
 
+class _Hour:
+    """What began to wake somebody in this hour, of drills or of what is real: no drill keeps a crisis from it."""
+
+    def __init__(self, settings: Settings, now_ms: int) -> None:
+        self._settings, self._now_ms = settings, now_ms
+        self.begun: list[tuple[bytes, int]] = []
+
+    def take(self, author: MemberId) -> bool:
+        """One more of this author begins, if it may."""
+        may = alarm.may_begin(self._settings, author, self.begun, self._now_ms)
+        self.begun += [(author, self._now_ms)] if may else []
+        return may
+
+
 def _chosen(
     left: Sequence[Reason], itself: bytes, known: Collection[HeaderHash], may_begin: Callable[[MemberId], bool]
 ) -> list[Reason]:
@@ -130,6 +139,17 @@ def _chosen(
         if hash_ in known or may_begin(author):
             found[author] = each
     return list(found.values())
+
+
+def _hours(stores: Stores, seen: View, settings: Settings, known: Iterable[Alarm]) -> tuple[_Hour, _Hour]:
+    """That of what is real, and that of drills."""
+    found = _Hour(settings, seen.now_ms), _Hour(settings, seen.now_ms)
+    for one in known:
+        if alarm.is_of_this_hour(one.began_ms, seen.now_ms):
+            row = ledger.entry(stores.ledger, one.hash)
+            header = entry.decode(row.body, row.signature, seen.trust.federation_id).header if row else None
+            found[header is not None and header.exercise].begun.append((one.member_id, one.began_ms))
+    return found
 
 
 def _tried(rows: Sequence[Ringing]) -> dict[HeaderHash, dict[str, Tried]]:

@@ -197,6 +197,19 @@ def test_what_is_beyond_an_hours_bound_waits_and_is_not_forgotten(
     assert len(ring(node, NOW_MS + HOUR_MS, settings=settings)) == 2
 
 
+def test_drills_keep_no_crisis_of_their_author_from_waking_and_wake_after_it(node: Exchange, author: Exchange) -> None:
+    settings = replace(SETTINGS, routes=SETTINGS.routes[:1], per_hour=2, exercises=True)
+    take(node, said(author, *map(drill, range(1, 4))))
+    assert len(ring(node, NOW_MS, settings=settings)) == 1, "half of an hour that is theirs alone"
+    restarted(node)
+    take(node, said(author, declaration(9)))
+    assert [told["title"] for _, told in ring(node, NOW_MS, settings=settings)] == ["crisis 9"]
+    later_ms = NOW_MS + HOUR_MS
+    take(node, said(author, declaration(8)))
+    told = [told["title"] for _, told in ring(node, later_ms, settings=settings)]
+    assert told == ["crisis 8", "EXERCISE crisis 2"]
+
+
 def confirm(node: Exchange, now_ms: int = NOW_MS) -> None:
     """As a person of our member does: all that was said of the one crisis."""
     seen = consult.view(node.trust, node.follows, now_ms)
