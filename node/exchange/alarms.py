@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from node.content import names, personal, profiles
 from node.crisis.states import OVER, State
-from node.crisis.words import EXERCISE, IMMINENT
+from node.crisis.words import EXERCISE, IMMINENT, NOT_VERIFIED
 from node.exchange import acknowledging, crises
 from node.exchange.consult import View
 from node.exchange.duties import NEVER_MS
@@ -27,6 +27,7 @@ from node.v1 import alarms_pb2, tools_pb2
 WAKING = frozenset({State.ALERT, State.ACTIVE})  # states of a crisis that is in effect
 TITLE_CHARACTERS_MAX = 200
 TEST = "TEST"
+ASKING = "asks for co-signatures"
 DAY_MS = 24 * alarm.HOUR_MS
 
 Key = tuple[HeaderHash, str]  # what wakes, and a route by its name
@@ -190,7 +191,7 @@ def tidy(stores: Stores, now_ms: int) -> None:
 
 
 def text(crisis: tools_pb2.CrisisView, route: Route, author: bytes) -> bytes:
-    """What a route is told of a crisis: nothing personal, and nothing of what it holds but its title."""
+    """What a route is told of a crisis, and how it stands: nothing personal, and nothing it holds but its title."""
     threats = (one.member_name for one in crisis.pointers if one.member_id == author)
     member = crisis.member_name if author == crisis.member_id else next(threats, crisis.member_name)
     title, framework = _redacted(crisis.crisis.title), _redacted(crisis.crisis.framework.name)
@@ -199,14 +200,23 @@ def text(crisis: tools_pb2.CrisisView, route: Route, author: bytes) -> bytes:
         mark += f"{IMMINENT} "
     return _text(
         route,
-        f"{mark}{crisis.reference}: {title} (by {member}, {framework})",
+        f"{mark}{crisis.reference} {_standing(crisis)}: {title} (by {member}, {framework})",
         reference=crisis.reference,
         title=f"{mark}{title}",
         member=member,
         framework=framework,
         ends_ms=crisis.ends_ms,
         exercise=crisis.exercise,
+        state=crisis.state,
+        alert=crisis.alert,
+        verified=crisis.verified_ms > 0,
     )
+
+
+def _standing(crisis: tools_pb2.CrisisView) -> str:
+    asks = crisis.state == State.PROPOSED and crisis.cosignatures_needed > 0
+    said = (crisis.state, ASKING if asks else "", NOT_VERIFIED if crisis.unverified else "")
+    return ", ".join(filter(None, said))
 
 
 def _redacted(text: str) -> str:
@@ -229,6 +239,9 @@ def _text(route: Route, words: str, **said: str | int | bool) -> bytes:
         "framework": "",
         "ends_ms": 0,
         "exercise": False,
+        "state": "",
+        "alert": False,
+        "verified": False,
         "test": False,
     }
     return json.dumps({"text": words, **empty, **said, "route": route.name}).encode() + b"\n"

@@ -301,11 +301,32 @@ def test_what_is_told_has_nothing_personal_and_nothing_beyond_its_title(node: Ex
     record.crisis.framework.name = "eu-ocrf"
     take(node, said(author, replace(one, record=record.SerializeToString())))
     ((_, told),) = ring(node, NOW_MS)
-    assert set(told) == {"text", "reference", "title", "member", "framework", "ends_ms", "exercise", "test", "route"}
+    standing = {"state", "alert", "verified"}
+    other = {"text", "reference", "title", "member", "framework", "ends_ms", "exercise", "test", "route"}
+    assert set(told) == standing | other
     assert told["member"] == "Member 1"
     assert told["framework"] == "eu-ocrf"
     assert told["ends_ms"] == BASE_MS + 14 * 86_400_000  # as long as the rules let it
     assert not any(part in json.dumps(told) for part in ("22400", "@witness", "summary"))
+
+
+@pytest.mark.parametrize(
+    ("crisis", "words"),
+    [
+        (tools_pb2.CrisisView(state="alert", alert=True), "c-1 alert: "),
+        (
+            tools_pb2.CrisisView(state="proposed", cosignatures_needed=2, unverified="it is the first"),
+            "c-1 proposed, asks for co-signatures, NOT VERIFIED: ",
+        ),
+        (tools_pb2.CrisisView(state="proposed"), "c-1 proposed: "),
+        (tools_pb2.CrisisView(state="active", verified_ms=1), "c-1 active: "),
+    ],
+)
+def test_what_is_told_says_how_it_stands_and_whether_it_is_verified(crisis: tools_pb2.CrisisView, words: str) -> None:
+    crisis.reference = "c-1"
+    told = json.loads(alarms.text(crisis, SETTINGS.routes[0], b""))
+    assert told["text"].startswith(words)
+    assert (told["state"], told["alert"], told["verified"]) == (crisis.state, crisis.alert, crisis.verified_ms > 0)
 
 
 def test_of_title_and_framework_the_beginning_is_told_and_nothing_personal() -> None:
