@@ -47,6 +47,7 @@ class Row:
 
 
 Heard = dict[Stage, Reached]
+_WAKING = {"pointer": 0, "cosign": 1}  # threats to life, and what makes a crisis active
 
 
 # ---- What is said
@@ -116,9 +117,9 @@ def _is_sealed(stores: Stores, one: Record) -> bool:
     return ledger.kind_of(stores.ledger, one.hash) == Kind.SEALED
 
 
-def _waking_first(one: Record) -> tuple[bool, int, HeaderHash]:
-    """A threat to life wakes until it is confirmed, so what is said behind it must not keep it from that."""
-    return lifecycles.verb_of(one) != "pointer", -one.received_ms, one.hash
+def _waking_first(one: Record) -> tuple[int, int, HeaderHash]:
+    """What wakes until it is confirmed: nothing that is said behind it must keep it from that."""
+    return _WAKING.get(lifecycles.verb_of(one), len(_WAKING)), -one.received_ms, one.hash
 
 
 def is_confirmed(stores: Stores, seen: View, entry: HeaderHash) -> bool:

@@ -1,8 +1,7 @@
 """Alarms: about which crises somebody here is to be woken, by which route now, and with which words.
 
-A crisis wakes somebody while it is in effect and no person of our member has acknowledged it, whoever of its
-nodes has heard that; and so does each threat to life that is said of it later. What has been tried stands in
-the ledger: a restart neither repeats nor forgets it.
+A crisis wakes somebody while there is a reason for it and no person of our member has acknowledged that, whoever of
+its nodes has heard so. What has been tried stands in the ledger: a restart neither repeats nor forgets it.
 """
 
 import json
@@ -10,11 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.content import names, personal, profiles
-from node.crisis.states import OVER, State
+from node.crisis.states import State
 from node.crisis.words import EXERCISE, IMMINENT, NOT_VERIFIED
-from node.exchange import acknowledging, crises
+from node.exchange import acknowledging, crises, reasons
 from node.exchange.consult import View
 from node.exchange.duties import NEVER_MS
+from node.exchange.reasons import Reason
 from node.feed import entry
 from node.feed.keys import HeaderHash, MemberId
 from node.policy import alarm
@@ -24,14 +24,12 @@ from node.store.alarms import Alarm, Ringing
 from node.store.stores import Stores
 from node.v1 import alarms_pb2, tools_pb2
 
-WAKING = frozenset({State.ALERT, State.ACTIVE})  # states of a crisis that is in effect
 TITLE_CHARACTERS_MAX = 200
 TEST = "TEST"
 ASKING = "asks for co-signatures"
 DAY_MS = 24 * alarm.HOUR_MS
 
 Key = tuple[HeaderHash, str]  # what wakes, and a route by its name
-Reason = tuple[HeaderHash, MemberId]  # what wakes, and its author
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +52,6 @@ class Look:
     next_ms: int = NEVER_MS
 
 
-def _wakes(one: tools_pb2.CrisisView) -> bool:
-    """What is in effect, and what others are asked to co-sign."""
-    return one.state in WAKING or (one.state == State.PROPOSED and one.cosignatures_needed > 0)
-
-
-def _reasons(one: tools_pb2.CrisisView, seen: View, settings: Settings) -> list[Reason]:
-    """What in it wakes somebody: the last threats to life before all others, and then that it is there."""
-    threats = [] if one.state in OVER else [(each.entry, each.member_id) for each in reversed(one.pointers)]
-    itself = one.entry, one.member_id  # also where it is a threat itself: without effect it wakes nobody
-    said = [*threats, itself] if _wakes(one) else [each for each in threats if each != itself]
-    others = [each for each in said if settings.own or each[1] != seen.follows.me]
-    return [(HeaderHash(hash_), MemberId(author)) for hash_, author in dict.fromkeys(others)]
-
-
 def _urgency(one: tools_pb2.CrisisView) -> tuple[bool, bool, int, bytes]:
     """A threat to life before all else, and no drill before anything that is real."""
     return one.exercise, not one.pointers, one.received_ms, one.entry
@@ -75,19 +59,19 @@ def _urgency(one: tools_pb2.CrisisView) -> tuple[bool, bool, int, bytes]:
 
 def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[Key]) -> Look:
     """What is to be done now. Reads only."""
-    shown = crises.every(stores, seen, "", exercises=settings.exercises)
-    waking = [(one, reasons) for one in shown if (reasons := _reasons(one, seen, settings))]
+    shown, known = crises.every(stores, seen, "", exercises=settings.exercises), alarms.begun(stores.ledger)
+    each_of = ((one, reasons.of_crisis(stores, seen, one, settings, known)) for one in shown)
+    waking = [(one, found) for one, found in each_of if found]
     next_ms = [NEVER_MS, *(one.crisis.starts_ms for one in shown if one.crisis.starts_ms > seen.now_ms)]
     if not waking:
         return Look(next_ms=min(next_ms))
-    known = alarms.begun(stores.ledger)
     tried = _tried(alarms.ringing(stores.ledger))
     begun = _hours(stores, seen, settings, known.values())
     begin, calls, waiting = list[Alarm](), list[Call](), 0
-    for crisis, reasons in sorted(waking, key=lambda each: _urgency(each[0])):
+    for crisis, each_reason in sorted(waking, key=lambda each: _urgency(each[0])):
         left = [
             each
-            for each in reasons
+            for each in each_reason
             if not (each[0] in known and known[each[0]].confirmed_ms)
             and not acknowledging.is_confirmed(stores, seen, each[0])
         ]
