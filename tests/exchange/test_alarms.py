@@ -78,6 +78,32 @@ def test_route_after_route_is_tried_once_until_somebody_here_acknowledges_it(nod
     assert acknowledging.routes_tried(node.stores, [hash_of(node, letter)]) == 1
 
 
+def routes_shown(node: Exchange, crisis_id: bytes = b"", entry: bytes = b"") -> dict[str, int]:
+    """By each member that is shown; those of our own also while nobody has answered."""
+    while node.project():
+        pass
+    request = tools_pb2.ListAcknowledgementsRequest(crisis=crisis_id.hex(), entry=entry)
+    shown = acknowledging.view(node.stores, consult.view(node.trust, node.follows, NOW_MS), request)
+    return {one.member_name: one.route for one in shown.members if one.route}
+
+
+def test_how_many_routes_were_tried_here_is_shown_before_anybody_answers(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    (letter,) = said(author, declaration(1))
+    take(node, [letter])
+    assert routes_shown(node, (1).to_bytes(16)) == {}
+    ring(node, NOW_MS)
+    assert routes_shown(node, (1).to_bytes(16)) == {"Member 0": 1}
+    other = node_in(tmp_path / "other", world, 2)
+    take(node, said(other, act(record_pb2.CrisisAct(pointer=POINTER), hash_of(author, letter))))
+    ring(node, NOW_MS + AFTER_MS)
+    assert routes_shown(node, (1).to_bytes(16)) == {"Member 0": 2}, "because of the threat, too"
+    assert routes_shown(node, entry=hash_of(node, letter)) == {"Member 0": 1}
+    confirm(node)
+    assert routes_shown(node, (1).to_bytes(16)) == {}, "as it was said when somebody answered"
+
+
 def test_what_is_sealed_to_us_wakes_nobody_any_more_once_somebody_here_has_seen_it_and_nobody_is_told(
     node: Exchange, author: Exchange
 ) -> None:
