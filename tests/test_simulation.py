@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from node.crisis import lifecycle
+from node.crisis import leadership, lifecycle
 from node.crisis.lifecycle import Voice
 from node.exchange import crises, lifecycles, signing
 from node.exchange.exchange import Exchange
@@ -141,7 +141,7 @@ def test_a_node_that_would_sign_before_its_peers_have_shown_what_they_hold_is_ca
 
 def fold_in_order_of_arrival(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(crises, "sorted", lambda found, **_: list(found), raising=False)
-    patch.setattr(lifecycle, "_read_at_all", lambda _, acts: list(acts))
+    patch.setattr(leadership, "_read_at_all", lambda _, acts: list(acts))
 
 
 class Anybodys(dict[HeaderHash, list[Voice]]):
