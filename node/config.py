@@ -390,7 +390,7 @@ justify = []
 own = false
 # Whether exercises do. What they say begins with EXERCISE.
 exercises = false
-# How many crises begin to wake somebody within an hour; of one member's half as many. The others wait.
+# How many crises, and how many drills, begin to wake somebody within an hour; of one member's half. The rest waits.
 per_hour = 12
 # Who is woken when a crisis is in effect here, one after the other until somebody acknowledges it, as
 #   {{ name = "desk", webhook = "https://desk.example/tocsin", secret = "desk.secret" }},

@@ -64,7 +64,7 @@ class Checking:
             kind=record.kind if record else header.kind,
             object_id=record.object_id if record else header.object_id,
             exercise=header.exercise,
-            urgent=header.urgency == 0,
+            urgent=header.is_urgent,
             created_ms=header.created_ms,
             expires_ms=header.expires_ms,
             received_ms=delivery.received_ms,

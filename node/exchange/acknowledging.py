@@ -47,6 +47,7 @@ class Row:
 
 
 Heard = dict[Stage, Reached]
+_WAKING = {"pointer": 0, "cosign": 1}  # threats to life, and what makes a crisis active
 
 
 # ---- What is said
@@ -116,9 +117,9 @@ def _is_sealed(stores: Stores, one: Record) -> bool:
     return ledger.kind_of(stores.ledger, one.hash) == Kind.SEALED
 
 
-def _waking_first(one: Record) -> tuple[bool, int, HeaderHash]:
-    """A threat to life wakes until it is confirmed, so what is said behind it must not keep it from that."""
-    return lifecycles.verb_of(one) != "pointer", -one.received_ms, one.hash
+def _waking_first(one: Record) -> tuple[int, int, HeaderHash]:
+    """What wakes until it is confirmed: nothing that is said behind it must keep it from that."""
+    return _WAKING.get(lifecycles.verb_of(one), len(_WAKING)), -one.received_ms, one.hash
 
 
 def is_confirmed(stores: Stores, seen: View, entry: HeaderHash) -> bool:
@@ -191,7 +192,9 @@ def view(
     """How far a crisis, or one entry about it, came; raises Refused for what is not here."""
     crisis, target = _meant(stores, seen, request)
     rows = of_entries(stores, seen, [target.hash])
-    members = [_member(one, target.created_ms, seen) for one in rows]
+    about = [target.hash] if request.entry else [one.hash for one in _told_us(stores, seen, crisis)]
+    tried = routes_tried(stores, about)
+    members = [_member(one, target.created_ms, seen, tried) for one in rows]
     states = [one.state for one in members if not one.beside]
     return tools_pb2.ListAcknowledgementsResponse(
         crisis=crisis,
@@ -232,7 +235,7 @@ def _of_entry(stores: Stores, seen: View, target: Record) -> tools_pb2.CrisisVie
     return views[0]
 
 
-def _member(one: Row, created_ms: int, seen: View) -> tools_pb2.AcknowledgementView:
+def _member(one: Row, created_ms: int, seen: View, tried: int) -> tools_pb2.AcknowledgementView:
     stages = {"acted": one.acted, "seen": one.seen, "delivered": one.delivered}
     letters = {
         name: tools_pb2.StageView(at_ms=found.at_ms, heard_ms=found.heard_ms, after_ms=found.at_ms - created_ms)
@@ -246,6 +249,6 @@ def _member(one: Row, created_ms: int, seen: View) -> tools_pb2.AcknowledgementV
         delivered=letters.get("delivered"),
         seen=letters.get("seen"),
         acted=letters.get("acted"),
-        route=one.seen.route if one.seen else 0,
+        route=one.seen.route if one.seen else tried if one.member_id == seen.follows.me else 0,
         beside=one.beside,
     )

@@ -88,7 +88,7 @@ class Admission:
             self._note_gap(header)
             if place is Place.BROKEN:
                 self.keep_beside(verified)
-            elif header.urgency == URGENT and not kinds.is_identity(header.kind) and self._has_room_ahead(header):
+            elif header.is_urgent and not kinds.is_identity(header.kind) and self._has_room_ahead(header):
                 self._append(verified, chained=False)
             elif self.trust.marks.is_marked(header.feed_id) and self._governs(verified):
                 self._put_beside(verified)  # what is between may never come
@@ -155,7 +155,7 @@ class Admission:
 
     def _has_room_beside(self, verified: Verified, *, proves: bool) -> bool:
         room = limits.AHEAD_PER_FEED_MAX * (2 if proves else 1)  # what floods it keeps no proof out
-        is_wanted = proves or verified.header.urgency == URGENT
+        is_wanted = proves or verified.header.is_urgent
         return is_wanted and self._count_beside(verified.header.feed_id, governing=False) < room
 
     def _governs(self, verified: Verified) -> bool:

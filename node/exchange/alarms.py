@@ -1,35 +1,35 @@
 """Alarms: about which crises somebody here is to be woken, by which route now, and with which words.
 
-A crisis wakes somebody while it is in effect and no person of our member has acknowledged it, whoever of its
-nodes has heard that; and so does each threat to life that is said of it later. What has been tried stands in
-the ledger: a restart neither repeats nor forgets it.
+A crisis wakes somebody while there is a reason for it and no person of our member has acknowledged that, whoever of
+its nodes has heard so. What has been tried stands in the ledger: a restart neither repeats nor forgets it.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.content import names, personal, profiles
-from node.crisis.states import OVER, State
-from node.crisis.words import EXERCISE, IMMINENT
-from node.exchange import acknowledging, crises
+from node.crisis.states import State
+from node.crisis.words import EXERCISE, IMMINENT, NOT_VERIFIED
+from node.exchange import acknowledging, crises, reasons
 from node.exchange.consult import View
 from node.exchange.duties import NEVER_MS
+from node.exchange.reasons import Reason
+from node.feed import entry
 from node.feed.keys import HeaderHash, MemberId
 from node.policy import alarm
 from node.policy.alarm import Route, Settings, Tried
-from node.store import alarms
+from node.store import alarms, ledger
 from node.store.alarms import Alarm, Ringing
 from node.store.stores import Stores
 from node.v1 import alarms_pb2, tools_pb2
 
-WAKING = frozenset({State.ALERT, State.ACTIVE})  # states of a crisis that is in effect
 TITLE_CHARACTERS_MAX = 200
 TEST = "TEST"
+ASKING = "asks for co-signatures"
 DAY_MS = 24 * alarm.HOUR_MS
 
 Key = tuple[HeaderHash, str]  # what wakes, and a route by its name
-Reason = tuple[HeaderHash, MemberId]  # what wakes, and its author
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +52,6 @@ class Look:
     next_ms: int = NEVER_MS
 
 
-def _wakes(one: tools_pb2.CrisisView) -> bool:
-    """What is in effect, and what others are asked to co-sign."""
-    return one.state in WAKING or (one.state == State.PROPOSED and one.cosignatures_needed > 0)
-
-
-def _reasons(one: tools_pb2.CrisisView, seen: View, settings: Settings) -> list[Reason]:
-    """What in it wakes somebody: the last threats to life before all others, and then that it is there."""
-    threats = [] if one.state in OVER else [(each.entry, each.member_id) for each in reversed(one.pointers)]
-    itself = one.entry, one.member_id  # also where it is a threat itself: without effect it wakes nobody
-    said = [*threats, itself] if _wakes(one) else [each for each in threats if each != itself]
-    others = [each for each in said if settings.own or each[1] != seen.follows.me]
-    return [(HeaderHash(hash_), MemberId(author)) for hash_, author in dict.fromkeys(others)]
-
-
 def _urgency(one: tools_pb2.CrisisView) -> tuple[bool, bool, int, bytes]:
     """A threat to life before all else, and no drill before anything that is real."""
     return one.exercise, not one.pointers, one.received_ms, one.entry
@@ -73,29 +59,23 @@ def _urgency(one: tools_pb2.CrisisView) -> tuple[bool, bool, int, bytes]:
 
 def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[Key]) -> Look:
     """What is to be done now. Reads only."""
-    shown = crises.every(stores, seen, "", exercises=settings.exercises)
-    waking = [(one, reasons) for one in shown if (reasons := _reasons(one, seen, settings))]
+    shown, known = crises.every(stores, seen, "", exercises=settings.exercises), alarms.begun(stores.ledger)
+    each_of = ((one, reasons.of_crisis(stores, seen, one, settings, known)) for one in shown)
+    waking = [(one, found) for one, found in each_of if found]
     next_ms = [NEVER_MS, *(one.crisis.starts_ms for one in shown if one.crisis.starts_ms > seen.now_ms)]
     if not waking:
         return Look(next_ms=min(next_ms))
-    known = alarms.begun(stores.ledger)
     tried = _tried(alarms.ringing(stores.ledger))
-    begun: list[tuple[bytes, int]] = [(one.member_id, one.began_ms) for one in known.values()]
+    begun = _hours(stores, seen, settings, known.values())
     begin, calls, waiting = list[Alarm](), list[Call](), 0
-
-    def may_begin(author: MemberId) -> bool:
-        may = alarm.may_begin(settings, author, begun, seen.now_ms)
-        begun.extend([(author, seen.now_ms)] if may else [])
-        return may
-
-    for crisis, reasons in sorted(waking, key=lambda each: _urgency(each[0])):
+    for crisis, each_reason in sorted(waking, key=lambda each: _urgency(each[0])):
         left = [
             each
-            for each in reasons
+            for each in each_reason
             if not (each[0] in known and known[each[0]].confirmed_ms)
             and not acknowledging.is_confirmed(stores, seen, each[0])
         ]
-        chosen = _chosen(left, crisis.entry, known, may_begin)
+        chosen = _chosen(left, crisis.entry, known, begun[crisis.exercise].take)
         waiting += bool(left) and not chosen
         begin += [Alarm(*each, seen.now_ms) for each in chosen if each[0] not in known]
         # Nobody waits longer for the next route because more was said of it meanwhile.
@@ -115,6 +95,20 @@ def look(stores: Stores, seen: View, settings: Settings, under_way: Collection[K
     return Look(tuple(begin), tuple(calls), waiting, min(next_ms))
 
 
+class _Hour:
+    """What began to wake somebody in this hour, of drills or of what is real: no drill keeps a crisis from it."""
+
+    def __init__(self, settings: Settings, now_ms: int) -> None:
+        self._settings, self._now_ms = settings, now_ms
+        self.begun: list[tuple[bytes, int]] = []
+
+    def take(self, author: MemberId) -> bool:
+        """One more of this author begins, if it may."""
+        may = alarm.may_begin(self._settings, author, self.begun, self._now_ms)
+        self.begun += [(author, self._now_ms)] if may else []
+        return may
+
+
 def _chosen(
     left: Sequence[Reason], itself: bytes, known: Collection[HeaderHash], may_begin: Callable[[MemberId], bool]
 ) -> list[Reason]:
@@ -130,6 +124,17 @@ def _chosen(
         if hash_ in known or may_begin(author):
             found[author] = each
     return list(found.values())
+
+
+def _hours(stores: Stores, seen: View, settings: Settings, known: Iterable[Alarm]) -> tuple[_Hour, _Hour]:
+    """That of what is real, and that of drills."""
+    found = _Hour(settings, seen.now_ms), _Hour(settings, seen.now_ms)
+    for one in known:
+        if alarm.is_of_this_hour(one.began_ms, seen.now_ms):
+            row = ledger.entry(stores.ledger, one.hash)
+            header = entry.decode(row.body, row.signature, seen.trust.federation_id).header if row else None
+            found[header is not None and header.exercise].begun.append((one.member_id, one.began_ms))
+    return found
 
 
 def _tried(rows: Sequence[Ringing]) -> dict[HeaderHash, dict[str, Tried]]:
@@ -170,7 +175,7 @@ def tidy(stores: Stores, now_ms: int) -> None:
 
 
 def text(crisis: tools_pb2.CrisisView, route: Route, author: bytes) -> bytes:
-    """What a route is told of a crisis: nothing personal, and nothing of what it holds but its title."""
+    """What a route is told of a crisis, and how it stands: nothing personal, and nothing it holds but its title."""
     threats = (one.member_name for one in crisis.pointers if one.member_id == author)
     member = crisis.member_name if author == crisis.member_id else next(threats, crisis.member_name)
     title, framework = _redacted(crisis.crisis.title), _redacted(crisis.crisis.framework.name)
@@ -179,14 +184,23 @@ def text(crisis: tools_pb2.CrisisView, route: Route, author: bytes) -> bytes:
         mark += f"{IMMINENT} "
     return _text(
         route,
-        f"{mark}{crisis.reference}: {title} (by {member}, {framework})",
+        f"{mark}{crisis.reference} {_standing(crisis)}: {title} (by {member}, {framework})",
         reference=crisis.reference,
         title=f"{mark}{title}",
         member=member,
         framework=framework,
         ends_ms=crisis.ends_ms,
         exercise=crisis.exercise,
+        state=crisis.state,
+        alert=crisis.alert,
+        verified=crisis.verified_ms > 0,
     )
+
+
+def _standing(crisis: tools_pb2.CrisisView) -> str:
+    asks = crisis.state == State.PROPOSED and crisis.cosignatures_needed > 0
+    said = (crisis.state, ASKING if asks else "", NOT_VERIFIED if crisis.unverified else "")
+    return ", ".join(filter(None, said))
 
 
 def _redacted(text: str) -> str:
@@ -209,6 +223,9 @@ def _text(route: Route, words: str, **said: str | int | bool) -> bytes:
         "framework": "",
         "ends_ms": 0,
         "exercise": False,
+        "state": "",
+        "alert": False,
+        "verified": False,
         "test": False,
     }
     return json.dumps({"text": words, **empty, **said, "route": route.name}).encode() + b"\n"

@@ -61,8 +61,13 @@ class _Way:
 
     def __init__(self, rates_of: Callable[[MemberId], Rates]) -> None:
         self.headers = Buckets(lambda member_id: rates_of(member_id).headers)
+        self.drills = Buckets(lambda member_id: rates_of(member_id).headers)  # no exercise takes from what is real
         self.guests = Buckets(lambda member_id: rates_of(member_id).headers)  # for the logs of whom it endorsed
         self.urgent = Buckets(lambda member_id: rates_of(member_id).urgent)
+
+    def of(self, *, exercise: bool) -> Buckets:
+        """What a member's own entries take from."""
+        return self.drills if exercise else self.headers
 
 
 class Budgets:
@@ -94,7 +99,7 @@ class Budgets:
         for letter, header, author in pushed:
             if header.hash in self._charged or self._is_urgent_now(header, author, now_ms):
                 continue
-            budget, payer = self._budget(self._pushed, author, now_ms)
+            budget, payer = self._budget(self._pushed, author, now_ms, exercise=header.exercise)
             place = id(budget), payer
             left[place] = (left[place] if place in left else budget.left(payer, now_ms)) - 1
             if left[place] < 0:
@@ -106,9 +111,9 @@ class Budgets:
     def lane_of(self, letter: Letter, now_ms: int) -> int:
         """In which lane it would go now, before it is checked; what cannot be read is for verification to say."""
         header, author = self._named(letter)
-        if header is None or header.urgency != URGENT or author == self._own:
-            return header.urgency if header else NORMAL
-        return URGENT if author and self._is_urgent_now(header, author, now_ms) else NORMAL
+        if header is None or not header.is_urgent:
+            return max(header.urgency, NORMAL) if header else NORMAL
+        return URGENT if author == self._own or (author and self._is_urgent_now(header, author, now_ms)) else NORMAL
 
     def _named(self, letter: Letter) -> tuple[Header | None, MemberId | None]:
         """Who is said to have written it; nobody has checked that."""
@@ -128,7 +133,7 @@ class Budgets:
         return None if header.hash in self._charged or asked.covers(header) else (letter, header, author)
 
     def _is_urgent_now(self, header: Header, author: MemberId, now_ms: int) -> bool:
-        if header.urgency != URGENT or not self._may_be_urgent(header, author):
+        if not header.is_urgent or not self._may_be_urgent(header, author):
             return False
         fast = self._charged.get(header.hash)  # at once: the writer forgets the oldest meanwhile
         return self._pushed.urgent.left(author, now_ms) >= 1 if fast is None else fast
@@ -146,29 +151,29 @@ class Budgets:
         if author == self._own:
             return one
         if header.hash in self._charged:
-            return replace(one, demoted=header.urgency == URGENT and not self._charged[header.hash])
+            return replace(one, demoted=header.is_urgent and not self._charged[header.hash])
         way = self._fetched if is_asked else self._pushed
-        fast = header.urgency == URGENT and self._may_be_urgent(header, author) and way.urgent.take(author, now_ms)
-        budget, payer = self._budget(way, author, now_ms)
+        fast = header.is_urgent and self._may_be_urgent(header, author) and way.urgent.take(author, now_ms)
+        budget, payer = self._budget(way, author, now_ms, exercise=header.exercise)
         if not fast and not budget.take(payer, now_ms):  # what is urgent does not wait behind the rest
             if not is_asked:
                 self.ignored[author] += 1
                 return None
-            return replace(one, demoted=header.urgency == URGENT, passed_on=False)
+            return replace(one, demoted=header.is_urgent, passed_on=False)
         self._charge(header, author, fast=fast)
-        return replace(one, demoted=header.urgency == URGENT and not fast)
+        return replace(one, demoted=header.is_urgent and not fast)
 
-    def _budget(self, way: _Way, author: MemberId, now_ms: int) -> tuple[Buckets, MemberId]:
+    def _budget(self, way: _Way, author: MemberId, now_ms: int, *, exercise: bool = False) -> tuple[Buckets, MemberId]:
         """What an author's entries take from: who is no member yet has what that of its endorsers has that has most."""
         who = self._trust().known
         roles = () if author in who.members else Role
         endorsers = sorted({one for role in roles for one in who.endorsers.of((author, role))})
         if not endorsers:
-            return way.headers, author
+            return way.of(exercise=exercise), author
         return way.guests, max(endorsers, key=lambda one: way.guests.left(one, now_ms))
 
     def _charge(self, header: Header, author: MemberId, *, fast: bool) -> None:
-        if header.urgency == URGENT and not fast:
+        if header.is_urgent and not fast:
             self.demoted[author] += 1
         self._note(header.hash, fast=fast)
 
@@ -206,9 +211,9 @@ class Budgets:
         """Our own went out: count those that others will not take at once."""
         for one in entries:
             header = one.header
-            is_urgent = header.urgency == URGENT
-            fast = is_urgent and self._may_be_urgent(header, self._own) and self._pushed.urgent.take(self._own, now_ms)
-            within = fast or self._pushed.headers.take(self._own, now_ms)
+            is_urgent, way = header.is_urgent, self._pushed
+            fast = is_urgent and self._may_be_urgent(header, self._own) and way.urgent.take(self._own, now_ms)
+            within = fast or way.of(exercise=header.exercise).take(self._own, now_ms)
             if not within or fast != is_urgent:
                 self.slowed, self.slowed_ms = self.slowed + 1, now_ms
 

@@ -97,7 +97,7 @@ def withdrawals(before: Holding, removed: Mapping[int, int], reason: int) -> lis
     for number, bits in sorted(removed.items()):
         part = before.parts[number]
         whole = (bits | part.restriction.positions).bit_count() == part.row.items
-        made.append(drafts.withdrawal(part.hash, 0 if whole else bits, reason))
+        made.append(drafts.withdrawal(part.hash, 0 if whole else bits, reason, exercise=part.row.exercise))
     return made
 
 
@@ -106,8 +106,8 @@ def ended(parts: Iterable[Part]) -> list[Draft]:
 
     Whoever has an older record and not the one in its place would go on by the older one.
     """
-    older = sorted({target for part in parts for target in part.older})
-    return [drafts.withdrawal(target, 0, drafts.REPLACED) for target in older]
+    older = sorted({(target, part.row.exercise) for part in parts for target in part.older})
+    return [drafts.withdrawal(target, 0, drafts.REPLACED, exercise=exercise) for target, exercise in older]
 
 
 def groups(before: Holding, removed: Mapping[int, int], now_ms: int) -> list[Group]:

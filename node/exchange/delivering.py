@@ -22,6 +22,7 @@ from node.store.deliveries import Delivery
 from node.store.stores import Stores
 
 _Object = tuple[ObjectId, bool]
+_By = tuple[MemberId, bool]  # an author, and whether it was a drill: those are counted apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Due:
     """What is to be told now, about which crises and whose, and when to look again if nothing new comes."""
 
     drafts: tuple[Draft, ...] = ()
-    about: tuple[tuple[_Object, MemberId], ...] = ()  # of each draft
+    about: tuple[tuple[_Object, _By], ...] = ()  # of each draft
     next_ms: int = NEVER_MS
 
 
@@ -39,7 +40,7 @@ class Delivering:
     def __init__(self, own: MemberId) -> None:
         self._own = own
         self._last_ms: dict[_Object, int] = {}
-        self._told: deque[tuple[int, MemberId]] = deque()
+        self._told: deque[tuple[int, _By]] = deque()
 
     def look(self, stores: Stores, seen: View) -> Due:
         """What is due now. Reads only."""
@@ -47,25 +48,27 @@ class Delivering:
         if not rows or self._own not in seen.roster.seats:
             return Due()
         self._forget(seen.now_ms)
-        authors = [author for _, author in self._told]
-        drafts, about, next_ms = list[Draft](), list[tuple[_Object, MemberId]](), [NEVER_MS]
+        told = [by for _, by in self._told]
+        drafts, about, next_ms = list[Draft](), list[tuple[_Object, _By]](), [NEVER_MS]
         for key, of_object in groupby(rows, key=lambda one: (one.object_id, one.exercise)):
             waiting = list(of_object)
-            by = dict.fromkeys(one.member_id for one in waiting)  # whoever has no room left keeps no other waiting
-            author = next((one for one in by if authors.count(one) < telling.PER_AUTHOR_MAX), None)
+            # Whoever has no room left keeps no other waiting, and no drill what is real.
+            authors = dict.fromkeys((one.member_id, one.exercise) for one in waiting)
+            by = next((one for one in authors if told.count(one) < telling.PER_AUTHOR_MAX), None)
+            alike = sum(is_drill == key[1] for _, is_drill in told)
             due_ms = telling.due_ms(min(one.came_ms for one in waiting), self._last_ms.get(key, 0), self._own)
-            if due_ms <= seen.now_ms and author is not None and len(authors) < telling.PER_HOUR_MAX:
+            if due_ms <= seen.now_ms and by is not None and alike < telling.PER_HOUR_MAX:
                 drafts.append(_draft(waiting[:ENTRIES_MAX], seen))
-                about.append((key, author))
-                authors.append(author)
+                about.append((key, by))
+                told.append(by)
             next_ms.append(max(due_ms, seen.now_ms + AGAIN_MS))
         return Due(tuple(drafts), tuple(about), min(next_ms))
 
     def said(self, due: Due, now_ms: int) -> None:
         """These were told."""
-        for key, author in due.about:
+        for key, by in due.about:
             self._last_ms[key] = now_ms
-            self._told.append((now_ms, author))
+            self._told.append((now_ms, by))
 
     def _forget(self, now_ms: int) -> None:
         while self._told and self._told[0][0] <= now_ms - cooling.HOUR_MS:

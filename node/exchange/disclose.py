@@ -7,7 +7,7 @@ from node import limits
 from node.exchange import restricting
 from node.exchange.trust import Trust
 from node.feed import entry, merkle, payload
-from node.feed.header import SEALED_RELAY, URGENT, Header
+from node.feed.header import SEALED_RELAY, Header
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.pae import FederationId
 from node.store import index, ledger, payloads
@@ -113,7 +113,7 @@ def above_fork(stores: Stores, row: ForkRow, trust: Trust, now_ms: int) -> list[
 
 
 def _is_urgent(row: Row, federation_id: FederationId) -> bool:
-    return entry.decode(row.body, row.signature, federation_id).header.urgency == URGENT
+    return entry.decode(row.body, row.signature, federation_id).header.is_urgent
 
 
 def fork(row: ForkRow) -> header_pb2.ForkProof:

@@ -228,17 +228,17 @@ def _bulk(content: bytes, object_id: bytes, ends_ms: int, *, exercise: bool) -> 
     )
 
 
-def withdrawal(entry: bytes, positions: int, reason: int) -> Draft:
+def withdrawal(entry: bytes, positions: int, reason: int, *, exercise: bool = False) -> Draft:
     """Items of one record no longer stand; as bits by position, 0: all of them."""
     packed = positions.to_bytes(-(-positions.bit_length() // 8), "little")
     statement = header_pb2.Withdraw(entry=entry, positions=packed, reason=reason)
-    return Draft(Kind.WITHDRAW, URGENT, statement=statement.SerializeToString(deterministic=True))
+    return Draft(Kind.WITHDRAW, URGENT, statement.SerializeToString(deterministic=True), exercise=exercise)
 
 
-def object_withdrawal(object_id: bytes, reason: int) -> Draft:
+def object_withdrawal(object_id: bytes, reason: int, *, exercise: bool = False) -> Draft:
     """The whole list, or a crisis, no longer stands, for good."""
     statement = header_pb2.Withdraw(reason=reason).SerializeToString(deterministic=True)
-    return Draft(Kind.WITHDRAW, URGENT, object_id=object_id, statement=statement)
+    return Draft(Kind.WITHDRAW, URGENT, statement, object_id=object_id, exercise=exercise)
 
 
 def opinion(about: Record, places: int, letter: record_pb2.Opinion, now_ms: int, allowed: str = "") -> Draft:

@@ -75,6 +75,11 @@ class Draft:
     allowed: str = ""  # why what is personal in it may be said
     looked_through: bool = False  # its text was where it came in, or when it was said first
 
+    @property
+    def lane(self) -> int:
+        """The lane that it asks for: no drill asks to go before what is real."""
+        return max(self.urgency, NORMAL) if self.exercise else self.urgency
+
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
@@ -100,7 +105,7 @@ def publish(
     for draft in drafts:
         _require_readers(draft)
         _require_life(draft, now_ms)
-    urgent = all(draft.urgency == URGENT for draft in drafts)
+    urgent = all(draft.lane == URGENT for draft in drafts)
     signing.require(may, trust, [draft.kind for draft in drafts], urgent=urgent, unconfirmed=unconfirmed)
     prepared = [_prepare(draft, author, trust, now_ms) for draft in drafts]
     letters = _sign(stores, prepared, author, trust, now_ms)
@@ -132,7 +137,7 @@ def _prepare(draft: Draft, author: Author, trust: Trust, now_ms: int) -> _Prepar
     fields = header_pb2.Header(
         feed_id=author.feed_id,
         created_ms=now_ms,
-        urgency=draft.urgency,
+        urgency=draft.lane,
         kind=draft.kind,
         exercise=int(draft.exercise),
         object_id=draft.object_id,

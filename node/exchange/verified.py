@@ -9,7 +9,7 @@ from node.exchange.trust import Trust
 from node.feed import entry, identity, kinds
 from node.feed.box import Wrapping
 from node.feed.entry import Entry
-from node.feed.header import NORMAL, Header
+from node.feed.header import NORMAL, URGENT, Header
 from node.feed.keys import FeedId, MemberId
 from node.feed.pae import FederationId
 from node.feed.statements import Read
@@ -52,7 +52,7 @@ class Verified:
     @property
     def lane(self) -> int:
         """The lane of this hop: what the author asked for, or less."""
-        return max(self.header.urgency, NORMAL) if self.demoted else self.header.urgency
+        return URGENT if self.header.is_urgent and not self.demoted else max(self.header.urgency, NORMAL)
 
 
 @dataclass(frozen=True, slots=True)

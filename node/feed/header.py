@@ -49,6 +49,11 @@ class Header:
         return not kinds.is_statement(self.kind)
 
     @property
+    def is_urgent(self) -> bool:
+        """Whether it may go before all else; a drill yields to what is real, whatever it asks for."""
+        return self.urgency == URGENT and not self.exercise
+
+    @property
     def effective_carriage(self) -> int:
         """What a relay may do; what it does not know it treats as the strictest."""
         return min(self.carriage, AUTHOR_ONLY)

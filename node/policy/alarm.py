@@ -53,7 +53,7 @@ class Settings:
     routes: tuple[Route, ...] = ()
     own: bool = False
     exercises: bool = False
-    per_hour: int = 12  # crises that begin to wake somebody; of one member's half as many
+    per_hour: int = 12  # crises that begin to wake somebody, and as many drills; of one member's half as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,13 @@ def may_begin(settings: Settings, author: bytes, begun: Sequence[tuple[bytes, in
 
     An author has half of the hour at most: whoever declares much silences nobody else.
     """
-    late = [by for by, at_ms in begun if 0 <= now_ms - at_ms < HOUR_MS]
+    late = [by for by, at_ms in begun if is_of_this_hour(at_ms, now_ms)]
     return len(late) < settings.per_hour and late.count(author) < -(-settings.per_hour // 2)
+
+
+def is_of_this_hour(at_ms: int, now_ms: int) -> bool:
+    """Whether it counts for what may still begin."""
+    return 0 <= now_ms - at_ms < HOUR_MS
 
 
 # ---- What may be set

@@ -19,7 +19,7 @@ from node.exchange.drafts import Sharing
 from node.exchange.holdings import Holding, Part
 from node.exchange.publish import Draft
 from node.feed.box import Randomness
-from node.feed.header import BULK, URGENT
+from node.feed.header import BULK
 from node.feed.keys import HeaderHash, ObjectId
 from node.policy import border
 from node.policy.border import Reach
@@ -173,8 +173,9 @@ class Listing:
         """At once, even while the list is being published: what is said of it later stands no more either."""
         drafts.check_reason(request.reason)
         view = await self._own(request.list, self._saying.view())
-        await self._saying.say([drafts.object_withdrawal(view.object_id, request.reason)], URGENT)
-        await self._saying.caught_up(bulk=False)
+        draft = drafts.object_withdrawal(view.object_id, request.reason, exercise=view.exercise)
+        await self._saying.say([draft], draft.lane)
+        await self._saying.caught_up(bulk=view.exercise)
         return tools_pb2.WithdrawListResponse(list=await self._listed(view.object_id))
 
     async def rewrite(self) -> None:
@@ -269,7 +270,8 @@ class Listing:
 
     async def _take_back(self, statements: Sequence[Draft]) -> None:
         for start in range(0, len(statements), WITHDRAWALS_PER_WRITE):
-            await self._saying.say(statements[start : start + WITHDRAWALS_PER_WRITE], URGENT)
+            part = statements[start : start + WITHDRAWALS_PER_WRITE]
+            await self._saying.say(part, min(one.lane for one in part))
 
     async def _say_all(self, made: AsyncIterator[Draft]) -> int:
         """Some at a time; how many there were."""

@@ -9,7 +9,6 @@ from node.exchange import crises, declaring, drafts, lifecycles, verifying
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.declaring import Speaker
-from node.feed.header import URGENT
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.policy.effect import Right
 from node.runtime.saying import Saying
@@ -33,13 +32,13 @@ class Publishing:
     async def _declare(self, request: tools_pb2.DeclareRequest) -> tools_pb2.DeclareResponse:
         async with self._one:
             seen = self._saying.view_of(Right.ALERT if request.alert else Right.DECLARE)
-            await self._saying.caught_up(bulk=False)
+            await self._saying.caught_up(bulk=request.exercise)  # drills stand behind what is bulk
             about = seen.follows.me, request.object_id
             before = await self._shown(seen, *about, exercise=None)
             if before is not None:
                 return tools_pb2.DeclareResponse(crisis=before, repeated_call=True)
             draft = declaring.declaration(request, seen, self._speaker(seen))
-            await self._saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
+            await self._saying.say_visibly([draft], draft.lane, unconfirmed=request.unconfirmed)
             made = await self._shown(seen, *about, exercise=request.exercise)
             assert made is not None  # noqa: S101 - it is projected
             return tools_pb2.DeclareResponse(crisis=made)
@@ -64,7 +63,7 @@ class Publishing:
                 act = declaring.leading(found, request.act, speaker, seen)
             handling = request.handling if request.HasField("handling") else None
             draft = declaring.act_draft(found, act, handling, speaker, request.allow_personal)
-            entry = await self._saying.say_visibly([draft], URGENT, unconfirmed=request.unconfirmed)
+            entry = await self._saying.say_visibly([draft], draft.lane, unconfirmed=request.unconfirmed)
             return tools_pb2.ActOnCrisisResponse(crisis=await self._again(found), entry=entry)
 
     async def speak(self, request: tools_pb2.SpeakOfCrisisRequest) -> tools_pb2.SpeakOfCrisisResponse:
@@ -76,7 +75,7 @@ class Publishing:
             act = declaring.speaking(found, request.act, speaker, seen)
             handling = request.handling if request.HasField("handling") else None
             draft = declaring.act_draft(found, act, handling, speaker, request.allow_personal)
-            entry = await self._saying.say_visibly([draft], draft.urgency)
+            entry = await self._saying.say_visibly([draft], draft.lane)
             return tools_pb2.SpeakOfCrisisResponse(crisis=await self._again(found), entry=entry)
 
     async def verify(self, request: tools_pb2.VerifyCrisisRequest, by: str) -> tools_pb2.VerifyCrisisResponse:
@@ -126,8 +125,10 @@ class Publishing:
                 )
             if found.reading.state == State.WITHDRAWN:
                 raise Refused("it was withdrawn already", next_step="Nothing has to be done.", field="crisis")
-            await saying.say([drafts.object_withdrawal(found.record.object_id, request.reason)], URGENT)
-            await saying.caught_up(bulk=False)
+            about = found.record
+            draft = drafts.object_withdrawal(about.object_id, request.reason, exercise=about.exercise)
+            await saying.say([draft], draft.lane)
+            await saying.caught_up(bulk=about.exercise)
             return withdrawals_pb2.WithdrawCrisisResponse(crisis=await self._again(found))
 
     # ---- Inside

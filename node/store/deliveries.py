@@ -29,9 +29,9 @@ _DELIVERY = "hash, member_id, object_id, exercise, came_ms, expires_ms"
 
 
 def put(ledger: sa.Connection, one: Delivery, most: int) -> None:
-    """It is to be told, unless so many of its author's wait already; again is the same."""
-    counted = "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE member_id = ? LIMIT ?)"
-    if driver.scalar(ledger, counted, (one.member_id, most)) < most:
+    """It is to be told, unless so many of its author's, drills or real like it, wait already; again is the same."""
+    counted = "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE member_id = ? AND exercise = ? LIMIT ?)"
+    if driver.scalar(ledger, counted, (one.member_id, one.exercise, most)) < most:
         driver.execute(
             ledger,
             f"INSERT OR IGNORE INTO delivery ({_DELIVERY}) VALUES (?, ?, ?, ?, ?, ?)",
@@ -40,10 +40,10 @@ def put(ledger: sa.Connection, one: Delivery, most: int) -> None:
 
 
 def every(ledger: sa.Connection, lasts_ms: int) -> list[Delivery]:
-    """What is to be told of all that lasts longer, crisis by crisis, and of each the first that came first."""
+    """What is to be told of all that lasts longer, crisis by crisis, drills last, and of each what came first first."""
     rows = driver.rows(
         ledger,
-        f"SELECT {_DELIVERY} FROM delivery WHERE expires_ms > ? ORDER BY object_id, exercise, came_ms, hash",
+        f"SELECT {_DELIVERY} FROM delivery WHERE expires_ms > ? ORDER BY exercise, object_id, came_ms, hash",
         (lasts_ms,),
     )
     return [Delivery(row[0], row[1], row[2], bool(row[3]), row[4], row[5]) for row in rows]

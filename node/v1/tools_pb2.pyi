@@ -2204,7 +2204,7 @@ class AcknowledgementView(_message.Message):
     state: _builtins.str
     """acted, seen, delivered, or silent."""
     route: _builtins.int
-    """How many ways to wake somebody it had tried when somebody saw it."""
+    """How many ways to wake somebody it had tried when somebody saw it; of our own member, how many so far."""
     beside: _builtins.bool
     """It is no member any more, or was none yet when the entry was said: nobody waits for it."""
     @_builtins.property

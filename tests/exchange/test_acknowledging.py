@@ -26,7 +26,7 @@ from node.store.payloads import State
 from node.v1 import header_pb2, record_pb2, tools_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_doubts import POINTER, act
-from tests.exchange.test_forks import declaration, end_of, restarted
+from tests.exchange.test_forks import declaration, drill, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, items_draft, said, take, without
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping, federation
 
@@ -94,11 +94,7 @@ def test_what_came_of_a_crisis_is_told_once(node: Exchange, author: Exchange, de
 def test_what_comes_soon_after_is_told_together_and_a_drill_apart(
     node: Exchange, author: Exchange, delivering: Delivering
 ) -> None:
-    drill = declaration(2)
-    record = record_pb2.Record.FromString(drill.record)
-    record.exercise = True
-    drill = replace(drill, exercise=True, record=record.SerializeToString())
-    real, act, other, drilled = said(author, declaration(1), end_of(1), declaration(3), drill)
+    real, act, other, drilled = said(author, declaration(1), end_of(1), declaration(3), drill(2))
     take(node, [real, act, other, drilled])
     told = tell(node, delivering)
     hashes = [hash_of(node, one) for one in (real, act, other, drilled)]
@@ -128,6 +124,22 @@ def test_of_one_crisis_it_is_told_ever_so_often_and_of_one_author_so_much_in_an_
     assert len(tell(node, delivering, later_ms)) == telling.PER_AUTHOR_MAX - 2 + 1, "the other author waits for nothing"
     assert tell(node, delivering, later_ms + 1000) == []
     assert len(tell(node, delivering, later_ms + 3_600_000)) == many + 2 - telling.PER_AUTHOR_MAX
+
+
+def test_drills_are_told_last_and_keep_nothing_real_of_their_author_from_being_told(
+    node: Exchange, author: Exchange, delivering: Delivering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "PER_HOUR_MAX", telling.PER_AUTHOR_MAX + 1)
+    monkeypatch.setattr(telling, "WAITING_PER_AUTHOR_MAX", telling.PER_AUTHOR_MAX + 2)
+    take(node, said(author, *map(drill, range(1, telling.PER_AUTHOR_MAX + 10))))
+    take(node, said(author, declaration(900)))
+    first, *others = tell(node, delivering)
+    assert [first[1].exercise, *{record.exercise for _, record in others}] == [False, True]
+    assert len(others) == telling.PER_AUTHOR_MAX
+    take(node, said(author, declaration(901)))
+    ((_, told),) = tell(node, delivering, SOON_MS + 1)
+    assert told.object_id == (901).to_bytes(16)
+    assert len(tell(node, delivering, SOON_MS + 3_600_000)) == 2, "the drills wait for their turn"
 
 
 def test_nothing_is_told_of_our_own_of_lists_of_what_is_not_here_and_of_what_is_sealed(

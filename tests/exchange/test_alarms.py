@@ -12,7 +12,6 @@ from node.exchange import acknowledging, alarms, belongings, consult, crises
 from node.exchange.acknowledging import About
 from node.exchange.alarms import TITLE_CHARACTERS_MAX, Key, Look
 from node.exchange.exchange import Exchange
-from node.exchange.publish import Draft
 from node.feed.header import AUTHOR_ONLY
 from node.feed.keys import ObjectId
 from node.feed.marks import Marks
@@ -25,7 +24,7 @@ from node.store.alarms import TEST, Ringing
 from node.v1 import record_pb2, tools_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_doubts import POINTER, act, alert
-from tests.exchange.test_forks import declaration, end_of, restarted
+from tests.exchange.test_forks import declaration, drill, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping, federation
 
@@ -61,13 +60,6 @@ def names(node: Exchange, now_ms: int, *, through: bool = True, settings: Settin
     return [name for name, _ in ring(node, now_ms, through=through, settings=settings)]
 
 
-def drill(number: int) -> Draft:
-    one = declaration(number)
-    record = record_pb2.Record.FromString(one.record)
-    record.exercise = True
-    return replace(one, exercise=True, record=record.SerializeToString())
-
-
 def test_route_after_route_is_tried_once_until_somebody_here_acknowledges_it(node: Exchange, author: Exchange) -> None:
     (letter,) = said(author, declaration(1))
     take(node, [letter])
@@ -84,6 +76,32 @@ def test_route_after_route_is_tried_once_until_somebody_here_acknowledges_it(nod
     said(node, confirmed)
     assert names(node, NOW_MS + AFTER_MS) == []
     assert acknowledging.routes_tried(node.stores, [hash_of(node, letter)]) == 1
+
+
+def routes_shown(node: Exchange, crisis_id: bytes = b"", entry: bytes = b"") -> dict[str, int]:
+    """By each member that is shown; those of our own also while nobody has answered."""
+    while node.project():
+        pass
+    request = tools_pb2.ListAcknowledgementsRequest(crisis=crisis_id.hex(), entry=entry)
+    shown = acknowledging.view(node.stores, consult.view(node.trust, node.follows, NOW_MS), request)
+    return {one.member_name: one.route for one in shown.members if one.route}
+
+
+def test_how_many_routes_were_tried_here_is_shown_before_anybody_answers(
+    node: Exchange, author: Exchange, tmp_path: Path, world: Federation
+) -> None:
+    (letter,) = said(author, declaration(1))
+    take(node, [letter])
+    assert routes_shown(node, (1).to_bytes(16)) == {}
+    ring(node, NOW_MS)
+    assert routes_shown(node, (1).to_bytes(16)) == {"Member 0": 1}
+    other = node_in(tmp_path / "other", world, 2)
+    take(node, said(other, act(record_pb2.CrisisAct(pointer=POINTER), hash_of(author, letter))))
+    ring(node, NOW_MS + AFTER_MS)
+    assert routes_shown(node, (1).to_bytes(16)) == {"Member 0": 2}, "because of the threat, too"
+    assert routes_shown(node, entry=hash_of(node, letter)) == {"Member 0": 1}
+    confirm(node)
+    assert routes_shown(node, (1).to_bytes(16)) == {}, "as it was said when somebody answered"
 
 
 def test_what_is_sealed_to_us_wakes_nobody_any_more_once_somebody_here_has_seen_it_and_nobody_is_told(
@@ -205,6 +223,19 @@ def test_what_is_beyond_an_hours_bound_waits_and_is_not_forgotten(
     assert len(ring(node, NOW_MS + HOUR_MS, settings=settings)) == 2
 
 
+def test_drills_keep_no_crisis_of_their_author_from_waking_and_wake_after_it(node: Exchange, author: Exchange) -> None:
+    settings = replace(SETTINGS, routes=SETTINGS.routes[:1], per_hour=2, exercises=True)
+    take(node, said(author, *map(drill, range(1, 4))))
+    assert len(ring(node, NOW_MS, settings=settings)) == 1, "half of an hour that is theirs alone"
+    restarted(node)
+    take(node, said(author, declaration(9)))
+    assert [told["title"] for _, told in ring(node, NOW_MS, settings=settings)] == ["crisis 9"]
+    later_ms = NOW_MS + HOUR_MS
+    take(node, said(author, declaration(8)))
+    told = [told["title"] for _, told in ring(node, later_ms, settings=settings)]
+    assert told == ["crisis 8", "EXERCISE crisis 2"]
+
+
 def confirm(node: Exchange, now_ms: int = NOW_MS) -> None:
     """As a person of our member does: all that was said of the one crisis."""
     seen = consult.view(node.trust, node.follows, now_ms)
@@ -296,11 +327,32 @@ def test_what_is_told_has_nothing_personal_and_nothing_beyond_its_title(node: Ex
     record.crisis.framework.name = "eu-ocrf"
     take(node, said(author, replace(one, record=record.SerializeToString())))
     ((_, told),) = ring(node, NOW_MS)
-    assert set(told) == {"text", "reference", "title", "member", "framework", "ends_ms", "exercise", "test", "route"}
+    standing = {"state", "alert", "verified"}
+    other = {"text", "reference", "title", "member", "framework", "ends_ms", "exercise", "test", "route"}
+    assert set(told) == standing | other
     assert told["member"] == "Member 1"
     assert told["framework"] == "eu-ocrf"
     assert told["ends_ms"] == BASE_MS + 14 * 86_400_000  # as long as the rules let it
     assert not any(part in json.dumps(told) for part in ("22400", "@witness", "summary"))
+
+
+@pytest.mark.parametrize(
+    ("crisis", "words"),
+    [
+        (tools_pb2.CrisisView(state="alert", alert=True), "c-1 alert: "),
+        (
+            tools_pb2.CrisisView(state="proposed", cosignatures_needed=2, unverified="it is the first"),
+            "c-1 proposed, asks for co-signatures, NOT VERIFIED: ",
+        ),
+        (tools_pb2.CrisisView(state="proposed"), "c-1 proposed: "),
+        (tools_pb2.CrisisView(state="active", verified_ms=1), "c-1 active: "),
+    ],
+)
+def test_what_is_told_says_how_it_stands_and_whether_it_is_verified(crisis: tools_pb2.CrisisView, words: str) -> None:
+    crisis.reference = "c-1"
+    told = json.loads(alarms.text(crisis, SETTINGS.routes[0], b""))
+    assert told["text"].startswith(words)
+    assert (told["state"], told["alert"], told["verified"]) == (crisis.state, crisis.alert, crisis.verified_ms > 0)
 
 
 def test_of_title_and_framework_the_beginning_is_told_and_nothing_personal() -> None:

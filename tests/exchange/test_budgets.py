@@ -22,7 +22,7 @@ from node.protocol.effects import PUSHED, Asked
 from node.runtime import growth
 from node.store import arrivals, ledger, payloads
 from node.store.payloads import State
-from node.v1 import header_pb2
+from node.v1 import header_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import by_root
 from tests.exchange.test_odd_order import Letter, crisis_draft, hash_of, items_draft, said
@@ -295,6 +295,48 @@ def test_a_frame_of_spam_that_calls_itself_urgent_has_no_turn_before_others(auth
     spam = said(author, *withdrawal(1))[0]
     assert node.budgets.lane_of(spam, BASE_MS) == NORMAL
     assert node.budgets.lane_of(letters[0], BASE_MS) == URGENT  # a copy of one that was within
+
+
+def drill() -> Draft:
+    one = crisis_draft()
+    record = record_pb2.Record.FromString(one.record)
+    record.exercise = True
+    return replace(one, exercise=True, record=record.SerializeToString())
+
+
+def test_drills_take_nothing_from_what_is_real_of_their_author_and_go_behind_it(
+    author: Exchange, node: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Draft, "lane", property(lambda one: one.urgency))  # another program asks lane 0 for them
+    letters = said(author, *(drill() for _ in range(4)))
+    assert node.budgets.lane_of(letters[0], BASE_MS) == NORMAL
+    admitted, over, passed_on = take(node, letters)
+    assert (lanes(passed_on), len(over), admitted.arrived) == ([NORMAL] * 4, 0, frozenset({False}))
+    assert take(node, said(author, drill()))[1], "they have a bucket of their own"
+    assert node.budgets.demoted == {}, "nobody was too loud"
+    _, over, passed_on = take(node, said(author, *withdrawal(2), *note(4)))
+    assert (lanes(passed_on)[:2], over) == ([URGENT, URGENT], frozenset())
+
+
+def test_a_drill_above_a_gap_takes_no_place_of_what_is_real(
+    author: Exchange, node: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Draft, "lane", property(lambda one: one.urgency))
+    letters = said(author, *note(1), drill(), *withdrawal(1))
+    admitted, _, _ = take(node, letters[1:])
+    assert [one.header.exercise for one in admitted.entries] == [False]
+    take(node, letters[:2])
+    assert ledger.head(node.stores.ledger, author.author.feed_id) is not None
+
+
+def test_we_ask_lane_0_for_no_drill_and_nobody_is_slower_for_it(author: Exchange) -> None:
+    admitted = author.publish([drill() for _ in range(4)], BASE_MS)
+    assert {one.header.urgency for one in admitted.entries} == {NORMAL}
+    assert author.budgets.slowed == 0
+    assert author.publish([drill()], BASE_MS).entries
+    assert author.budgets.slowed == 1, "the fifth is beyond what drills have"
+    author.publish([*withdrawal(2), *note(4)], BASE_MS)
+    assert author.budgets.slowed == 1
 
 
 def test_a_charter_that_cannot_be_read_keeps_lane_0_open_within_the_usual_quota(tmp_path: Path) -> None:

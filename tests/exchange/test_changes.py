@@ -11,6 +11,7 @@ from node.exchange import changes, drafts, holdings
 from node.exchange.changes import Change
 from node.exchange.holdings import Holding, Part
 from node.exchange.restricting import Restriction
+from node.feed.header import NORMAL
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.store.index import Record
@@ -81,6 +82,15 @@ def test_a_record_of_which_nothing_is_left_is_withdrawn_as_a_whole_and_not_writt
     assert rewritten(before, {1: 1 << 9}) == []
     (draft,) = changes.withdrawals(before, {1: 1 << 9}, 4)
     assert draft == drafts.withdrawal((1).to_bytes(32), 0, 4)
+
+
+def test_what_takes_items_of_a_drill_back_is_marked_as_that() -> None:
+    one = part(1, 10)
+    of_drill = holding(replace(one, row=replace(one.row, exercise=True), older=(one.hash,)))
+    (taken,) = changes.withdrawals(of_drill, {1: 1}, 4)
+    (ended,) = changes.ended(of_drill.parts.values())
+    assert (taken.exercise, ended.exercise) == (True, True)
+    assert (taken.lane, ended.lane) == (NORMAL, NORMAL)
 
 
 def test_what_goes_now_counts_with_what_went_before() -> None:

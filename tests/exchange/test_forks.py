@@ -74,6 +74,13 @@ def declaration(number: int) -> Draft:
     )
 
 
+def drill(number: int) -> Draft:
+    one = declaration(number)
+    record = record_pb2.Record.FromString(one.record)
+    record.exercise = True
+    return replace(one, exercise=True, record=record.SerializeToString())
+
+
 def end_of(number: int) -> Draft:
     act = record_pb2.CrisisAct(end=record_pb2.Note())
     record = record_pb2.Record(
