@@ -61,7 +61,7 @@ def _content(command: Command) -> Command:
     """What alerts and declarations have alike, as ``said: dict``."""
     for option in reversed(
         (
-            click.option("--framework", help="The rules it is declared under: `tocsin framework list`."),
+            click.option("--framework", metavar="NAME[@VERSION]", help="Its rules; without a version the newest."),
             click.option("--title", help="What happened, in a few words."),
             click.option(
                 "--place",
@@ -120,9 +120,9 @@ def _content(command: Command) -> Command:
 def declare(from_alert: str | None, **said: Any) -> None:
     """Declare a crisis to all members.
 
-    Its end is asked for: --for or --until. On a terminal you type the place, or the title's first word; elsewhere
-    give --yes. One of our own with the same title that is not over is not declared a second time unless you say so.
-    Then deliveries are shown until you leave with Ctrl-C: the declaration is out either way.
+    Without --for or --until it lasts for its framework's default time. On a terminal you type the place, or the title's
+    first word; elsewhere give --yes. One of our own with the same title that is not over is not declared a second time
+    unless you say so. Then deliveries are shown until you leave with Ctrl-C: the declaration is out either way.
     """
     _say(said, from_alert, is_alert=False, pointer=None)
 
@@ -162,20 +162,21 @@ def promote(alert_reference: str, **said: Any) -> None:
 
 
 @click.command(epilog=options.examples("tocsin crisis template eu-ocrf > halle.toml"))
-@click.argument("framework", required=False)
+@click.argument("framework", required=False, metavar="[NAME[@VERSION]]")
 @options.folder
 def template(framework: str | None, folder: Path) -> None:
     """Print the file that `declare --file` takes, with all that a framework asks for."""
     from node.crisis import forms
     from node.v1 import record_pb2
 
-    found = filling.framework(calling.find(folder), framework) if framework else None
+    name, _, version = (framework or "").partition("@")
+    found = filling.named(calling.find(folder), name, version) if framework else None
     if framework and found is None:
         raise Refused(
             f"no framework {framework!r} is in force", next_step="`tocsin framework list` has those that are."
         )
-    crisis = record_pb2.Crisis(framework=record_pb2.Reference(name=framework or ""))
-    click.echo(forms.write(crisis, found), nl=False)
+    crisis = record_pb2.Crisis(framework=record_pb2.Reference(name=name, version=version))
+    click.echo(forms.write(crisis, filling.document(found)), nl=False)
 
 
 COMMANDS = (declare, alert, promote, template)
@@ -197,10 +198,11 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
     exercise = said["exercise"] or (begun.exercise if begun else False)
 
     def say(form: "Form", ends_ms: int = 0) -> "tools_pb2.CrisisView":
+        form, default = filling.lasting(place, form, ends_ms, is_alert=is_alert)
         letter, tlp = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
         if pointer is not None:
             letter.pointer.CopyFrom(pointer)
-        return _declared(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
+        return _declared(place, letter, tlp, said, default, exercise=exercise, is_alert=is_alert)
 
     if edit:
         page, go_on = Page(filling.text(place, form, ends_ms)), "alert" if is_alert else "declare"
@@ -214,13 +216,20 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
 
 
 def _declared(
-    place: Place, letter: "record_pb2.Crisis", tlp: int, said: dict[str, Any], *, exercise: bool, is_alert: bool
+    place: Place,
+    letter: "record_pb2.Crisis",
+    tlp: int,
+    said: dict[str, Any],
+    default: str,
+    *,
+    exercise: bool,
+    is_alert: bool,
 ) -> "tools_pb2.CrisisView":
-    """Once it is confirmed; raises Refused."""
+    """Once it is confirmed; raises Refused. ``default``: whose the end is, if nobody said one."""
     if not said["again"]:
         _require_new(place, letter, exercise=exercise, yes=said["yes"], is_alert=is_alert)
     if not said["yes"]:
-        _confirm(place, letter, exercise=exercise, is_alert=is_alert)
+        _confirm(place, letter, default, exercise=exercise, is_alert=is_alert)
     return _declare(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
 
 
@@ -289,16 +298,16 @@ def _about(letter: "record_pb2.Crisis") -> list[str]:
     return [printing.plain(one) for one in said if one]
 
 
-def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_alert: bool) -> None:
+def _confirm(place: Place, letter: "record_pb2.Crisis", default: str, *, exercise: bool, is_alert: bool) -> None:
     """Have the place or the title's first word typed: no habit and no slip does that."""
     asking.require_terminal(DECLARED)
     members = [one for one in calling.ask(place, roster.members) if one.state in roster.PRESENT]
     threat = f" of an {words.IMMINENT}" if letter.HasField("pointer") else ""
     verb = f"WARN{threat}" if is_alert else "DECLARE"
     click.echo(f"  {printing.plain(letter.title)} ({', '.join(_about(letter))})", err=True)
+    ends = printing.moment(letter.ends_ms) + (f" ({default})" if default else "")
     click.echo(
-        f"{verb} to all members ({len(members)}), ends {printing.moment(letter.ends_ms)}. "
-        f"{'An EXERCISE.' if exercise else 'Not an exercise.'}",
+        f"{verb} to all members ({len(members)}), ends {ends}. {'An EXERCISE.' if exercise else 'Not an exercise.'}",
         err=True,
     )
     first = letter.title.split()[0]
