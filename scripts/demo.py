@@ -28,10 +28,12 @@ ITEMS_MIN = 100_000
 SAMPLES = ("hashes/unit42_sha256.tsv.gz", "hashes/debian12_source_files.tsv.gz")
 LIMIT_S = 300.0  # for all of it; it takes a tenth of that
 AGREE_S = 60.0
-PUBLISHER, DECLARER, RESTARTED = "europol", "ministry-b", "bolt-social"
+PUBLISHER, DECLARER, COSIGNER, RESTARTED = "europol", "ministry-b", "ministry-a", "bolt-social"
+ASKED = ("dissemination", "real-world-event", "harm", "intimidation", "terrorism-link", "cross-border")
 DECLARE = (
-    *("crisis", "declare", "--framework", "eu-ocrf"),
-    *("--title", "Shooting, livestream", "--place", "DE-ST", "--for", "48h"),
+    *("crisis", "declare", "--framework", "eu-ocrf", "--title", "Shooting, livestream", "--place", "DE-ST"),
+    *("--kind", "shooting", "--harm", "high", "--virality", "high", "--lead", "Situation centre"),
+    *(word for name in ASKED for word in ("--criterion", f"{name}=yes")),
 )
 CONFIRMATION = "Shooting"  # the title's first word
 SAME = ("heads_digest", "index_digest")  # of a status, on every node at the end
@@ -134,6 +136,7 @@ async def exchange(federation: Federation, file: Path) -> Times:
     items = json.loads(publishing.result())["list"]["items"]
     for node in federation.nodes.values():
         await federation.until(node, partial(_has_all, node, items))
+    await federation.run(federation.nodes[COSIGNER], "crisis", "cosign", crisis, "--without-code", "--yes")
     return Times(published_ms, declared_ms, *restarting.result(), items, crisis)
 
 

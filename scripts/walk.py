@@ -23,7 +23,10 @@ WHO = {
     ACME: '--name "Acme Video" --role platform --country IE',
 }
 LIST = "bundeskriminalamt/halle"
-DECLARE = 'tocsin crisis declare --framework eu-ocrf --title "Shooting, livestream" --place DE-ST --for 48h --yes'
+DECLARE = (
+    'tocsin crisis declare --framework national-example --title "Shooting, livestream" --place DE-ST --kind shooting '
+    '--harm high --virality high --criterion objectionable=yes --legal-basis "Police Act 12" --yes'
+)
 METRICS = "127.0.0.1:7445"
 CLIP = bytes(range(256)) * 1000
 
@@ -54,8 +57,10 @@ def found(walk: Walk, bka: Machine, acme: Machine) -> None:
 
 
 def for_two(text: str) -> str:
-    """The template's counts for two founders: one authority, one platform."""
+    """The template for two founders: what one authority and one platform can do, and no co-signature of a second."""
     text = text.replace("count = 4", "count = 2").replace("count = 3", "count = 2")
+    text = re.sub(r'\[\[frameworks\]\]\nname = "eu-ocrf"\n(.+\n)+', "", text)
+    text = re.sub(r'# (\[\[frameworks\]\]\n)# (name = "national-example"\n)# (.*\n)# (.*\n)', r"\1\2\3\4", text)
     return re.sub(r"(?m)^(platform|amend) = .*", r'\1 = { count = 2, roles = ["authority", "platform"] }', text)
 
 

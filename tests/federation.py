@@ -29,7 +29,7 @@ from node.custody import charters, joining, member, passphrase
 from node.custody.member import Made
 from node.custody.passphrase import MINIMAL
 from node.feed.identity import Role
-from node.policy import parameters
+from tests.rules import PLAIN
 
 GUARD_S = 60  # ten times what anything here takes on a busy machine
 WORDS = "correct horse battery staple"
@@ -239,7 +239,7 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def federation(
-    folder: Path, count: int, *, text: str = parameters.TEMPLATE, hidden: int = 0, choosing: int = 0
+    folder: Path, count: int, *, text: str = PLAIN, hidden: int = 0, choosing: int = 0
 ) -> Iterator[Sequence[Node]]:
     """So many members that have joined, with their daemons running; nobody has approved anybody."""
     nodes = make(folder, count, text=text, hidden=hidden, choosing=choosing)
@@ -262,7 +262,7 @@ def make(
     folder: Path,
     count: int,
     *,
-    text: str = parameters.TEMPLATE,
+    text: str = PLAIN,
     accept: int = 0,
     hidden: int = 0,
     choosing: int = 0,

@@ -6,12 +6,12 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
-from node.policy.parameters import TEMPLATE
 from node.v1 import charter_pb2
 from tests.acts import client
 from tests.federation import Node, federation
+from tests.rules import PLAIN
 
-TEXT = TEMPLATE.replace("amend = { count = 3", "amend = { count = 2").replace(
+TEXT = PLAIN.replace("amend = { count = 3", "amend = { count = 2").replace(
     'declare = ["authority", "europol"]', 'declare = ["authority"]'
 )
 DECLARE = ("crisis", "declare", "--framework", "eu-ocrf", "--place", "FR", "--for", "2h", "--yes")

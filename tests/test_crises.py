@@ -22,8 +22,6 @@ from tests import acts
 from tests.federation import GUARD_S, Node, federation, newcomer
 
 OCRF = next(one for one in frameworks.shipped() if one.framework.name == "eu-ocrf")
-NAMED = f'version = "{OCRF.framework.version}"\nsha256 = "{OCRF.sha256.hex()}"\n'
-TEXT = TEMPLATE.replace('version = "1"\n', NAMED)
 ANSWERS = [f"--criterion={one.name}=yes" for one in OCRF.framework.criteria]
 GRAVE = ("--harm", "high", "--virality", "high", "--kind", "shooting", "--lead", "Situation centre", *ANSWERS)
 OF_A_CRISIS = (Kind.ALERT, Kind.DECLARATION, Kind.CRISIS_ACT)
@@ -94,7 +92,7 @@ def test_a_crisis_from_its_first_alert_to_its_close(
     tmp_path: Path, words: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     casa = newcomer(tmp_path / "casa", "Casa Clips", Role.PLATFORM, "PT")
-    with ExitStack() as left, federation(tmp_path, 5, text=TEXT) as five:
+    with ExitStack() as left, federation(tmp_path, 5, text=TEMPLATE) as five:
         left.callback(lambda: casa.runs and casa.kill())
         a, b, europol, _, bolt = five
         introduced(five)

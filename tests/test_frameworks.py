@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from node.policy.parameters import TEMPLATE
 from tests.federation import Node, federation
+from tests.rules import PLAIN
 
-TEXT = TEMPLATE.replace("amend = { count = 3", "amend = { count = 2")
+TEXT = PLAIN.replace("amend = { count = 3", "amend = { count = 2")
 MINE = """\
 name = "river-watch"
 version = "7"
@@ -84,6 +84,11 @@ def test_a_framework_that_no_code_mentions_is_sent_amended_in_and_declared_under
         second.until(lambda found: found["reason"] == "co-signatures: 0 of 1", "crisis", "show", reference)
         second.cli("crisis", "cosign", reference, "--without-code", "--yes")
         first.until(lambda found: found["state"] == "active", "crisis", "show", reference)
+
+        back = tmp_path / "back.toml"
+        back.write_text(text)
+        undone = first.cli("charter", "amend", back, check=False).stdout
+        assert f"Mind: {reference} (High water) is active, and would have no effect:" in undone
 
         # Who was away meanwhile sees the same, and so does everybody after a restart.
         away.start()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from node.policy import parameters
 from tests.federation import Node, federation
+from tests.rules import PLAIN
 
 RECORDS, ITEMS = 8, 8 * 4096
-TEXT = parameters.TEMPLATE.replace("headers_burst = 200", "headers_burst = 3").replace(
+TEXT = PLAIN.replace("headers_burst = 200", "headers_burst = 3").replace(
     "publisher_headers_burst = 4096", "publisher_headers_burst = 3"
 )
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from node.feed.charter import Charter
     from node.feed.identity import Card
+    from node.policy.parameters import Parameters
     from node.v1 import charter_pb2
 
 
@@ -81,7 +82,19 @@ def create(file: Path, cards: tuple[Path, ...], output: Path, yes: bool) -> None
             "with these founders nobody can ever be let in, and nothing amended: each takes more members than they are",
             f"`tocsin charter show {output}` has it in words. If that is not meant, lower counts and make it again.",
         )
+    _warn_of_frameworks(charters.settings(made))
     click.echo("Next: send it to every founder; each runs `tocsin join`, you too.")
+
+
+def _warn_of_frameworks(said: "Parameters") -> None:
+    """Of those under which nobody could declare, or anybody alone; what does not come with the program is not known."""
+    from node.crisis import frameworks
+    from node.policy import entitling
+
+    for one in said.frameworks:
+        text = frameworks.shipped_text(bytes.fromhex(one.sha256))
+        for line in entitling.pitfalls(one, frameworks.read(text) if text else None, said.rights):
+            errors.warn(line, "`tocsin charter template` has the lines of frameworks with a document.")
 
 
 def _is_dead_end(rules: "Sequence[str]") -> bool:

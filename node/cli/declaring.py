@@ -66,57 +66,60 @@ unconfirmed = click.option(
 )
 
 
+_WHAT = (  # is declared: options by which a form is filled in
+    click.option("--framework", metavar="NAME[@VERSION]", help="Its rules; without a version the newest."),
+    click.option("--title", help="What happened, in a few words."),
+    click.option(
+        "--place",
+        "places",
+        multiple=True,
+        metavar="CODE",
+        callback=_places,
+        help="Where, as DE or DE-ST (ISO 3166); once for each.",
+    ),
+    click.option("--town", "place_name", metavar="NAME", help="The place's name, as it is written there."),
+    click.option("--kind", help="What it is, as shooting."),
+    times.zoned("--began", "began", "When it began there."),
+    click.option("--status", type=click.Choice(words.STATUSES), help="Whether it goes on."),
+    click.option("--summary", help="More of it."),
+    click.option("--harm", type=click.Choice(words.LEVELS), help="How grave it is."),
+    click.option("--virality", type=click.Choice(words.LEVELS), help="How fast it spreads."),
+    click.option(
+        "--criterion",
+        "criteria",
+        multiple=True,
+        metavar="NAME=ANSWER[,SURE[,WHY]]",
+        callback=_criteria,
+        help="The framework's question; yes, no or unknown; low, moderate or high; why. Once for each.",
+    ),
+    click.option("--measure", "measures", multiple=True, metavar="WORDS", help="What others are asked for."),
+    click.option("--keyword", "keywords", multiple=True, metavar="WORD", help="What copies are found by."),
+    click.option("--language", "languages", multiple=True, metavar="CODE", help="Of what is shared, as de."),
+    click.option("--legal-basis", help="On what ground it is shared."),
+    click.option("--reference", metavar="NUMBER", help="Its number in the own files."),
+    click.option("--lead", "lead_function", metavar="DESK", help="The desk to call; no person's name."),
+    click.option("--lead-telephone", metavar="NUMBER", help="Of that desk."),
+    click.option("--lead-email", metavar="ADDRESS", help="Of that desk."),
+)
+_HOW = (  # it is declared
+    times.zoned("--starts", "starts", "From when on it holds; without it, at once."),
+    times.ends,
+    click.option("--tlp", type=click.Choice(options.MARKS), help="Who may be told of it.  [default: green]"),
+    click.option("--file", type=click.Path(path_type=Path), help="Take all this from a file, TOML or JSON."),
+    click.option("--edit", is_flag=True, help="Fill it in in an editor, with what the framework asks for."),
+    click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched."),
+    options.allow_personal,
+    click.option("--again", is_flag=True, help="Also where one of ours with the same title stands."),
+    unconfirmed,
+    options.folder,
+    options.as_json,
+    asking.yes,
+)
+
+
 def _content(command: Command) -> Command:
     """What alerts and declarations have alike, as ``said: dict``."""
-    for option in reversed(
-        (
-            click.option("--framework", help="The rules it is declared under: `tocsin framework list`."),
-            click.option("--title", help="What happened, in a few words."),
-            click.option(
-                "--place",
-                "places",
-                multiple=True,
-                metavar="CODE",
-                callback=_places,
-                help="Where, as DE or DE-ST (ISO 3166); once for each.",
-            ),
-            click.option("--town", "place_name", metavar="NAME", help="The place's name, as it is written there."),
-            click.option("--kind", help="What it is, as shooting."),
-            times.zoned("--began", "began", "When it began there."),
-            click.option("--status", type=click.Choice(words.STATUSES), help="Whether it goes on."),
-            click.option("--summary", help="More of it."),
-            click.option("--harm", type=click.Choice(words.LEVELS), help="How grave it is."),
-            click.option("--virality", type=click.Choice(words.LEVELS), help="How fast it spreads."),
-            click.option(
-                "--criterion",
-                "criteria",
-                multiple=True,
-                metavar="NAME=ANSWER[,SURE[,WHY]]",
-                callback=_criteria,
-                help="The framework's question; yes, no or unknown; low, moderate or high; why. Once for each.",
-            ),
-            click.option("--measure", "measures", multiple=True, metavar="WORDS", help="What others are asked for."),
-            click.option("--keyword", "keywords", multiple=True, metavar="WORD", help="What copies are found by."),
-            click.option("--language", "languages", multiple=True, metavar="CODE", help="Of what is shared, as de."),
-            click.option("--legal-basis", help="On what ground it is shared."),
-            click.option("--reference", metavar="NUMBER", help="Its number in the own files."),
-            click.option("--lead", "lead_function", metavar="DESK", help="The desk to call; no person's name."),
-            click.option("--lead-telephone", metavar="NUMBER", help="Of that desk."),
-            click.option("--lead-email", metavar="ADDRESS", help="Of that desk."),
-            times.zoned("--starts", "starts", "From when on it holds; without it, at once."),
-            times.ends,
-            click.option("--tlp", type=click.Choice(options.MARKS), help="Who may be told of it.  [default: green]"),
-            click.option("--file", type=click.Path(path_type=Path), help="Take all this from a file, TOML or JSON."),
-            click.option("--edit", is_flag=True, help="Fill it in in an editor, with what the framework asks for."),
-            click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched."),
-            options.allow_personal,
-            click.option("--again", is_flag=True, help="Also where one of ours with the same title stands."),
-            unconfirmed,
-            options.folder,
-            options.as_json,
-            asking.yes,
-        )
-    ):
+    for option in reversed((*_WHAT, *_HOW)):
         command = option(command)
     return command
 
@@ -135,9 +138,9 @@ def _content(command: Command) -> Command:
 def declare(from_alert: str | None, **said: Any) -> None:
     """Declare a crisis to all members.
 
-    Its end is asked for: --for or --until. On a terminal you type the place, or the title's first word; elsewhere
-    give --yes. One of our own with the same title that is not over is not declared a second time unless you say so.
-    Then deliveries are shown until you leave with Ctrl-C: the declaration is out either way.
+    Without --for or --until it lasts for its framework's default time. On a terminal you type the place, or the title's
+    first word; elsewhere give --yes. One of our own with the same title that is not over is not declared a second time
+    unless you say so. Then deliveries are shown until you leave with Ctrl-C: the declaration is out either way.
     """
     _say(said, from_alert, is_alert=False, pointer=None)
 
@@ -177,20 +180,21 @@ def promote(alert_reference: str, **said: Any) -> None:
 
 
 @click.command(epilog=options.examples("tocsin crisis template eu-ocrf > halle.toml"))
-@click.argument("framework", required=False)
+@click.argument("framework", required=False, metavar="[NAME[@VERSION]]")
 @options.folder
 def template(framework: str | None, folder: Path) -> None:
     """Print the file that `declare --file` takes, with all that a framework asks for."""
     from node.crisis import forms
     from node.v1 import record_pb2
 
-    found = filling.framework(calling.find(folder), framework) if framework else None
+    name, _, version = (framework or "").partition("@")
+    found = filling.named(calling.find(folder), name, version) if framework else None
     if framework and found is None:
         raise Refused(
             f"no framework {framework!r} is in force", next_step="`tocsin framework list` has those that are."
         )
-    crisis = record_pb2.Crisis(framework=record_pb2.Reference(name=framework or ""))
-    click.echo(forms.write(crisis, found), nl=False)
+    crisis = record_pb2.Crisis(framework=record_pb2.Reference(name=name, version=version))
+    click.echo(forms.write(crisis, filling.document(found)), nl=False)
 
 
 COMMANDS = (declare, alert, promote, template)
@@ -213,10 +217,11 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
     exercise = said["exercise"] or (begun.exercise if begun else False)
 
     def say(form: "Form", ends_ms: int = 0) -> "tools_pb2.CrisisView":
+        form, default = filling.lasting(place, form, ends_ms, is_alert=is_alert)
         letter, tlp = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
         if pointer is not None:
             letter.pointer.CopyFrom(pointer)
-        return _declared(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
+        return _declared(place, letter, tlp, said, default, exercise=exercise, is_alert=is_alert)
 
     if edit:
         page, go_on = Page(filling.text(place, form, ends_ms)), "alert" if is_alert else "declare"
@@ -230,13 +235,20 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
 
 
 def _declared(
-    place: Place, letter: "record_pb2.Crisis", tlp: int, said: dict[str, Any], *, exercise: bool, is_alert: bool
+    place: Place,
+    letter: "record_pb2.Crisis",
+    tlp: int,
+    said: dict[str, Any],
+    default: str,
+    *,
+    exercise: bool,
+    is_alert: bool,
 ) -> "tools_pb2.CrisisView":
-    """Once it is confirmed; raises Refused."""
+    """Once it is confirmed; raises Refused. ``default``: whose the end is, if nobody said one."""
     if not said["again"]:
         _require_new(place, letter, exercise=exercise, yes=said["yes"], is_alert=is_alert)
     if not said["yes"]:
-        _confirm(place, letter, exercise=exercise, is_alert=is_alert)
+        _confirm(place, letter, default, exercise=exercise, is_alert=is_alert)
     return _declare(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
 
 
@@ -309,13 +321,14 @@ def _consequence(place: Place, letter: "record_pb2.Crisis") -> str:
     """What follows from it, as far as its framework says."""
     from node.crisis import frameworks
 
-    under = filling.framework(place, letter.framework.name)
+    named = letter.framework
+    under = filling.framework(place, named.name, named.version) if named.name else None
     if under is not None and under.cosign.quorum is not None:
         return f"It is proposed, and active once {frameworks.cosigners(under)} have co-signed it."
     return "Nobody has to co-sign it: it is in effect at every member as soon as it comes there."
 
 
-def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_alert: bool) -> None:
+def _confirm(place: Place, letter: "record_pb2.Crisis", default: str, *, exercise: bool, is_alert: bool) -> None:
     """Have the place or the title's first word typed: no habit and no slip does that."""
     asking.require_terminal(DECLARED)
     members = [one for one in calling.ask(place, roster.members) if one.state in roster.PRESENT]
@@ -323,8 +336,9 @@ def _confirm(place: Place, letter: "record_pb2.Crisis", *, exercise: bool, is_al
     verb = f"WARN{threat}" if is_alert else "DECLARE"
     click.echo(f"  {printing.plain(letter.title)} ({', '.join(_about(letter))})", err=True)
     begins = f"begins {printing.moment(letter.starts_ms)}, " if letter.starts_ms else ""
+    ends = printing.moment(letter.ends_ms) + (f" ({default})" if default else "")
     click.echo(
-        f"{verb} to all members ({len(members)}), {begins}ends {printing.moment(letter.ends_ms)}. "
+        f"{verb} to all members ({len(members)}), {begins}ends {ends}. "
         f"{'An EXERCISE.' if exercise else 'Not an exercise.'}",
         err=True,
     )

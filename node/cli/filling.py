@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.cli import calling, clock, countries, editing, options, roster
+from node.cli import calling, clock, countries, editing, options, roster, rules
 from node.cli.calling import Place
 from node.cli.editing import Page
 from node.errors import Refused
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from node.client import Client
     from node.crisis.forms import Form
     from node.crisis.frameworks import Framework
-    from node.v1 import record_pb2, tools_pb2
+    from node.v1 import charter_pb2, record_pb2, tools_pb2
 
 Said = TypeVar("Said")
 
@@ -37,13 +37,16 @@ def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "Form":
         found = read(file)
     elif begun is not None:
         found = forms.read(forms.write(begun.crisis, tlp=begun.handling.tlp), "the alert")
-        found = msgspec.structs.replace(found, ends=None, lasts="")  # an alert ends sooner than what it becomes
+        # An alert ends sooner than what it becomes, and its framework may have a later version by now.
+        found = msgspec.structs.replace(found, ends=None, lasts="", version="")
     else:
         found = forms.Form()
     kept = {name: said[name] for name in forms.OPTIONS if said.get(name)}
     for name in ("places", "measures", "keywords", "languages"):
         if name in kept:
             kept[name] = list(kept[name])
+    if "framework" in kept:
+        kept["framework"], _, kept["version"] = kept["framework"].partition("@")
     found = msgspec.structs.replace(found, **kept)
     lead = {name: said[f"lead_{name}"] for name in ("function", "telephone", "email") if said.get(f"lead_{name}")}
     return forms.with_answers(found, said["criteria"], lead)
@@ -72,14 +75,33 @@ def _faults(place: Place, form: "Form", ends_ms: int, *, is_alert: bool) -> list
 
     from node.crisis import forms
 
-    known = framework(place, form.framework) if form.framework else None
+    view = named(place, form.framework, form.version) if form.framework else None
     if ends_ms:
         form = msgspec.structs.replace(form, ends=clock.date(ends_ms))
-    found = forms.faults(form, known, clock.now_ms(), is_alert=is_alert)
+    form, _ = lasting(place, form, ends_ms, is_alert=is_alert)
+    found = forms.faults(form, document(view), clock.now_ms(), is_alert=is_alert)
     found += [("places", f"{code}: {fault}") for code in form.places if (fault := countries.fault(code))]
-    if form.framework and known is None:
-        found.append(("framework", f"no framework {form.framework} is in force: `tocsin framework list`"))
+    if form.framework and view is None:
+        called = f"{form.framework} {form.version}".strip()
+        found.append(("framework", f"no framework {called} is in force: `tocsin framework list`"))
     return found
+
+
+def lasting(place: Place, form: "Form", ends_ms: int, *, is_alert: bool) -> "tuple[Form, str]":
+    """The same with an end; and whose default it is, its framework's or else that of the rules, if nobody said one."""
+    import msgspec
+
+    from node.policy import effect
+
+    if is_alert or ends_ms or form.ends or form.lasts or not form.framework:
+        return form, ""
+    known, said = framework(place, form.framework, form.version), effect.read(rules.in_force(place, text=True).text)
+    if known is None and said is None:
+        return form, ""
+    hours = [known.duration.default_hours] if known else []
+    hours += [said.crisis.longest_hours if known else said.crisis.default_hours] if said else []
+    whose = f"{min(hours)} h, the default of {known.name if known else 'the rules'}"
+    return msgspec.structs.replace(form, lasts=f"{min(hours)}h"), whose
 
 
 def letter(
@@ -123,20 +145,31 @@ def member_id(place: Place, name: str) -> bytes:
     return calling.ask(place, look)
 
 
-def framework(place: Place, name: str) -> "Framework | None":
-    """The framework of this name that is in force; None where there is none, or its document is not here."""
-    from node.crisis import frameworks
+def named(place: Place, name: str, version: str = "") -> "charter_pb2.FrameworkView | None":
+    """The framework of this name that is in force, the newest where no version is given; None where there is none."""
     from node.v1 import charter_pb2
 
-    async def look(node: "Client") -> bytes:
+    async def look(node: "Client") -> "list[charter_pb2.FrameworkView]":
         asked = charter_pb2.ListFrameworksRequest(name=name, text=True)
-        found = (await node.charters.ListFrameworks(asked)).frameworks
-        return next((one.text for one in found if one.state == "in force"), b"")
+        return list((await node.charters.ListFrameworks(asked)).frameworks)
 
     try:
-        return frameworks.read(calling.ask(place, look))
+        every = calling.ask(place, look)
     except Refused:  # there is none of this name at all
         return None
+    return next((one for one in reversed(every) if one.state == "in force" and version in ("", one.version)), None)
+
+
+def framework(place: Place, name: str, version: str = "") -> "Framework | None":
+    """Its document; None where there is none."""
+    return document(named(place, name, version))
+
+
+def document(view: "charter_pb2.FrameworkView | None") -> "Framework | None":
+    """What its document says; None where it has none."""
+    from node.crisis import frameworks
+
+    return frameworks.read(view.text) if view is not None and view.text else None
 
 
 # ---- In an editor
@@ -149,7 +182,7 @@ def text(place: Place, form: "Form", ends_ms: int) -> str:
     from node.crisis import forms
 
     form = msgspec.structs.replace(form, framework=form.framework or _only_framework(place))
-    known = framework(place, form.framework) if form.framework else None
+    known = framework(place, form.framework, form.version) if form.framework else None
     found = forms.letter(form, clock.now_ms())
     found.ends_ms = ends_ms or found.ends_ms
     return forms.write(found, known, tlp=options.MARKS.index(form.tlp) + 1, deputies=form.deputies)
@@ -204,13 +237,13 @@ def _only_framework(place: Place) -> str:
         found = (await node.charters.ListFrameworks(charter_pb2.ListFrameworksRequest())).frameworks
         return [one.name for one in found if one.state == "in force"]
 
-    names = calling.ask(place, look)
-    return names[0] if len(names) == 1 else ""
+    names = set(calling.ask(place, look))
+    return names.pop() if len(names) == 1 else ""
 
 
 def _lacks_questions(place: Place, form: "Form", saved: str) -> bool:
     """Whether the file was begun before its framework was named, so that it does not ask all of its questions."""
-    known = framework(place, form.framework) if form.framework else None
+    known = framework(place, form.framework, form.version) if form.framework else None
     return known is not None and any(f"[criteria.{one.name}]" not in saved for one in known.criteria)
 
 
@@ -230,8 +263,8 @@ def text_of(place: Place, found: "tools_pb2.CrisisView") -> str:
     from node.crisis import forms
 
     names = [one.name for one in calling.ask(place, roster.members) if one.member_id in found.crisis.deputies]
-    under = found.crisis.framework.name
-    known = framework(place, under) if under else None
+    under = found.crisis.framework
+    known = framework(place, under.name, under.version) if under.name else None
     return forms.write(found.crisis, known, tlp=found.handling.tlp, deputies=names)
 
 
@@ -241,7 +274,8 @@ def updated(place: Place, found: "tools_pb2.CrisisView", form: "Form") -> "tuple
     made.linked.extend(found.crisis.linked)
     if found.crisis.HasField("pointer"):
         made.pointer.CopyFrom(found.crisis.pointer)
-    if made.framework.name == found.crisis.framework.name:
+    under = found.crisis.framework
+    if made.framework.name == under.name and made.framework.version in ("", under.version):
         made.framework.CopyFrom(found.crisis.framework)  # of the version that it was declared under
     return made, tlp
 

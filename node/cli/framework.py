@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from node.cli import asking, calling, options, printing
+from node.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from node.client import Client
     from node.v1 import charter_pb2
 
@@ -43,6 +46,9 @@ def list_(folder: Path, as_json: bool) -> None:
         [(one.name, one.version, one.state, one.title, one.sha256.hex()[:12]) for one in found],
         wrapped=("title",),
     )
+    for one in found:
+        for notice in one.notices:
+            click.echo(f"Mind: {printing.plain(notice)}")
 
 
 async def _frameworks(node: "Client", name: str = "", *, text: bool = False) -> "list[charter_pb2.FrameworkView]":
@@ -55,14 +61,15 @@ async def _frameworks(node: "Client", name: str = "", *, text: bool = False) -> 
 @framework.command(
     epilog=options.examples("tocsin framework show eu-ocrf", "tocsin framework show eu-ocrf --text > mine.toml")
 )
-@click.argument("name")
+@click.argument("name", metavar="NAME[@VERSION]")
 @click.option("--text", is_flag=True, help="Its document, to read or to make another one of.")
 @options.folder
 @options.as_json
 def show(name: str, text: bool, folder: Path, as_json: bool) -> None:
-    """Show what a framework asks for; of several versions the one in force."""
+    """Show what a framework asks for; of several versions the newest in force."""
+    name, _, version = name.partition("@")
     every = calling.ask(calling.find(folder), lambda node: _frameworks(node, name, text=text))
-    found = next((one for one in every if one.state != "not named"), every[-1])
+    found = _shown(every, version)
     if as_json:
         printing.print_json(printing.fields_of(found))
         return
@@ -74,10 +81,22 @@ def show(name: str, text: bool, folder: Path, as_json: bool) -> None:
     )
     for one in found.words:
         click.echo(f"  {printing.plain(one)}")
+    for notice in found.notices:
+        click.echo(f"  Mind: {printing.plain(notice)}")
     if found.sha256:
         click.echo(
             f'  In the rules: name = "{found.name}", version = "{found.version}", sha256 = "{found.sha256.hex()}"'
         )
+
+
+def _shown(every: "Sequence[charter_pb2.FrameworkView]", version: str) -> "charter_pb2.FrameworkView":
+    """The version that is meant; if none is, the newest in force, or else that the rules name."""
+    states = ("not named", "waiting", "unreadable", "retired", "in force")
+    alike = [one for one in every if version in ("", one.version)]
+    if not alike:
+        known = ", ".join(one.version for one in every)
+        raise Refused(f"there is no version {version} of {every[0].name}", next_step=f"There is {known}.")
+    return max(enumerate(alike), key=lambda pair: (states.index(pair[1].state), pair[0]))[1]
 
 
 @framework.command(

@@ -101,7 +101,8 @@ def _announced(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> 
     from node.crisis import frameworks
 
     changed = _changes(place, found, after)
-    under = filling.framework(place, after.crisis.framework.name) if after.crisis.framework.name else None
+    named = after.crisis.framework
+    under = filling.framework(place, named.name, named.version) if named.name else None
     if under is None or under.cosign.quorum is None or not facts.is_other_to_cosigners(found, after):
         return changed
     return [*changed, ("needs", f"co-signatures: {frameworks.cosigners(under)}; until then it stays as it is")]

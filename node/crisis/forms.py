@@ -47,6 +47,7 @@ class Form(_Part, frozen=True):
 
     title: str = ""
     framework: str = ""
+    version: str = ""  # of the framework; empty: the newest in force
     kind: str = ""
     places: list[str] = []
     place_name: str = ""
@@ -133,7 +134,7 @@ def letter(form: Form, now_ms: int, deputies: Sequence[bytes] = ()) -> record_pb
     """The crisis that a file declares. ``deputies``: the ids of those it names."""
     starts_ms = _ms(form.starts)
     return record_pb2.Crisis(
-        framework=record_pb2.Reference(name=form.framework) if form.framework else None,
+        framework=record_pb2.Reference(name=form.framework, version=form.version) if form.framework else None,
         title=form.title,
         summary=form.summary,
         event=record_pb2.Event(
@@ -218,6 +219,7 @@ def write(
     event = crisis.event
     values: Mapping[str, object] = {
         "framework": crisis.framework.name,
+        "version": crisis.framework.version,
         "title": crisis.title,
         "kind": event.kind,
         "places": list(event.places),
@@ -278,8 +280,9 @@ _TEXT = """\
 
 # What happened, in a few words.
 title = {title}
-# The rules it is declared under: `tocsin framework list`.
+# The rules it is declared under: `tocsin framework list`; their version, or else the newest in force.
 framework = {framework}
+version = {version}
 
 # As "shooting", "bombing", "vehicle attack".
 kind = {kind}

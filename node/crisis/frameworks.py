@@ -4,6 +4,7 @@ A document is named by its SHA-256 in the rules of a federation; one that is not
 nothing under it has effect.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,9 @@ HOURS_MAX = 24 * 366
 CRITERIA_MAX = 32
 SENTENCES_MAX = 32
 YES = 1
+RETIRED = "retired"
+
+_DIGITS = re.compile(r"(\d+)")
 
 RoleName = Literal["authority", "europol", "industry_body", "platform", "observer"]
 FieldName = Literal[
@@ -192,6 +196,11 @@ def shipped() -> tuple[Document, ...]:
 def shipped_text(hash_: bytes) -> bytes | None:
     """The document with this hash, if it comes with the program."""
     return next((one.text for one in shipped() if one.sha256 == hash_), None)
+
+
+def age(version: str) -> tuple[str | int, ...]:
+    """By which the versions of a framework are ordered, the newest last: "2026-10" behind "2026-9"."""
+    return tuple(int(part) if number % 2 else part for number, part in enumerate(_DIGITS.split(version)))
 
 
 # ---- What it asks of a declaration

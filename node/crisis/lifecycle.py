@@ -16,6 +16,7 @@ from node.feed.keys import HeaderHash, MemberId
 from node.feed.quorum import Quorum
 
 CONTESTED_MAX = 16  # acts that are undone or contradicted, of which the longest ends are looked at
+NOT_BEGUN = "has not begun yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def _judged(declared: Declared, found: Reading, now_ms: int) -> Reading:
     if declared.obstacle:
         found = replace(found, needed=None)  # nobody's co-signature would give it effect
     if found.state in (*IN_EFFECT, State.ALERT) and (declared.obstacle or now_ms < declared.starts_ms):
-        found = replace(_moved(found, Verb.LAPSE), reason=declared.obstacle or "has not begun yet")
+        found = replace(_moved(found, Verb.LAPSE), reason=declared.obstacle or NOT_BEGUN)
     elif found.state is State.PROPOSED and declared.obstacle:
         found = replace(found, reason=declared.obstacle)
     return found if found.reason else replace(found, reason=_reason(found))

@@ -102,29 +102,23 @@ def _draft(record: record_pb2.Record, urgency: int, ends_ms: int, allowed: str) 
 
 def _complete_framework(crisis: record_pb2.Crisis, seen: View) -> None:
     """One of those in force; what the caller leaves open of it is as they have it."""
-    every = seen.rules.frameworks if seen.rules else []
-    found = next((one for one in every if one.name == crisis.framework.name), None)
+    found = documents.meant(seen.trust, seen.rules, crisis.framework)
     if found is None:
-        known = ", ".join(one.name for one in every)
+        every, name = seen.rules.frameworks if seen.rules else [], crisis.framework.name
+        alike = [f"{one.name} {one.version}" for one in every if one.name == name]
+        known = ", ".join(alike or dict.fromkeys(one.name for one in every))
         raise Refused(
-            f"this federation has no framework {crisis.framework.name!r}",
+            f"this federation has no framework {name!r}" + (f" of version {crisis.framework.version}" if alike else ""),
             next_step=f"Use one of {known or 'none: its rules name none'}.",
             field="framework",
         )
-    crisis.framework.version = crisis.framework.version or found.version
-    crisis.framework.sha256 = crisis.framework.sha256 or bytes.fromhex(found.sha256)
+    crisis.framework.version, crisis.framework.sha256 = found.version, bytes.fromhex(found.sha256)
 
 
 def _require_framework(under: documents.Under, crisis: record_pb2.Crisis, seat: Seat | None, *, is_alert: bool) -> None:
     framework = under.framework
     if under.obstacle:
-        raise Refused(under.obstacle, next_step="`tocsin framework list` says which are here.", field="framework")
-    if framework and framework.status == "retired":
-        raise Refused(
-            f"framework {framework.name} is retired: nothing can be declared under it any more",
-            next_step="`tocsin framework list` has those in force.",
-            field="framework",
-        )
+        raise Refused(under.obstacle, next_step="`tocsin framework list` has those in force.", field="framework")
     lacking = frameworks.shortcomings(framework, crisis) if framework and not is_alert else []
     if framework and lacking:
         raise Refused(

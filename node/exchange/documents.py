@@ -19,7 +19,7 @@ from node.feed.amendment import Rules
 from node.feed.header import NORMAL
 from node.feed.keys import ObjectId
 from node.feed.kinds import Kind
-from node.policy import border, effect
+from node.policy import border, effect, entitling, parameters
 from node.policy.parameters import Parameters
 from node.store import index, ledger
 from node.store.index import Record
@@ -133,11 +133,29 @@ def framework_text(trust: Trust, hash_: bytes) -> bytes | None:
     return frameworks.shipped_text(hash_) or trust.documents.get(hash_)
 
 
+def meant(trust: Trust, rules: Parameters | None, named: record_pb2.Reference) -> parameters.Framework | None:
+    """Which of those in the rules is meant; where version and hash are left open, the newest to declare under."""
+    found = [
+        one
+        for one in (rules.frameworks if rules else [])
+        if one.name == named.name and named.version in ("", one.version) and named.sha256.hex() in ("", one.sha256)
+    ]
+    return max(
+        found,
+        key=lambda one: (not under(trust, rules, _reference(one)).obstacle, frameworks.age(one.version)),
+        default=None,
+    )
+
+
+def _reference(one: parameters.Framework) -> record_pb2.Reference:
+    return record_pb2.Reference(name=one.name, version=one.version, sha256=bytes.fromhex(one.sha256))
+
+
 def under(trust: Trust, rules: Parameters | None, named: record_pb2.Reference) -> Under:
     """The framework that a crisis names, as the rules in force have it."""
     if rules is None:
         return Under(obstacle=effect.UNREAD)
-    if not any(one.name == named.name and one.sha256 == named.sha256.hex() for one in rules.frameworks):
+    if not any(_is_named(one, named) for one in rules.frameworks):
         version = f" {named.version}" if any(one.name == named.name for one in rules.frameworks) else ""
         return Under(obstacle=f"the rules in force have no framework {named.name}{version}")
     if not named.sha256:
@@ -148,7 +166,13 @@ def under(trust: Trust, rules: Parameters | None, named: record_pb2.Reference) -
     found = frameworks.read(text)
     if found is None:
         return Under(obstacle=f"framework {named.name} is of a later version than this program can read")
+    if found.status == frameworks.RETIRED:
+        return Under(obstacle=f"framework {named.name} is retired: nothing is declared under it any more")
     return Under(found)
+
+
+def _is_named(one: parameters.Framework, named: record_pb2.Reference) -> bool:
+    return (one.name, one.sha256) == (named.name, named.sha256.hex()) and named.version in ("", one.version)
 
 
 def under_of(trust: Trust, rules: Parameters | None, crisis: record_pb2.Crisis, *, is_alert: bool) -> Under:
@@ -162,7 +186,24 @@ def every_framework(trust: Trust, rules: Parameters | None) -> list[charter_pb2.
     """Those that the rules name, and those that come with the program, by name and version; with their documents."""
     named = {(one.name, one.version, bytes.fromhex(one.sha256)) for one in rules.frameworks} if rules else set()
     shipped = {(one.framework.name, one.framework.version, one.sha256) for one in frameworks.shipped()}
-    return [framework_view(trust, *one, is_named=one in named) for one in sorted(named | shipped)]
+    every = sorted(named | shipped, key=lambda one: (one[0], frameworks.age(one[1]), one[2]))
+    views = [framework_view(trust, *one, is_named=one in named) for one in every]
+    told = pitfalls(trust, rules) if rules else {}
+    for view in views:
+        view.notices.extend(told.get((view.name, view.version, view.sha256), ()))
+    return views
+
+
+def pitfalls(trust: Trust, rules: Parameters) -> dict[tuple[str, str, bytes], list[str]]:
+    """What to know of each framework that some rules name, a sentence each, by name, version and hash."""
+    found = {}
+    for one in rules.frameworks:
+        hash_ = bytes.fromhex(one.sha256)
+        text = framework_text(trust, hash_) if hash_ else None
+        document = frameworks.read(text) if text is not None else None
+        lines = entitling.pitfalls(one, document, rules.rights)
+        found[one.name, one.version, hash_] = [f"{line}." for line in lines]
+    return found
 
 
 def framework_view(trust: Trust, name: str, version: str, hash_: bytes, *, is_named: bool) -> charter_pb2.FrameworkView:

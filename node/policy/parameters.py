@@ -198,11 +198,34 @@ publisher_bulk_mib_per_day = 2048
 default_hours = 48
 longest_hours = 336
 
-# The rules under which a crisis may be declared. One that has a document is bound to it by its hash: sha256 = "...".
-# `tocsin framework list` has those that come with the program, each with the lines to put here.
+# The rules under which a crisis may be declared, each bound to its document by its SHA-256. Those here come with the
+# program. Without sha256 there is no document: whoever may declare does so alone, and nothing has to be filled in.
+
+# The EU Online Crisis Response Framework: a second authority or Europol has to co-sign.
 [[frameworks]]
 name = "eu-ocrf"
-version = "1"
+version = "2026-03"
+sha256 = "1817537c3c244b0c68488b715778b65532e687730b71d28a3ed8e1a0512918d7"
+
+# An authority alone, by how grave the harm is and how far it spreads: an example for a country to copy.
+# [[frameworks]]
+# name = "national-example"
+# version = "1"
+# sha256 = "d47358e66ea537855e9c87d92c320d865ec97e40f6f9df6f78a5042df6126992"
+
+# The crisis response of the Christchurch Call: one more has to co-sign. Industry bodies take part once `declare` and
+# `cosign` above name industry_body.
+# [[frameworks]]
+# name = "christchurch-call"
+# version = "2019-05"
+# sha256 = "d36387eb801981b4b27b447f4b0cf9b04cc5b7a49d1ac0c63395363a6935673c"
+
+# The Perpetrator Content Incident of GIFCT: of no use before `declare` above names industry_body, and `cosign` it and
+# platform.
+# [[frameworks]]
+# name = "gifct-pci"
+# version = "2025"
+# sha256 = "82bf1480ee39f3c4ed50463074427dc352611ec24856b4c7f350c0392de0212a"
 
 # Words that all members use alike: labels of items, reasons for what is done about them.
 [vocabularies]

@@ -9,7 +9,7 @@ import structlog
 
 from node.crisis import frameworks
 from node.errors import NodeError, Refused
-from node.exchange import amendments, documents
+from node.exchange import amendments, documents, foreseeing
 from node.exchange.amendments import Meant
 from node.exchange.consult import View
 from node.feed.facts import Facts
@@ -226,7 +226,8 @@ def _weigh(stores: Stores, seen: View, me: MemberId, request: charter_pb2.AmendR
         amendments.require_open(seen, meant)
     signed = amendments.history(seen).find(meant.hash)
     done = signed is not None and me in signed.signers
-    return _Weighed(meant, done, amendments.warnings(seen, meant, me))
+    warnings = [*amendments.warnings(seen, meant, me), *foreseeing.warnings(stores, seen, meant.text)]
+    return _Weighed(meant, done, warnings)
 
 
 def _meant(stores: Stores, seen: View, request: charter_pb2.AmendRequest) -> Meant:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15node/v1/charter.proto\x12\ttocsin.v1\"3\n\x15ListFrameworksRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\x08\"F\n\x16ListFrameworksResponse\x12,\n\nframeworks\x18\x01 \x03(\x0b\x32\x18.tocsin.v1.FrameworkView\"y\n\rFrameworkView\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\r\n\x05state\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\x12\r\n\x05words\x18\x06 \x03(\t\x12\x0c\n\x04text\x18\x07 \x01(\x0c\"\'\n\x17PublishFrameworkRequest\x12\x0c\n\x04text\x18\x01 \x01(\x0c\"G\n\x18PublishFrameworkResponse\x12+\n\tframework\x18\x01 \x01(\x0b\x32\x18.tocsin.v1.FrameworkView\"\x1f\n\x0fGetRulesRequest\x12\x0c\n\x04text\x18\x01 \x01(\x08\"\x9b\x01\n\x10GetRulesResponse\x12\x17\n\x0f\x66\x65\x64\x65ration_name\x18\x01 \x01(\t\x12\x15\n\rfederation_id\x18\x02 \x01(\x0c\x12\r\n\x05state\x18\x03 \x01(\t\x12+\n\tamendment\x18\x04 \x01(\x0b\x32\x18.tocsin.v1.AmendmentView\x12\r\n\x05words\x18\x05 \x03(\t\x12\x0c\n\x04text\x18\x06 \x01(\x0c\"\x17\n\x15ListAmendmentsRequest\"F\n\x16ListAmendmentsResponse\x12,\n\namendments\x18\x01 \x03(\x0b\x32\x18.tocsin.v1.AmendmentView\"\xa8\x02\n\rAmendmentView\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x11\n\treference\x18\x03 \x01(\t\x12\x10\n\x08previous\x18\x04 \x01(\x0c\x12\x10\n\x08\x64ocument\x18\x05 \x01(\x0c\x12\r\n\x05state\x18\x06 \x01(\t\x12\x31\n\nsignatures\x18\x07 \x03(\x0b\x32\x1d.tocsin.v1.AmendmentSignature\x12\r\n\x05\x63ount\x18\x08 \x01(\r\x12\x11\n\tcountries\x18\t \x01(\r\x12\r\n\x05roles\x18\n \x03(\r\x12\x0f\n\x07missing\x18\x0b \x01(\r\x12\x19\n\x11missing_countries\x18\x0c \x01(\r\x12\x10\n\x08may_sign\x18\r \x03(\t\x12\x11\n\ttext_here\x18\x0e \x01(\x08\"X\n\x12\x41mendmentSignature\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tsigned_ms\x18\x03 \x01(\x03\x12\x0e\n\x06\x63ounts\x18\x04 \x01(\x08\"n\n\x0c\x41mendRequest\x12\x0e\n\x04text\x18\x01 \x01(\x0cH\x00\x12\x0f\n\x05\x61gree\x18\x02 \x01(\tH\x00\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12\x15\n\rexpected_hash\x18\x05 \x01(\x0c\x42\x06\n\x04what\"\x9f\x01\n\rAmendResponse\x12+\n\tamendment\x18\x01 \x01(\x0b\x32\x18.tocsin.v1.AmendmentView\x12\x0f\n\x07\x63hanges\x18\x02 \x03(\t\x12\x13\n\x0btext_before\x18\x03 \x01(\x0c\x12\x12\n\ntext_after\x18\x04 \x01(\x0c\x12\x10\n\x08warnings\x18\x05 \x03(\t\x12\x15\n\rrepeated_call\x18\x06 \x01(\x08\x32\x96\x03\n\x08\x43harters\x12\x43\n\x08GetRules\x12\x1a.tocsin.v1.GetRulesRequest\x1a\x1b.tocsin.v1.GetRulesResponse\x12U\n\x0eListAmendments\x12 .tocsin.v1.ListAmendmentsRequest\x1a!.tocsin.v1.ListAmendmentsResponse\x12:\n\x05\x41mend\x12\x17.tocsin.v1.AmendRequest\x1a\x18.tocsin.v1.AmendResponse\x12U\n\x0eListFrameworks\x12 .tocsin.v1.ListFrameworksRequest\x1a!.tocsin.v1.ListFrameworksResponse\x12[\n\x10PublishFramework\x12\".tocsin.v1.PublishFrameworkRequest\x1a#.tocsin.v1.PublishFrameworkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15node/v1/charter.proto\x12\ttocsin.v1\"3\n\x15ListFrameworksRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\x08\"F\n\x16ListFrameworksResponse\x12,\n\nframeworks\x18\x01 \x03(\x0b\x32\x18.tocsin.v1.FrameworkView\"\x8a\x01\n\rFrameworkView\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\r\n\x05state\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\x12\r\n\x05words\x18\x06 \x03(\t\x12\x0c\n\x04text\x18\x07 \x01(\x0c\x12\x0f\n\x07notices\x18\x08 \x03(\t\"\'\n\x17PublishFrameworkRequest\x12\x0c\n\x04text\x18\x01 \x01(\x0c\"G\n\x18PublishFrameworkResponse\x12+\n\tframework\x18\x01 \x01(\x0b\x32\x18.tocsin.v1.FrameworkView\"\x1f\n\x0fGetRulesRequest\x12\x0c\n\x04text\x18\x01 \x01(\x08\"\x9b\x01\n\x10GetRulesResponse\x12\x17\n\x0f\x66\x65\x64\x65ration_name\x18\x01 \x01(\t\x12\x15\n\rfederation_id\x18\x02 \x01(\x0c\x12\r\n\x05state\x18\x03 \x01(\t\x12+\n\tamendment\x18\x04 \x01(\x0b\x32\x18.tocsin.v1.AmendmentView\x12\r\n\x05words\x18\x05 \x03(\t\x12\x0c\n\x04text\x18\x06 \x01(\x0c\"\x17\n\x15ListAmendmentsRequest\"F\n\x16ListAmendmentsResponse\x12,\n\namendments\x18\x01 \x03(\x0b\x32\x18.tocsin.v1.AmendmentView\"\xa8\x02\n\rAmendmentView\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\x12\x11\n\treference\x18\x03 \x01(\t\x12\x10\n\x08previous\x18\x04 \x01(\x0c\x12\x10\n\x08\x64ocument\x18\x05 \x01(\x0c\x12\r\n\x05state\x18\x06 \x01(\t\x12\x31\n\nsignatures\x18\x07 \x03(\x0b\x32\x1d.tocsin.v1.AmendmentSignature\x12\r\n\x05\x63ount\x18\x08 \x01(\r\x12\x11\n\tcountries\x18\t \x01(\r\x12\r\n\x05roles\x18\n \x03(\r\x12\x0f\n\x07missing\x18\x0b \x01(\r\x12\x19\n\x11missing_countries\x18\x0c \x01(\r\x12\x10\n\x08may_sign\x18\r \x03(\t\x12\x11\n\ttext_here\x18\x0e \x01(\x08\"X\n\x12\x41mendmentSignature\x12\x11\n\tmember_id\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tsigned_ms\x18\x03 \x01(\x03\x12\x0e\n\x06\x63ounts\x18\x04 \x01(\x08\"n\n\x0c\x41mendRequest\x12\x0e\n\x04text\x18\x01 \x01(\x0cH\x00\x12\x0f\n\x05\x61gree\x18\x02 \x01(\tH\x00\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12\x15\n\rexpected_hash\x18\x05 \x01(\x0c\x42\x06\n\x04what\"\x9f\x01\n\rAmendResponse\x12+\n\tamendment\x18\x01 \x01(\x0b\x32\x18.tocsin.v1.AmendmentView\x12\x0f\n\x07\x63hanges\x18\x02 \x03(\t\x12\x13\n\x0btext_before\x18\x03 \x01(\x0c\x12\x12\n\ntext_after\x18\x04 \x01(\x0c\x12\x10\n\x08warnings\x18\x05 \x03(\t\x12\x15\n\rrepeated_call\x18\x06 \x01(\x08\x32\x96\x03\n\x08\x43harters\x12\x43\n\x08GetRules\x12\x1a.tocsin.v1.GetRulesRequest\x1a\x1b.tocsin.v1.GetRulesResponse\x12U\n\x0eListAmendments\x12 .tocsin.v1.ListAmendmentsRequest\x1a!.tocsin.v1.ListAmendmentsResponse\x12:\n\x05\x41mend\x12\x17.tocsin.v1.AmendRequest\x1a\x18.tocsin.v1.AmendResponse\x12U\n\x0eListFrameworks\x12 .tocsin.v1.ListFrameworksRequest\x1a!.tocsin.v1.ListFrameworksResponse\x12[\n\x10PublishFramework\x12\".tocsin.v1.PublishFrameworkRequest\x1a#.tocsin.v1.PublishFrameworkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,28 +35,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTFRAMEWORKSREQUEST']._serialized_end=87
   _globals['_LISTFRAMEWORKSRESPONSE']._serialized_start=89
   _globals['_LISTFRAMEWORKSRESPONSE']._serialized_end=159
-  _globals['_FRAMEWORKVIEW']._serialized_start=161
-  _globals['_FRAMEWORKVIEW']._serialized_end=282
-  _globals['_PUBLISHFRAMEWORKREQUEST']._serialized_start=284
-  _globals['_PUBLISHFRAMEWORKREQUEST']._serialized_end=323
-  _globals['_PUBLISHFRAMEWORKRESPONSE']._serialized_start=325
-  _globals['_PUBLISHFRAMEWORKRESPONSE']._serialized_end=396
-  _globals['_GETRULESREQUEST']._serialized_start=398
-  _globals['_GETRULESREQUEST']._serialized_end=429
-  _globals['_GETRULESRESPONSE']._serialized_start=432
-  _globals['_GETRULESRESPONSE']._serialized_end=587
-  _globals['_LISTAMENDMENTSREQUEST']._serialized_start=589
-  _globals['_LISTAMENDMENTSREQUEST']._serialized_end=612
-  _globals['_LISTAMENDMENTSRESPONSE']._serialized_start=614
-  _globals['_LISTAMENDMENTSRESPONSE']._serialized_end=684
-  _globals['_AMENDMENTVIEW']._serialized_start=687
-  _globals['_AMENDMENTVIEW']._serialized_end=983
-  _globals['_AMENDMENTSIGNATURE']._serialized_start=985
-  _globals['_AMENDMENTSIGNATURE']._serialized_end=1073
-  _globals['_AMENDREQUEST']._serialized_start=1075
-  _globals['_AMENDREQUEST']._serialized_end=1185
-  _globals['_AMENDRESPONSE']._serialized_start=1188
-  _globals['_AMENDRESPONSE']._serialized_end=1347
-  _globals['_CHARTERS']._serialized_start=1350
-  _globals['_CHARTERS']._serialized_end=1756
+  _globals['_FRAMEWORKVIEW']._serialized_start=162
+  _globals['_FRAMEWORKVIEW']._serialized_end=300
+  _globals['_PUBLISHFRAMEWORKREQUEST']._serialized_start=302
+  _globals['_PUBLISHFRAMEWORKREQUEST']._serialized_end=341
+  _globals['_PUBLISHFRAMEWORKRESPONSE']._serialized_start=343
+  _globals['_PUBLISHFRAMEWORKRESPONSE']._serialized_end=414
+  _globals['_GETRULESREQUEST']._serialized_start=416
+  _globals['_GETRULESREQUEST']._serialized_end=447
+  _globals['_GETRULESRESPONSE']._serialized_start=450
+  _globals['_GETRULESRESPONSE']._serialized_end=605
+  _globals['_LISTAMENDMENTSREQUEST']._serialized_start=607
+  _globals['_LISTAMENDMENTSREQUEST']._serialized_end=630
+  _globals['_LISTAMENDMENTSRESPONSE']._serialized_start=632
+  _globals['_LISTAMENDMENTSRESPONSE']._serialized_end=702
+  _globals['_AMENDMENTVIEW']._serialized_start=705
+  _globals['_AMENDMENTVIEW']._serialized_end=1001
+  _globals['_AMENDMENTSIGNATURE']._serialized_start=1003
+  _globals['_AMENDMENTSIGNATURE']._serialized_end=1091
+  _globals['_AMENDREQUEST']._serialized_start=1093
+  _globals['_AMENDREQUEST']._serialized_end=1203
+  _globals['_AMENDRESPONSE']._serialized_start=1206
+  _globals['_AMENDRESPONSE']._serialized_end=1365
+  _globals['_CHARTERS']._serialized_start=1368
+  _globals['_CHARTERS']._serialized_end=1774
 # @@protoc_insertion_point(module_scope)

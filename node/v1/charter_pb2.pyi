@@ -75,6 +75,7 @@ class FrameworkView(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.str
     sha256: _builtins.bytes
@@ -90,6 +91,10 @@ class FrameworkView(_message.Message):
     def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it says, a sentence each."""
 
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is wrong with how the rules name it, a sentence each: no document, or roles without the right."""
+
     def __init__(
         self,
         *,
@@ -100,10 +105,11 @@ class FrameworkView(_message.Message):
         title: _builtins.str = ...,
         words: _abc.Iterable[_builtins.str] | None = ...,
         text: _builtins.bytes = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "sha256", b"sha256", "state", b"state", "text", b"text", "title", b"title", "version", b"version", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "notices", b"notices", "sha256", b"sha256", "state", b"state", "text", b"text", "title", b"title", "version", b"version", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

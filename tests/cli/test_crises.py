@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from node.crisis.frameworks import Criterion
+from node.policy.parameters import TEMPLATE
 from tests.cli.terminal import Terminal
 from tests.federation import Node, federation
-from tests.test_crises import GRAVE, OCRF, TEXT, introduced, sees
+from tests.test_crises import GRAVE, OCRF, introduced, sees
 
 NAMES = [one.name for one in OCRF.framework.criteria]
+BEFORE = '[[frameworks]]\nname = "eu-ocrf"\nversion = "2025-12"\n\n'
+HOUR_MS = 3_600_000
 EDITOR = """\
 #!/bin/sh
 if grep -q "# >>> it may last" "$1"; then
@@ -31,8 +34,11 @@ fi
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Node]]:
-    """Two authorities under the framework as it is shipped, criteria and all."""
-    with federation(tmp_path_factory.mktemp("c"), 2, text=TEXT) as running:
+    """Two authorities under the framework as it is shipped, criteria and all; and under one of before, with nothing."""
+    text = TEMPLATE.replace("default_hours = 48", "default_hours = 36").replace(
+        "[vocabularies]", f"{BEFORE}[vocabularies]"
+    )
+    with federation(tmp_path_factory.mktemp("c"), 2, text=text) as running:
         introduced(running)
         yield running
 
@@ -158,6 +164,43 @@ def test_a_file_is_refused_at_each_key_with_its_name_and_declared_as_toml_and_as
     again = first.cli("crisis", "declare", "--file", str(toml), "--yes", "--json")
     assert json.loads(again.stdout)["crisis"]["criteria"] == json.loads(made.stdout)["crisis"]["criteria"]
     assert "no framework 'none'" in first.cli("crisis", "template", "none", check=False).stderr
+
+
+def test_the_newest_version_is_declared_under_unless_another_is_named_and_its_default_is_the_end_if_nobody_says_one(
+    nodes: Sequence[Node], tmp_path: Path
+) -> None:
+    first, _ = nodes
+
+    def made(verb: str, *said: str) -> tuple[str, str, int]:
+        answer = first.cli("crisis", verb, *said, "--place", "FR", "--yes", "--again", "--json")
+        found = json.loads(answer.stdout)
+        under, lasts_ms = found["crisis"]["framework"], found["crisis"]["ends_ms"] - found["declared_ms"]
+        return under["version"], under["sha256"], round(lasts_ms / HOUR_MS)
+
+    newest, before = ("2026-03", OCRF.sha256.hex(), 48), ("2025-12", "", 36)
+    titled = ("--title", "Which version", "--framework")
+    assert made("declare", *titled, "eu-ocrf", *GRAVE) == newest
+    assert made("declare", *titled, "eu-ocrf@2026-03", *GRAVE) == newest
+    assert made("declare", *titled, "eu-ocrf@2025-12") == before
+    warned = first.cli("crisis", "alert", *titled, "eu-ocrf@2025-12", "--place", "FR", "--for", "6h", "--yes", "--json")
+    alert = json.loads(warned.stdout)["reference"]
+    assert made("promote", alert, "--framework", "eu-ocrf", *GRAVE) == newest
+    assert made("promote", alert, "--framework", "eu-ocrf@2025-12") == before
+    file = tmp_path / "before.json"
+    file.write_text(json.dumps({"title": "By a file", "framework": "eu-ocrf", "version": "2025-12", "places": ["FR"]}))
+    assert made("declare", "--file", str(file)) == before
+    written = first.cli("crisis", "template", "eu-ocrf@2025-12").stdout
+    assert 'version = "2025-12"' in written
+    assert "[criteria" not in written
+    shown = [first.cli("framework", "show", f"eu-ocrf{version}").stdout for version in ("", "@2025-12")]
+    assert [one.split("  ")[0] for one in shown] == ["eu-ocrf 2026-03", "eu-ocrf 2025-12"]
+    assert "Mind: eu-ocrf 2025-12 has no document" in first.cli("framework", "list").stdout
+    other = (*titled, "eu-ocrf@2020", "--place", "FR", "--yes", "--again")
+    assert "no framework 'eu-ocrf' of version 2020" in first.cli("crisis", "declare", *other, check=False).stderr
+    asked = (*titled, "eu-ocrf", *GRAVE, "--place", "FR", "--again", "--folder", str(first.folder))
+    with Terminal("crisis", "declare", *asked) as terminal:
+        terminal.expect(r"ends [^(]*\(48 h, the default of eu-ocrf\)\. Not an exercise")
+        terminal.expect("to confirm")
 
 
 @pytest.mark.parametrize("colour", [True, False])

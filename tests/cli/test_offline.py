@@ -208,6 +208,26 @@ def test_without_a_terminal_nobody_can_type_a_fingerprint(alone: Founder, tmp_pa
     assert not output.exists()
 
 
+def test_who_makes_a_charter_is_warned_of_frameworks_that_nobody_or_anybody_alone_could_declare_under(
+    alone: Founder, tmp_path: Path
+) -> None:
+    text, output = tmp_path / "f.toml", tmp_path / "c.tocsin"
+    create_it = ("charter", "create", text, alone.made.card_path, "--output", output, "--yes")
+    text.write_text(small())
+    assert "framework" not in run(*create_it).stderr
+    output.unlink()
+    row = next(part for part in parameters.TEMPLATE.split("\n\n") if 'name = "gifct-pci"' in part)
+    marked = row[row.index("# [[") :].replace("# ", "")
+    text.write_text(
+        small().replace("[vocabularies]", f'{marked}\n[[frameworks]]\nname = "ours"\nversion = "1"\n[vocabularies]')
+    )
+    warned = run(*create_it).stderr
+    assert "warning: nobody can declare under gifct-pci 2025" in warned
+    assert "warning: nothing under gifct-pci 2025 ever becomes active" in warned
+    assert "warning: ours 1 has no document: whoever may declare does so alone" in warned
+    assert "eu-ocrf 2026-03" not in warned
+
+
 def test_a_charter_is_shown_to_programs_too(alone: Founder, charter: Path) -> None:
     shown = json.loads(run("charter", "show", charter, "--json").stdout)
     read = charters.read(charter)[1]

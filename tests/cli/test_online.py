@@ -233,7 +233,8 @@ def test_a_duty_officer_declares_on_a_terminal_of_another_machine_by_what_the_gu
 
 
 def test_a_declaration_that_cannot_be_is_refused(first: Node) -> None:
-    misused(first.cli(*DECLARE, "x", "--yes", check=False), "A crisis has an end")
+    alert = ("crisis", "alert", "--place", "FR", "--title", "x", "--yes")
+    misused(first.cli(*alert, check=False), "A crisis has an end")
     misused(first.cli(*DECLARE, "x", "--for", "1h", check=False), "Give --yes if so.")
     refused(first.cli(*DECLARE, "x", "--for", "400d", "--yes", check=False), 1, "336 hours at most")
     unknown = ("crisis", "declare", "--framework", "none", "--place", "FR", "--title", "x", "--for", "1h", "--yes")

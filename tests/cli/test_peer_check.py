@@ -13,11 +13,11 @@ from nacl.signing import SigningKey
 
 from node.custody import charters, folder, issuer, member, passphrase
 from node.feed import identity
-from node.policy import parameters
 from node.rpc.tls import Leaf
 from tests import federation as federations
 from tests.federation import Node, Result, federation, free_ports
 from tests.rpc import strangers
+from tests.rules import PLAIN
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +245,7 @@ def test_another_federation_is_named_with_both_ids(tmp_path: Path) -> None:
         for i, name in enumerate("xy")
     ]
     cards = [charters.read_card(node.made.card_path) for node in pair]
-    small = parameters.TEMPLATE.replace("accept = { count = 4, countries = 2", "accept = { count = 1, countries = 1")
+    small = PLAIN.replace("accept = { count = 4, countries = 2", "accept = { count = 1, countries = 1")
     for node, name in zip(pair, ("One federation", "Another one"), strict=True):
         text = small.replace('"Example federation"', f'"{name}"')
         assert text != small

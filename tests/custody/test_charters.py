@@ -167,7 +167,7 @@ def test_a_charter_is_described_in_words(founders: tuple[Founder, ...]) -> None:
     assert "Europol: admitted by 3 of authority, from 2 countries (more than the founders are)." in words
     assert "May declare a crisis: authority or europol." in words
     assert "A crisis ends by itself after 48 h, at most 336 h." in words
-    assert "Frameworks: eu-ocrf 1." in words
+    assert "Frameworks: eu-ocrf 2026-03 (1817537c3c24)." in words
 
 
 def test_a_federation_id_is_read_out_like_a_fingerprint(founders: tuple[Founder, ...]) -> None:

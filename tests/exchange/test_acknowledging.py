@@ -19,7 +19,6 @@ from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.statements import Bound
 from node.policy import deliveries as telling
-from node.policy import parameters
 from node.policy.deliveries import Stage
 from node.store import acknowledgements, deliveries, index, payloads
 from node.store.payloads import State
@@ -28,6 +27,7 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_doubts import POINTER, act
 from tests.exchange.test_forks import declaration, drill, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, items_draft, said, take, without
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping, federation
 
 SOON_MS = BASE_MS + telling.DELAY_MS + telling.SPREAD_MS  # by then every member has told it
@@ -36,7 +36,7 @@ Letter = header_pb2.SignedEntry
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 @pytest.fixture(name="delivering")

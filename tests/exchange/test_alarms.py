@@ -16,7 +16,7 @@ from node.feed.header import AUTHOR_ONLY
 from node.feed.keys import ObjectId
 from node.feed.marks import Marks
 from node.feed.statements import Bound
-from node.policy import alarm, parameters
+from node.policy import alarm
 from node.policy.alarm import BACK_OFF_MS, HOUR_MS, Route, Settings
 from node.policy.deliveries import ENTRIES_MAX, Stage
 from node.store import alarms as stored
@@ -26,6 +26,7 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_doubts import POINTER, act, alert
 from tests.exchange.test_forks import declaration, drill, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping, federation
 
 AFTER_MS = 5 * 60_000
@@ -35,7 +36,7 @@ NOW_MS = BASE_MS + 1
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 def look(node: Exchange, now_ms: int, settings: Settings = SETTINGS, under_way: frozenset[Key] = frozenset()) -> Look:

@@ -20,17 +20,18 @@ from node.exchange.publish import Draft
 from node.feed import amendment
 from node.feed.kinds import Kind
 from node.feed.quorum import Act
-from node.policy import effect, parameters
+from node.policy import effect
 from node.policy.effect import Right
 from node.store import ledger
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import crisis_draft, said, take, without
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, federation
 
 DAY_MS = 86_400_000
 FEW = '{ count = 3, countries = 2, roles = ["authority", "europol"] }'
-TEXT = re.sub(r"\{ count = .* \}", FEW, parameters.TEMPLATE).replace("Example federation", "simulated")
+TEXT = re.sub(r"\{ count = .* \}", FEW, PLAIN).replace("Example federation", "simulated")
 PLATFORMS = TEXT.replace('declare = ["authority", "europol"]', 'declare = ["platform"]')
 PLATFORM = 12  # members from 10 on are platforms
 Letter = header_pb2.SignedEntry

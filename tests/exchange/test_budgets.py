@@ -17,7 +17,6 @@ from node.feed.header import BULK, NORMAL, URGENT
 from node.feed.identity import Role
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
-from node.policy import parameters
 from node.protocol.effects import PUSHED, Asked
 from node.runtime import growth
 from node.store import arrivals, ledger, payloads
@@ -27,10 +26,11 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import by_root
 from tests.exchange.test_odd_order import Letter, crisis_draft, hash_of, items_draft, said
 from tests.feed import worlds
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, federation, member, own_letters
 
 DOCUMENT = (
-    parameters.TEMPLATE.replace("headers_burst = 200", "headers_burst = 4")
+    PLAIN.replace("headers_burst = 200", "headers_burst = 4")
     .replace("publisher_headers_burst = 4096", "publisher_headers_burst = 6")
     .replace("urgent_burst = 5", "urgent_burst = 2")
     .replace('publish = ["authority", "europol", "industry_body", "platform"]', 'publish = ["platform"]')

@@ -33,7 +33,7 @@ from node.feed import entry
 from node.feed.header import URGENT
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
-from node.policy import following, parameters
+from node.policy import following
 from node.policy.following import Choice, List
 from node.store import index, ledger
 from node.v1 import header_pb2, record_pb2, tools_pb2
@@ -41,6 +41,7 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import by_root, retire
 from tests.exchange.test_membership import revoke
 from tests.exchange.test_odd_order import hash_of, said, take, without
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, federation
 
 HOUR_MS = 3_600_000
@@ -81,7 +82,7 @@ def rules(*texts: bytes) -> bytes:
         f'[[frameworks]]\nname = "{one.name}"\nversion = "{one.version}"\nsha256 = "{one.sha256.hex()}"\n'
         for one in named
     )
-    return re.sub(r"\[\[frameworks\]\]\n.*\n.*\n", rows, parameters.TEMPLATE).encode()
+    return re.sub(r"\[\[frameworks\]\]\n.*\n.*\n", rows, PLAIN).encode()
 
 
 class Stage:

@@ -11,9 +11,9 @@ from node.exchange.declaring import Speaker
 from node.exchange.exchange import Exchange
 from node.feed.keys import ObjectId
 from node.feed.kinds import Kind
-from node.policy import parameters
 from node.v1 import record_pb2, tools_pb2
 from tests.exchange.test_odd_order import crisis_draft, said
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS as NOW_MS
 from tests.simulator.members import FRAMEWORK, Federation, federation
 
@@ -22,7 +22,7 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 @pytest.fixture(name="seen")

@@ -15,7 +15,6 @@ from node.exchange.verifying import Verified
 from node.feed.header import NORMAL, URGENT
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
-from node.policy import parameters
 from node.policy.alarm import Route, Settings
 from node.policy.opinions import Verdict
 from node.v1 import record_pb2, tools_pb2
@@ -23,6 +22,7 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import declaration
 from tests.exchange.test_odd_order import ENDS_MS, Letter, hash_of, said, take, without
 from tests.exchange.test_opinions import opinion
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, federation
 
 HOUR_MS = 3_600_000
@@ -31,7 +31,7 @@ POINTER = record_pb2.Pointer(places=["DE"], channel="PERCI", reference="2026-118
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 @pytest.fixture(name="third")

@@ -5,10 +5,11 @@ from node.errors import Refused
 from node.exchange import drafts
 from node.policy import parameters
 from node.v1 import record_pb2, tools_pb2
+from tests.rules import PLAIN
 
 NOW_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
-RULES = parameters.decode(parameters.TEMPLATE.encode(), "template")
+RULES = parameters.decode(PLAIN.encode(), "template")
 
 
 def list_draft(**changed: object) -> tools_pb2.ListDraft:

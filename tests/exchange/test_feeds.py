@@ -14,13 +14,13 @@ from node.feed.header import Header
 from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.pae import Purpose
-from node.policy import parameters
 from node.v1 import header_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import by_root, retire
 from tests.exchange.test_identity_fork import OPENED, STRANGER, endorsement, node_of
 from tests.exchange.test_log_order import agree, in_orders
 from tests.exchange.test_odd_order import take
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, Member, federation, seed
 
 Letter = header_pb2.SignedEntry
@@ -90,7 +90,7 @@ class Feeds:
 
 @pytest.fixture(name="feeds")
 def _feeds() -> Feeds:
-    world = federation(25, parameters.TEMPLATE.encode())
+    world = federation(25, PLAIN.encode())
     return Feeds(world, world.members[1])
 
 

@@ -10,13 +10,13 @@ from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import URGENT
 from node.feed.kinds import Kind
-from node.policy import parameters
 from node.policy.alarm import Route, Settings
 from node.v1 import record_pb2, tools_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_doubts import act, every
 from tests.exchange.test_forks import declaration
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, federation
 
 MUCH = "x" * 249_000
@@ -25,7 +25,7 @@ MANY = 34
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 def comment(text: str, about: bytes) -> Draft:

@@ -17,13 +17,13 @@ from node.feed.header import URGENT
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
-from node.policy import parameters
 from node.protocol.effects import PUSHED
 from node.store import index, ledger
 from node.v1 import header_pb2, peer_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take, without
 from tests.exchange.test_standing import items_of, standing_values
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, FRAMEWORK, Federation, Member, federation, seed
 
 Letter = header_pb2.SignedEntry
@@ -48,7 +48,7 @@ class Forked:
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 @pytest.fixture(name="forked")

@@ -12,7 +12,6 @@ from node.exchange.publish import Draft
 from node.exchange.trust import Trust
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
-from node.policy import parameters
 from node.protocol.effects import PUSHED
 from node.store import ledger
 from node.store.ledger import Row
@@ -22,6 +21,7 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import amendment_of, by_root, declaration, proof_between, restarted, settle
 from tests.exchange.test_log_order import digest
 from tests.exchange.test_odd_order import hash_of, said, take
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, Member, federation, member, own_letters
 
 Letter = header_pb2.SignedEntry
@@ -30,7 +30,7 @@ ROLE = 4
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 @pytest.fixture(autouse=True)

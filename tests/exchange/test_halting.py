@@ -16,7 +16,6 @@ from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.statements import Bound
-from node.policy import parameters
 from node.store import driver, halts, ledger, stores, version_4
 from node.store.halts import Halt
 from node.store.index import Record
@@ -25,6 +24,7 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import declaration, end_of, restarted
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take, without
 from tests.exchange.test_standing import items_of, standing_values
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping, federation
 
 ODD, EVEN, EVEN_STATEMENT = 201, 202, 62
@@ -37,7 +37,7 @@ Letter = header_pb2.SignedEntry
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 def later(number: int, kind: int = EVEN, urgency: int = URGENT, *, exercise: bool = False) -> Draft:

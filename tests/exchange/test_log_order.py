@@ -11,7 +11,6 @@ from node.exchange.exchange import Exchange
 from node.feed import identity, keys
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
-from node.policy import parameters
 from node.protocol import sync
 from node.protocol.sync import View
 from node.store import ledger
@@ -20,6 +19,7 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import by_root, declaration, restarted, retire, settle, standings
 from tests.exchange.test_identity_fork import STRANGER, endorsement, node_of, second_feed
 from tests.exchange.test_odd_order import hash_of, said, take
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, federation
 
 Letter = header_pb2.SignedEntry
@@ -27,7 +27,7 @@ Letter = header_pb2.SignedEntry
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 @pytest.fixture(autouse=True)

@@ -17,13 +17,14 @@ from node.feed.keys import FeedId, HeaderHash, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Marks
 from node.feed.statements import Bound
-from node.policy import effect, parameters
+from node.policy import effect
 from node.policy.following import Choice, Follows, State
 from node.store import digests, index, ledger, restrictions, stores
 from node.store.index import Record
 from node.store.restrictions import Replacement, Withdrawal
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Member, federation
 
 LIST, OTHER_LIST = ObjectId(b"l" * 16), ObjectId(b"m" * 16)
@@ -41,7 +42,7 @@ class Lists:
         ledger.write_meta(self.stores.ledger, "store_id", bytes(16))
         self.stores.commit("ledger")
         self._reader = stores.open_to_read(folder)
-        charter = replace(WORLD.trust.charter, document=parameters.TEMPLATE.encode())
+        charter = replace(WORLD.trust.charter, document=PLAIN.encode())
         self.trust = replace(WORLD.trust, charter=charter)
         self.now_ms = BASE_MS
         self.follows = Follows(WORLD.members[24].member_id)

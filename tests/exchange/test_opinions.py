@@ -29,6 +29,7 @@ from node.v1 import opinions_pb2, record_pb2, tools_pb2
 from tests.exchange.conftest import node_in, seeded
 from tests.exchange.test_keeping import LIST, crisis_draft, items_draft, settle
 from tests.exchange.test_odd_order import Letter, hash_of, said, without
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, SeededWrapping
 
 pytestmark = pytest.mark.usefixtures("chance")
@@ -59,7 +60,7 @@ def take(node: Exchange, letters: Sequence[Letter], now_ms: int = BASE_MS) -> No
 
 def view(node: Exchange, now_ms: int = BASE_MS + 1) -> View:
     seen = consult.view(node.trust, node.follows, now_ms, node.ignores)
-    return replace(seen, rules=parameters.decode(parameters.TEMPLATE.encode(), "the rules"))
+    return replace(seen, rules=parameters.decode(PLAIN.encode(), "the rules"))
 
 
 def opinion(about: bytes, verdict: Verdict, places: int = 1, *, exercise: bool = False) -> Draft:

@@ -11,13 +11,13 @@ from node.exchange import signing
 from node.exchange.exchange import Exchange
 from node.feed.keys import FeedId, HeaderHash
 from node.feed.marks import Standing
-from node.policy import parameters
 from node.store import ledger
 from node.v1 import header_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_forks import by_root, declaration, restarted, settle, standings
 from tests.exchange.test_odd_order import hash_of, said, take
 from tests.exchange.test_standing import items_of
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, federation
 
 Letter = header_pb2.SignedEntry
@@ -45,7 +45,7 @@ class Deep:
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 @pytest.fixture(name="deep")

@@ -8,12 +8,12 @@ import pytest
 from node.exchange import consult, telling
 from node.exchange.exchange import Exchange
 from node.exchange.telling import Line, Told
-from node.policy import parameters
 from node.v1 import record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_doubts import POINTER, act, alert
 from tests.exchange.test_forks import declaration
 from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, federation
 
 SECRET = "what somebody wrote"
@@ -21,7 +21,7 @@ SECRET = "what somebody wrote"
 
 @pytest.fixture(name="world")
 def _world() -> Federation:
-    return federation(25, parameters.TEMPLATE.encode())
+    return federation(25, PLAIN.encode())
 
 
 def look(node: Exchange, before: Told | None, now_ms: int = BASE_MS + 1) -> Told:

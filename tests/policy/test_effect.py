@@ -5,10 +5,11 @@ from node.feed.identity import Role
 from node.feed.keys import FeedId, MemberId
 from node.feed.kinds import Kind
 from node.feed.roster import Roster, Seat
-from node.policy import effect, parameters, wording
+from node.policy import effect, wording
 from node.policy.effect import Right
 from node.policy.parameters import Parameters
 from tests.feed.worlds import quorums
+from tests.rules import PLAIN
 
 MINISTRY, PLATFORM, STRANGER = MemberId(b"m" * 32), MemberId(b"p" * 32), MemberId(b"s" * 32)
 SEATS = {
@@ -18,7 +19,7 @@ SEATS = {
 ROSTER = Roster(SEATS, Rules(quorums()), in_force=True)
 
 
-RULES = effect.read(parameters.TEMPLATE.encode())
+RULES = effect.read(PLAIN.encode())
 
 
 def may(right: Right, member_id: MemberId, roster: Roster = ROSTER, rules: Parameters | None = RULES) -> str:
@@ -72,7 +73,7 @@ def test_rules_that_cannot_be_read_or_have_not_come_entitle_nobody() -> None:
 
 def test_frameworks_and_vocabularies_are_data_whatever_their_names() -> None:
     framework = f'[[frameworks]]\nname = "x-later"\nversion = "9.1"\nsha256 = "{"ab" * 32}"'
-    text = parameters.TEMPLATE.replace("[vocabularies]", f'{framework}\n[vocabularies]\ngrounds = ["order"]')
+    text = PLAIN.replace("[vocabularies]", f'{framework}\n[vocabularies]\ngrounds = ["order"]')
     read = effect.read(text.encode())
     assert read is not None
     assert [(one.name, one.version, one.sha256) for one in read.frameworks][1] == ("x-later", "9.1", "ab" * 32)

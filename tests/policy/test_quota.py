@@ -4,10 +4,11 @@ from node.feed.identity import Role
 from node.feed.keys import MemberId
 from node.policy import parameters, quota
 from node.policy.quota import Buckets, Rate
+from tests.rules import PLAIN
 
 ME, OTHER = MemberId(b"m" * 32), MemberId(b"o" * 32)
 PLATFORM, OBSERVER, STRANGER = Role.PLATFORM, Role.OBSERVER, 0
-RULES = parameters.decode(parameters.TEMPLATE.encode(), "test")
+RULES = parameters.decode(PLAIN.encode(), "test")
 HOUR_MS = 3_600_000
 
 

@@ -17,7 +17,6 @@ from node.exchange.trust import Trust
 from node.feed import amendment
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
-from node.policy import parameters
 from node.rpc.admin import AdminServicer
 from node.rpc.membership import MembershipServicer, named
 from node.rpc.profiles import ProfilesServicer
@@ -31,12 +30,13 @@ from tests.exchange.conftest import node_in
 from tests.exchange.test_odd_order import take
 from tests.exchange.test_weighing import endorse, flood, name
 from tests.rpc.test_approval import approval_of
+from tests.rules import PLAIN
 from tests.runtime.lines import RealClock, Running
 from tests.simulator.members import BASE_MS, federation
 
 GUARD_S = 60
 STRANGERS = 50
-WORLD = federation(25, parameters.TEMPLATE.encode())
+WORLD = federation(25, PLAIN.encode())
 CALLER = cast("Any", None)  # nobody asks who calls
 NOT_ASKED = cast("Any", None)
 MEANT = "member-3"

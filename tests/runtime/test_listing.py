@@ -15,7 +15,6 @@ from node.exchange.changes import REWRITTEN_AFTER_MS
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.kinds import Kind
-from node.policy import parameters
 from node.policy.following import Follows
 from node.runtime.following import PREVIEW_MS, Following
 from node.runtime.link import Clock
@@ -27,6 +26,7 @@ from node.store import ledger
 from node.store.erasures import Erasure, Reason
 from node.v1 import record_pb2, tools_pb2
 from tests.exchange.test_bad_input import exchange_in
+from tests.rules import PLAIN
 from tests.runtime.lines import RealClock, Running, join
 from tests.simulator.members import federation
 
@@ -67,7 +67,7 @@ def _clock() -> MovedClock:
 
 def exchange_of(folder: Path, number: int) -> Exchange:
     folder.mkdir()
-    world = federation(25, parameters.TEMPLATE.encode())
+    world = federation(25, PLAIN.encode())
     return exchange_in(folder, world, world.members[number])
 
 

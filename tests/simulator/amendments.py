@@ -17,9 +17,9 @@ from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.quorum import Act, Quorum
 from node.policy import effect
-from node.policy.parameters import TEMPLATE
 from node.store import driver, ledger
 from node.v1 import header_pb2
+from tests.rules import PLAIN
 from tests.simulator import crises
 from tests.simulator.node import Node
 
@@ -66,7 +66,7 @@ def plan(world: "World", until: float) -> list[Amendment]:
 
 
 def _made(world: "World", number: int, previous: bytes, hours: int) -> Amendment:
-    text = crises.amended(TEMPLATE.replace("longest_hours = 336", f"longest_hours = {hours}"), hours).encode()
+    text = crises.amended(PLAIN.replace("longest_hours = 336", f"longest_hours = {hours}"), hours).encode()
     rows = quorum.encode(ADMIT_PLATFORMS) if hours % 2 else b""
     letter = header_pb2.Amend(number=number, previous=previous, document=sha256(text).digest(), quorums=rows)
     statement = letter.SerializeToString(deterministic=True)

@@ -9,8 +9,8 @@ from node.errors import Refused
 from node.exchange.publish import Draft
 from node.feed.header import NORMAL, URGENT
 from node.feed.kinds import Kind
-from node.policy import parameters
 from node.v1 import header_pb2
+from tests.rules import PLAIN
 from tests.simulator.node import Node
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Quotas so low that little is a flood; who may declare stands there as well.
 DOCUMENT = (
-    parameters.TEMPLATE.replace("\nheaders_burst = 200", "\nheaders_burst = 30")
+    PLAIN.replace("\nheaders_burst = 200", "\nheaders_burst = 30")
     .replace("publisher_headers_burst = 4096", "publisher_headers_burst = 30")
     .encode()
 )
