@@ -16,6 +16,7 @@ from node.cli import (
     options,
     participating,
     printing,
+    proposing,
     roster,
     situation,
     watching,
@@ -106,7 +107,7 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
         click.echo(click.style(one, fg=crises.colour(found) or None, bold=True))
     crises.show(found)
     printing.print_fields(_fields(place, found, contacts.out_of_hours(leader), acknowledging.summary(reached)))
-    waiting = leading.proposal(place, found)
+    waiting = proposing.proposal(place, found)
     if waiting:
         click.echo("\nproposed, in words:")
         printing.print_fields(waiting)

@@ -11,18 +11,16 @@ from node.cli import (
     clock,
     crises,
     declaring,
-    facts,
     filling,
     options,
     printing,
-    roster,
+    proposing,
     times,
     watching,
 )
-from node.cli.calling import Place
 from node.cli.editing import Page
-from node.cli.facts import Proposal
 from node.crisis.states import OVER
+from node.crisis.words import REASONS
 from node.errors import Refused
 
 if TYPE_CHECKING:
@@ -54,7 +52,7 @@ def _act(
     if act.WhichOneof("act") in ("cosign", "refuse"):
         act.entry = found.proposal  # what is shown here, whatever is proposed until the question is answered
     if not yes:
-        _show_what_it_is_about(place, found, act, asked.get("handling"))
+        proposing.show(place, found, act, asked.get("handling"))
     asking.confirm(question.format(f"{found.reference}, {crises.title(found)},"), yes=yes)
     made = calling.ask(place, lambda node: node.act(reference, act, code=code, **asked))
     if as_json:
@@ -67,45 +65,6 @@ def _act(
     if watch:
         ours = [one.entry for one in made.acts if one.member_id == place.member_id]
         watching.follow(place, made, ours[-1] if ours else b"")
-
-
-def _show_what_it_is_about(
-    place: Place, found: "tools_pb2.CrisisView", act: "record_pb2.CrisisAct", handling: "record_pb2.Handling | None"
-) -> None:
-    """What is signed, in words, before it is asked whether it is meant."""
-    match act.WhichOneof("act"):
-        case "cosign" | "refuse":
-            named = roster.names(place, found.crisis.deputies)
-            words = proposal(place, found) or facts.of(found.crisis, found.handling, named)
-        case "update":
-            words = _announced(place, found, Proposal(act.update, handling or found.handling, act.update.ends_ms))
-        case "extend":
-            words = _announced(place, found, Proposal(found.crisis, found.handling, act.extend.ends_ms))
-        case _:
-            return
-    printing.print_fields(words, err=True)
-
-
-def proposal(place: Place, found: "tools_pb2.CrisisView") -> facts.Facts:
-    """What would be otherwise with the co-signatures that are waited for; nothing where the declaration waits."""
-    after = facts.proposed(found)
-    return _changes(place, found, after) if after else []
-
-
-def _changes(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> facts.Facts:
-    return facts.changes(found, after, roster.names(place, (*found.crisis.deputies, *after.crisis.deputies)))
-
-
-def _announced(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> facts.Facts:
-    """What an update or an extension changes, and whether it waits for others."""
-    from node.crisis import frameworks
-
-    changed = _changes(place, found, after)
-    named = after.crisis.framework
-    under = filling.framework(place, named.name, named.version) if named.name else None
-    if under is None or under.cosign.quorum is None or not facts.is_other_to_cosigners(found, after):
-        return changed
-    return [*changed, ("needs", f"co-signatures: {frameworks.cosigners(under)}; until then it stays as it is")]
 
 
 # ---- Co-signing
@@ -197,6 +156,7 @@ def verify(reference: str, code: str, folder: Path, as_json: bool) -> None:
 @click.option("--edit", is_flag=True, help="Edit what it says now in an editor.")
 @click.option("--file", type=click.Path(path_type=Path), help="Take it from a file, TOML or JSON.")
 @click.option("--text", is_flag=True, help="Print what it says now as such a file, and change nothing.")
+@click.option("--reason", type=click.Choice(REASONS), metavar="CODE", help=f"It is a correction: {', '.join(REASONS)}.")
 @options.allow_personal
 @declaring.unconfirmed
 @options.folder
@@ -207,6 +167,7 @@ def update(
     edit: bool,
     file: Path | None,
     text: bool,
+    reason: str | None,
     allow_personal: str,
     unconfirmed: bool,
     folder: Path,
@@ -233,7 +194,7 @@ def update(
         _act(
             folder,
             reference,
-            record_pb2.CrisisAct(update=letter),
+            record_pb2.CrisisAct(update=letter, reason=REASONS.index(reason) + 1 if reason else 0),
             "Update {} for all members?",
             as_json=as_json,
             yes=yes,
@@ -243,7 +204,10 @@ def update(
         )
 
     if file is not None:
-        say(filling.read(file))
+        try:
+            say(filling.read(file))
+        except Refused as error:
+            raise filling.words(file, error) from error
     else:
         page, go_on = Page(filling.text_of(place, found)), f"tocsin crisis update {found.reference} --file FILE"
         filling.said(place, page, say, go_on, is_alert=found.alert)

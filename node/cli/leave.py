@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import asking, calling, ceremony, clock, options, printing, withdrawing
+from node.cli import asking, calling, ceremony, clock, options, printing
 from node.cli.calling import Place
 from node.cli.ceremony import Signing
+from node.crisis.words import REASONS
 from node.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ async def _withdraw_all(node: "Client") -> int:
     from node.v1 import membership_pb2
 
     withdrawn = 0
-    request = membership_pb2.WithdrawOwnRequest(reason=withdrawing.REASONS.index(REASON) + 1)
+    request = membership_pb2.WithdrawOwnRequest(reason=REASONS.index(REASON) + 1)
     while (answer := await node.membership.WithdrawOwn(request)).withdrawn:
         withdrawn += answer.withdrawn
     return withdrawn

@@ -19,9 +19,12 @@ NAMES_MAX = 5
 
 
 def _say(
-    folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, allow_personal: str = ""
+    folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, tlp: str | None = None, **asked: str
 ) -> "tools_pb2.CrisisView":
-    made = calling.ask(calling.find(folder), lambda node: node.speak(reference, act, allow_personal=allow_personal))
+    from node.v1 import record_pb2
+
+    handling = record_pb2.Handling(tlp=options.MARKS.index(tlp) + 1) if tlp else None
+    made = calling.ask(calling.find(folder), lambda node: node.speak(reference, act, handling=handling, **asked))
     if as_json:
         printing.print_json(printing.fields_of(made))
     else:
@@ -112,15 +115,24 @@ def _counts(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ..
 @crises.argument
 @click.argument("text")
 @click.option("--count", "counts", multiple=True, metavar="NAME=NUMBER", callback=_counts, help="Once for each.")
+@click.option("--tlp", type=click.Choice(options.MARKS), help="Who may be told.  [default: as of the crisis]")
 @options.allow_personal
 @options.folder
 @options.as_json
-def report(reference: str, text: str, counts: dict[str, int], allow_personal: str, folder: Path, as_json: bool) -> None:
+def report(
+    reference: str,
+    text: str,
+    counts: dict[str, int],
+    tlp: str | None,
+    allow_personal: str,
+    folder: Path,
+    as_json: bool,
+) -> None:
     """Tell all members how it looks from here, in words and counts."""
     from node.v1 import record_pb2
 
     act = record_pb2.CrisisAct(situation=record_pb2.Situation(text=text, counts=counts))
-    _say(folder, reference, act, as_json=as_json, allow_personal=allow_personal)
+    _say(folder, reference, act, as_json=as_json, tlp=tlp, allow_personal=allow_personal)
 
 
 @click.command(epilog=options.examples("tocsin crisis link c-4k7q c-9d2m"))

@@ -161,6 +161,7 @@ def facts(found: "tools_pb2.CrisisView") -> Sequence[tuple[str, str]]:
         ("co-signed", cosigned(found)),
         ("refused", ", ".join(found.refused_by)),
         ("proposed end", printing.moment(found.proposed_ends_ms) if found.proposed_ends_ms else ""),
+        *(("owed", f"by {printing.day(found.duties_ms)}: {one}") for one in found.duties),
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from node.cli import asking, calling, items, naming, options, printing
-from node.cli.withdrawing import REASONS
+from node.crisis.words import REASONS
 from node.errors import Refused
 from node.policy import cooling
 from node.policy.receipts import Ground

@@ -7,23 +7,11 @@ import click
 
 from node.cli import calling, digests, items, naming, options, printing, publishing
 from node.cli.items import Reading, Source
+from node.crisis.words import REASONS
 from node.errors import ConfigError
 
 if TYPE_CHECKING:
     from node.v1 import tools_pb2
-
-REASONS = (  # by number, from 1: protos/README.md section 4
-    "mistake",
-    "false-positive",
-    "out-of-scope",
-    "outdated",
-    "replaced",
-    "person-at-risk",
-    "court-order",
-    "rights-request",
-    "appeal-upheld",
-    "legal",
-)
 
 _reason = click.option(
     "--reason", type=click.Choice(REASONS), default="outdated", show_default=True, help="Why, for all members."

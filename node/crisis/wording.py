@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from node.crisis.words import CLOCKS, IMMINENT, LEVELS, STANCES, word
+from node.crisis.words import CLOCKS, IMMINENT, LEVELS, REASONS, STANCES, word
 from node.v1 import record_pb2
 
 _NOTES = {
@@ -34,7 +34,8 @@ def act(said: record_pb2.CrisisAct, manner: Manner) -> str:
         case "refuse":
             return _with("refused to co-sign", said.refuse.ground, manner)
         case "update":
-            return _with("updates it to", said.update.title, manner)
+            reason = word(REASONS, said.reason)
+            return _with(f"corrects it ({reason}) to" if reason else "updates it to", said.update.title, manner)
         case "extend":
             return _with(f"extends it to {manner.moment(said.extend.ends_ms)}", said.extend.ground, manner)
         case "hand_over":

@@ -7,6 +7,18 @@ ANSWERS = ("yes", "no", "unknown")  # to a criterion, by number, from 1
 STATUSES = ("ongoing", "over")  # of what happened
 STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
 CLOCKS = ("running", "paused", "done")  # of a removal order, by number, from 1
+REASONS = (  # of a withdrawal or a correction, by number, from 1: protos/README.md section 4
+    "mistake",
+    "false-positive",
+    "out-of-scope",
+    "outdated",
+    "replaced",
+    "person-at-risk",
+    "court-order",
+    "rights-request",
+    "appeal-upheld",
+    "legal",
+)
 EXERCISE = "EXERCISE"
 IMMINENT = "IMMINENT THREAT TO LIFE"
 NOT_VERIFIED = "NOT VERIFIED"

@@ -40,6 +40,8 @@ PREFIXES = {Kind.DECLARATION: "c", Kind.ALERT: "a"}
 OBJECT_ID = re.compile("[0-9a-f]{32}")
 CONTESTED_MAX = 8  # lines that say so
 NOT_COUNTING = "taken back, in doubt, or gone too soon to count"
+DAY_MS = 24 * lifecycles.HOUR_MS
+_OWING = frozenset({State.ENDED, State.EXPIRED, State.UNDER_REVIEW})  # what its framework asks for after its end
 _OF_ANYBODY = frozenset({"end", "withdraw"})  # takes away only what its author said: also of a suspended member
 _NEED_THE_RIGHT = frozenset({"update", "extend", "hand_over"})
 
@@ -271,6 +273,8 @@ def _view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) ->
     ):
         contested.insert(0, standing.contested(record.feed_id, seen.trust))
     verified = verifying.find(stores, reading.proposal) or verifying.find(stores, record.hash)
+    was_real = reading.needed is None and not record.exercise
+    owed = found.framework.review if found.framework and was_real and reading.state in _OWING else None
     return tools_pb2.CrisisView(
         member_id=record.member_id,
         object_id=record.object_id,
@@ -301,6 +305,8 @@ def _view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) ->
         verified_by=verified.by if verified else "",
         linked=[one.hex() for one in linking.linked(record, found.content, found.counting, seen)],
         handling=found.handling,
+        duties=owed.duties if owed else (),
+        duties_ms=reading.ends_ms + owed.within_days * DAY_MS if owed and owed.duties else 0,
     )
 
 

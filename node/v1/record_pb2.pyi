@@ -525,8 +525,11 @@ class CrisisAct(_message.Message):
     LINK_FIELD_NUMBER: _builtins.int
     POINTER_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """Header hash of the proposal or state it speaks of."""
+    reason: _builtins.int
+    """Of an update that corrects what was said: why, as a WITHDRAW has it. 0: it corrects nothing."""
     @_builtins.property
     def known(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Header hashes of further acts that its author knew: who leads a crisis names all that nothing has followed yet."""
@@ -587,10 +590,11 @@ class CrisisAct(_message.Message):
         link: Global___Link | None = ...,
         pointer: Global___Pointer | None = ...,
         order: Global___Order | None = ...,
+        reason: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "extend", b"extend", "hand_over", b"hand_over", "link", b"link", "order", b"order", "participation", b"participation", "pointer", b"pointer", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "entry", b"entry", "extend", b"extend", "hand_over", b"hand_over", "known", b"known", "link", b"link", "order", b"order", "participation", b"participation", "pointer", b"pointer", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "entry", b"entry", "extend", b"extend", "hand_over", b"hand_over", "known", b"known", "link", b"link", "order", b"order", "participation", b"participation", "pointer", b"pointer", "reason", b"reason", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["cosign", "refuse", "update", "extend", "hand_over", "de_escalate", "end", "review", "close", "withdraw", "participation", "situation", "comment", "dispute", "link", "pointer", "order"]  # noqa: Y015
     _WhichOneofArgType_act: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015

@@ -349,6 +349,8 @@ class CrisisView(_message.Message):
     LISTS_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     HANDLING_FIELD_NUMBER: _builtins.int
+    DUTIES_FIELD_NUMBER: _builtins.int
+    DUTIES_MS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -385,6 +387,7 @@ class CrisisView(_message.Message):
     """Why somebody here should call its owner before believing it, in words; empty where somebody did, where it is our
     own or over, and where nothing asks for it.
     """
+    duties_ms: _builtins.int
     @_builtins.property
     def crisis(self) -> _record_pb2.Crisis: ...
     @_builtins.property
@@ -431,6 +434,10 @@ class CrisisView(_message.Message):
     def handling(self) -> _record_pb2.Handling:
         """Who may be told of what is in effect."""
 
+    @_builtins.property
+    def duties(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What its framework asks for after its end, and until when; none before."""
+
     def __init__(
         self,
         *,
@@ -469,10 +476,12 @@ class CrisisView(_message.Message):
         lists: _abc.Iterable[Global___CrisisListView] | None = ...,
         last: Global___CrisisActView | None = ...,
         handling: _record_pb2.Handling | None = ...,
+        duties: _abc.Iterable[_builtins.str] | None = ...,
+        duties_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "handling", b"handling", "last", b"last"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "disputes", b"disputes", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "handling", b"handling", "last", b"last", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "lists", b"lists", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "orders", b"orders", "participation", b"participation", "pointers", b"pointers", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "unverified", b"unverified", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "disputes", b"disputes", "duties", b"duties", "duties_ms", b"duties_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "handling", b"handling", "last", b"last", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "lists", b"lists", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "orders", b"orders", "participation", b"participation", "pointers", b"pointers", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "unverified", b"unverified", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,3 +53,10 @@ def test_what_is_not_known_says_so_and_a_threat_is_first() -> None:
     told = record_pb2.Pointer(places=["DE", "FR"], channel="PERCI", reference="118", told_ms=7)
     words = "IMMINENT THREAT TO LIFE: DE, FR were told by PERCI, number 118 at 7:00"
     assert wording.act(CrisisAct(pointer=told), WHOLE) == words
+
+
+def test_a_correction_says_why() -> None:
+    said = CrisisAct(update=record_pb2.Crisis(title="Attack"), reason=9)
+    assert wording.act(said, WHOLE) == "corrects it (appeal-upheld) to: Attack"
+    said.reason = 200
+    assert wording.act(said, WHOLE) == "updates it to: Attack"

@@ -9,7 +9,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from node.crisis.states import State
-from node.exchange import consult, crises, endings, lifecycles, signing, standing
+from node.exchange import consult, crises, documents, endings, lifecycles, signing, standing
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.kinds import Kind
@@ -296,3 +296,27 @@ def test_what_moves_a_crisis_is_hidden_by_nothing_else_that_its_author_says_what
         stage.say(1, act(declared, de_escalate=record_pb2.Note(text=str(number))), BASE_MS - 9 + number)
     found = stage.view(1)
     assert (found.state, found.lead_name) == (State.ENDED, "Member 4")
+
+
+# ---- After its end
+
+
+OWING = PAIR + b'\n[review]\nwithin_days = 7\nduties = ["Report to the Forum."]\n'
+
+
+def test_what_is_owed_after_the_end_of_a_crisis_is_shown_until_it_is_closed_and_of_no_drill(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, federation(25, rules(OWING)))
+    stage.say(9, documents.draft(OWING, "a framework", "1", BASE_MS))
+    for exercise, object_id in ((True, Y), (False, X)):
+        declared = stage.say(1, declare(crisis(OWING), object_id=object_id, exercise=exercise))
+        assert not stage.view(1, object_id).duties, "nobody has co-signed it"
+        assert not stage.view(1, object_id, now_ms=ENDS_MS).duties, "and so it never was one"
+        stage.say(2, cosign(declared, object_id=object_id, exercise=exercise))
+        assert not stage.view(1, object_id).duties
+        over = stage.view(1, object_id, now_ms=ENDS_MS)
+        owed = ([], 0) if exercise else (["Report to the Forum."], ENDS_MS + 7 * 24 * HOUR_MS)
+        assert (list(over.duties), over.duties_ms) == owed
+    over_early = stage.say(1, end(declared))
+    assert list(stage.view(1).duties) == ["Report to the Forum."]
+    stage.say(1, act(over_early, close=record_pb2.Note()))
+    assert (stage.state(1), list(stage.view(1).duties)) == (State.CLOSED, [])

@@ -1,0 +1,49 @@
+"""What a proposal would change, in words, before whoever makes or signs it."""
+
+from typing import TYPE_CHECKING
+
+from node.cli import facts, filling, printing, roster
+from node.cli.calling import Place
+from node.cli.facts import Proposal
+
+if TYPE_CHECKING:
+    from node.v1 import record_pb2, tools_pb2
+
+
+def show(
+    place: Place, found: "tools_pb2.CrisisView", act: "record_pb2.CrisisAct", handling: "record_pb2.Handling | None"
+) -> None:
+    """What is signed, in words, before it is asked whether it is meant."""
+    match act.WhichOneof("act"):
+        case "cosign" | "refuse":
+            named = roster.names(place, found.crisis.deputies)
+            words = proposal(place, found) or facts.of(found.crisis, found.handling, named)
+        case "update":
+            words = _announced(place, found, Proposal(act.update, handling or found.handling, act.update.ends_ms))
+        case "extend":
+            words = _announced(place, found, Proposal(found.crisis, found.handling, act.extend.ends_ms))
+        case _:
+            return
+    printing.print_fields(words, err=True)
+
+
+def proposal(place: Place, found: "tools_pb2.CrisisView") -> facts.Facts:
+    """What would be otherwise with the co-signatures that are waited for; nothing where the declaration waits."""
+    after = facts.proposed(found)
+    return _changes(place, found, after) if after else []
+
+
+def _changes(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> facts.Facts:
+    return facts.changes(found, after, roster.names(place, (*found.crisis.deputies, *after.crisis.deputies)))
+
+
+def _announced(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> facts.Facts:
+    """What an update or an extension changes, and whether it waits for others."""
+    from node.crisis import frameworks
+
+    changed = _changes(place, found, after)
+    named = after.crisis.framework
+    under = filling.framework(place, named.name, named.version) if named.name else None
+    if under is None or under.cosign.quorum is None or not facts.is_other_to_cosigners(found, after):
+        return changed
+    return [*changed, ("needs", f"co-signatures: {frameworks.cosigners(under)}; until then it stays as it is")]
