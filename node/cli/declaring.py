@@ -206,6 +206,7 @@ DECLARED = "it is declared"
 
 def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointer: "record_pb2.Pointer | None") -> None:
     edit, file = said["edit"], said["file"]
+    times.end_ms(said["life_ms"], said["until_ms"], 0)  # two ends are refused before anything is asked
     place = calling.find(said["folder"])
     rules.in_force(place)  # of the federation that was meant
     begun = crises.named(place, from_alert) if from_alert else None

@@ -417,7 +417,12 @@ def test_on_a_narrow_terminal_what_is_to_be_copied_stays_whole(
 
 def test_a_letter_for_programs_has_all_its_fields() -> None:
     act = record_pb2.CrisisAct(entry=b"\x01", situation=record_pb2.Situation(counts={"copies": 7}))
-    assert printing.fields_of(act) == {"entry": "01", "situation": {"text": "", "counts": {"copies": 7}}, "known": []}
+    assert printing.fields_of(act) == {
+        "entry": "01",
+        "situation": {"text": "", "counts": {"copies": 7}},
+        "known": [],
+        "reason": 0,
+    }
     view = printing.fields_of(tools_pb2.CrisisView(crisis=record_pb2.Crisis(linked=[b"\xff"])))
     assert (view["reference"], view["ends_ms"], view["exercise"], view["object_id"]) == ("", 0, False, "")
     assert (view["crisis"]["linked"], view["crisis"]["framework"], view["crisis"]["criteria"]) == (["ff"], None, [])
