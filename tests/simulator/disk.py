@@ -24,11 +24,12 @@ class Power:
 
     commits_left: int = -1
     kept: bool = False
+    only: str = ""  # commits of this file alone are counted; empty: of any
     died_at: str = ""
 
     def spend(self, name: str) -> bool:
         """Whether the machine dies at this commit."""
-        if self.commits_left < 0:
+        if self.commits_left < 0 or self.only not in ("", name):
             return False
         self.commits_left -= 1
         if self.commits_left >= 0:

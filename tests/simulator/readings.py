@@ -41,10 +41,16 @@ def shown(node: Node, now_ms: int) -> dict[bytes, bytes]:
     for one in crises.every(node.disk, view(node.exchange, now_ms), exercises=True):
         record = index.by_hash(node.disk.index, HeaderHash(one.entry))
         assert record is not None
-        if standing.standing_of(node.disk, record, node.exchange.trust) is Standing.SUPERSEDED:
+        if not is_everywhere(node, record):
             continue
         found[one.entry] = _without_arrival(one).SerializeToString(deterministic=True)
     return found
+
+
+def is_everywhere(node: Node, record: Record) -> bool:
+    """Whether all have to have it: not what is superseded; and above a fork only what is urgent, and no drill is."""
+    stands = standing.standing_of(node.disk, record, node.exchange.trust)
+    return stands is not Standing.SUPERSEDED and not (record.exercise and stands is Standing.CONTESTED)
 
 
 def told(node: Node, now_ms: int, about: Iterable[tuple[MemberId, ObjectId]]) -> list[bytes]:
@@ -181,7 +187,9 @@ def kept(node: Node, found: Sequence[Crisis], now_ms: int) -> None:
             heard_ms = max(
                 (act.received_ms for act in one.counting), default=0
             )  # what ends it does so then at the earliest
-            latest_ms = max(ends_ms, min(record.expires_ms, heard_ms + GRACE_MS))
+            # What is undone or contested may count for whoever sees other rights: kept to the longest of their ends.
+            open_ms = max((_end_ms(act) for act in one.counting if act.hash not in reading.counted), default=0)
+            latest_ms = max(ends_ms, min(record.expires_ms, max(heard_ms, open_ms) + GRACE_MS))
             assert due_ms <= latest_ms, "C5: it is kept longer than its crisis asks for"
 
 

@@ -260,7 +260,7 @@ class Thief:
 
     def _urgent(self, node: Node) -> dict[HeaderHash, Standing]:
         records = index.from_place(node.disk.index, self.feed_id, 1).values()
-        urgent = [record for record in records if record.kind == Kind.DECLARATION]
+        urgent = [record for record in records if record.kind == Kind.DECLARATION and not record.exercise]
         return {record.hash: standing.standing_of(node.disk, record, node.exchange.trust) for record in urgent}
 
     def _effect(self, node: Node) -> set[tuple[HeaderHash, Standing]]:

@@ -309,13 +309,16 @@ class World(Network):
         """Let the machine die at one of its next commits; one that is off is left alone."""
         if not node.is_up:
             return
-        node.disk.power.commits_left = self.random.randint(0, 5)
+        left = self.random.randint(0, 5)
         node.disk.power.kept = self.random.random() < 0.5
+        # What is seldom written would seldom be met.
+        node.disk.power.commits_left, node.disk.power.only = (0, "digests") if left == 5 else (left, "")
 
     def _die_signing(self, node: Node) -> None:
         """Let the machine die at the first thing that becomes durable of what it says: its line in the journal."""
         if node.is_up:
-            node.disk.power.commits_left, node.disk.power.kept = 0, self.random.random() < 0.7
+            node.disk.power.commits_left, node.disk.power.only = 0, "journal"
+            node.disk.power.kept = self.random.random() < 0.7
             self.let_say(node)
 
     def _stop(self, node: Node, fault: str) -> None:
