@@ -106,7 +106,8 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
     for one in situation.first(found):
         click.echo(click.style(one, fg=crises.colour(found) or None, bold=True))
     crises.show(found)
-    printing.print_fields(_fields(place, found, contacts.out_of_hours(leader), acknowledging.summary(reached)))
+    told = "" if found.audience else acknowledging.summary(reached)  # of what is sealed nobody says that it came
+    printing.print_fields(_fields(place, found, contacts.out_of_hours(leader), told))
     waiting = proposing.proposal(place, found)
     if waiting:
         click.echo("\nproposed, in words:")
@@ -129,7 +130,7 @@ def _fields(place: Place, found: "tools_pb2.CrisisView", call: str, reached: str
         ("reached", reached),
         ("call", call),
         ("level", found.level),
-        *facts.of(found.crisis, found.handling, roster.names(place, found.crisis.deputies)),
+        *facts.of(found.crisis, found.handling, roster.names(place, found.crisis.deputies), found.audience),
         ("linked", ", ".join(found.linked)),
         ("declared", printing.moment(found.declared_ms)),
         ("received", printing.moment(found.received_ms)),

@@ -1,6 +1,7 @@
 """Declare a crisis, or warn of one: by options, by a file, or in an editor."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -104,7 +105,8 @@ _WHAT = (  # is declared: options by which a form is filled in
 _HOW = (  # it is declared
     times.zoned("--starts", "starts", "From when on it holds; without it, at once."),
     times.ends,
-    click.option("--tlp", type=click.Choice(options.MARKS), help="Who may be told of it.  [default: green]"),
+    click.option("--to", multiple=True, metavar="ROLE|MEMBER", help="Who may read it; without it, all members."),
+    click.option("--tlp", type=click.Choice(words.MARKS), help="Who may be told of it.  [default: green]"),
     click.option("--file", type=click.Path(path_type=Path), help="Take all this from a file, TOML or JSON."),
     click.option("--edit", is_flag=True, help="Fill it in in an editor, with what the framework asks for."),
     click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched."),
@@ -198,10 +200,22 @@ def template(framework: str | None, folder: Path) -> None:
 
 
 COMMANDS = (declare, alert, promote, template)
+NAMED_MAX = 8  # readers, in a question
 DECLARED = "it is declared"
 
 
 # ---- What is said
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What goes to the node. ``audience``: None for all members."""
+
+    crisis: "record_pb2.Crisis"
+    tlp: int
+    audience: "record_pb2.Audience | None"
+    exercise: bool
+    is_alert: bool
 
 
 def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointer: "record_pb2.Pointer | None") -> None:
@@ -222,7 +236,8 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
         letter, tlp = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
         if pointer is not None:
             letter.pointer.CopyFrom(pointer)
-        return _declared(place, letter, tlp, said, default, exercise=exercise, is_alert=is_alert)
+        sent = Sent(letter, tlp, filling.audience(place, form, begun), exercise, is_alert)
+        return _declared(place, sent, said, default)
 
     if edit:
         page, go_on = Page(filling.text(place, form, ends_ms)), "alert" if is_alert else "declare"
@@ -235,22 +250,13 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
     _tell(place, made, as_json=said["as_json"])
 
 
-def _declared(
-    place: Place,
-    letter: "record_pb2.Crisis",
-    tlp: int,
-    said: dict[str, Any],
-    default: str,
-    *,
-    exercise: bool,
-    is_alert: bool,
-) -> "tools_pb2.CrisisView":
+def _declared(place: Place, sent: "Sent", said: dict[str, Any], default: str) -> "tools_pb2.CrisisView":
     """Once it is confirmed; raises Refused. ``default``: whose the end is, if nobody said one."""
     if not said["again"]:
-        _require_new(place, letter, exercise=exercise, yes=said["yes"], is_alert=is_alert)
+        _require_new(place, sent.crisis, exercise=sent.exercise, yes=said["yes"], is_alert=sent.is_alert)
     if not said["yes"]:
-        _confirm(place, letter, default, exercise=exercise, is_alert=is_alert)
-    return _declare(place, letter, tlp, said, exercise=exercise, is_alert=is_alert)
+        _confirm(place, sent, default)
+    return _declare(place, sent, said)
 
 
 def _tell(place: Place, made: "tools_pb2.CrisisView", *, as_json: bool) -> None:
@@ -264,19 +270,18 @@ def _tell(place: Place, made: "tools_pb2.CrisisView", *, as_json: bool) -> None:
     watching.follow(place, made)
 
 
-def _declare(
-    place: Place, letter: "record_pb2.Crisis", tlp: int, said: dict[str, Any], *, exercise: bool, is_alert: bool
-) -> "tools_pb2.CrisisView":
+def _declare(place: Place, sent: "Sent", said: dict[str, Any]) -> "tools_pb2.CrisisView":
     from node.v1 import record_pb2
 
-    handling = record_pb2.Handling(tlp=tlp)
+    handling = record_pb2.Handling(tlp=sent.tlp)
     return calling.ask(
         place,
         lambda node: node.declare(
-            letter,
+            sent.crisis,
             handling,
-            exercise=exercise,
-            alert=is_alert,
+            exercise=sent.exercise,
+            alert=sent.is_alert,
+            audience=sent.audience,
             unconfirmed=said["unconfirmed"],
             allow_personal=said["allow_personal"],
         ),
@@ -329,24 +334,35 @@ def _consequence(place: Place, letter: "record_pb2.Crisis") -> str:
     return "Nobody has to co-sign it: it is in effect at every member as soon as it comes there."
 
 
-def _confirm(place: Place, letter: "record_pb2.Crisis", default: str, *, exercise: bool, is_alert: bool) -> None:
+def _confirm(place: Place, sent: "Sent", default: str) -> None:
     """Have the place or the title's first word typed: no habit and no slip does that."""
     asking.require_terminal(DECLARED)
-    members = [one for one in calling.ask(place, roster.members) if one.state in roster.PRESENT]
+    letter = sent.crisis
     threat = f" of an {words.IMMINENT}" if letter.HasField("pointer") else ""
-    verb = f"WARN{threat}" if is_alert else "DECLARE"
+    verb = f"WARN{threat}" if sent.is_alert else "DECLARE"
     click.echo(f"  {printing.plain(letter.title)} ({', '.join(_about(letter))})", err=True)
     begins = f"begins {printing.moment(letter.starts_ms)}, " if letter.starts_ms else ""
     ends = printing.moment(letter.ends_ms) + (f" ({default})" if default else "")
     click.echo(
-        f"{verb} to all members ({len(members)}), {begins}ends {ends}. "
-        f"{'An EXERCISE.' if exercise else 'Not an exercise.'}",
+        f"{verb} to {_whom(place, sent.audience)}, {begins}ends {ends}. "
+        f"{'An EXERCISE.' if sent.exercise else 'Not an exercise.'}",
         err=True,
     )
-    if not is_alert:
+    if not sent.is_alert:
         click.echo(_consequence(place, letter), err=True)
     first = letter.title.split()[0]
     what, word = "the title's first word", first.strip(",.:;!?") or first
     if letter.event.place_name:
         what, word = "the place", letter.event.place_name
     asking.confirm_word(what, [word], DECLARED, "declared")
+
+
+def _whom(place: Place, audience: "record_pb2.Audience | None") -> str:
+    """Who will read it, and how many those are."""
+    members = [one for one in calling.ask(place, roster.members) if one.state in roster.PRESENT]
+    if audience is None:
+        return f"all members ({len(members)})"
+    readers = [one for one in members if one.member_id in audience.member_ids or one.role in audience.roles]
+    names = ", ".join(printing.plain(one.name) for one in readers[:NAMED_MAX])
+    more = f" and {len(readers) - NAMED_MAX} more" if len(readers) > NAMED_MAX else ""
+    return f"{len(readers)} members alone ({names}{more})"

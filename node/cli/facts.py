@@ -23,15 +23,15 @@ class Proposal:
     ends_ms: int
 
 
-def of(said: "record_pb2.Crisis", handling: "record_pb2.Handling", names: Mapping[bytes, str]) -> Facts:
-    """All of it but its title and its end. ``names``: of the members that it names, by id."""
+def of(said: "record_pb2.Crisis", handling: "record_pb2.Handling", names: Mapping[bytes, str], whom: str = "") -> Facts:
+    """All of it but its title and its end. ``names``: of the members that it names, by id; ``whom``: for whom it is."""
     from node.content.names import unmistakable
     from node.crisis import events
     from node.policy import handling as marks
 
     event = said.event
     return [
-        ("mark", f"{marks.words(handling)}, to all members"),
+        ("mark", f"{marks.words(handling)}, to {whom or 'all members'}"),
         ("summary", personal.mask(said.summary)),
         ("framework", f"{said.framework.name} {said.framework.version}".strip()),
         ("kind", event.kind),
@@ -84,8 +84,8 @@ def proposed(found: "tools_pb2.CrisisView") -> Proposal | None:
 
 def changes(found: "tools_pb2.CrisisView", after: Proposal, names: Mapping[bytes, str]) -> Facts:
     """What would be otherwise, and how."""
-    old = {"title": found.crisis.title, **dict(of(found.crisis, found.handling, names))}
-    new = {"title": after.crisis.title, **dict(of(after.crisis, after.handling, names))}
+    old = {"title": found.crisis.title, **dict(of(found.crisis, found.handling, names, found.audience))}
+    new = {"title": after.crisis.title, **dict(of(after.crisis, after.handling, names, found.audience))}
     old["ends"], new["ends"] = printing.moment(found.ends_ms), printing.moment(after.ends_ms)
     every = [*new, *(name for name in old if name not in new)]
     return [

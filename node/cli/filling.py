@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.cli import calling, clock, countries, editing, options, roster, rules
+from node.cli import calling, clock, countries, editing, roster, rules
 from node.cli.calling import Place
 from node.cli.editing import Page
+from node.crisis.words import MARKS
 from node.errors import Refused
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Said = TypeVar("Said")
 
+EVERYONE = "all"
 EDITED = "the declaration"  # what it is called while it is no file
 _KEYS = {"ends_ms": "lasts", "handling": "tlp", "criteria": "framework"}  # of the file, for fields of the letter
 
@@ -42,7 +44,7 @@ def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "Form":
     else:
         found = forms.Form()
     kept = {name: said[name] for name in forms.OPTIONS if said.get(name)}
-    for name in ("places", "measures", "keywords", "languages"):
+    for name in ("places", "measures", "keywords", "languages", "to"):
         if name in kept:
             kept[name] = list(kept[name])
     if "framework" in kept:
@@ -131,7 +133,29 @@ def letter(
             raise click.UsageError(f"{code}: {fault}")
     if not found.ends_ms:
         raise click.UsageError("A crisis has an end: --for 48h, or --until 2026-11-25T03:10.")
-    return found, options.MARKS.index(form.tlp) + 1
+    return found, MARKS.index(form.tlp) + 1
+
+
+def audience(place: Place, form: "Form", begun: "tools_pb2.CrisisView | None") -> "record_pb2.Audience | None":
+    """Whom it is for; None for all members. What was for some alone is for all only where somebody says so."""
+    from node.feed.identity import Role
+    from node.v1 import record_pb2
+
+    if begun is not None and begun.audience and not form.to:
+        raise Refused(
+            f"{begun.reference} is for {begun.audience} alone, and what becomes of it would be for all members",
+            next_step=f"Say whom it is for: --to ROLE or --to MEMBER, or --to {EVERYONE} if all may read it.",
+            field="to",
+        )
+    if not form.to or form.to == [EVERYONE]:
+        return None
+    roles = {role.name.lower(): int(role) for role in Role}
+    asked = [one.strip().lower().replace(" ", "_") for one in form.to]
+    members = [name for name, one in zip(form.to, asked, strict=True) if one not in roles]
+    return record_pb2.Audience(
+        roles=sorted({roles[one] for one in asked if one in roles}),
+        member_ids=sorted({member_id(place, name) for name in members}),
+    )
 
 
 def member_id(place: Place, name: str) -> bytes:
@@ -185,7 +209,7 @@ def text(place: Place, form: "Form", ends_ms: int) -> str:
     known = framework(place, form.framework, form.version) if form.framework else None
     found = forms.letter(form, clock.now_ms())
     found.ends_ms = ends_ms or found.ends_ms
-    return forms.write(found, known, tlp=options.MARKS.index(form.tlp) + 1, deputies=form.deputies)
+    return forms.write(found, known, tlp=MARKS.index(form.tlp) + 1, deputies=form.deputies, to=form.to)
 
 
 def said(place: Place, page: Page, say: "Callable[[Form], Said]", go_on: str, *, is_alert: bool) -> "Said":
@@ -270,6 +294,12 @@ def text_of(place: Place, found: "tools_pb2.CrisisView") -> str:
 
 def updated(place: Place, found: "tools_pb2.CrisisView", form: "Form") -> "tuple[record_pb2.Crisis, int]":
     """What a crisis is to say from now on; and its mark."""
+    if form.to:
+        raise Refused(
+            "who may read a crisis is said when it is declared",
+            next_step="Leave `to` empty; for others declare another one.",
+            field="to",
+        )
     made, tlp = letter(place, form, 0, None, is_alert=found.alert)
     made.linked.extend(found.crisis.linked)
     if found.crisis.HasField("pointer"):

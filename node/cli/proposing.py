@@ -17,7 +17,7 @@ def show(
     match act.WhichOneof("act"):
         case "cosign" | "refuse":
             named = roster.names(place, found.crisis.deputies)
-            words = proposal(place, found) or facts.of(found.crisis, found.handling, named)
+            words = proposal(place, found) or facts.of(found.crisis, found.handling, named, found.audience)
         case "update":
             words = _announced(place, found, Proposal(act.update, handling or found.handling, act.update.ends_ms))
         case "extend":

@@ -20,6 +20,7 @@ class Crises(Stubs):
         exercise: bool = False,
         alert: bool = False,
         object_id: bytes = b"",
+        audience: record_pb2.Audience | None = None,
         unconfirmed: bool = False,
         allow_personal: str = "",
     ) -> tools_pb2.CrisisView:
@@ -36,6 +37,7 @@ class Crises(Stubs):
             handling=handling,
             exercise=exercise,
             alert=alert,
+            audience=audience,
             unconfirmed=unconfirmed,
             allow_personal=allow_personal,
         )

@@ -10,12 +10,11 @@ import msgspec
 
 from node.crisis import events, frameworks
 from node.crisis.frameworks import Framework
-from node.crisis.words import ANSWERS, LEVELS, number, word
+from node.crisis.words import ANSWERS, LEVELS, MARKS, number, word
 from node.errors import Refused
 from node.v1 import record_pb2
 
 FILE_BYTES_MAX = 64 << 10
-MARKS = ("clear", "green")  # of TLP, by number, from 1: what all members may read
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _LINE = re.compile(r"line \d+")
@@ -64,7 +63,8 @@ class Form(_Part, frozen=True):
     starts: datetime | None = None
     lasts: str = ""
     ends: datetime | None = None
-    tlp: Literal["clear", "green"] = "green"
+    tlp: Literal["clear", "green", "amber", "amber+strict", "red"] = "green"
+    to: list[str] = []  # roles, and members by name; empty: all members
     deputies: list[str] = []  # members, by name
     lead: _Lead = _Lead()
     criteria: dict[Annotated[str, msgspec.Meta(max_length=64)], _Criterion] = {}
@@ -72,7 +72,7 @@ class Form(_Part, frozen=True):
 
 OPTIONS = (  # what else a form is filled in by, by key
     *("title", "framework", "kind", "places", "place_name", "began", "status", "harm", "virality", "summary"),
-    *("measures", "keywords", "languages", "legal_basis", "reference", "starts", "tlp"),
+    *("measures", "keywords", "languages", "legal_basis", "reference", "starts", "tlp", "to"),
 )
 
 
@@ -213,6 +213,7 @@ def write(
     *,
     tlp: int = 2,
     deputies: Sequence[str] = (),
+    to: Sequence[str] = (),
     lasts: str = "",
 ) -> str:
     """The file that says this, each key with what it means, and every criterion in the framework's words."""
@@ -235,6 +236,7 @@ def write(
         "reference": crisis.reference,
         "tlp": word(MARKS, tlp),
         "deputies": list(deputies),
+        "to": list(to),
         "function": crisis.lead.function,
         "telephone": crisis.lead.telephone,
         "email": crisis.lead.email,
@@ -314,7 +316,9 @@ reference = {reference}
 {starts}
 # How long it lasts, as 48h; or, in its place, ends = a time. It ends then by itself.
 {lasts}
-# Who may be told: clear or green.
+# Who may read it: roles or members, as "authority"; empty: all members. It cannot be changed later.
+to = {to}
+# Who may be told: clear or green; of what is not for all members also amber, amber+strict or red.
 tlp = {tlp}
 # Members that may update, extend and end it too, by name.
 deputies = {deputies}

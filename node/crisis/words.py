@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 LEVELS = ("low", "moderate", "high")  # of harm, virality and confidence, by number, from 1
 ANSWERS = ("yes", "no", "unknown")  # to a criterion, by number, from 1
+MARKS = ("clear", "green", "amber", "amber+strict", "red")  # of TLP, by number, from 1; the first two for all members
 STATUSES = ("ongoing", "over")  # of what happened
 STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
 CLOCKS = ("running", "paused", "done")  # of a removal order, by number, from 1

@@ -191,7 +191,8 @@ def view(
 ) -> tools_pb2.ListAcknowledgementsResponse:
     """How far a crisis, or one entry about it, came; raises Refused for what is not here."""
     crisis, target = _meant(stores, seen, request)
-    rows = of_entries(stores, seen, [target.hash])
+    # Of what is sealed nobody says that it came, for all would learn who reads it.
+    rows = of_entries(stores, seen, [target.hash]) if not _is_sealed(stores, target) else []
     about = [target.hash] if request.entry else [one.hash for one in _told_us(stores, seen, crisis)]
     tried = routes_tried(stores, about)
     members = [_member(one, target.created_ms, seen, tried) for one in rows]

@@ -12,6 +12,7 @@ from node.crisis.frameworks import Framework
 from node.crisis.lifecycle import Reading
 from node.crisis.states import IN_EFFECT, OVER, State
 from node.exchange import (
+    audiences,
     belongings,
     consult,
     documents,
@@ -305,6 +306,7 @@ def _view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) ->
         verified_by=verified.by if verified else "",
         linked=[one.hex() for one in linking.linked(record, found.content, found.counting, seen)],
         handling=found.handling,
+        audience=audiences.words(audience, seen.trust) if (audience := lifecycles.audience_of(record)) else "",
         duties=owed.duties if owed else (),
         duties_ms=reading.ends_ms + owed.within_days * DAY_MS if owed and owed.duties else 0,
     )

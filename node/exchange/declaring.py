@@ -9,11 +9,11 @@ from node.crisis.orders import HOURS, Clock
 from node.crisis.states import OVER, TRANSITIONS
 from node.crisis.words import STANCES
 from node.errors import Refused
-from node.exchange import crises, documents, lifecycles, linking
+from node.exchange import audiences, crises, documents, lifecycles, linking
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.publish import Draft
-from node.feed.header import NORMAL, URGENT
+from node.feed.header import NORMAL, OPEN_RELAY, SEALED_RELAY, URGENT
 from node.feed.keys import MemberId
 from node.feed.kinds import Kind
 from node.feed.roster import Seat
@@ -54,7 +54,9 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
     """A crisis as it is declared, or an alert; raises Refused, naming the field."""
     crisis = record_pb2.Crisis()
     crisis.CopyFrom(request.crisis)
-    border.require_mark(request.handling)
+    border.require_mark(request.handling, for_all=not request.HasField("audience"))
+    if request.HasField("audience"):
+        audiences.require(request.audience, seen)
     if len(request.object_id) != names.ID_BYTES:
         raise Refused(
             f"an object id has {names.ID_BYTES} bytes, got {len(request.object_id)}",
@@ -77,8 +79,9 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
         handling=request.handling,
         exercise=request.exercise,
         crisis=crisis,
+        audience=audiences.with_owner(request.audience, seen) if request.HasField("audience") else None,
     )
-    return _draft(record, URGENT, _outlived_ms(crisis, longest_ms, seen.now_ms), request.allow_personal)
+    return _draft(record, URGENT, _outlived_ms(crisis, longest_ms, seen.now_ms), request.allow_personal, seen)
 
 
 def _outlived_ms(crisis: record_pb2.Crisis, longest_ms: int, now_ms: int) -> int:
@@ -88,7 +91,8 @@ def _outlived_ms(crisis: record_pb2.Crisis, longest_ms: int, now_ms: int) -> int
     return min((crisis.starts_ms or now_ms) + longest_ms, now_ms + limits.LIFE_MS_MAX - KEPT_MS)
 
 
-def _draft(record: record_pb2.Record, urgency: int, ends_ms: int, allowed: str) -> Draft:
+def _draft(record: record_pb2.Record, urgency: int, ends_ms: int, allowed: str, seen: View) -> Draft:
+    is_for_all = not record.HasField("audience")
     return Draft(
         Kind(record.kind),
         urgency,
@@ -96,6 +100,8 @@ def _draft(record: record_pb2.Record, urgency: int, ends_ms: int, allowed: str) 
         object_id=record.object_id,
         exercise=record.exercise,
         expires_ms=ends_ms + KEPT_MS,
+        carriage=OPEN_RELAY if is_for_all else SEALED_RELAY,
+        readers=() if is_for_all else audiences.readers(record.audience, seen),
         allowed=allowed,
     )
 
@@ -309,9 +315,14 @@ def speaking(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View)
 
 
 def act_draft(
-    found: Crisis, act: record_pb2.CrisisAct, handling: record_pb2.Handling | None, by: Speaker, allowed: str
+    found: Crisis,
+    act: record_pb2.CrisisAct,
+    handling: record_pb2.Handling | None,
+    by: Speaker,
+    seen: View,
+    allowed: str = "",
 ) -> Draft:
-    """An act as an entry of our own, kept as long as what it is about; marked as that, if not otherwise."""
+    """An act as an entry of our own, kept as long as what it is about, for whom that is; marked alike, if not said."""
     if act.ByteSize() > TEXT_BYTES_MAX:
         raise Refused(f"more than {TEXT_BYTES_MAX} bytes of text", next_step="Shorten it.", field="text")
     verb = str(act.WhichOneof("act"))
@@ -321,19 +332,20 @@ def act_draft(
         handling=handling or record_pb2.Record.FromString(found.record.content).handling,
         exercise=found.record.exercise,
         crisis_act=act,
+        audience=lifecycles.audience_of(found.record),
     )
-    border.require_mark(record.handling)
+    border.require_mark(record.handling, for_all=not record.HasField("audience"))
     is_urgent = verb in lifecycles.MOVING or verb == "pointer"
     ends_ms = max(found.reading.ends_ms, act.extend.ends_ms, act.update.ends_ms, by.now_ms)
     latest_ms = by.now_ms + limits.LIFE_MS_MAX - KEPT_MS  # what begins in years outlives no entry
     with_it_ms = found.record.expires_ms - KEPT_MS  # what goes before the declaration moves nothing
-    return _draft(record, URGENT if is_urgent else NORMAL, max(min(ends_ms, latest_ms), with_it_ms), allowed)
+    return _draft(record, URGENT if is_urgent else NORMAL, max(min(ends_ms, latest_ms), with_it_ms), allowed, seen)
 
 
 def end(found: Crisis, text: str, by: Speaker, seen: View) -> Draft:
     """A crisis that we lead ends now, before its time."""
     said = record_pb2.CrisisAct(end=record_pb2.Note(text=text))
-    return act_draft(found, leading(found, said, by, seen), None, by, "")
+    return act_draft(found, leading(found, said, by, seen), None, by, seen)
 
 
 def _copy(said: record_pb2.CrisisAct) -> record_pb2.CrisisAct:

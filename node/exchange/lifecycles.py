@@ -63,6 +63,12 @@ def handling_of(record: Record) -> record_pb2.Handling:
     return record_pb2.Record.FromString(record.content).handling
 
 
+def audience_of(record: Record) -> record_pb2.Audience | None:
+    """Who may read it; None: all members."""
+    letter = record_pb2.Record.FromString(record.content)
+    return letter.audience if letter.HasField("audience") else None
+
+
 def act_of(record: Record) -> record_pb2.CrisisAct:
     """What an act says."""
     return record_pb2.Record.FromString(record.content).crisis_act

@@ -15,7 +15,7 @@ from node.content import hashes, names
 from node.content import items as contents
 from node.content.hashes import Item
 from node.errors import Refused
-from node.exchange import consult, drafts, explaining, matching, project, records, restricting, standing
+from node.exchange import audiences, consult, drafts, explaining, matching, project, records, restricting, standing
 from node.exchange.consult import View
 from node.exchange.explaining import RECORDS_PER_PAGE
 from node.exchange.keeping import Keep
@@ -24,7 +24,7 @@ from node.exchange.references import Address
 from node.exchange.verified import Reader
 from node.feed import entry, keys, pae
 from node.feed.header import OPEN_RELAY, Header
-from node.feed.keys import HeaderHash, MemberId
+from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.pae import FederationId, Purpose
@@ -44,7 +44,6 @@ IN_USE = "in use"
 _COOLING = (restricting.WITHDRAWN, restricting.REPLACED)
 _GOES = ", and it is erased after its cooling time"
 _VALUES = "items.values"  # which are compared whole
-EVERYONE = "all members"
 
 Holds = Sequence[tuple[Hold, str]]  # those that go on, each with what people call it
 
@@ -282,10 +281,8 @@ def _crisis(stores: Stores, record: Record, letter: record_pb2.Record) -> record
 
 def _audience(header: Header, letter: record_pb2.Record, seen: View) -> str:
     if header.effective_carriage == OPEN_RELAY:
-        return EVERYONE
-    roles = [parameters.role_name(role) for role in sorted(letter.audience.roles)]
-    people = [seen.trust.name_of(MemberId(one)) for one in sorted(letter.audience.member_ids)]
-    return ", ".join([*(f"every {role}" for role in roles), *sorted(people)]) or "the readers it is sealed to"
+        return audiences.EVERYONE
+    return audiences.words(letter.audience, seen.trust) or "the readers it is sealed to"
 
 
 # ---- What could not be looked into

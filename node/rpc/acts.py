@@ -141,7 +141,7 @@ _ADMINISTRATION, _DISCLOSURE, _ALTERATION, _CONSULTATION = (
 )
 
 _TOOLS: Mapping[str, Row | Unnoted] = {
-    "Declare": Row(_DISCLOSURE, "crisis declare", _crisis, to="all members", allowed=_declared),
+    "Declare": Row(_DISCLOSURE, "crisis declare", _crisis, to="its audience", allowed=_declared),
     "ActOnCrisis": Row(_ALTERATION, "crisis act", _crisis, to="all members", allowed=_acted),
     "SpeakOfCrisis": Row(_DISCLOSURE, "crisis word", _crisis, to="all members", allowed=_acted),
     "VerifyCrisis": Row(_CONSULTATION, "crisis verify", _crisis),

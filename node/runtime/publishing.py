@@ -62,7 +62,7 @@ class Publishing:
             else:
                 act = declaring.leading(found, request.act, speaker, seen)
             handling = request.handling if request.HasField("handling") else None
-            draft = declaring.act_draft(found, act, handling, speaker, request.allow_personal)
+            draft = declaring.act_draft(found, act, handling, speaker, seen, request.allow_personal)
             entry = await self._saying.say_visibly([draft], draft.lane, unconfirmed=request.unconfirmed)
             return tools_pb2.ActOnCrisisResponse(crisis=await self._again(found), entry=entry)
 
@@ -74,7 +74,7 @@ class Publishing:
             speaker = self._speaker(seen)
             act = declaring.speaking(found, request.act, speaker, seen)
             handling = request.handling if request.HasField("handling") else None
-            draft = declaring.act_draft(found, act, handling, speaker, request.allow_personal)
+            draft = declaring.act_draft(found, act, handling, speaker, seen, request.allow_personal)
             entry = await self._saying.say_visibly([draft], draft.lane)
             return tools_pb2.SpeakOfCrisisResponse(crisis=await self._again(found), entry=entry)
 

@@ -35,6 +35,7 @@ class DeclareRequest(_message.Message):
     UNCONFIRMED_FIELD_NUMBER: _builtins.int
     ALLOW_PERSONAL_FIELD_NUMBER: _builtins.int
     ALERT_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     object_id: _builtins.bytes
     """16 random bytes, drawn by the caller: the same request again is the same declaration."""
     exercise: _builtins.bool
@@ -52,6 +53,10 @@ class DeclareRequest(_message.Message):
     def crisis(self) -> _record_pb2.Crisis: ...
     @_builtins.property
     def handling(self) -> _record_pb2.Handling: ...
+    @_builtins.property
+    def audience(self) -> _record_pb2.Audience:
+        """Who may read it, and all that is said of it later. Absent: all members."""
+
     def __init__(
         self,
         *,
@@ -62,10 +67,11 @@ class DeclareRequest(_message.Message):
         unconfirmed: _builtins.bool = ...,
         allow_personal: _builtins.str = ...,
         alert: _builtins.bool = ...,
+        audience: _record_pb2.Audience | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "handling", b"handling"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "crisis", b"crisis", "handling", b"handling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "allow_personal", b"allow_personal", "crisis", b"crisis", "exercise", b"exercise", "handling", b"handling", "object_id", b"object_id", "unconfirmed", b"unconfirmed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "allow_personal", b"allow_personal", "audience", b"audience", "crisis", b"crisis", "exercise", b"exercise", "handling", b"handling", "object_id", b"object_id", "unconfirmed", b"unconfirmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -351,6 +357,7 @@ class CrisisView(_message.Message):
     HANDLING_FIELD_NUMBER: _builtins.int
     DUTIES_FIELD_NUMBER: _builtins.int
     DUTIES_MS_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -388,6 +395,8 @@ class CrisisView(_message.Message):
     own or over, and where nothing asks for it.
     """
     duties_ms: _builtins.int
+    audience: _builtins.str
+    """Whom it is for, in words; absent: all members."""
     @_builtins.property
     def crisis(self) -> _record_pb2.Crisis: ...
     @_builtins.property
@@ -478,10 +487,11 @@ class CrisisView(_message.Message):
         handling: _record_pb2.Handling | None = ...,
         duties: _abc.Iterable[_builtins.str] | None = ...,
         duties_ms: _builtins.int = ...,
+        audience: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "handling", b"handling", "last", b"last"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "disputes", b"disputes", "duties", b"duties", "duties_ms", b"duties_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "handling", b"handling", "last", b"last", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "lists", b"lists", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "orders", b"orders", "participation", b"participation", "pointers", b"pointers", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "unverified", b"unverified", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "audience", b"audience", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "disputes", b"disputes", "duties", b"duties", "duties_ms", b"duties_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "handling", b"handling", "last", b"last", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "lists", b"lists", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "orders", b"orders", "participation", b"participation", "pointers", b"pointers", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "unverified", b"unverified", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -57,7 +57,7 @@ def test_of_what_begins_in_many_years_something_can_be_said(author: Exchange, se
     found = crises.one(author.stores, seen, author.reader.member_id, ObjectId(b"c" * 16))
     assert found is not None
     act = declaring.speaking(found, record_pb2.CrisisAct(comment=record_pb2.Note(text="so late?")), by(seen), seen)
-    said(author, declaring.act_draft(found, act, None, by(seen), ""))
+    said(author, declaring.act_draft(found, act, None, by(seen), seen))
 
 
 def test_a_declaration_is_urgent_and_outlives_its_crisis_for_the_review(seen: View) -> None:

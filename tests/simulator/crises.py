@@ -287,7 +287,7 @@ class Crises:
             )
         )
         act.entry = self.random.choice((found.record.hash, reading.proposal, reading.version))
-        draft = declaring.act_draft(found, act, None, Speaker(seen.follows.me, None, now_ms), "")
+        draft = declaring.act_draft(found, act, None, Speaker(seen.follows.me, None, now_ms), seen)
         if self.random.random() < 0.5:
             return draft
         record = record_pb2.Record.FromString(draft.record)
@@ -329,7 +329,7 @@ class Crises:
                 act = declaring.speaking(found, said, by, seen)
             case _:
                 act = declaring.leading(found, said, by, seen)
-        return declaring.act_draft(found, act, None, by, "")
+        return declaring.act_draft(found, act, None, by, seen)
 
     def _say(self, node: Node, draft: Draft) -> bool:
         """Whether it was said: the node may be off, not allowed to sign, or die of it."""

@@ -1,0 +1,125 @@
+"""A crisis for some members alone: who reads it, what follows, and what nobody else ever learns."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from node.errors import Refused
+from node.exchange import acknowledging, audiences, consult, crises, declaring, membership
+from node.exchange.declaring import Speaker
+from node.exchange.exchange import Exchange
+from node.feed.keys import HeaderHash
+from node.feed.kinds import Kind
+from node.store import ledger
+from node.v1 import record_pb2, tools_pb2
+from tests.exchange.conftest import node_in
+from tests.exchange.test_crises import LONE, NOW_MS, X, crisis
+from tests.exchange.test_odd_order import Letter, hash_of, said, take
+from tests.rules import PLAIN
+from tests.simulator.members import BASE_MS, Federation, federation
+
+WHAT = crisis(LONE)
+WHAT.framework.CopyFrom(record_pb2.Reference(name="eu-ocrf"))
+AUTHORITY, AMBER = 1, record_pb2.Handling(tlp=3)
+
+
+@pytest.fixture(name="world")
+def _world() -> Federation:
+    return federation(25, PLAIN.encode())
+
+
+def view(node: Exchange) -> consult.View:
+    while node.project():
+        pass
+    return consult.view(node.trust, node.follows, NOW_MS)
+
+
+def speaker(node: Exchange, seen: consult.View) -> Speaker:
+    return Speaker(node.reader.member_id, seen.roster.seats[node.reader.member_id], BASE_MS)
+
+
+def declared(node: Exchange, audience: record_pb2.Audience) -> Letter:
+    seen = view(node)
+    seen = replace(seen, follows=replace(seen.follows, me=node.reader.member_id))
+    request = tools_pb2.DeclareRequest(object_id=X, crisis=WHAT, handling=AMBER, audience=audience)
+    (letter,) = said(node, declaring.declaration(request, seen, speaker(node, seen)))
+    return letter
+
+
+@pytest.fixture(name="members")
+def _members(tmp_path: Path, world: Federation) -> list[Exchange]:
+    """Two authorities, and a platform."""
+    return [node_in(tmp_path / str(number), world, number) for number in (1, 2, 12)]
+
+
+def test_a_crisis_for_authorities_is_read_by_them_and_others_see_that_somebody_said_something(
+    members: list[Exchange],
+) -> None:
+    first, second, platform = members
+    letter = declared(first, record_pb2.Audience(roles=[AUTHORITY]))
+    hash_ = hash_of(first, letter)
+    for node in (second, platform):
+        take(node, [letter])
+        assert ledger.kind_of(node.stores.ledger, hash_) == Kind.SEALED
+    shown = [[one.audience for one in crises.every(node.stores, view(node), exercises=True)] for node in members]
+    assert shown == [["every authority"], ["every authority"], []]
+
+
+def test_what_is_said_of_it_is_for_the_same_and_nobody_is_told_who_has_it(members: list[Exchange]) -> None:
+    first, second, platform = members
+    letter = declared(first, record_pb2.Audience(member_ids=[second.reader.member_id]))
+    take(second, [letter])
+    seen = view(second)
+    found = crises.one(second.stores, seen, first.reader.member_id, X)
+    assert found is not None
+    act = declaring.speaking(
+        found, record_pb2.CrisisAct(comment=record_pb2.Note(text="seen")), speaker(second, seen), seen
+    )
+    (answer,) = said(second, declaring.act_draft(found, act, None, speaker(second, seen), seen))
+    for node in (first, platform):
+        take(node, [letter, answer])
+    (shown,) = crises.every(first.stores, view(first), X.hex(), exercises=True)
+    assert [one.act.comment.text for one in shown.acts] == ["seen"]
+    assert crises.every(platform.stores, view(platform), exercises=True) == []
+    asked = tools_pb2.ListAcknowledgementsRequest(entry=HeaderHash(shown.entry))
+    assert not acknowledging.view(first.stores, view(first), asked).members
+
+
+@pytest.mark.parametrize(
+    ("audience", "reason"),
+    [
+        (record_pb2.Audience(), "no node that could read it"),
+        (record_pb2.Audience(roles=[9]), "no node that could read it"),
+        (record_pb2.Audience(member_ids=[b"?" * 32]), "has no seat"),
+    ],
+)
+def test_whom_nobody_would_read_it_by_is_refused(
+    members: list[Exchange], audience: record_pb2.Audience, reason: str
+) -> None:
+    with pytest.raises(Refused, match=reason):
+        declared(members[0], audience)
+
+
+def test_what_is_marked_for_fewer_is_refused_for_all(members: list[Exchange]) -> None:
+    seen = view(members[0])
+    request = tools_pb2.DeclareRequest(object_id=X, crisis=WHAT, handling=AMBER)
+    with pytest.raises(Refused, match="only CLEAR and GREEN"):
+        declaring.declaration(request, seen, speaker(members[0], seen))
+
+
+def test_a_node_that_was_taken_out_reads_nothing_more(members: list[Exchange], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, _ = members
+    seen = view(first)
+    every = audiences.readers(record_pb2.Audience(roles=[AUTHORITY]), seen)
+    gone = set(first.trust.feeds_of(second.reader.member_id))
+    state = membership.feed_state
+    monkeypatch.setattr(
+        membership,
+        "feed_state",
+        lambda trust, feed, held: "retired" if feed in gone else state(trust, feed, held),
+    )
+    left = audiences.readers(record_pb2.Audience(roles=[AUTHORITY]), seen)
+    assert len(every) - len(left) == len(gone)
+    with pytest.raises(Refused, match=r"Member 2 has no node"):
+        audiences.require(record_pb2.Audience(member_ids=[second.reader.member_id]), seen)
