@@ -237,6 +237,7 @@ def _of_entry(stores: Stores, seen: View, target: Record) -> tools_pb2.CrisisVie
 
 
 def _member(one: Row, created_ms: int, seen: View, tried: int) -> tools_pb2.AcknowledgementView:
+    so_far = tried if one.member_id == seen.follows.me else 0
     stages = {"acted": one.acted, "seen": one.seen, "delivered": one.delivered}
     letters = {
         name: tools_pb2.StageView(at_ms=found.at_ms, heard_ms=found.heard_ms, after_ms=found.at_ms - created_ms)
@@ -250,6 +251,6 @@ def _member(one: Row, created_ms: int, seen: View, tried: int) -> tools_pb2.Ackn
         delivered=letters.get("delivered"),
         seen=letters.get("seen"),
         acted=letters.get("acted"),
-        route=one.seen.route if one.seen else tried if one.member_id == seen.follows.me else 0,
+        route=one.seen.route if one.seen else so_far,
         beside=one.beside,
     )

@@ -58,7 +58,7 @@ def _asks_us(stores: Stores, seen: View, one: tools_pb2.CrisisView) -> bool:
 
 
 def _found(stores: Stores, seen: View, one: tools_pb2.CrisisView) -> Crisis | None:
-    return crises.one(stores, seen, MemberId(one.member_id), ObjectId(one.object_id))
+    return crises.one(stores, seen, MemberId(one.member_id), ObjectId(one.object_id), exercise=one.exercise)
 
 
 # ---- Active

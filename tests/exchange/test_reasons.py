@@ -96,6 +96,14 @@ def test_a_proposal_wakes_whoever_is_asked_to_co_sign_it_and_nobody_else(
     assert woken(stage) == expected
 
 
+def test_a_drill_by_the_id_of_a_crisis_asks_for_its_own_co_signatures(stage: test_crises.Stage) -> None:
+    drills = replace(SETTINGS, exercises=True)
+    stage.say(1, declare(crisis(LONE)))
+    assert woken(stage, settings=drills) == [State.ACTIVE]
+    stage.say(1, declare(crisis(TRIO), exercise=True))
+    assert woken(stage, settings=drills) == [State.PROPOSED]
+
+
 def test_a_proposal_wakes_nobody_who_made_or_answered_it(stage: test_crises.Stage) -> None:
     ours = replace(SETTINGS, own=True)
     stage.say(AUTHORITY, declare(crisis(TRIO)))
