@@ -331,7 +331,7 @@ def _consequence(place: Place, letter: "record_pb2.Crisis") -> str:
     under = filling.framework(place, named.name, named.version) if named.name else None
     if under is not None and under.cosign.quorum is not None:
         return f"It is proposed, and active once {frameworks.cosigners(under)} have co-signed it."
-    return "Nobody has to co-sign it: it is in effect at every member as soon as it comes there."
+    return "Nobody has to co-sign it: it is in effect wherever it comes."
 
 
 def _confirm(place: Place, sent: "Sent", default: str) -> None:

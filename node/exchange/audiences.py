@@ -66,9 +66,7 @@ def _keys(trust: Trust, member_id: MemberId) -> Iterator[bytes]:
             yield node.kem_key
 
 
-def words(audience: record_pb2.Audience | None, trust: Trust) -> str:
+def words(audience: record_pb2.Audience, trust: Trust) -> str:
     """Whom it is for."""
-    if audience is None:
-        return EVERYONE
     roles = [f"every {parameters.role_name(role)}" for role in sorted(audience.roles)]
     return ", ".join([*roles, *sorted(trust.name_of(MemberId(one)) for one in audience.member_ids)])

@@ -107,7 +107,7 @@ def one(
     if not found:
         return None
     head = min(found, key=lambda one: one.exercise)
-    return read(stores, head, sorted(lifecycles.said_of(stores, head), key=_by_date), seen, halted)
+    return read(stores, head, sorted(lifecycles.said_of(stores, head), key=index.by_date), seen, halted)
 
 
 def shown(
@@ -147,11 +147,7 @@ def _called(one: tools_pb2.CrisisView) -> Called:
 
 def _about(record: Record, said: Sequence[Record], named_alike: Sequence[Record]) -> list[Record]:
     others = [one.hash for one in named_alike if one.member_id != record.member_id]
-    return sorted(lifecycles.about(record, said, others), key=_by_date)
-
-
-def _by_date(one: Record) -> tuple[int, bytes]:
-    return one.created_ms, one.hash
+    return sorted(lifecycles.about(record, said, others), key=index.by_date)
 
 
 def _by_object(said: Sequence[Record]) -> dict[ObjectId, list[Record]]:
@@ -260,7 +256,7 @@ def view(
     made.pointers.extend(belongings.pointers_of(found.record, found.content, found.counting, seen))
     made.unverified = doubts.unverified(made, declared, seen)
     if found.counting:
-        last = max(found.counting, key=_by_date)
+        last = max(found.counting, key=index.by_date)
         made.last.CopyFrom(_act_view(last, found, seen, is_counting=True))
         made.last.act.CopyFrom(fitting.act(lifecycles.act_of(last)))
     return made

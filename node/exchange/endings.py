@@ -136,7 +136,7 @@ def worth_weighing(declared: Record, said: Iterable[Record]) -> list[Record]:
     """Of each member as many acts as are ever read: the first, and the first that take away; and its last answers."""
     led: dict[tuple[MemberId, bool], list[Record]] = defaultdict(list)
     answered: dict[tuple[MemberId, bytes], list[Record]] = defaultdict(list)
-    by_date = sorted(said, key=lambda one: (one.created_ms, one.hash))
+    by_date = sorted(said, key=index.by_date)
     for one in (each for each in by_date if lifecycles.outlives(each, declared)):
         verb = lifecycles.verb_of(one)
         if verb in lifecycles.LEADING:

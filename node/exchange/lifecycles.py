@@ -294,7 +294,7 @@ def heads_of(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
         for kind in HEADS
         for one in index.first_of_owners(stores.index, object_id, kind, DECLARED_MAX)
     )
-    return sorted(found, key=lambda one: (one.created_ms, one.hash))
+    return sorted(found, key=index.by_date)
 
 
 def said(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:

@@ -267,7 +267,7 @@ class _Records:
         if not halted:
             return index.newest(self._stores.index, Kind.LIST, *key, exercise=False)
         each = index.of_list(self._stores.index, *key, Kind.LIST).values()
-        said = sorted((one for one in each if not one.exercise), key=lambda one: (one.created_ms, one.hash))
+        said = sorted((one for one in each if not one.exercise), key=index.by_date)
         return next((one for one in reversed(said) if not halting.is_behind(halted, one)), None)
 
     def _halting(self, record: Record) -> Sequence[Halt]:

@@ -129,7 +129,7 @@ def heads(stores: Stores, member_id: MemberId, object_id: ObjectId, *, exercise:
     """The entries that said what a list or a crisis is, oldest first; a drill by its id is another one."""
     each = (index.of_list(stores.index, member_id, object_id, kind) for kind in (Kind.LIST, Kind.DECLARATION))
     found = (one for said in each for one in said.values() if one.exercise == exercise)
-    return sorted(found, key=lambda one: (one.created_ms, one.hash))
+    return sorted(found, key=index.by_date)
 
 
 def _judged(stores: Stores, seen: "View", target: Record, said: Iterable[Opinion]) -> Judged:

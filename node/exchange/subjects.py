@@ -273,7 +273,7 @@ def _crisis(stores: Stores, record: Record, letter: record_pb2.Record) -> record
     crisis_id = record.object_id if of_crisis else letter.crisis_id
     declared = index.of_any_owner(stores.index, crisis_id, Kind.DECLARATION) if crisis_id else iter(())  # type: ignore[arg-type]
     alike = (one for one in declared if one.exercise == record.exercise)
-    first = min(alike, key=lambda one: (one.created_ms, one.hash), default=None)
+    first = min(alike, key=index.by_date, default=None)
     if first is not None:
         return record_pb2.Record.FromString(first.content).crisis
     return letter.crisis if of_crisis else record_pb2.Crisis()

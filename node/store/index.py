@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node.feed.keys import FeedId, HeaderHash, MemberId, ObjectId
-from node.store import digests as digests_
 from node.store import driver, receipts, restrictions
 from node.store.arrivals import Cursor
+from node.store.digests import TABLES as VALUES
+from node.store.digests import drop_of_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ UNMARKED = 0  # the kind under which stands what came without a mark: no reader 
 RECORD = (  # its columns, as Record has them
     "hash, feed_id, seq, member_id, object_id, kind, exercise, created_ms, expires_ms, received_ms, items, content"
 )
+
+
+def by_date(one: Record) -> tuple[int, HeaderHash]:
+    """By which records stand in an order that is the same on every node, the oldest first."""
+    return one.created_ms, one.hash
 
 
 def of_both(statement: str) -> str:
@@ -145,7 +151,7 @@ def drop_orphans(index: sa.Connection, digests: sa.Connection) -> bool:
     written = {row[0] for row in driver.rows(digests, "SELECT record FROM written")}
     orphans = sorted(written - {number for number, _ in every(index)})
     if orphans:
-        digests_.drop_of_records(digests, orphans)
+        drop_of_records(digests, orphans)
     return bool(orphans)
 
 
@@ -371,6 +377,6 @@ def clear(index: sa.Connection, digests: sa.Connection) -> None:
     restrictions.clear(index)
     receipts.clear(index)
     index.commit()
-    for name in (*digests_.TABLES, "written"):
+    for name in (*VALUES, "written"):
         driver.execute(digests, f"DELETE FROM {name}")
     digests.commit()

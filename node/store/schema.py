@@ -264,12 +264,12 @@ record, drill_record = (  # what is a drill stands in a table of its own
     )
     for name, is_drill in (("record", False), ("drill_record", True))
 )
-VIEW = "CREATE VIEW IF NOT EXISTS any_record AS SELECT * FROM record UNION ALL SELECT * FROM drill_record"
 
 
 @sa.event.listens_for(index, "after_create")
 def _create_view(_: sa.MetaData, connection: sa.Connection, **__: object) -> None:
-    connection.exec_driver_sql(VIEW)
+    view = "SELECT * FROM record UNION ALL SELECT * FROM drill_record"
+    connection.exec_driver_sql(f"CREATE VIEW IF NOT EXISTS any_record AS {view}")
 
 
 numbered = sa.Table(  # the last number that was given to a record, also where that is forgotten
