@@ -14,6 +14,7 @@ from node.cli import (
     countries,
     crises,
     filling,
+    items,
     options,
     printing,
     roster,
@@ -365,4 +366,4 @@ def _whom(place: Place, audience: "record_pb2.Audience | None") -> str:
     readers = [one for one in members if one.member_id in audience.member_ids or one.role in audience.roles]
     names = ", ".join(printing.plain(one.name) for one in readers[:NAMED_MAX])
     more = f" and {len(readers) - NAMED_MAX} more" if len(readers) > NAMED_MAX else ""
-    return f"{len(readers)} members alone ({names}{more})"
+    return f"{items.counted(len(readers), 'member')} alone ({names}{more})"
