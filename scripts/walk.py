@@ -102,7 +102,9 @@ def exchange(walk: Walk, bka: Machine, acme: Machine) -> None:
     bka.has("bad.txt", f"{clip}\nabc\n")
     acme.has("last-week.txt", f"{digests[7]}\n{'0' * 64}\n")
     walk.type(bka, "tocsin list publish bad.txt --name bad --kind sha256", "bad.txt:2", code=1)
-    walk.type(bka, "tocsin list publish halle.txt --label attack-footage", "+501 -0")
+    published = "tocsin list publish halle.txt --label attack-footage --ground 'streamed by the attacker'"
+    walk.type(bka, published, "no exemption is given", "news", code=1)
+    walk.type(bka, f"{published} --exemption none-known", "+501 -0")
     walk.until(acme, "tocsin list", LIST, "offered")
     walk.type(acme, "tocsin lookup --file clip.mp4", "0 of 1", code=1)
     walk.type(acme, f"tocsin list preview {LIST} --sample last-week.txt", "1 of 2 would match")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     epilog=options.examples(
         "tocsin list",
         "tocsin list follow europol/halle",
-        "tocsin list publish halle.csv --label attack-footage",
+        "tocsin list publish halle.csv --label attack-footage --exemption none-known --crisis c-4k7q",
         "tocsin list diff halle halle.csv",
     ),
 )
@@ -112,6 +112,8 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("description", said.description),
             ("kind", ", ".join(said.kinds)),
             ("labels", ", ".join(said.labels)),
+            ("ground", said.ground),
+            ("exemptions", ", ".join(said.exemptions)),
             ("advice", said.advice),
             ("version", said.version),
             ("following", found.following),

@@ -25,6 +25,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _DRAFT = (
     click.option("--label", "labels", multiple=True, help="What the items are; once for each."),
+    click.option("--ground", default="", metavar="TEXT", help="Why they are that; for a list without a crisis."),
+    click.option(
+        "--exemption",
+        "exemptions",
+        multiple=True,
+        metavar="WORD",
+        help="What the same content may also be, as news or research, or none-known; once for each.",
+    ),
     click.option("--description", default="", help="What the list is, for people."),
     click.option("--advice", type=click.Choice(ADVICE), help="What to do with a match. Default: review."),
     times.ends,
@@ -46,6 +54,8 @@ def _draft(command: Command) -> Command:
     def with_draft(
         *arguments: Any,
         labels: tuple[str, ...],
+        ground: str,
+        exemptions: tuple[str, ...],
         description: str,
         advice: str | None,
         life_ms: int | None,
@@ -62,6 +72,8 @@ def _draft(command: Command) -> Command:
 
         others["draft"] = tools_pb2.ListDraft(
             labels=labels,
+            ground=ground,
+            exemptions=exemptions,
             description=description,
             advice=advice or "",
             expires_ms=times.end_ms(life_ms, until_ms, clock.now_ms()) or 0,
@@ -85,7 +97,7 @@ def _draft(command: Command) -> Command:
 
 @click.command(
     epilog=options.examples(
-        'tocsin list create halle --description "Footage of the attack" --label attack-footage --crisis c-4k7q',
+        "tocsin list create halle --label attack-footage --exemption none-known --crisis c-4k7q",
         "tocsin list create halle-images --advice block --quality-floor 80 --for 90d",
     )
 )
@@ -123,7 +135,8 @@ def create(name: str, draft: "tools_pb2.ListDraft", quality_floor: int | None, f
 
 @click.command(
     epilog=options.examples(
-        "tocsin list publish halle.csv --label attack-footage --advice review",
+        "tocsin list publish halle.csv --label attack-footage --exemption news --exemption research --crisis c-4k7q",
+        'tocsin list publish a.txt --label propaganda --exemption none-known --ground "calls to join a listed group"',
         "tocsin list publish dump.tsv.gz --name halle --kind md5 --column 2 --crisis c-4k7q --skip-bad",
         "tocsin list publish frames.jsonl --kind pdq --column hash --quality-column quality --dry-run",
         "zcat *.gz | tocsin list publish - --name all --detect --for 90d --json",
@@ -156,7 +169,8 @@ def publish(
     with a value a line, CSV or TSV, or JSON Lines, and may be compressed with gzip. A text has the
     value in its first column; URLs, vPDQ and TMK are whole lines. What says no kind and is of no list
     yet is SHA-256. Nothing is published where a line is wrong, unless --skip-bad.
-    A list ends after 180 days unless it says so itself.
+    A list ends after 180 days unless it says so itself. Labels and exemptions are words of the
+    federation's rules: `tocsin charter show` has them. What may be exempt is for review everywhere.
     """
     draft.name = _own_name(name) if name else _name(file)
     draft.replace, draft.dry_run = True, dry_run

@@ -53,7 +53,13 @@ def check_list(draft: tools_pb2.ListDraft, now_ms: int) -> None:
 
 def texts_of(draft: tools_pb2.ListDraft) -> tuple[record_pb2.HashList, record_pb2.Items]:
     """What a draft has its list and its records say in words."""
-    head = record_pb2.HashList(name=draft.name, description=draft.description, labels=draft.labels)
+    head = record_pb2.HashList(
+        name=draft.name,
+        description=draft.description,
+        labels=draft.labels,
+        ground=draft.ground,
+        exemptions=draft.exemptions,
+    )
     return head, record_pb2.Items(algorithm_version=draft.algorithm_version, media_type=draft.media_type)
 
 
@@ -76,8 +82,11 @@ def continued(draft: tools_pb2.ListDraft, head: record_pb2.HashList, ends_ms: in
     made.CopyFrom(draft)
     if not made.labels:
         made.labels.extend(head.labels)
+    if not made.exemptions:
+        made.exemptions.extend(head.exemptions)
     made.advice = made.advice or head.advice
     made.description = made.description or head.description
+    made.ground = made.ground or head.ground
     if not made.HasField("quality_floor"):
         made.quality_floor = head.quality_floor
     if not made.expires_ms and ends_ms > now_ms + DAY_MS:
@@ -125,6 +134,8 @@ class Sharing:
             advice=self.draft.advice,
             quality_floor=self.draft.quality_floor,
             items=count,
+            ground=self.draft.ground,
+            exemptions=self.draft.exemptions,
         )
 
     def letter(self, kind: HashKind) -> record_pb2.Items:
@@ -136,6 +147,7 @@ class Sharing:
             labels=self.draft.labels,
             advice=self.draft.advice,
             version=str(self.version),
+            exemptions=self.draft.exemptions,
         )
 
     def say_in(self, said: record_pb2.Record) -> None:
@@ -143,6 +155,8 @@ class Sharing:
         letter = said.items
         del letter.labels[:]
         letter.labels.extend(self.draft.labels)
+        del letter.exemptions[:]
+        letter.exemptions.extend(self.draft.exemptions)
         letter.advice, letter.version = self.draft.advice, str(self.version)
         letter.algorithm_version = self.draft.algorithm_version or letter.algorithm_version
         letter.media_type = self.draft.media_type or letter.media_type
@@ -159,6 +173,8 @@ def sharing_of(said: record_pb2.Record, ends_ms: int, now_ms: int) -> Sharing:
         description=head.description,
         advice=head.advice,
         quality_floor=head.quality_floor,
+        ground=head.ground,
+        exemptions=head.exemptions,
         expires_ms=ends_ms,
         handling=said.handling,
         exercise=said.exercise,

@@ -20,8 +20,9 @@ from node.exchange.restricting import Restriction
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
 from node.feed.marks import Standing
+from node.policy import vocabulary
 from node.policy.ignoring import Thing, What
-from node.policy.opinions import advised, lowered
+from node.policy.opinions import lowered
 from node.store import index, lookup
 from node.store.halts import Halt
 from node.store.index import Record
@@ -235,8 +236,9 @@ class _Records:
             list_id=record.object_id,
             list=name,
             labels=letter.items.labels,
-            advice=lowered(letter.items.advice) if obstacle else advised(letter.items.advice),
-            reason=obstacle,
+            exemptions=vocabulary.exempting(letter.items),
+            advice=lowered(letter.items.advice) if obstacle else vocabulary.advice_of(letter.items),
+            reason=obstacle or vocabulary.reason_of(letter.items),
             expires_ms=record.expires_ms,
             crisis_id=letter.crisis_id,
             crisis=self._crisis(letter.crisis_id),

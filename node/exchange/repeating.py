@@ -19,9 +19,9 @@ from node.exchange.verified import Reader
 from node.feed import entry
 from node.feed.keys import FeedId, HeaderHash, MemberId
 from node.feed.kinds import Kind
-from node.policy import effect
+from node.policy import effect, vocabulary
 from node.policy.effect import Right
-from node.policy.opinions import AGREEING, advised
+from node.policy.opinions import AGREEING
 from node.policy.quota import HOUR_MS, Buckets, Rate
 from node.store import index, ledger, restrictions
 from node.store import opinions as stored
@@ -117,7 +117,7 @@ def _may_follow(seen: View, before: Record, after: Record) -> bool:
 
 
 def _advice(record: Record) -> str:
-    return advised(record_pb2.Record.FromString(record.content).items.advice)
+    return vocabulary.advice_of(record_pb2.Record.FromString(record.content).items)
 
 
 def _took_back_ms(stores: Stores, seen: View, before: Record) -> int:

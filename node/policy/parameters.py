@@ -227,8 +227,11 @@ sha256 = "1817537c3c244b0c68488b715778b65532e687730b71d28a3ed8e1a0512918d7"
 # version = "2025"
 # sha256 = "82bf1480ee39f3c4ed50463074427dc352611ec24856b4c7f350c0392de0212a"
 
-# Words that all members use alike: labels of items, reasons for what is done about them.
+# Words that all members use alike: labels of items, what the same content may also be so that whoever shares it is
+# exempt, reasons for what is done about items. Where `labels` has words, a list needs one of them, and a ground or a
+# crisis; where `exemptions` has, a list says which of them may apply, or none-known.
 [vocabularies]
 labels = ["attack-footage", "livestream", "manifesto", "perpetrator-account", "propaganda"]
+exemptions = ["news", "education", "art", "research", "counter-speech", "satire"]
 reasons = ["mistake", "false-positive", "out-of-scope", "outdated"]
 """

@@ -15,8 +15,8 @@ from node.exchange.holdings import Holding, Part
 from node.exchange.opinions import Judged
 from node.feed.header import BULK
 from node.feed.keys import HeaderHash, MemberId, ObjectId
+from node.policy import vocabulary
 from node.policy.following import Choice, List, State
-from node.policy.opinions import advised
 from node.runtime.saying import Saying
 from node.runtime.staging import Staged
 from node.runtime.work import Work
@@ -325,7 +325,8 @@ def _list_record(part: Part, record: record_pb2.Record, kind: HashKind, judged: 
         values=_values(kind, [row for _, row in left]),
         positions=[position for position, _ in left],
         labels=part.said.items.labels,
-        advice=advised(part.said.items.advice),
+        exemptions=vocabulary.exempting(part.said.items),
+        advice=vocabulary.advice_of(part.said.items),
         expires_ms=part.row.expires_ms,
         algorithm_version=part.said.items.algorithm_version,
         media_type=part.said.items.media_type,

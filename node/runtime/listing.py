@@ -21,7 +21,7 @@ from node.exchange.publish import Draft
 from node.feed.box import Randomness
 from node.feed.header import BULK
 from node.feed.keys import HeaderHash, ObjectId
-from node.policy import border
+from node.policy import border, vocabulary
 from node.policy.border import Reach
 from node.policy.effect import Right
 from node.runtime.saying import Saying
@@ -64,6 +64,7 @@ class Listing:
             find = partial(holdings.own_list, seen=seen, name=draft.name, exercise=draft.exercise)
             head = await saying.reading.run(find)
             sharing = self._sharing(draft, await saying.crisis_id(seen, draft.crisis), head, seen.now_ms)
+            vocabulary.check_list(sharing.draft, seen.rules, in_crisis=bool(sharing.crisis_id))
             before = await self._holding(ObjectId(sharing.object_id), seen)
             await _check_qualities(sharing.draft, staged)
             change = await self._compare(sharing, before, staged)

@@ -6,6 +6,7 @@ from functools import partial
 from node.exchange import drafts, opining
 from node.exchange.opining import Subject
 from node.feed.header import NORMAL
+from node.policy import vocabulary
 from node.policy.effect import Right
 from node.runtime.saying import Saying
 from node.runtime.work import Work
@@ -31,6 +32,8 @@ class Opining:
         letter = record_pb2.Opinion(verdict=request.verdict, label=request.label, note=request.note)
         async with self._one:
             saying, seen = self._saying, self._saying.view_of(Right.PUBLISH)
+            if request.label:
+                vocabulary.check_label(request.label, seen.rules)
             await saying.caught_up(bulk=False)
             find = partial(opining.subject, seen=seen)
             named = [await saying.reading.run(partial(find, typed=typed)) for typed in request.about]

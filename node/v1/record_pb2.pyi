@@ -885,6 +885,8 @@ class HashList(_message.Message):
     ADVICE_FIELD_NUMBER: _builtins.int
     QUALITY_FLOOR_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
+    GROUND_FIELD_NUMBER: _builtins.int
+    EXEMPTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     description: _builtins.str
     version: _builtins.str
@@ -894,10 +896,16 @@ class HashList(_message.Message):
     """PDQ quality below which items are not offered."""
     items: _builtins.int
     """Items in the whole list at this version, as its owner counts."""
+    ground: _builtins.str
+    """Why the items are what their labels say; a list of a crisis may leave it to the crisis."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def exemptions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in Items."""
+
     def __init__(
         self,
         *,
@@ -909,10 +917,12 @@ class HashList(_message.Message):
         advice: _builtins.str = ...,
         quality_floor: _builtins.int = ...,
         items: _builtins.int = ...,
+        ground: _builtins.str = ...,
+        exemptions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "description", b"description", "items", b"items", "kinds", b"kinds", "labels", b"labels", "name", b"name", "quality_floor", b"quality_floor", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "description", b"description", "exemptions", b"exemptions", "ground", b"ground", "items", b"items", "kinds", b"kinds", "labels", b"labels", "name", b"name", "quality_floor", b"quality_floor", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -933,6 +943,7 @@ class Items(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     QUALITIES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EXEMPTIONS_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     algorithm_version: _builtins.str
     advice: _builtins.str
@@ -949,6 +960,10 @@ class Items(_message.Message):
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Kinds of varying length."""
 
+    @_builtins.property
+    def exemptions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the same content may also be, so that whoever shares it is exempt: as news or research; or none-known."""
+
     def __init__(
         self,
         *,
@@ -961,10 +976,11 @@ class Items(_message.Message):
         values: _abc.Iterable[_builtins.str] | None = ...,
         qualities: _builtins.bytes = ...,
         version: _builtins.str = ...,
+        exemptions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "algorithm_version", b"algorithm_version", "digests", b"digests", "kind", b"kind", "labels", b"labels", "media_type", b"media_type", "qualities", b"qualities", "values", b"values", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "algorithm_version", b"algorithm_version", "digests", b"digests", "exemptions", b"exemptions", "kind", b"kind", "labels", b"labels", "media_type", b"media_type", "qualities", b"qualities", "values", b"values", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

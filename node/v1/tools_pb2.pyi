@@ -789,6 +789,8 @@ class ListDraft(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     ALLOW_PERSONAL_FIELD_NUMBER: _builtins.int
+    GROUND_FIELD_NUMBER: _builtins.int
+    EXEMPTIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     kind: _builtins.str
     """Of items that do not say it themselves."""
@@ -811,10 +813,14 @@ class ListDraft(_message.Message):
     """Say what would change, and change nothing."""
     allow_personal: _builtins.str
     """As in DeclareRequest; also for URLs that are an account's page."""
+    ground: _builtins.str
+    """As in the HashList of record.proto. The rules in force say what is required, and which words there are."""
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def handling(self) -> _record_pb2.Handling: ...
+    @_builtins.property
+    def exemptions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -834,10 +840,12 @@ class ListDraft(_message.Message):
         media_type: _builtins.str = ...,
         dry_run: _builtins.bool = ...,
         allow_personal: _builtins.str = ...,
+        ground: _builtins.str = ...,
+        exemptions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor", "handling", b"handling", "quality_floor", b"quality_floor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor", "advice", b"advice", "algorithm_version", b"algorithm_version", "allow_personal", b"allow_personal", "crisis", b"crisis", "description", b"description", "dry_run", b"dry_run", "exercise", b"exercise", "expires_ms", b"expires_ms", "handling", b"handling", "kind", b"kind", "labels", b"labels", "media_type", b"media_type", "name", b"name", "quality_floor", b"quality_floor", "removed_percent_max", b"removed_percent_max", "replace", b"replace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor", "advice", b"advice", "algorithm_version", b"algorithm_version", "allow_personal", b"allow_personal", "crisis", b"crisis", "description", b"description", "dry_run", b"dry_run", "exemptions", b"exemptions", "exercise", b"exercise", "expires_ms", b"expires_ms", "ground", b"ground", "handling", b"handling", "kind", b"kind", "labels", b"labels", "media_type", b"media_type", "name", b"name", "quality_floor", b"quality_floor", "removed_percent_max", b"removed_percent_max", "replace", b"replace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality_floor: _TypeAlias = _typing.Literal["quality_floor"]  # noqa: Y015
     _WhichOneofArgType__quality_floor: _TypeAlias = _typing.Literal["_quality_floor", b"_quality_floor"]  # noqa: Y015
@@ -1364,6 +1372,7 @@ class ListRecord(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     HANDLING_FIELD_NUMBER: _builtins.int
     JUDGED_FIELD_NUMBER: _builtins.int
+    EXEMPTIONS_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """Header hash of the record."""
     advice: _builtins.str
@@ -1384,6 +1393,8 @@ class ListRecord(_message.Message):
     def judged(self) -> _containers.RepeatedCompositeFieldContainer[Global___Judged]:
         """Those of its items on which other members have an opinion that counts, rising by position."""
 
+    @_builtins.property
+    def exemptions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -1397,10 +1408,11 @@ class ListRecord(_message.Message):
         media_type: _builtins.str = ...,
         handling: _record_pb2.Handling | None = ...,
         judged: _abc.Iterable[Global___Judged] | None = ...,
+        exemptions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["handling", b"handling", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "algorithm_version", b"algorithm_version", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "judged", b"judged", "labels", b"labels", "media_type", b"media_type", "positions", b"positions", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "algorithm_version", b"algorithm_version", "entry", b"entry", "exemptions", b"exemptions", "expires_ms", b"expires_ms", "handling", b"handling", "judged", b"judged", "labels", b"labels", "media_type", b"media_type", "positions", b"positions", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1704,6 +1716,7 @@ class Match(_message.Message):
     OBJECTING_FIELD_NUMBER: _builtins.int
     IGNORED_BY_FIELD_NUMBER: _builtins.int
     IGNORED_UNTIL_MS_FIELD_NUMBER: _builtins.int
+    EXEMPTIONS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Which of the values asked for."""
     entry: _builtins.bytes
@@ -1744,6 +1757,10 @@ class Match(_message.Message):
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def handling(self) -> _record_pb2.Handling: ...
+    @_builtins.property
+    def exemptions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the same content may also be, as its publisher says: then a review is advised at most."""
+
     def __init__(
         self,
         *,
@@ -1770,10 +1787,11 @@ class Match(_message.Message):
         objecting: _builtins.int = ...,
         ignored_by: _builtins.str = ...,
         ignored_until_ms: _builtins.int = ...,
+        exemptions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "handling", b"handling", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "advice", b"advice", "agreeing", b"agreeing", "crisis", b"crisis", "crisis_id", b"crisis_id", "entry", b"entry", "expires_ms", b"expires_ms", "handling", b"handling", "ignored_by", b"ignored_by", "ignored_until_ms", b"ignored_until_ms", "index", b"index", "item", b"item", "labels", b"labels", "list", b"list", "list_id", b"list_id", "member_id", b"member_id", "member_name", b"member_name", "objecting", b"objecting", "opinion", b"opinion", "position", b"position", "quality", b"quality", "reason", b"reason", "remainder", b"remainder", "sources", b"sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quality", b"_quality", "advice", b"advice", "agreeing", b"agreeing", "crisis", b"crisis", "crisis_id", b"crisis_id", "entry", b"entry", "exemptions", b"exemptions", "expires_ms", b"expires_ms", "handling", b"handling", "ignored_by", b"ignored_by", "ignored_until_ms", b"ignored_until_ms", "index", b"index", "item", b"item", "labels", b"labels", "list", b"list", "list_id", b"list_id", "member_id", b"member_id", "member_name", b"member_name", "objecting", b"objecting", "opinion", b"opinion", "position", b"position", "quality", b"quality", "reason", b"reason", "remainder", b"remainder", "sources", b"sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__quality: _TypeAlias = _typing.Literal["quality"]  # noqa: Y015
     _WhichOneofArgType__quality: _TypeAlias = _typing.Literal["_quality", b"_quality"]  # noqa: Y015

@@ -1,11 +1,12 @@
-"""Make a list of the column sha256 of a CSV file: the file is the list. Scope: share.
+r"""Make a list of the column sha256 of a CSV file: the file is the list. Scope: share.
 
 What is in the file and not in the list is added, what is in the list and not in the file is removed; where
 more than half of the list would go, the node refuses. The file is read while it is sent, never as a whole;
 a bad line stops the publication, and then nothing of it stands. Run again after a failure: what stands
-already is not said twice.
+already is not said twice. Labels and exemptions are words of the federation's rules.
 
-    $ python scripts/examples/publisher.py publisher.pem hashes.csv --list halle --label attack-footage
+    $ python scripts/examples/publisher.py publisher.pem hashes.csv --list halle --label attack-footage \
+        --exemption none-known --ground "streamed by the attacker"
     halle: 3 added, 0 unchanged, 0 removed; 3 items
 """
 
@@ -42,12 +43,16 @@ async def main() -> None:
     parser.add_argument("bundle", type=Path, help="what `tocsin tool issue` made")
     parser.add_argument("--list", required=True, dest="name")
     parser.add_argument("--label", action="append", default=[], dest="labels")
+    parser.add_argument("--exemption", action="append", default=[], dest="exemptions")
+    parser.add_argument("--ground", default="")
     parser.add_argument("file", type=Path)
     given = parser.parse_args()
     draft = tools_pb2.ListDraft(
         name=given.name,
         kind="sha256",
         labels=given.labels,
+        exemptions=given.exemptions,
+        ground=given.ground,
         advice="block",
         handling=GREEN,
         replace=True,

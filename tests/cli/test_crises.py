@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from node.content.names import slug
 from node.crisis.frameworks import Criterion
 from node.policy.parameters import TEMPLATE
 from tests.cli.terminal import Terminal
@@ -273,3 +275,26 @@ def test_whoever_called_is_named_with_the_time_and_it_is_told_to_nobody(nodes: S
     assert "NOT VERIFIED" not in shown
     assert re.search(r"verified +by administrator, 20\d\d-", shown)
     assert first.json("crisis", "show", reference)["verified_ms"] == 0
+
+
+def test_a_list_is_said_in_the_words_of_the_rules_and_what_may_be_news_is_for_review(
+    nodes: Sequence[Node], tmp_path: Path
+) -> None:
+    first, second = nodes
+    path = tmp_path / "halle.txt"
+    path.write_text(f"{sha256(b'footage').hexdigest()}\n")
+    asked = first.cli("list", "publish", path, "--label", "footage", check=False)
+    assert asked.returncode == 1
+    assert "the rules have no label 'footage'\n  Give --label with one of attack-footage, livestream" in asked.stderr
+    words = ("--label", "attack-footage", "--exemption", "news")
+    asked = first.cli("list", "publish", path, *words, check=False)
+    assert "nothing says why what is in halle is what its labels say\n  Say it with --ground" in asked.stderr
+    first.cli("list", "publish", path, *words, "--ground", "streamed by the attacker", "--advice", "block", "--wait")
+    second.cli("list", "follow", f"{slug(first.name)}/halle")
+    shown = second.cli("list", "show", f"{slug(first.name)}/halle").stdout
+    assert re.search(r"ground +streamed by the attacker", shown)
+    assert re.search(r"exemptions +news", shown)
+    found = second.cli("lookup", sha256(b"footage").hexdigest()).stdout
+    assert "advice: review (may also be news)" in found
+    exported = second.cli("list", "export", f"{slug(first.name)}/halle", "--format", "csv").stdout
+    assert ",attack-footage,review," in exported

@@ -170,7 +170,7 @@ async def test_the_example_in_the_clients_own_manual_runs(node: Node) -> None:
         if len(heard) == 2:
             raise Enough
 
-    for title in ("Shooting, livestream", "Bombing, claimed"):
+    for title in ("The first to be handled", "The second"):
         declare(node, title)
     bundle = issue(node, node.folder / "scanner.pem", "match", "read")
     names: dict[str, Any] = {**vars(node_client), "Path": lambda _: bundle, "digests": [bytes(32)], "handle": handle}

@@ -270,6 +270,14 @@ def test_a_quality_is_told_where_it_is_known_and_bad_ones_match_nothing(lists: L
     assert [(one.list, one.quality, one.sources) for one in low] == [("member-1/all of them", 49, 1)]
 
 
+def test_what_may_be_exempt_is_for_review_and_says_as_what(lists: Lists) -> None:
+    lists.items(FIRST, record_pb2.Items(kind="sha256", advice="block", exemptions=["news"]), [digest(0)])
+    lists.items(FIRST, record_pb2.Items(kind="sha256", advice="block", exemptions=["none-known"]), [digest(1)])
+    first, second = lists.look_up("sha256", digest(0), digest(1))
+    assert (first.advice, first.reason, list(first.exemptions)) == ("review", "may also be news", ["news"])
+    assert (second.advice, second.reason, list(second.exemptions)) == ("block", "", [])
+
+
 def test_advice_that_nobody_here_knows_is_a_review(lists: Lists) -> None:
     for number, advice in enumerate(("monitor", "", "delete", "block\x1b[1G  no match")):
         lists.items(FIRST, record_pb2.Items(kind="sha256", advice=advice), [digest(number)])

@@ -15,6 +15,7 @@ from node.exchange.changes import REWRITTEN_AFTER_MS
 from node.feed.keys import HeaderHash
 from node.feed.kinds import Kind
 from node.policy.opinions import Verdict
+from node.policy.parameters import TEMPLATE
 from node.runtime.duties import Duties
 from node.runtime.holding import Holding
 from node.runtime.ignoring import Ignoring
@@ -66,6 +67,16 @@ async def test_a_value_is_kept_five_years_at_most_and_goes_at_its_end(
     assert await node.saying.reading.run(lambda stores: ignored.every(stores.ledger)) == []
     with pytest.raises(Refused, match="no decision"):
         await ignoring.end(made.reference)
+
+
+async def test_the_label_that_is_meant_is_a_word_of_the_rules(tmp_path: Path, clock: MovedClock) -> None:
+    async with lists_of(tmp_path / "worded", 0, clock, text=TEMPLATE) as node:
+        request = opinions_pb2.OpineRequest(about=["halle"], verdict=Verdict.WRONG_LABEL, label="terror")
+        with pytest.raises(Refused, match="no label 'terror'"):
+            await Opining(node.saying).opine(request)
+        request.label = "propaganda"
+        with pytest.raises(Refused, match="halle"):
+            await Opining(node.saying).opine(request)
 
 
 async def test_what_is_said_twice_is_said_once_and_its_owner_hears_it(

@@ -16,6 +16,7 @@ from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.kinds import Kind
 from node.policy.following import Follows
+from node.policy.parameters import TEMPLATE
 from node.runtime.following import PREVIEW_MS, Following
 from node.runtime.link import Clock
 from node.runtime.listing import Listing
@@ -65,15 +66,17 @@ def _clock() -> MovedClock:
     return MovedClock()
 
 
-def exchange_of(folder: Path, number: int) -> Exchange:
+def exchange_of(folder: Path, number: int, text: str = PLAIN) -> Exchange:
     folder.mkdir()
-    world = federation(25, PLAIN.encode())
+    world = federation(25, text.encode())
     return exchange_in(folder, world, world.members[number])
 
 
 @asynccontextmanager
-async def lists_of(folder: Path, number: int, clock: Clock, *, follow_all: bool = True) -> AsyncIterator[Lists]:
-    exchange = exchange_of(folder, number)
+async def lists_of(
+    folder: Path, number: int, clock: Clock, *, follow_all: bool = True, text: str = PLAIN
+) -> AsyncIterator[Lists]:
+    exchange = exchange_of(folder, number, text)
     exchange.follows = Follows(exchange.reader.member_id, everything=follow_all)
     running, reading = Running(exchange, number, folder, clock), Reading(folder)
     await reading.open()
@@ -246,3 +249,27 @@ async def test_a_list_that_was_let_go_against_a_configuration_that_follows_all_s
                 break
     tidying.cancel()
     assert [one.following for one in await other.all()] == ["offered"]
+
+
+async def test_a_list_is_said_in_the_words_of_the_rules_and_taken_back_without_any(
+    tmp_path: Path, clock: MovedClock
+) -> None:
+    async with lists_of(tmp_path / "worded", 0, clock, text=TEMPLATE) as node:
+        with pytest.raises(Refused, match="no label is given"):
+            await publish(node, 3)
+        assert not await node.all()
+        said = {"labels": ["livestream"], "exemptions": ["news"], "ground": "broadcast by the attacker"}
+        await publish(node, 3, **said)
+        await publish(node, 4)  # what is left open is as before
+        (view,) = await node.all()
+        assert (view.items, *view.list.labels, *view.list.exemptions) == (4, "livestream", "news")
+        assert view.list.ground == "broadcast by the attacker"
+        async with node.staging.open() as staged:
+            await staged.add(digests(0, 1), "")
+            await staged.settle()
+            await node.listing.remove(tools_pb2.Removal(list="halle", reason=4), staged)
+        (view,) = await node.all()
+        assert (view.items, *view.list.labels, *view.list.exemptions) == (3, "livestream", "news")
+        await publish(node, 4, exemptions=["none-known"])
+        (view,) = await node.all()
+        assert view.list.exemptions == ["none-known"]
