@@ -1,4 +1,4 @@
-"""Completion: the script for a shell, and names that the node knows: of peers, members, crises, lists, amendments."""
+"""Completion: the script for a shell, and what the node knows: names of things, and the words of the rules."""
 
 import os
 import shlex
@@ -15,6 +15,7 @@ from node.errors import Unavailable
 
 if TYPE_CHECKING:
     from node.client import Client
+    from node.policy.parameters import Parameters
 
 SHELLS = ("bash", "zsh", "fish")
 WAIT_S = 1.5  # longer, and whoever pressed the key has typed it
@@ -34,7 +35,8 @@ Names = Sequence[tuple[str, str]]  # what is typed, and what it is
 def completion(ctx: click.Context, shell: str) -> None:
     """Print what makes a shell complete commands and names.
 
-    The names are those of peers, members, crises, lists and amendments, as the running node knows them.
+    The names are those of peers, members, crises, lists and amendments, and the words of the rules for
+    labels and exemptions, as the running node knows them.
     """
     from node.cli.main import COMPLETE
 
@@ -71,7 +73,7 @@ def name_things(command: click.Command) -> None:
     """Let every argument and option that takes a name know what has names, by how the command line is built.
 
     An argument of `peer`, `profile`, `crisis` and `list` names one, and so does an option of that name, or
-    --agree, anywhere.
+    --agree, --label and --exemption, anywhere.
     """
     inner = command.commands.values() if isinstance(command, click.Group) else ()
     for each in (command, *inner):
@@ -112,7 +114,36 @@ async def _amendments(node: "Client") -> Names:
     return [(one.reference, f"amendment {one.number}, {one.state}") for one in found.amendments]
 
 
-_NAMES = {"peer": _peers, "profile": _members, "crisis": _crises, "list": _lists, "agree": _amendments}
+async def _labels(node: "Client") -> Names:
+    from node.policy import vocabulary
+
+    return [(word, "") for word in vocabulary.labels(await _rules(node))]
+
+
+async def _exemptions(node: "Client") -> Names:
+    from node.policy import vocabulary
+
+    return [(word, "") for word in vocabulary.exemptions(await _rules(node))]
+
+
+async def _rules(node: "Client") -> "Parameters":
+    from node.policy import parameters
+    from node.v1 import charter_pb2
+
+    found = await node.charters.GetRules(charter_pb2.GetRulesRequest(text=True))
+    return parameters.decode(found.text, "the rules")
+
+
+_NAMES = {
+    "peer": _peers,
+    "profile": _members,
+    "crisis": _crises,
+    "list": _lists,
+    "agree": _amendments,
+    "label": _labels,
+    "labels": _labels,
+    "exemptions": _exemptions,
+}
 
 
 def _asked(ctx: click.Context, look: Callable[["Client"], Any]) -> Names:

@@ -4,7 +4,7 @@ Where the rules have no words for a thing, any will do, and it may be left out. 
 them: words that only later or earlier rules had are no fault of what is here.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from node.errors import Refused
 from node.policy.opinions import advised, lowered
@@ -21,12 +21,22 @@ _AMENDED = "The charter's quorum amends the words."
 # ---- What is said
 
 
+def labels(rules: Parameters | None) -> Sequence[str]:
+    """What items may be."""
+    return sorted(rules.vocabularies.get("labels", ())) if rules else []
+
+
+def exemptions(rules: Parameters | None) -> Sequence[str]:
+    """What the same content may also be."""
+    words = rules.vocabularies.get("exemptions", ()) if rules else ()
+    return [*sorted({*words} - {NONE_KNOWN}), NONE_KNOWN] if words else []
+
+
 def check_list(draft: tools_pb2.ListDraft, rules: Parameters | None, *, in_crisis: bool) -> None:
     """Raise Refused, naming the field, where a list is not said in the words of the rules (TCO Article 1(3))."""
-    labels, exemptions = _words(rules, "labels"), _words(rules, "exemptions")
-    _check_words(draft.labels, labels, "labels", "label")
-    _check_words(draft.exemptions, {*exemptions, NONE_KNOWN} if exemptions else (), "exemptions", "exemption")
-    if labels and not (draft.ground or in_crisis):
+    _check_words(draft.labels, labels(rules), "labels", "label")
+    _check_words(draft.exemptions, exemptions(rules), "exemptions", "exemption")
+    if labels(rules) and not (draft.ground or in_crisis):
         raise Refused(
             f"nothing says why what is in {draft.name} is what its labels say",
             next_step="Say it with --ground, without naming persons; or name the crisis with --crisis.",
@@ -42,12 +52,12 @@ def check_list(draft: tools_pb2.ListDraft, rules: Parameters | None, *, in_crisi
 
 def check_label(label: str, rules: Parameters | None) -> None:
     """Raise Refused for a label that is none of the rules' words."""
-    words = _words(rules, "labels")
+    words = labels(rules)
     if words and label not in words:
         raise _unknown(label, words, "label", "label")
 
 
-def _check_words(said: Sequence[str], words: Collection[str], field: str, name: str) -> None:
+def _check_words(said: Sequence[str], words: Sequence[str], field: str, name: str) -> None:
     if words and not said:
         raise Refused(f"no {name} is given", next_step=_use(words, name), field=field)
     for word in said:
@@ -55,16 +65,12 @@ def _check_words(said: Sequence[str], words: Collection[str], field: str, name: 
             raise _unknown(word, words, field, name)
 
 
-def _unknown(word: str, words: Collection[str], field: str, name: str) -> Refused:
+def _unknown(word: str, words: Sequence[str], field: str, name: str) -> Refused:
     return Refused(f"the rules have no {name} {word!r}", next_step=f"{_use(words, name)} {_AMENDED}", field=field)
 
 
-def _use(words: Collection[str], name: str) -> str:
-    return f"Give --{name} with one of {', '.join(sorted(words))}."
-
-
-def _words(rules: Parameters | None, name: str) -> Sequence[str]:
-    return rules.vocabularies.get(name, []) if rules else []
+def _use(words: Sequence[str], name: str) -> str:
+    return f"Give --{name} with one of {', '.join(words)}."
 
 
 # ---- What follows

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,7 @@ from node.content.names import slug
 from node.crisis.frameworks import Criterion
 from node.policy.parameters import TEMPLATE
 from tests.cli.terminal import Terminal
-from tests.federation import Node, federation
+from tests.federation import GUARD_S, Node, environment, federation, program
 from tests.test_crises import GRAVE, OCRF, introduced, sees
 
 NAMES = [one.name for one in OCRF.framework.criteria]
@@ -298,3 +299,18 @@ def test_a_list_is_said_in_the_words_of_the_rules_and_what_may_be_news_is_for_re
     assert "advice: review (may also be news)" in found
     exported = second.cli("list", "export", f"{slug(first.name)}/halle", "--format", "csv").stdout
     assert ",attack-footage,review," in exported
+
+
+def test_the_words_of_the_rules_are_completed(nodes: Sequence[Node]) -> None:
+    for option, expected in (("--label", "attack-footage"), ("--exemption", "art")):
+        typed = f"tocsin list publish --folder {nodes[0].folder} {option} a"
+        asked = environment() | {
+            "_TOCSIN_COMPLETE": "bash_complete",
+            "COMP_WORDS": typed,
+            "COMP_CWORD": str(typed.count(" ")),
+        }
+        for _ in range(10):  # what the node does not say at once is not offered
+            done = subprocess.run(program(), capture_output=True, text=True, check=True, env=asked, timeout=GUARD_S)
+            if done.stdout:
+                break
+        assert done.stdout == f"plain,{expected}\n"
