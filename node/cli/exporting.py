@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -25,6 +26,23 @@ COLUMNS = ("kind", "value", "quality", "labels", "advice", "expires", "item", "o
 _FORMULA = ("=", "+", "-", "@")  # how a spreadsheet knows what it is to compute
 
 Write = Callable[["tools_pb2.ListRecord"], int]
+
+
+@dataclass(slots=True)
+class Written:
+    """What of a list went into a file, and what of it the file may not say."""
+
+    count: int = 0
+    odd: int = 0  # left out: no values of their kind
+    disputed: int = 0  # items that members object to
+    marks: set[int] = field(default_factory=set)
+
+    def add(self, record: "tools_pb2.ListRecord", count: int) -> None:
+        """``count``: of its items so many were written."""
+        self.count += count
+        self.odd += len(record.positions) - count
+        self.disputed += sum(one.objecting > 0 for one in record.judged)
+        self.marks.add(record.handling.tlp)
 
 
 @click.command(
@@ -56,49 +74,42 @@ def export(name: str, format_: str | None, output: Path | None, folder: Path, as
     with opened(output) as file, digests.progress() as bars:
         bar = bars.add_task("writing", total=view.items, visible=output is not None)
         write = WRITERS[chosen](file)
-        marks = set[int]()
+        written = Written()
 
-        async def receive(node: "Client") -> tuple[int, int, int]:
-            count = odd = disputed = 0
+        async def receive(node: "Client") -> None:
             async for record in node.export_list(view.object_id.hex()):
-                written = write(record)
-                count, odd = count + written, odd + len(record.positions) - written
-                disputed += sum(one.objecting > 0 for one in record.judged)
-                marks.add(record.handling.tlp)
-                bars.update(bar, completed=count)
-            return count, odd, disputed
+                written.add(record, write(record))
+                bars.update(bar, completed=written.count)
 
-        count, odd, disputed = calling.ask(place, receive)
+        calling.ask(place, receive)
     if output:
-        click.echo(f"{printing.plain(view.name)}: {items.counted(count, 'item')} in {output}", err=True)
-    _warn(view, count, odd, marks)
-    if disputed and chosen == formats.TEXT:
-        click.echo(
-            f"warning: {items.counted(disputed, 'item')} of {printing.plain(view.name)} that members object to:"
-            " to be reviewed first. This file does not say which, --format csv does",
-            err=True,
-        )
+        click.echo(f"{printing.plain(view.name)}: {items.counted(written.count, 'item')} in {output}", err=True)
+    for words in warnings(view, written, chosen):
+        click.echo(f"warning: {words}", err=True)
 
 
-def _warn(view: "tools_pb2.ListView", count: int, odd: int, marks: set[int]) -> None:
+def warnings(view: "tools_pb2.ListView", written: Written, format_: str) -> Iterator[str]:
     """What whoever uses the file has to know, and the file does not say."""
-    name = printing.plain(view.name)
+    name, odd = printing.plain(view.name), written.odd
     if odd:
-        click.echo(
-            f"warning: {items.counted(odd, 'item')} of {name} cannot be of {'its' if odd == 1 else 'their'} kind: left "
-            "out, and matched by nothing",
-            err=True,
+        yield (
+            f"{items.counted(odd, 'item')} of {name} cannot be of {'its' if odd == 1 else 'their'} kind: left "
+            "out, and matched by nothing"
         )
     if view.withdrawn:
-        click.echo(f"warning: {name} was withdrawn: {printing.plain(view.withdrawn)}", err=True)
-    elif count + odd < view.list.items:
-        click.echo(
-            f"warning: {name} has {items.counted(view.list.items, 'item')}; what is not here yet, withdrawn, "
-            "restricted or expired was left out",
-            err=True,
+        yield f"{name} was withdrawn: {printing.plain(view.withdrawn)}"
+    elif written.count + odd < view.list.items:
+        yield (
+            f"{name} has {items.counted(view.list.items, 'item')}; what is not here yet, withdrawn, "
+            "restricted or expired was left out"
         )
-    if max(marks, default=0) > len(options.MARKS):
-        click.echo("warning: some of it may not be read by all members; keep the file to yourself", err=True)
+    if max(written.marks, default=0) > len(options.MARKS):
+        yield "some of it may not be read by all members; keep the file to yourself"
+    if written.disputed and format_ == formats.TEXT:
+        yield (
+            f"{items.counted(written.disputed, 'item')} of {name} that members object to:"
+            " to be reviewed first. This file does not say which, --format csv does"
+        )
 
 
 # ---- Formats

@@ -273,6 +273,32 @@ def test_a_row_has_where_its_item_stands_and_no_formula_of_others() -> None:
     )
 
 
+def test_what_a_file_cannot_say_is_said_beside_it_and_of_a_text_also_that_members_object() -> None:
+    of_two = tools_pb2.ListRecord()
+    of_two.CopyFrom(RECORDS[0])
+    of_two.judged.add(position=10, objecting=1)
+    of_two.judged.add(position=11, agreeing=3)
+    written = exporting.Written()
+    written.add(of_two, 2)
+    view = tools_pb2.ListView(name="ministry-a/halle\x1b[2J", list=record_pb2.HashList(items=2))
+    (objected,) = exporting.warnings(view, written, "text")
+    assert objected == (
+        r"1 item of ministry-a/halle\x1b[2J that members object to: to be reviewed first. This file does not say which,"
+        " --format csv does"
+    )
+    assert not [*exporting.warnings(view, written, "csv"), *exporting.warnings(view, written, "jsonl")]
+    of_two.handling.tlp = 3
+    written.add(of_two, 1)
+    view.list.items = 5
+    amber, view.withdrawn = list(exporting.warnings(view, written, "csv")), "mistake"
+    assert [one.split(r"\x1b[2J")[-1] for one in amber] == [
+        " cannot be of its kind: left out, and matched by nothing",
+        " has 5 items; what is not here yet, withdrawn, restricted or expired was left out",
+        "some of it may not be read by all members; keep the file to yourself",
+    ]
+    assert list(exporting.warnings(view, written, "csv"))[1] == r"ministry-a/halle\x1b[2J was withdrawn: mistake"
+
+
 def test_a_file_is_there_whole_and_for_its_owner_alone_or_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_text("as it was")
