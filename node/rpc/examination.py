@@ -7,6 +7,7 @@ from node.content import names
 from node.exchange import branches, consult, documents, lifecycles, membership, project, signing
 from node.exchange.budgets import Budgets
 from node.exchange.signing import State
+from node.exchange.trust import Trust
 from node.feed import keys
 from node.feed.keys import MemberId
 from node.rpc import finding
@@ -81,7 +82,7 @@ class Examination:
             _projected(unprojected, now_ms),
             _overdue(overdue, now_ms),
             *self._forks(forks),
-            *self._crises(unread),
+            *_crises(unread, self._writer.trust),
             _own_quota(self._writer.budgets, now_ms),
             *_profile(await self._profiling.warnings()),
         ]
@@ -119,17 +120,6 @@ class Examination:
                 yield finding.fault("rules", words, "Install the newer version that the other members use.")
             case _:
                 yield finding.ok("rules", f"amendment {number} is in force" if number else "never amended")
-
-    def _crises(self, unread: Mapping[MemberId, int]) -> Iterator[Finding]:
-        for member_id, count in unread.items():
-            yield finding.warning(
-                "crises",
-                f"{self._writer.trust.name_of(member_id)} says so many that {count:,} of its declarations and alerts"
-                " are not read",
-                "Ask it what happened. What it said first and last is read, and everything by its whole id.",
-            )
-        if not unread:
-            yield finding.ok("crises", "every declaration and alert that is here is read")
 
     def _signing(self) -> Iterator[Finding]:
         now, trust = self._writer.signing, self._writer.trust
@@ -286,6 +276,18 @@ def _wanted(found: Waiting, now_ms: int) -> Finding:
     if age_ms <= WANTED_MS_MAX:
         return finding.ok("wanted", words)
     return finding.warning("wanted", words, "Connect to more peers: none of those connected has them.")
+
+
+def _crises(unread: Mapping[MemberId, int], trust: Trust) -> list[Finding]:
+    found = [
+        finding.warning(
+            "crises",
+            f"{trust.name_of(member_id)} says so many that {count:,} of its declarations and alerts are not read",
+            "Ask it what happened. What it said first and last is read, and everything by its whole id.",
+        )
+        for member_id, count in unread.items()
+    ]
+    return found or [finding.ok("crises", "every declaration and alert that is here is read")]
 
 
 def _own_quota(budgets: Budgets, now_ms: int) -> Finding:

@@ -56,7 +56,7 @@ def test_a_running_node_is_examined_from_outside_and_by_itself(nodes: Sequence[N
     first = nodes[0]
     found = doctored(first)
     assert verdicts(found, "folder", "keys", "disk", "clock", "stores", "journal", "backup", "charter") == {"ok"}
-    assert verdicts(found, "listens", "certificate", "in force", "wanted", "index", "feeds") == {"ok"}
+    assert verdicts(found, "listens", "certificate", "in force", "wanted", "index", "feeds", "crises") == {"ok"}
     assert found["root key"][0]["verdict"] == "warning"
     assert found["peers"][0]["found"] == "connected to 1 of 1"
     assert "ports" not in found  # they are its own

@@ -6,14 +6,16 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import sqlalchemy as sa
 from nacl.signing import SigningKey
 
 from node.crisis.states import State
+from node.errors import Refused
 from node.exchange import consult, crises, documents, endings, lifecycles, signing, standing
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.kinds import Kind
-from node.store import ledger
+from node.store import driver, index, ledger
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.conftest import node_in
 from tests.exchange.test_bad_input import exchange_in
@@ -296,6 +298,43 @@ def test_what_moves_a_crisis_is_hidden_by_nothing_else_that_its_author_says_what
         stage.say(1, act(declared, de_escalate=record_pb2.Note(text=str(number))), BASE_MS - 9 + number)
     found = stage.view(1)
     assert (found.state, found.lead_name) == (State.ENDED, "Member 4")
+
+
+# ---- Erased while it is read
+
+
+@pytest.mark.parametrize("named", ["", X.hex()])
+@pytest.mark.parametrize("kinds", [[Kind.DECLARATION], [Kind.CRISIS_ACT], [Kind.DECLARATION, Kind.CRISIS_ACT]])
+def test_what_a_sweep_erases_between_any_two_statements_of_a_reader_is_gone_and_breaks_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, kinds: Sequence[Kind], named: str
+) -> None:
+    for declared, object_id in ((stage.say(1, declare(object_id=one)), one) for one in (Y, X)):
+        stage.say(2, cosign(declared, object_id=object_id))
+        stage.say(3, act(declared, object_id=object_id, dispute=record_pb2.Note(text="old")))
+    seen, held = stage.seen(), stage.reader.stores
+    gone = index.numbers(held.index, [one.hash for one in index.of_kinds(held.index, kinds) if one.object_id == X])
+    held.index.commit()
+    statements, cursor, before = 0, driver._cursor, -1
+
+    def sweeping(connection: sa.Connection) -> object:
+        nonlocal statements
+        statements += 1
+        if statements == before:
+            for number in gone:
+                index.drop_record(held.index, number)
+        return cursor(connection)
+
+    monkeypatch.setattr(driver, "_cursor", sweeping)
+    while before < statements:
+        before, statements = max(before, 0) + 1, 0
+        try:
+            found = crises.every(held, seen, named, exercises=True)
+            assert named or Y in [one.object_id for one in found]
+        except Refused as error:
+            assert named, error  # noqa: PT017 - it was gone before it was found
+        crises.shown(held, seen, stage.id_of(1), X)
+        held.index.rollback()
+    assert before > 20, "a reader has many statements"
 
 
 # ---- After its end
