@@ -1,6 +1,6 @@
 """Declare a crisis, or warn of one: by options, by a file, or in an editor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,7 +31,8 @@ from node.errors import Refused
 if TYPE_CHECKING:
     from node.client import Client
     from node.crisis.forms import Form
-    from node.v1 import record_pb2, tools_pb2
+    from node.crisis.frameworks import Framework
+    from node.v1 import admin_pb2, record_pb2, tools_pb2
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -324,12 +325,10 @@ def _about(letter: "record_pb2.Crisis") -> list[str]:
     return [printing.plain(one) for one in said if one]
 
 
-def _consequence(place: Place, letter: "record_pb2.Crisis") -> str:
-    """What follows from it, as far as its framework says."""
+def consequence(under: "Framework | None") -> str:
+    """What follows from a declaration, as far as its framework says."""
     from node.crisis import frameworks
 
-    named = letter.framework
-    under = filling.framework(place, named.name, named.version) if named.name else None
     if under is not None and under.cosign.quorum is not None:
         return f"It is proposed, and active once {frameworks.cosigners(under)} have co-signed it."
     return "Nobody has to co-sign it: it is in effect wherever it comes."
@@ -345,12 +344,14 @@ def _confirm(place: Place, sent: "Sent", default: str) -> None:
     begins = f"begins {printing.moment(letter.starts_ms)}, " if letter.starts_ms else ""
     ends = printing.moment(letter.ends_ms) + (f" ({default})" if default else "")
     click.echo(
-        f"{verb} to {_whom(place, sent.audience)}, {begins}ends {ends}. "
+        f"{verb} to {whom(calling.ask(place, roster.members), sent.audience)}, {begins}ends {ends}. "
         f"{'An EXERCISE.' if sent.exercise else 'Not an exercise.'}",
         err=True,
     )
     if not sent.is_alert:
-        click.echo(_consequence(place, letter), err=True)
+        named = letter.framework
+        under = filling.framework(place, named.name, named.version) if named.name else None
+        click.echo(consequence(under), err=True)
     first = letter.title.split()[0]
     what, word = "the title's first word", first.strip(",.:;!?") or first
     if letter.event.place_name:
@@ -358,12 +359,12 @@ def _confirm(place: Place, sent: "Sent", default: str) -> None:
     asking.confirm_word(what, [word], DECLARED, "declared")
 
 
-def _whom(place: Place, audience: "record_pb2.Audience | None") -> str:
+def whom(members: "Sequence[admin_pb2.MemberView]", audience: "record_pb2.Audience | None") -> str:
     """Who will read it, and how many those are."""
-    members = [one for one in calling.ask(place, roster.members) if one.state in roster.PRESENT]
+    present = [one for one in members if one.state in roster.PRESENT]
     if audience is None:
-        return f"all members ({len(members)})"
-    readers = [one for one in members if one.member_id in audience.member_ids or one.role in audience.roles]
+        return f"all members ({len(present)})"
+    readers = [one for one in present if one.member_id in audience.member_ids or one.role in audience.roles]
     names = ", ".join(printing.plain(one.name) for one in readers[:NAMED_MAX])
     more = f" and {len(readers) - NAMED_MAX} more" if len(readers) > NAMED_MAX else ""
     return f"{items.counted(len(readers), 'member')} alone ({names}{more})"

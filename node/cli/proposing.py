@@ -7,6 +7,7 @@ from node.cli.calling import Place
 from node.cli.facts import Proposal
 
 if TYPE_CHECKING:
+    from node.crisis.frameworks import Framework
     from node.v1 import record_pb2, tools_pb2
 
 
@@ -39,11 +40,15 @@ def _changes(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> fa
 
 def _announced(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> facts.Facts:
     """What an update or an extension changes, and whether it waits for others."""
-    from node.crisis import frameworks
-
-    changed = _changes(place, found, after)
     named = after.crisis.framework
     under = filling.framework(place, named.name, named.version) if named.name else None
+    return [*_changes(place, found, after), *needs(found, after, under)]
+
+
+def needs(found: "tools_pb2.CrisisView", after: Proposal, under: "Framework | None") -> facts.Facts:
+    """Whose co-signatures it waits for, as far as its framework says; nothing where it is in effect at once."""
+    from node.crisis import frameworks
+
     if under is None or under.cosign.quorum is None or not facts.is_other_to_cosigners(found, after):
-        return changed
-    return [*changed, ("needs", f"co-signatures: {frameworks.cosigners(under)}; until then it stays as it is")]
+        return []
+    return [("needs", f"co-signatures: {frameworks.cosigners(under)}; until then it stays as it is")]

@@ -77,6 +77,7 @@ def test_the_editor_asks_the_frameworks_questions_and_opens_again_on_each_that_i
         terminal.expect("Edit it again")
         terminal.type("")
         terminal.expect(r"DECLARE to all members \(2\), ends [^.]*\. Not an exercise\.")
+        terminal.expect(r"It is proposed, and active once 1 of [a-z ]+ have co-signed it\.")
         terminal.expect("Type the place to confirm")
         terminal.type("halle")
         terminal.expect("it may last 168 hours at most")

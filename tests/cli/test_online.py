@@ -198,6 +198,7 @@ def test_on_a_terminal_the_titles_first_word_confirms(first: Node) -> None:
     with Terminal(*DECLARE, "Bombing, again", "--until", "2099-01-01T00:00Z", *place) as terminal:
         terminal.expect(r"DECLARE to all members \(2\), ends 2099-01-01")
         terminal.expect(r"Not an exercise\.")
+        terminal.expect("Nobody has to co-sign it: it is in effect wherever it comes")
         for typed in ("y", "", "again"):
             terminal.expect("first word to confirm")
             terminal.type(typed)

@@ -1,0 +1,102 @@
+"""What whoever declares, updates or extends has before its eyes when it confirms, and what a file has of its marks."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from node.cli import calling, declaring, filling, proposing
+from node.cli.calling import Place
+from node.cli.facts import Proposal
+from node.crisis import forms, frameworks
+from node.crisis.frameworks import Framework
+from node.crisis.words import MARKS
+from node.feed.identity import Role
+from node.feed.pae import FederationId
+from node.v1 import admin_pb2, record_pb2, tools_pb2
+
+GREEN = record_pb2.Handling(tlp=2)
+TITLE = 'name = "x"\nversion = "1"\ntitle = "X"\n[declare]\nroles = ["authority"]\n'
+LONE = frameworks.decode(TITLE.encode(), "a test")
+SIGNED = frameworks.decode(
+    f'{TITLE}[cosign]\ncount = 2\ncountries = 2\nroles = ["authority", "europol"]\n'.encode(), "a test"
+)
+COSIGNERS = "2 of authority or europol from 2 countries"
+HERE = Place(FederationId(b""))  # where nobody is asked
+
+
+def members(*roles: Role, state: str = "member") -> list[admin_pb2.MemberView]:
+    return [
+        admin_pb2.MemberView(member_id=bytes([at]) * 32, name=f"{state} {at}", role=role, state=state)
+        for at, role in enumerate(roles)
+    ]
+
+
+# ---- What follows from a declaration
+
+
+@pytest.mark.parametrize(
+    ("under", "words"),
+    [
+        (SIGNED, f"It is proposed, and active once {COSIGNERS} have co-signed it."),
+        (LONE, "Nobody has to co-sign it: it is in effect wherever it comes."),
+        (None, "Nobody has to co-sign it: it is in effect wherever it comes."),
+    ],
+)
+def test_whoever_declares_is_told_whether_it_is_active_at_once_or_who_has_to_co_sign(
+    under: Framework | None, words: str
+) -> None:
+    assert declaring.consequence(under) == words
+
+
+def test_whoever_declares_is_told_how_many_read_it_and_for_some_alone_who_those_are() -> None:
+    known = [
+        *members(Role.AUTHORITY, Role.PLATFORM, Role.AUTHORITY),
+        *members(Role.AUTHORITY, state="suspended"),
+        *members(Role.AUTHORITY, state="revoked"),
+        *members(Role.AUTHORITY, state="candidate"),
+    ]
+    assert declaring.whom(known, None) == "all members (4)"
+    authorities = record_pb2.Audience(roles=[Role.AUTHORITY])
+    assert declaring.whom(known, authorities) == "3 members alone (member 0, member 2, suspended 0)"
+    one = record_pb2.Audience(member_ids=[bytes([1]) * 32])
+    assert declaring.whom(known, one) == "1 member alone (member 1)"
+    many = members(*[Role.AUTHORITY] * (declaring.NAMED_MAX + 2))
+    assert declaring.whom(many, authorities).endswith(f"member {declaring.NAMED_MAX - 1} and 2 more)")
+
+
+# ---- What follows from an update or an extension
+
+
+@pytest.mark.parametrize(
+    ("harm", "ends_ms", "under", "waits_for"),
+    [
+        (3, 1, SIGNED, [COSIGNERS]),
+        (2, 2, SIGNED, [COSIGNERS]),
+        (2, 1, SIGNED, []),  # other words alone
+        (3, 2, LONE, []),
+        (3, 2, None, []),
+    ],
+)
+def test_whoever_changes_a_crisis_is_told_where_that_waits_for_co_signatures(
+    harm: int, ends_ms: int, under: Framework | None, waits_for: Sequence[str]
+) -> None:
+    found = tools_pb2.CrisisView(crisis=record_pb2.Crisis(title="Shooting", harm=2), handling=GREEN, ends_ms=1)
+    after = Proposal(record_pb2.Crisis(title="Attack", harm=harm), GREEN, ends_ms)
+    words = [f"co-signatures: {one}; until then it stays as it is" for one in waits_for]
+    assert proposing.needs(found, after, under) == [("needs", one) for one in words]
+
+
+# ---- Its marks
+
+
+@pytest.mark.parametrize("tlp", range(1, len(MARKS) + 1))
+def test_what_a_crisis_says_as_a_file_keeps_its_mark_when_it_is_said_again(
+    tlp: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calling, "ask", lambda *_: [])
+    under = record_pb2.Reference(name="x", version="1", sha256=b"s" * 32)
+    said = record_pb2.Crisis(framework=under, title="Shooting", ends_ms=1_800_000_000_000)
+    said.event.places.append("DE-ST")
+    found = tools_pb2.CrisisView(crisis=said, handling=record_pb2.Handling(tlp=tlp))
+    text = filling.text_of(HERE, found)
+    assert filling.updated(HERE, found, forms.read(text, "the file")) == (said, tlp)
