@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from node.v1 import tools_pb2
 
 FORMATS = (formats.TEXT, formats.CSV, formats.JSONL)
-COLUMNS = ("kind", "value", "quality", "labels", "advice", "expires", "item", "opinion")
+COLUMNS = ("kind", "value", "quality", "labels", "advice", "expires", "item", "opinion", "exemptions")
 
 _FORMULA = ("=", "+", "-", "@")  # how a spreadsheet knows what it is to compute
 
@@ -35,6 +35,7 @@ class Written:
     count: int = 0
     odd: int = 0  # left out: no values of their kind
     disputed: int = 0  # items that members object to
+    exempt: int = 0  # items that may also be what is exempt
     marks: set[int] = field(default_factory=set)
 
     def add(self, record: "tools_pb2.ListRecord", count: int) -> None:
@@ -42,6 +43,7 @@ class Written:
         self.count += count
         self.odd += len(record.positions) - count
         self.disputed += sum(one.objecting > 0 for one in record.judged)
+        self.exempt += count if record.exemptions else 0
         self.marks.add(record.handling.tlp)
 
 
@@ -105,11 +107,13 @@ def warnings(view: "tools_pb2.ListView", written: Written, format_: str) -> Iter
         )
     if max(written.marks, default=0) > len(options.MARKS):
         yield "some of it may not be read by all members; keep the file to yourself"
-    if written.disputed and format_ == formats.TEXT:
-        yield (
-            f"{items.counted(written.disputed, 'item')} of {name} that members object to:"
-            " to be reviewed first. This file does not say which, --format csv does"
-        )
+    to_review = ((written.disputed, "that members object to"), (written.exempt, "that may also be news or else exempt"))
+    for count, what in to_review if format_ == formats.TEXT else ():
+        if count:
+            yield (
+                f"{items.counted(count, 'item')} of {name} {what}:"
+                " to be reviewed first. This file does not say which, --format csv does"
+            )
 
 
 # ---- Formats
@@ -131,7 +135,7 @@ def _csv(file: TextIO) -> Write:
     def write(record: "tools_pb2.ListRecord") -> int:
         ends = clock.date(record.expires_ms)
         expires = ends.isoformat(timespec="seconds") if ends else ""
-        labels, judged = _cell(" ".join(record.labels)), _judged(record)
+        labels, exemptions, judged = _words(record.labels), _words(record.exemptions), _judged(record)
         rows = [
             (
                 kind,
@@ -142,6 +146,7 @@ def _csv(file: TextIO) -> Write:
                 expires,
                 _item(record, at),
                 opinion,
+                exemptions,
             )
             for at, kind, value, quality in _right(record)
             for advice, opinion in [_advised(record, judged, at)]
@@ -185,6 +190,10 @@ def _right(record: "tools_pb2.ListRecord") -> Iterator[tuple[int, str, str, int 
     for at, (name, value, quality) in enumerate(items.of_letter(record.values)):
         if kind and (kind.is_fixed or hashes.is_right(kind, value)):
             yield at, name, value, quality
+
+
+def _words(said: Iterable[str]) -> str:
+    return _cell(" ".join(said))
 
 
 def _cell(text: str) -> str:

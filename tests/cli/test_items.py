@@ -287,6 +287,12 @@ def test_what_a_file_cannot_say_is_said_beside_it_and_of_a_text_also_that_member
         " --format csv does"
     )
     assert not [*exporting.warnings(view, written, "csv"), *exporting.warnings(view, written, "jsonl")]
+    may_be_news = tools_pb2.ListRecord(positions=[0, 1], exemptions=["news"])
+    exempt = exporting.Written()
+    exempt.add(may_be_news, 2)
+    (words,) = exporting.warnings(view, exempt, "text")
+    assert "2 items of" in words
+    assert "that may also be news or else exempt: to be reviewed first" in words
     of_two.handling.tlp = 3
     written.add(of_two, 1)
     view.list.items = 5
