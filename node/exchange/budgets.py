@@ -82,7 +82,7 @@ class Budgets:
         self._rules = rules(trust())
         self._pushed, self._fetched, self._proofs = (_Way(self._rates) for _ in range(3))
         self._waiting: dict[MemberId, dict[FeedId, ForkProof]] = {}  # of each feed the lowest, the next turn first
-        self._bulk = Buckets(lambda member_id: self._rates(member_id).bulk_bytes)
+        self._bulk = {drills: Buckets(lambda member_id: self._rates(member_id).bulk_bytes) for drills in (False, True)}
         self._charged: OrderedDict[HeaderHash, bool] = OrderedDict()  # and whether each went in lane 0
 
     # ---- Before anything is checked
@@ -217,13 +217,13 @@ class Budgets:
             if not within or fast != is_urgent:
                 self.slowed, self.slowed_ms = self.slowed + 1, now_ms
 
-    def fetched_bytes(self, author: MemberId, count: int, now_ms: int) -> None:
-        """So much of an author's payloads came in."""
-        self._bulk.spend(author, now_ms, count)
+    def fetched_bytes(self, author: MemberId, count: int, now_ms: int, *, exercise: bool = False) -> None:
+        """So much of an author's payloads came in, of drills or of what is real."""
+        self._bulk[exercise].spend(author, now_ms, count)
 
-    def waits_in_bulk(self, author: MemberId, now_ms: int) -> bool:
-        """Whether its payloads are fetched after all others'."""
-        return author != self._own and self._bulk.left(author, now_ms) <= 0
+    def waits_in_bulk(self, author: MemberId, now_ms: int, *, exercise: bool = False) -> bool:
+        """Whether its payloads are fetched after all others' that are drills, or real, like them."""
+        return author != self._own and self._bulk[exercise].left(author, now_ms) <= 0
 
     # ---- By what rules
 

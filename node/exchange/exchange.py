@@ -231,7 +231,7 @@ class Exchange(Outgoing):
             raise Malformed("payload-root", "the chunk is not part of the payload the header names")
         payloads.put_chunks(self.stores.ledger, hash_, chunk.number, [chunk.data])
         if feed := self.trust.feeds.get(row.feed_id):
-            self.budgets.fetched_bytes(feed.member_id, len(chunk.data), now_ms)
+            self.budgets.fetched_bytes(feed.member_id, len(chunk.data), now_ms, exercise=header.exercise)
         complete = payloads.is_held(self.stores.ledger, hash_)
         encoded = payloads.box(self.stores.keys, hash_)
         if complete and encoded:

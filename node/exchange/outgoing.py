@@ -36,6 +36,7 @@ RELAYED_MS = 3_600_000
 RELAYED_AGAIN_MS = 4 * RELAYED_MS  # or members that do not follow would ask each other for ever
 RELAYED_KEPT = 65_536
 WANTS_AT_A_TIME = 256  # of the stored want-list; the rest follows as these come in
+DRILLS_WANTED_MIN = 32  # of these, if there are any: what is real and to be had nowhere keeps none away for ever
 LATE_FEEDS_MAX = 1024  # named in one question; of a member with more the others wait for their turn like all feeds
 
 
@@ -219,12 +220,19 @@ class Outgoing:
         return row is not None and sparing.is_spared(self.stores, row, self.trust)
 
     def wants(self, now_ms: int) -> list[tuple[payloads.Want, MemberId]]:
-        """What is missing, the most urgent first, each with its originator: authors by turns, large ones last."""
-        feeds = self.trust.feeds
-        late = {feed_id for feed_id, feed in feeds.items() if self.budgets.waits_in_bulk(feed.member_id, now_ms)}
+        """What is missing, the most urgent first, each with its originator, and drills last."""
+        drills = self._wants(now_ms, WANTS_AT_A_TIME, exercise=True)
+        room = WANTS_AT_A_TIME - min(len(drills), DRILLS_WANTED_MIN)
+        return [*self._wants(now_ms, room, exercise=False), *drills][:WANTS_AT_A_TIME]
+
+    def _wants(self, now_ms: int, limit: int, *, exercise: bool) -> list[tuple[payloads.Want, MemberId]]:
+        """Authors by turns, large ones last."""
+        feeds, waits = self.trust.feeds, self.budgets.waits_in_bulk
+        late = {feed_id for feed_id, feed in feeds.items() if waits(feed.member_id, now_ms, exercise=exercise)}
         turns: Counter[tuple[object, ...]] = Counter()
         found = []
-        for want in payloads.wants(self.stores.ledger, now_ms, WANTS_AT_A_TIME, sorted(late)[:LATE_FEEDS_MAX]):
+        named = sorted(late)[:LATE_FEEDS_MAX]
+        for want in payloads.wants(self.stores.ledger, now_ms, limit, named, exercise=exercise):
             row = ledger.entry(self.stores.ledger, want.hash)
             feed = feeds.get(row.feed_id) if row else None
             if row and sparing.is_spared(self.stores, row, self.trust):

@@ -29,7 +29,7 @@ stores        the four files opened, for whoever writes and for whoever reads
 driver        SQL inside a SQLAlchemy transaction
 schema        the tables
 migrations    an older version's files become this version's, step by step (version_2, version_3, version_4, version_5,
-              version_6, version_7)
+              version_6, version_7, version_8)
 lookup        where values stand, and what tells records from each other
 counts        how much the index holds
 figures       counts and ages for whoever watches, never content

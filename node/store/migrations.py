@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from node.errors import ConfigError, Unavailable
-from node.store import schema, version_2, version_3, version_4, version_5, version_6, version_7
+from node.store import schema, version_2, version_3, version_4, version_5, version_6, version_7, version_8
 
 NAMES = ("ledger", "keys", "index", "digests")
 PROJECTED = ("index", "digests")
@@ -48,6 +48,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("ledger", 5, version_5.TABLES),
     Migration("ledger", 6, version_6.TABLES),
     Migration("ledger", 7, version_7.TABLES),
+    Migration("ledger", 8, version_8.TABLES, version_8.fill),
 )
 
 

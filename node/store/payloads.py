@@ -53,9 +53,9 @@ def add(
     """Note a payload beside its header."""
     driver.execute(
         connection,
-        "INSERT INTO payload (hash, state, reason, lane, chunks, expires_ms, boxed, list_id)"
-        " VALUES (?, ?, '', ?, ?, ?, ?, ?)",
-        (header.hash, state, lane, chunks, header.expires_ms, boxed, list_id),
+        "INSERT INTO payload (hash, state, reason, lane, chunks, expires_ms, boxed, list_id, exercise)"
+        " VALUES (?, ?, '', ?, ?, ?, ?, ?, ?)",
+        (header.hash, state, lane, chunks, header.expires_ms, boxed, list_id, header.exercise),
     )
 
 
@@ -126,8 +126,10 @@ def is_held(connection: sa.Connection, hash_: HeaderHash) -> bool:
     )
 
 
-def wants(connection: sa.Connection, now_ms: int, limit: int, late: Sequence[FeedId] = ()) -> list[Want]:
-    """What is missing and still of use: the stored want-list.
+def wants(
+    connection: sa.Connection, now_ms: int, limit: int, late: Sequence[FeedId] = (), *, exercise: bool = False
+) -> list[Want]:
+    """What is missing and still of use, of drills or of what is real: the stored want-list.
 
     The most urgent first, what is not urgent of late feeds behind all else, and then feeds by turns.
     """
@@ -138,8 +140,8 @@ def wants(connection: sa.Connection, now_ms: int, limit: int, late: Sequence[Fee
         f" p.relay_until_ms, p.lane > 0 AND {is_late} AS late, row_number() OVER"
         " (PARTITION BY p.lane, p.relay_until_ms > 0, e.feed_id ORDER BY p.rowid) AS turn, e.kind"
         " FROM payload p JOIN entry e ON e.hash = p.hash WHERE p.state = 0 AND p.boxed AND p.expires_ms > ?"
-        " ORDER BY late, p.lane, p.relay_until_ms > 0, turn, p.rowid LIMIT ?",
-        (*late, now_ms, limit),
+        " AND p.exercise = ? ORDER BY late, p.lane, p.relay_until_ms > 0, turn, p.rowid LIMIT ?",
+        (*late, now_ms, exercise, limit),
     )
     return [
         Want(row[0], row[1], row[2], _first_missing(connection, row[0]) if row[3] else 0, bool(row[4]), row[7])

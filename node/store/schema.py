@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-VERSION = 7
+VERSION = 8
 
 ledger = sa.MetaData()
 keys = sa.MetaData()
@@ -67,6 +67,7 @@ payload = sa.Table(
     sa.Column("list_id", sa.LargeBinary),  # the object, where it is a record of a list
     sa.Column("relay_until_ms", sa.Integer, nullable=False, server_default="0"),  # fetched for a peer, not for us
     sa.Column("elsewhere", sa.Boolean, nullable=False, server_default="0"),  # ours, and another member has it
+    sa.Column("exercise", sa.Boolean, nullable=False, server_default="0"),
 )
 sa.Index("payload_relayed", payload.c.relay_until_ms, sqlite_where=payload.c.relay_until_ms > 0)
 sa.Index("payload_list", payload.c.list_id, sqlite_where=payload.c.list_id.is_not(None))

@@ -297,11 +297,14 @@ def test_a_frame_of_spam_that_calls_itself_urgent_has_no_turn_before_others(auth
     assert node.budgets.lane_of(letters[0], BASE_MS) == URGENT  # a copy of one that was within
 
 
-def drill() -> Draft:
-    one = crisis_draft()
+def of_a_drill(one: Draft) -> Draft:
     record = record_pb2.Record.FromString(one.record)
     record.exercise = True
     return replace(one, exercise=True, record=record.SerializeToString())
+
+
+def drill() -> Draft:
+    return of_a_drill(crisis_draft())
 
 
 def test_drills_take_nothing_from_what_is_real_of_their_author_and_go_behind_it(
@@ -376,11 +379,11 @@ def test_every_chunk_that_comes_in_is_counted(platform: Exchange, node: Exchange
     (letter,) = said(platform, items_draft())
     member_id = platform.author.reader.member_id
     take(node, [Letter(header=letter.header, signature=letter.signature, box=letter.box)])
-    before = node.budgets._bulk.left(member_id, BASE_MS)
+    before = node.budgets._bulk[False].left(member_id, BASE_MS)
     frame = platform.serve_chunk(hash_of(node, letter), 0, BASE_MS)
     assert frame is not None
     node.keep_chunk(frame.chunk, BASE_MS)
-    assert before - node.budgets._bulk.left(member_id, BASE_MS) == len(frame.chunk.data)
+    assert before - node.budgets._bulk[False].left(member_id, BASE_MS) == len(frame.chunk.data)
 
 
 def boxed(letters: list[Letter]) -> list[Letter]:
@@ -397,6 +400,42 @@ def test_however_much_of_it_waits_a_large_author_keeps_no_other_out_of_what_is_w
     assert [want.hash for want, _ in node.wants(BASE_MS)] == order
     monkeypatch.setattr(outgoing, "WANTS_AT_A_TIME", 1)
     assert [want.hash for want, _ in node.wants(BASE_MS)] == order[:1]
+
+
+def test_bytes_of_drills_take_nothing_from_what_is_real_of_their_author(
+    platform: Exchange, author: Exchange, node: Exchange
+) -> None:
+    drills = said(platform, of_a_drill(items_draft()), of_a_drill(items_draft(BULK, 9000)))
+    others, real = said(author, of_a_drill(items_draft())), said(author, items_draft(BULK, 5000))
+    platforms = said(platform, items_draft(BULK, 5000))
+    take(node, boxed([*drills, *others, *platforms, *real]))
+    frame = platform.serve_chunk(hash_of(node, drills[0]), 0, BASE_MS)
+    assert frame is not None
+    node.keep_chunk(frame.chunk, BASE_MS)
+    member_id = platform.author.reader.member_id
+    full = 1 << 20
+    assert {drill: full - one.left(member_id, BASE_MS) for drill, one in node.budgets._bulk.items()} == {
+        True: len(frame.chunk.data),
+        False: 0,
+    }
+    node.budgets.fetched_bytes(member_id, 2 << 20, BASE_MS, exercise=True)
+    order = [hash_of(node, letter) for letter in (*platforms, *real, *others, *drills)]
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == order, "what is real goes first"
+    node.budgets.fetched_bytes(member_id, 2 << 20, BASE_MS)
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == [order[1], order[0], *order[2:]], "however much it is"
+
+
+def test_drills_are_wanted_behind_what_is_real_and_never_not_at_all(
+    author: Exchange, node: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drills = said(author, *(of_a_drill(items_draft(NORMAL, first)) for first in (1, 5000)))
+    real = said(author, *(items_draft(BULK, first) for first in (1, 5000, 10_000)))
+    take(node, boxed([*drills, *real]), Asked({author.author.feed_id: 100}))
+    first, second, *reals = (hash_of(node, letter) for letter in (*drills, *real))
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == [*reals, first, second]
+    monkeypatch.setattr(outgoing, "WANTS_AT_A_TIME", 3)
+    monkeypatch.setattr(outgoing, "DRILLS_WANTED_MIN", 1)
+    assert [want.hash for want, _ in node.wants(BASE_MS)] == [*reals[:2], first]
 
 
 def test_authors_have_their_payloads_fetched_by_turns_however_many_feeds_they_have(

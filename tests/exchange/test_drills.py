@@ -15,7 +15,7 @@ from node.feed.header import BULK
 from node.feed.keys import HeaderHash, ObjectId
 from node.feed.kinds import Kind
 from node.policy.opinions import Verdict
-from node.store import counts, driver, index, lookup
+from node.store import counts, driver, index, ledger, lookup, version_8
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.test_crises import LONE, Stage, X, _stage, _world, crisis, declare  # noqa: F401 - fixtures
 from tests.exchange.test_erase import DIGESTS, LATER_MS, MISTAKE, holds, shows_none, sweep
@@ -113,6 +113,19 @@ def test_an_item_of_a_drill_that_is_taken_back_leaves_every_file_and_at_its_end_
     sweep(node, ENDS_MS)
     assert shows_none(tmp_path / "node", *DRILL, *REAL)
     assert (table(node, "drill"), table(node, "digest")) == (set(), set())
+
+
+def test_an_upgrade_reads_from_the_headers_which_payloads_are_of_drills(
+    node: Exchange, letters: list[header_pb2.SignedEntry]
+) -> None:
+    before = list(driver.rows(node.stores.ledger, "SELECT hash, exercise FROM payload ORDER BY hash"))
+    assert sorted(one for _, one in before) == [False, True]
+    ledger.write_meta(node.stores.ledger, "federation_id", node.trust.federation_id)
+    driver.execute(node.stores.ledger, "UPDATE payload SET exercise = 0")
+    node.stores.commit("ledger")
+    raw = node.stores.ledger.connection.driver_connection
+    version_8.fill(raw)  # type: ignore[arg-type]
+    assert list(driver.rows(node.stores.ledger, "SELECT hash, exercise FROM payload ORDER BY hash")) == before
 
 
 # ---- By one id both

@@ -66,7 +66,7 @@ def test_urgent_arrivals_are_read_first_and_positions_are_never_given_twice(tmp_
 def test_an_erased_payload_stays_erased(tmp_path: Path) -> None:
     opened = stores.open_folder(tmp_path)
     hash_ = b"h" * 32
-    opened.ledger.exec_driver_sql("INSERT INTO payload VALUES (?, 0, '', 1, 1, 1, 1, NULL, 0, 0)", (hash_,))
+    opened.ledger.exec_driver_sql("INSERT INTO payload VALUES (?, 0, '', 1, 1, 1, 1, NULL, 0, 0, 0)", (hash_,))
     payloads.set_state(opened.ledger, hash_, State.ERASED, "expired")  # type: ignore[arg-type]
     payloads.set_state(opened.ledger, hash_, State.PRESENT)  # type: ignore[arg-type]
     assert payloads.state(opened.ledger, hash_) == State.ERASED  # type: ignore[arg-type]
