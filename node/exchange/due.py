@@ -1,6 +1,6 @@
 """Due: what has to be erased by now, and when the next is. Reads only."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from node.exchange.consult import View
 from node.exchange.drafts import REPLACED
 from node.exchange.keeping import Keep
 from node.exchange.trust import Trust
+from node.feed import header as headers
 from node.feed.keys import HeaderHash, MemberId
 from node.feed.marks import Standing
 from node.policy import cooling
@@ -17,6 +18,7 @@ from node.policy.retention import Cause, Won
 from node.store import counts, deadlines, index, ledger, left, payloads, remainders, restrictions
 from node.store.erasures import Erasure, Reason
 from node.store.index import Record
+from node.store.left import Left
 from node.store.restrictions import Said, Withdrawal
 from node.store.stores import Stores
 
@@ -24,6 +26,7 @@ NEVER_MS = 1 << 62
 ALL = -1  # every place of a record
 BEYOND_AT_A_TIME = 1024
 About = tuple[bytes, MemberId]  # an entry or an object, and who speaks of it
+_Counted = tuple[MemberId, bool]  # a member, and whether of its drills: those are counted apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,14 @@ class _Came:
     said: Withdrawal
     begun_ms: int
     records: Sequence[int]
-    beyond: Sequence[HeaderHash] = ()  # payloads of it that the index does not have
+    beyond: Sequence[HeaderHash]  # payloads of it that the index does not have
+    exercise: bool  # all that it takes out is of drills
+    marked: bool  # it says that it is of a drill itself; looked up for what presses
+
+    @property
+    def counted(self) -> _Counted:
+        """Among what it counts: no drill that is taken back makes what is real wait."""
+        return self.said.member_id, self.exercise
 
 
 def expired(stores: Stores, keep: Keep, now_ms: int, limit: int) -> Due:
@@ -104,12 +114,12 @@ def withdrawn(stores: Stores, seen: View) -> Due:
     records = index.records(stores.index, [number for number, _ in restrictions.touched(stores.index)])
     came = _came(stores, said, records, seen)
     live = counts.items_by_member(stores.index)
-    pressing = _pressing(stores, said, came)
+    pressing = _pressing(stores, said, came, seen)
     clocks = {
-        member_id: _Clock(of_member, records, live.get(member_id, 0), pressing.get(member_id, ()), seen)
-        for member_id, of_member in _by_member(came).items()
+        counted: _Clock(alike, records, live.get(counted, 0), pressing, seen)
+        for counted, alike in _counted(came).items()
     }
-    ends = [(one, one.begun_ms + clocks[one.said.member_id].cooling_ms(one)) for one in came]
+    ends = [(one, one.begun_ms + clocks[one.counted].cooling_ms(one)) for one in came]
     due = _records_due(stores, said, records, ends, seen)
     cooled = [one for one, end_ms in ends if end_ms <= seen.now_ms]
     beyond = sorted({hash_ for one in cooled for hash_ in one.beyond})
@@ -121,7 +131,7 @@ def withdrawn(stores: Stores, seen: View) -> Due:
         tuple(erasures),
         min((*again, *(end_ms for end_ms in waiting if end_ms > seen.now_ms), NEVER_MS)),
         tuple(one.said.hash for one in cooled if gone.intersection(one.records)),
-        tuple(mass for _, clock in sorted(clocks.items()) if (mass := clock.mass(ends))),
+        tuple(mass for (_, drills), clock in sorted(clocks.items()) if not drills and (mass := clock.mass(ends))),
     )
 
 
@@ -172,25 +182,32 @@ def _came(stores: Stores, said: Mapping[About, Said], records: Mapping[int, Reco
             of_target[bytes(target), record.member_id].append(number)
     found = []
     for about, part in sorted(said.items()):
-        numbers, hashes = of_target.get(about, []), beyond.get(about, [])
+        numbers, unshown = of_target.get(about, []), beyond.get(about, [])
+        exercise = all(records[number].exercise for number in numbers) and all(one.exercise for one in unshown)
+        hashes = [one.hash for one in unshown]
         for one in part.withdrawals if numbers or hashes else ():
             row = ledger.entry(stores.ledger, one.hash)
             if row and standing.standing_of(stores, one, seen.trust) is Standing.STANDS:
                 begun_ms = cooling.begun_ms(one.reason, row.received_ms, one.created_ms)
-                found.append(_Came(one, begun_ms, numbers, () if one.positions else hashes))
+                marked = one.reason in cooling.PRESSING and _is_marked(row.body, seen)
+                found.append(_Came(one, begun_ms, numbers, () if one.positions else hashes, exercise, marked))
     return found
+
+
+def _is_marked(body: bytes, seen: View) -> bool:
+    return headers.decode(body, seen.trust.federation_id).exercise
 
 
 def _beyond(
     stores: Stores, said: Mapping[About, Said], shown: Collection[HeaderHash], seen: View
-) -> dict[About, list[HeaderHash]]:
+) -> dict[About, list[Left]]:
     """Of what was taken back as a whole, what the index does not have: never fetched, dropped, or kept for peers."""
     whole = sorted({target for (target, _), part in said.items() if any(not one.positions for one in part.withdrawals)})
-    found: dict[About, list[HeaderHash]] = defaultdict(list)
-    for target, hash_, feed_id in left.of(stores.ledger, whole):
-        feed = seen.trust.feeds.get(feed_id)
-        if feed is not None and hash_ not in shown:
-            found[target, feed.member_id].append(hash_)
+    found: dict[About, list[Left]] = defaultdict(list)
+    for one in left.of(stores.ledger, whole):
+        feed = seen.trust.feeds.get(one.feed_id)
+        if feed is not None and one.hash not in shown:
+            found[one.target, feed.member_id].append(one)
     return found
 
 
@@ -207,42 +224,46 @@ def _replaced(
                 yield cooling.begun_ms(REPLACED, made.received_ms, made.created_ms) + cooling.HOUR_MS, number
 
 
-def _by_member(came: Iterable[_Came]) -> dict[MemberId, list[_Came]]:
-    found: dict[MemberId, list[_Came]] = defaultdict(list)
+def _counted(came: Iterable[_Came]) -> dict[_Counted, list[_Came]]:
+    found: dict[_Counted, list[_Came]] = defaultdict(list)
     for one in sorted(came, key=lambda one: (one.begun_ms, one.said.hash)):
-        found[one.said.member_id].append(one)
+        found[one.counted].append(one)
     return found
 
 
 def _pressing(
-    stores: Stores, said: Mapping[About, Said], came: Iterable[_Came]
-) -> dict[MemberId, list[tuple[int, HeaderHash]]]:
-    """When all that presses came, also what is carried out: of those members of which some still waits for that."""
+    stores: Stores, said: Mapping[About, Said], came: Iterable[_Came], seen: View
+) -> dict[_Counted, list[tuple[int, HeaderHash]]]:
+    """When all that presses came, also what is carried out: of those members of which some still waits for that.
+
+    By what each says itself that it is, drill or not: of what is carried out nobody knows any more.
+    """
     waiting = {one.said.member_id for one in came if one.said.reason in cooling.PRESSING}
-    found: dict[MemberId, list[HeaderHash]] = defaultdict(list)
+    hashes: dict[MemberId, list[HeaderHash]] = defaultdict(list)
     for (_, member_id), part in said.items() if waiting else ():
         if member_id in waiting:
-            found[member_id] += [one.hash for one in part.withdrawals if one.reason in cooling.PRESSING]
-    return {
-        member_id: sorted((at_ms, hash_) for hash_, at_ms in ledger.received_ms(stores.ledger, hashes).items())
-        for member_id, hashes in found.items()
-    }
+            hashes[member_id] += [one.hash for one in part.withdrawals if one.reason in cooling.PRESSING]
+    found: dict[_Counted, list[tuple[int, HeaderHash]]] = defaultdict(list)
+    for member_id, of_member in hashes.items():
+        for row in ledger.entries(stores.ledger, of_member):
+            insort(found[member_id, _is_marked(row.body, seen)], (row.received_ms, row.hash))
+    return found
 
 
 class _Clock:
-    """The withdrawals of one member by when they began to cool."""
+    """The withdrawals of one member, of its drills or of what is real, by when they began to cool."""
 
     def __init__(
         self,
         came: Sequence[_Came],
         records: Mapping[int, Record],
         live: int,
-        pressing: Sequence[tuple[int, HeaderHash]],
+        pressing: Mapping[_Counted, Sequence[tuple[int, HeaderHash]]],
         seen: View,
     ) -> None:
         seat = seen.roster.seats.get(came[0].said.member_id)
         self._suspended = seat is not None and seat.suspended
-        self._member_id, self._live, self._now_ms = came[0].said.member_id, live, seen.now_ms
+        self._counted, self._live, self._now_ms = came[0].counted, live, seen.now_ms
         self._times = [one.begun_ms for one in came]
         self._sums = [0]
         for one in came:
@@ -253,27 +274,31 @@ class _Clock:
         """How long it cools; ``items`` are those of the fullest hour that it is in, before it or behind it."""
         before = self._within(one.begun_ms - cooling.HOUR_MS, one.begun_ms)
         behind = self._within(one.begun_ms, one.begun_ms + cooling.HOUR_MS)
-        first = (one.begun_ms - cooling.HOUR_MS, b"")
-        pressing = bisect_left(self._pressing, (one.begun_ms, one.said.hash)) - bisect_left(self._pressing, first)
         return cooling.cooling_ms(
             one.said.reason,
             own=_items(one, self._records) + len(one.beyond),
             items=max(before, behind),
             live=self._live,
-            pressing=pressing,
+            pressing=self._pressing_before(one),
             suspended=self._suspended,
         )
 
+    def _pressing_before(self, one: _Came) -> int:
+        """How many pressed in the hour before it; a word of a drill presses nothing that is real."""
+        if one.marked and not one.exercise:
+            return cooling.PRESSING_PER_HOUR_MAX
+        came = self._pressing.get((one.said.member_id, one.marked), ())
+        first = (one.begun_ms - cooling.HOUR_MS, b"")
+        return bisect_left(came, (one.begun_ms, one.said.hash)) - bisect_left(came, first)
+
     def mass(self, ends: Iterable[tuple[_Came, int]]) -> Mass | None:
         """What people should know of, if it is so much."""
-        waiting = [
-            (one, end_ms) for one, end_ms in ends if one.said.member_id == self._member_id and end_ms > self._now_ms
-        ]
+        waiting = [(one, end_ms) for one, end_ms in ends if one.counted == self._counted and end_ms > self._now_ms]
         items = max((self._within(begun_ms, begun_ms + cooling.HOUR_MS) for begun_ms in self._times), default=0)
         if not waiting or not cooling.is_mass(items, self._live):
             return None
         began_ms, ends_ms = min(one.begun_ms for one, _ in waiting), min(end_ms for _, end_ms in waiting)
-        return Mass(self._member_id, items, len(waiting), began_ms, ends_ms)
+        return Mass(self._counted[0], items, len(waiting), began_ms, ends_ms)
 
     def _within(self, first_ms: int, last_ms: int) -> int:
         return self._sums[bisect_right(self._times, last_ms)] - self._sums[bisect_left(self._times, first_ms)]
@@ -282,4 +307,4 @@ class _Clock:
 def _items(one: _Came, records: Mapping[int, Record]) -> int:
     if one.said.positions:
         return int.from_bytes(one.said.positions, "little").bit_count()
-    return sum(records[number].items for number in one.records)
+    return sum(records[number].items for number in one.records if records[number].exercise == one.exercise)

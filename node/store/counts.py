@@ -1,6 +1,5 @@
 """How much the index holds: of each object, of each member, and in all."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,12 +47,10 @@ def count(
     return Count(records, int(items), updated_ms or 0)
 
 
-def items_by_member(index: sa.Connection) -> dict[MemberId, int]:
-    """How many items each member has here."""
-    found: Counter[MemberId] = Counter()
-    for row in driver.rows(index, of_both("SELECT member_id, sum(items) FROM {} WHERE shown GROUP BY 1")):
-        found[row[0]] += row[1]
-    return found
+def items_by_member(index: sa.Connection) -> dict[tuple[MemberId, bool], int]:
+    """How many items each member has here, of drills and of what is real."""
+    statement = of_both("SELECT member_id, exercise, sum(items) FROM {} WHERE shown GROUP BY 1, 2")
+    return {(row[0], bool(row[1])): row[2] for row in driver.rows(index, statement)}
 
 
 def elsewhere(index: sa.Connection, numbers: Sequence[int]) -> set[int]:

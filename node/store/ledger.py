@@ -53,13 +53,13 @@ def write_meta(connection: sa.Connection, name: str, value: bytes) -> None:
     driver.execute(connection, "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
 
 
-def received_ms(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> dict[HeaderHash, int]:
-    """When these entries came here."""
-    found = dict[HeaderHash, int]()
+def entries(connection: sa.Connection, hashes: Sequence[HeaderHash]) -> list[Row]:
+    """Those of these headers that are stored."""
+    found = list[Row]()
     for start in range(0, len(hashes), HASHES_AT_A_TIME):
         part = hashes[start : start + HASHES_AT_A_TIME]
-        statement = f"SELECT hash, received_ms FROM entry WHERE hash IN ({','.join('?' * len(part))})"
-        found.update({row[0]: row[1] for row in driver.rows(connection, statement, tuple(part))})
+        statement = f"SELECT {_ROW} FROM entry WHERE hash IN ({','.join('?' * len(part))})"
+        found += [Row(*row) for row in driver.rows(connection, statement, tuple(part))]
     return found
 
 

@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 
 from node.content import hashes
-from node.exchange import crises, drafts, subjects
+from node.exchange import consult, crises, drafts, due, subjects
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK
 from node.feed.keys import HeaderHash, ObjectId
 from node.feed.kinds import Kind
+from node.policy.cooling import HOUR_MS, PRESSING_PER_HOUR_MAX
 from node.policy.opinions import Verdict
 from node.store import counts, driver, index, ledger, lookup, version_8
 from node.v1 import header_pb2, record_pb2
 from tests.exchange.test_crises import LONE, Stage, X, _stage, _world, crisis, declare  # noqa: F401 - fixtures
-from tests.exchange.test_erase import DIGESTS, LATER_MS, MISTAKE, holds, shows_none, sweep
-from tests.exchange.test_odd_order import ENDS_MS, hash_of, said, take
+from tests.exchange.test_erase import AT_RISK, DIGESTS, LATER_MS, MISTAKE, holds, look, shows_none, sweep
+from tests.exchange.test_odd_order import ENDS_MS, Letter, hash_of, said, take
 from tests.simulator.members import BASE_MS
 
 FALSE_POSITIVE = record_pb2.Opinion(verdict=Verdict.FALSE_POSITIVE)
@@ -187,3 +188,69 @@ def draft_of(values: Sequence[bytes], *, exercise: bool) -> Draft:
     record = record_pb2.Record.FromString(one.record)
     record.object_id = b"l" * 16
     return replace(one, record=record.SerializeToString(), object_id=b"l" * 16)
+
+
+# ---- Taken back
+
+
+def of(numbers: range, *, exercise: bool = True) -> Draft:
+    return draft([number.to_bytes(32) for number in numbers], exercise=exercise)
+
+
+def erased(node: Exchange, now_ms: int) -> set[HeaderHash]:
+    return {one.entry for one in look(node, now_ms).erasures}
+
+
+def test_drills_that_are_taken_back_make_nothing_real_wait_and_are_told_of_as_no_theft(
+    node: Exchange, author: Exchange
+) -> None:
+    letters = said(author, of(range(4000), exercise=False), of(range(5000, 5030), exercise=False), of(range(300)))
+    _, real, drill = (hash_of(node, one) for one in letters)
+    taken = [drafts.withdrawal(one, 0, MISTAKE, exercise=one == drill) for one in (drill, real)]
+    take(node, [*letters, *said(author, *taken)])
+    assert erased(node, BASE_MS + HOUR_MS) == {real}
+    assert erased(node, LATER_MS) == {real, drill}
+    assert due.withdrawn(node.stores, consult.view(node.trust, node.follows, BASE_MS)).masses == ()
+
+
+def test_however_many_drills_its_member_has_much_that_is_real_waits_for_a_day(node: Exchange, author: Exchange) -> None:
+    letters = said(author, of(range(4000)), of(range(500), exercise=False), of(range(600, 630), exercise=False))
+    hashes_ = [hash_of(node, one) for one in letters]
+    take(node, [*letters, *said(author, *(drafts.withdrawal(one, 0, MISTAKE) for one in hashes_[1:]))])
+    assert erased(node, LATER_MS - 1) == set()
+    assert erased(node, LATER_MS) == {*hashes_[1:]}
+    (mass,) = due.withdrawn(node.stores, consult.view(node.trust, node.follows, BASE_MS)).masses
+    assert (mass.items, mass.withdrawals) == (530, 2)
+
+
+def test_a_drill_by_the_id_of_what_is_taken_back_makes_it_wait_no_longer(node: Exchange, author: Exchange) -> None:
+    both = [draft_of([number.to_bytes(32) for number in range(30 + 900 * one)], exercise=one) for one in (False, True)]
+    letters = said(author, of(range(4000), exercise=False), *both)
+    take(node, [*letters, *said(author, drafts.object_withdrawal(ObjectId(b"l" * 16), MISTAKE))])
+    assert erased(node, BASE_MS + HOUR_MS) == {hash_of(node, one) for one in letters[1:]}
+
+
+def test_drills_that_press_take_no_turn_from_what_is_real_and_are_as_many(node: Exchange, author: Exchange) -> None:
+    letters = said(author, of(range(200)), of(range(200), exercise=False))
+    drill, real = (hash_of(node, one) for one in letters)
+    count = PRESSING_PER_HOUR_MAX + 20
+    taken = [drafts.withdrawal(drill, 1 << place, AT_RISK, exercise=True) for place in range(count)]
+    take(node, [*letters, *said(author, *taken)])
+    sweep(node, BASE_MS)
+    take(node, said(author, drafts.withdrawal(real, 1, AT_RISK)))
+    (made,) = look(node, BASE_MS).erasures
+    assert (made.entry, made.positions) == (real, b"\x01")
+    assert len(table(node, "drill")) == 200 - PRESSING_PER_HOUR_MAX
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+def test_what_calls_itself_a_drill_presses_nothing_that_is_real(
+    node: Exchange, author: Exchange, *, fetched: bool
+) -> None:
+    letters = said(author, of(range(20)), of(range(20), exercise=False))
+    drill, real = (hash_of(node, one) for one in letters)
+    taken = [drafts.withdrawal(one, 0, AT_RISK, exercise=True) for one in (drill, real)]
+    held = letters if fetched else [Letter(header=one.header, signature=one.signature, box=one.box) for one in letters]
+    take(node, [*held, *said(author, *taken)])
+    assert erased(node, BASE_MS) == {drill}
+    assert erased(node, LATER_MS) == {drill, real}
