@@ -1,6 +1,7 @@
 """One stream to one peer, and what waits to be sent over it."""
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from node import limits
+from node.feed.header import URGENT
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.v1 import peer_pb2
@@ -19,6 +21,7 @@ UNSURE = "not approved there yet, or not with our present card"  # TLS 1.3 does 
 PROGRAM_CHARACTERS_MAX = 64
 AHEAD_MS_MAX = 10**12  # thirty years: a clock that is further off says nothing more by it
 FAREWELL_S = 1.0  # how long a peer that we hang up on may take to read why
+_Waiting = tuple[bool, int, peer_pb2.Frame | None]  # whether behind what is urgent, and its place there; None: a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,11 @@ class Link(Protocol):
         ...
 
 
+def _goes_first(frame: peer_pb2.Frame) -> bool:
+    """What is urgent, and the hello, before which nothing may be said."""
+    return frame.HasField("hello") or (frame.HasField("entries") and frame.entries.lane == URGENT)
+
+
 class Outbox:
     """What one link still has to send. Bounded: a peer that does not read is hung up on."""
 
@@ -70,7 +78,8 @@ class Outbox:
         self.link = link
         self._told = told  # hears of all that is to leave
         self.reason = ""
-        self._queue: asyncio.Queue[peer_pb2.Frame | None] = asyncio.Queue(limits.OUTBOX_FRAMES_MAX)  # None: a page
+        self._queue: asyncio.PriorityQueue[_Waiting] = asyncio.PriorityQueue(limits.OUTBOX_FRAMES_MAX)
+        self._order = itertools.count()
         self._pages: deque[Iterator[peer_pb2.Frame]] = deque()
         self._bytes = 0
         self._ended = asyncio.Event()
@@ -78,12 +87,15 @@ class Outbox:
         self._room.set()
 
     def put(self, frame: peer_pb2.Frame) -> None:
-        """Send it after what waits already, or hang up."""
+        """Send it after what waits already, lane 0 before all else; or hang up."""
         if self._queue.full() or self._bytes + frame.ByteSize() > limits.OUTBOX_BYTES_MAX:
             self.end(SLOW)
             return
-        self._queue.put_nowait(frame)
+        self._wait(frame)
         self._count(frame)
+
+    def _wait(self, frame: peer_pb2.Frame | None) -> None:
+        self._queue.put_nowait((frame is None or not _goes_first(frame), next(self._order), frame))
 
     def put_pages(self, frames: Iterator[peer_pb2.Frame]) -> None:
         """Send these behind what waits, each made only then: however many they are, they fill nothing."""
@@ -92,7 +104,7 @@ class Outbox:
             return
         self._pages.append(frames)
         if len(self._pages) == 1:
-            self._queue.put_nowait(None)
+            self._wait(None)
 
     def _count(self, frame: peer_pb2.Frame) -> None:
         self._bytes += frame.ByteSize()
@@ -138,7 +150,8 @@ class Outbox:
 
     async def _send_all(self) -> None:
         while True:
-            frame = await self._queue.get() or self._next_page()
+            _, _, waited = await self._queue.get()
+            frame = waited or self._next_page()
             if frame is not None:
                 await self.link.send(frame)
                 self._bytes -= frame.ByteSize()
@@ -151,7 +164,7 @@ class Outbox:
         while self._pages and not self.reason:
             frame = next(self._pages[0], None)
             if frame is not None:
-                self._queue.put_nowait(None)  # into the place that was left just now
+                self._wait(None)  # into the place that was left just now
                 self._count(frame)
                 return frame
             self._pages.popleft()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from node import limits
+from node.feed.header import HISTORY, NORMAL, URGENT
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.runtime import link as links
@@ -46,6 +47,16 @@ class Reading(Stuck):
     async def send(self, frame: peer_pb2.Frame) -> None:
         await self.may.acquire()
         self.read.append(frame.digest.rows)
+
+
+class Noting(Stuck):
+    """A link whose other end reads all."""
+
+    def __init__(self) -> None:
+        self.sent = list[peer_pb2.Frame]()
+
+    async def send(self, frame: peer_pb2.Frame) -> None:
+        self.sent.append(frame)
 
 
 def pages(first: int, last: int, made: list[int]) -> Iterator[peer_pb2.Frame]:
@@ -98,6 +109,23 @@ async def test_one_listing_is_sent_behind_the_other() -> None:
     assert outbox.waiting[1] == 0
     outbox.end("over")
     await draining
+
+
+def entries(lane: int) -> peer_pb2.Frame:
+    return peer_pb2.Frame(entries=peer_pb2.Entries(lane=lane))
+
+
+async def test_what_is_urgent_goes_before_all_that_waits_but_the_hello() -> None:
+    """However much of drills waits for a peer that reads slowly: none of it is in lane 0."""
+    link, hello = Noting(), peer_pb2.Frame(hello=peer_pb2.Hello(version_max=1))
+    outbox = Outbox(link)
+    for one in (hello, entries(NORMAL), frame(1), entries(URGENT), entries(HISTORY), entries(URGENT)):
+        outbox.put(one)
+    outbox.end("over")
+    async with asyncio.timeout(GUARD_S):
+        await outbox.drain()
+    assert link.sent == [hello, entries(URGENT), entries(URGENT), entries(NORMAL), frame(1), entries(HISTORY)]
+    assert outbox.waiting == (0, 0)
 
 
 async def test_nobody_waits_for_room_for_ever_for_both_ends_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
