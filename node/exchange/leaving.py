@@ -21,6 +21,7 @@ from node.v1 import header_pb2
 
 WITHDRAWN_AT_A_TIME = 64  # statements: urgent, so they go out by themselves, and what else is urgent goes between
 ENDED = "its owner leaves the federation"
+Own = tuple[ObjectId, bool]  # and whether all that stands of it is a drill
 _OBJECTS = (  # of whom others keep copies that no longer stand; the rules and who a member is are not among them
     Kind.ALERT,
     Kind.DECLARATION,
@@ -33,22 +34,25 @@ _OBJECTS = (  # of whom others keep copies that no longer stand; the rules and w
 )
 
 
-def unwithdrawn(stores: Stores, me: MemberId, now_ms: int) -> list[ObjectId]:
-    """Objects of ours of which something still stands, oldest first."""
+def unwithdrawn(stores: Stores, me: MemberId, now_ms: int) -> list[Own]:
+    """Objects of ours of which something still stands, oldest first, and drills last."""
     gone = restrictions.withdrawn_whole(stores.index, me)
-    own = (one for one in index.of_kinds(stores.index, _OBJECTS) if one.member_id == me and one.expires_ms > now_ms)
-    return list(dict.fromkeys(ObjectId(one.object_id) for one in own if one.object_id not in gone))
+    found = dict[ObjectId, bool]()
+    for one in index.of_kinds(stores.index, _OBJECTS):
+        if one.member_id == me and one.expires_ms > now_ms and one.object_id not in gone:
+            found[one.object_id] = found.get(one.object_id, True) and one.exercise
+    return sorted(found.items(), key=lambda own: own[1])
 
 
-def withdrawals(stores: Stores, seen: View, objects: Sequence[ObjectId], reason: int) -> list[Draft]:
+def withdrawals(stores: Stores, seen: View, objects: Sequence[Own], reason: int) -> list[Draft]:
     """All of these no longer stand; a crisis is ended first, for others may keep its declaration for a while."""
     drafts.check_reason(reason)
     me = seen.follows.me
-    own = (found for one in objects if (found := crises.one(stores, seen, me, one)) is not None)
+    own = (found for one, _ in objects if (found := crises.one(stores, seen, me, one)) is not None)
     by = Speaker(me, seen.roster.seats.get(me), seen.now_ms)
     going_on = (one for one in own if one.reading.state not in OVER and one.reading.lead == me)
     ends = [declaring.end(one, ENDED, by, seen) for one in going_on]
-    return [*ends, *(drafts.object_withdrawal(object_id, reason) for object_id in objects)]
+    return [*ends, *(drafts.object_withdrawal(one, reason, exercise=exercise) for one, exercise in objects)]
 
 
 def entrusted(exchange: Exchange, limit: int) -> int:

@@ -7,9 +7,8 @@ import structlog
 from node.exchange import leaving
 from node.exchange.admission import Admitted
 from node.exchange.exchange import Exchange
-from node.exchange.leaving import WITHDRAWN_AT_A_TIME
-from node.feed.header import URGENT
-from node.feed.keys import MemberId, ObjectId
+from node.exchange.leaving import WITHDRAWN_AT_A_TIME, Own
+from node.feed.keys import MemberId
 from node.protocol.news import Growth
 from node.runtime import growth
 from node.runtime.saying import Saying
@@ -45,7 +44,7 @@ class Leaving:
         if part:
             seen = self._saying.view()
             made = await self._saying.reading.run(lambda stores: leaving.withdrawals(stores, seen, part, reason))
-            await self._saying.say(made, URGENT)
+            await self._saying.say(made, min(one.lane for one in made))
         return len(part), len(found) - len(part)
 
     async def leave(self, letters: Sequence[header_pb2.SignedEntry]) -> None:
@@ -61,7 +60,7 @@ class Leaving:
         self._writer.arrived(admitted.arrived)
         await self._saying.peering.grown(news)
 
-    async def _unwithdrawn(self) -> list[ObjectId]:
+    async def _unwithdrawn(self) -> list[Own]:
         me, now_ms = self._writer.reader.member_id, self._saying.clock.now_ms()
         await self._saying.caught_up(bulk=True)
         return await self._saying.reading.run(lambda stores: leaving.unwithdrawn(stores, me, now_ms))

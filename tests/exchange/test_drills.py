@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.content import hashes
-from node.exchange import consult, crises, drafts, due, subjects
+from node.exchange import consult, crises, drafts, due, leaving, subjects
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
 from node.feed.header import BULK
@@ -254,3 +254,17 @@ def test_what_calls_itself_a_drill_presses_nothing_that_is_real(
     take(node, [*held, *said(author, *taken)])
     assert erased(node, BASE_MS) == {drill}
     assert erased(node, LATER_MS) == {drill, real}
+
+
+def test_whoever_leaves_takes_its_drills_back_behind_what_is_real_and_in_no_lane_0(
+    node: Exchange, author: Exchange
+) -> None:
+    letters = [list_draft(name, exercise=exercise) for name, exercise in (("drill", True), ("real", False))]
+    author.publish([of(range(5)), *letters, of(range(5), exercise=False)], BASE_MS)
+    while author.project():
+        pass
+    own = leaving.unwithdrawn(author.stores, author.reader.member_id, BASE_MS)
+    assert own == [(b"l" * 16, False), (b"r" * 16, False), (b"d" * 16, True)]
+    seen = consult.view(author.trust, author.follows, BASE_MS)
+    made = leaving.withdrawals(author.stores, seen, own, MISTAKE)
+    assert [(one.object_id, one.lane) for one in made] == [(b"l" * 16, 0), (b"r" * 16, 0), (b"d" * 16, 1)]
