@@ -22,7 +22,6 @@ from node.feed.keys import HeaderHash, MemberId
 from node.protocol.fetch import Fetch
 from node.store import index
 from node.store.index import Record
-from node.store.stores import Stores
 from node.v1 import peer_pb2
 from tests.simulator import amendments, clocks, copies
 from tests.simulator.disk import Disk
@@ -142,12 +141,11 @@ def test_a_node_that_would_sign_before_its_peers_have_shown_what_they_hold_is_ca
 
 
 def fold_in_order_of_arrival(patch: pytest.MonkeyPatch) -> None:
-    said = lifecycles.said
+    def as_they_came(said: Callable[..., list[Record]]) -> Callable[..., list[Record]]:
+        return lambda stores, *of: sorted(said(stores, *of), key=lambda one: index.number(stores.index, one.hash) or 0)
 
-    def as_they_came(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
-        return sorted(said(stores, object_ids), key=lambda one: index.number(stores.index, one.hash) or 0)
-
-    patch.setattr(lifecycles, "said", as_they_came)
+    for name in ("said", "said_of_all"):
+        patch.setattr(lifecycles, name, as_they_came(getattr(lifecycles, name)))
     patch.setattr(crises, "sorted", lambda found, **_: list(found), raising=False)
     patch.setattr(leadership, "_read_at_all", lambda _, acts: list(acts))
 

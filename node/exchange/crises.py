@@ -71,10 +71,12 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     """
     halts = halting.every(stores, seen.trust)
     wanted = dict.fromkeys(one.object_id for one in lifecycles.heads(stores, *lifecycles.HEADS))
-    if OBJECT_ID.fullmatch(whole := named.strip().lower()):  # also what is beyond those that are read
-        wanted[ObjectId(bytes.fromhex(whole))] = None
+    said = _by_object(lifecycles.said_of_all(stores))
+    if OBJECT_ID.fullmatch(whole := named.strip().lower()):  # also what is beyond all that is read
+        wanted[by_id := ObjectId(bytes.fromhex(whole))] = None
+        said[by_id] = lifecycles.said(stores, by_id)
     heads = lifecycles.heads_of(stores, wanted)
-    named_alike, said = _by_object(heads), _by_object(lifecycles.said(stores, wanted))
+    named_alike = _by_object(heads)
     found = [
         read(
             stores,

@@ -84,7 +84,7 @@ def known(stores: Stores, trust: Trust, object_id: bytes, *, exercise: bool) -> 
     if not declared:
         return Known()
     first = min(declared, key=lambda one: (one.received_ms, one.hash))
-    said = lifecycles.said(stores, [object_id])
+    said = lifecycles.said(stores, object_id)
     ends = [end_ms for one in declared if (end_ms := _end_ms(stores, trust, one, said))]
     framework = record_pb2.Record.FromString(first.content).crisis.framework.name
     return Known(True, max(ends, default=None), framework)

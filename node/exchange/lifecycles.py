@@ -20,7 +20,7 @@ from node.feed.kinds import Kind
 from node.feed.marks import Standing
 from node.feed.roster import Seat
 from node.policy.parameters import Parameters
-from node.store import index, restrictions
+from node.store import ends, index, restrictions
 from node.store.halts import Halt
 from node.store.index import Record
 from node.store.stores import Stores
@@ -33,6 +33,7 @@ HEADS = (Kind.DECLARATION, Kind.ALERT)
 HEADS_MAX = 256  # of each kind in one feed, half of them the first and half the last
 DECLARED_MAX = 64  # by one owner under one id, among which is looked for the one that counts
 SAID_MAX = 4 * ACTS_MAX  # acts of one feed about one crisis, those that may move it apart; half from either end
+SAID_OF_ALL_MAX = 16 * SAID_MAX  # of one feed about all crises, where they are read at once
 
 VERBS = {
     "update": Verb.UPDATE,
@@ -278,12 +279,12 @@ def end_ms(stores: Stores, trust: Trust, record: Record, said: Iterable[Record])
 
 def heads(stores: Stores, *kinds: Kind) -> list[Record]:
     """Declarations and alerts that are read at all, oldest first: whoever says very many keeps nobody waiting."""
-    return index.ends_of_feeds(stores.index, kinds, HEADS_MAX)
+    return ends.of_feeds(stores.index, kinds, HEADS_MAX)
 
 
 def unread_heads(stores: Stores) -> dict[MemberId, int]:
     """How many are not read, by the members that said so many; what is known by a whole id is read all the same."""
-    return index.beyond_ends_of_feeds(stores.index, HEADS, HEADS_MAX)
+    return ends.beyond_feeds(stores.index, HEADS, HEADS_MAX)
 
 
 def heads_of(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
@@ -297,18 +298,24 @@ def heads_of(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
     return sorted(found, key=index.by_date)
 
 
-def said(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
-    """Acts about objects with these ids that are read at all, whoever owns those."""
-    return [
-        one
-        for object_id in object_ids
-        for one in index.ends_of_feeds(stores.index, [Kind.CRISIS_ACT], SAID_MAX, object_id)
-    ]
+def said(stores: Stores, object_id: bytes) -> list[Record]:
+    """Acts about objects with this id that are read at all, whoever owns those."""
+    return ends.of_feeds(stores.index, [Kind.CRISIS_ACT], SAID_MAX, object_id)
+
+
+def said_of_all(stores: Stores) -> list[Record]:
+    """Acts about all objects that are read at once, oldest first: whoever says very many keeps nobody waiting."""
+    return ends.of_objects(stores.index, Kind.CRISIS_ACT, SAID_MAX, SAID_OF_ALL_MAX)
+
+
+def unread_acts(stores: Stores) -> dict[MemberId, int]:
+    """How many of those are not, by the members that said so many."""
+    return ends.beyond_objects(stores.index, Kind.CRISIS_ACT, SAID_MAX, SAID_OF_ALL_MAX)
 
 
 def said_of(stores: Stores, record: Record) -> list[Record]:
     """Those about a declaration or an alert, whoever else uses its id."""
-    return about(record, said(stores, [record.object_id]), declared_by_others(stores, record))
+    return about(record, said(stores, record.object_id), declared_by_others(stores, record))
 
 
 def declared_by_others(stores: Stores, record: Record) -> list[HeaderHash]:

@@ -34,6 +34,9 @@ SLOWED_MS = 3_600_000  # so long after what is over our quota was said, it may s
 ISSUER_MS_MIN = 30 * 86_400_000
 CERTIFICATE_MS_MIN = 3_600_000  # it is renewed eight hours before its end
 
+HEADS, ACTS = "declarations and alerts", "acts"  # of crises
+Unread = Mapping[str, Mapping[MemberId, int]]
+
 Own = Callable[[], admin_pb2.GetStatusResponse]
 
 
@@ -61,10 +64,11 @@ class Examination:
 
         seen, here = consult.view(self._writer.trust, self._writer.follows, now_ms), self._writer.feed_id
 
-        def look(stores: Stores) -> tuple[Waiting, Waiting, Waiting, list[ForkView], Mapping[MemberId, int]]:
+        def look(stores: Stores) -> tuple[Waiting, Waiting, Waiting, list[ForkView], Unread]:
             behind = health.unprojected(stores.ledger, project.cursor(stores))
             overdue = Waiting(*deadlines.backlog(stores.index, now_ms))
-            missing, unread = health.missing(stores.ledger, now_ms), lifecycles.unread_heads(stores)
+            missing = health.missing(stores.ledger, now_ms)
+            unread = {HEADS: lifecycles.unread_heads(stores), ACTS: lifecycles.unread_acts(stores)}
             return missing, behind, overdue, branches.every(stores, seen, here), unread
 
         wanted, unprojected, overdue, forks, unread = await self._reading.run(look)
@@ -278,16 +282,17 @@ def _wanted(found: Waiting, now_ms: int) -> Finding:
     return finding.warning("wanted", words, "Connect to more peers: none of those connected has them.")
 
 
-def _crises(unread: Mapping[MemberId, int], trust: Trust) -> list[Finding]:
+def _crises(unread: Unread, trust: Trust) -> list[Finding]:
     found = [
         finding.warning(
             "crises",
-            f"{trust.name_of(member_id)} says so many that {count:,} of its declarations and alerts are not read",
-            "Ask it what happened. What it said first and last is read, and everything by its whole id.",
+            f"{trust.name_of(member_id)} says so many that {count:,} of its {what} are not read",
+            "Ask it what happened. What it said first and last is read, and a crisis whole by its whole id.",
         )
-        for member_id, count in unread.items()
+        for what, by_member in unread.items()
+        for member_id, count in by_member.items()
     ]
-    return found or [finding.ok("crises", "every declaration and alert that is here is read")]
+    return found or [finding.ok("crises", "all that is here of crises is read")]
 
 
 def _own_quota(budgets: Budgets, now_ms: int) -> Finding:

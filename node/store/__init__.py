@@ -31,6 +31,7 @@ schema        the tables
 migrations    an older version's files become this version's, step by step (version_2, version_3, version_4, version_5,
               version_6, version_7, version_8)
 lookup        where values stand, and what tells records from each other
+ends          what is read of whoever says very much
 counts        how much the index holds
 figures       counts and ages for whoever watches, never content
 health        how far behind the stores are

@@ -274,25 +274,7 @@ def first_of_owners(index: sa.Connection, object_id: bytes, kind: int, limit: in
         " WHERE place <= ? ORDER BY came_ms, member_id, exercise, place",
         (object_id, kind, limit),
     )
-    return _in_order(index, [row[0] for row in rows])
-
-
-def ends_of_feeds(index: sa.Connection, kinds: Sequence[int], limit: int, object_id: bytes = b"") -> list[Record]:
-    """Of each feed so many records of each of these kinds, half from either end, by their places; oldest first.
-
-    Acts that may move a crisis are counted apart from others, and so are drills. Nobody but its owner says where in a
-    feed a record stands, and its owner says it once: no date moves one. ``object_id``: only of that.
-    """
-    rows = driver.rows(
-        index,
-        "SELECT number FROM (SELECT record AS number, created_ms, hash, row_number() OVER in_feed AS place,"
-        f" count(*) OVER of_feed AS places FROM any_record WHERE shown AND kind IN ({','.join('?' * len(kinds))})"
-        f"{' AND object_id = ?' if object_id else ''}"
-        " WINDOW of_feed AS (PARTITION BY feed_id, kind, moves, exercise), in_feed AS (of_feed ORDER BY seq, hash))"
-        " WHERE place <= ? OR place > places - ? ORDER BY created_ms, hash",
-        (*kinds, *([object_id] if object_id else []), limit // 2, limit // 2),
-    )
-    return _in_order(index, [row[0] for row in rows])
+    return in_order(index, [row[0] for row in rows])
 
 
 def of_member(index: sa.Connection, member_id: MemberId, kind: int) -> list[Record]:
@@ -305,19 +287,8 @@ def of_member(index: sa.Connection, member_id: MemberId, kind: int) -> list[Reco
     return [Record(*row) for row in rows]
 
 
-def beyond_ends_of_feeds(index: sa.Connection, kinds: Sequence[int], limit: int) -> dict[MemberId, int]:
-    """How many records `ends_of_feeds` leaves out, by the members that have any."""
-    rows = driver.rows(
-        index,
-        "SELECT member_id, sum(beyond) FROM (SELECT member_id, count(*) - ? AS beyond FROM any_record"
-        f" WHERE shown AND kind IN ({','.join('?' * len(kinds))}) GROUP BY feed_id, kind, exercise, member_id)"
-        " WHERE beyond > 0 GROUP BY 1 ORDER BY 1",
-        (limit, *kinds),
-    )
-    return {row[0]: row[1] for row in rows}
-
-
-def _in_order(index: sa.Connection, numbers: Sequence[int]) -> list[Record]:
+def in_order(index: sa.Connection, numbers: Sequence[int]) -> list[Record]:
+    """Records by number, as their numbers stand here."""
     found = records(index, numbers)
     return [found[number] for number in numbers if number in found]  # another connection may erase between the two
 

@@ -671,6 +671,45 @@ def test_whoever_says_very_much_of_a_crisis_is_read_at_either_end(
     assert said_of_it == ["0", "1", "other", "4", "5"]
 
 
+def test_whoever_speaks_of_very_many_crises_keeps_nobody_waiting_and_is_read_about_each(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycles, "SAID_OF_ALL_MAX", 12)
+    declared = stage.say(1, declare(crisis(LONE)))
+    ids = [ObjectId(bytes([number]) * 16) for number in range(2)]
+    floods = {object_id: stage.say(1, declare(crisis(LONE), object_id=object_id)) for object_id in ids}
+    for number in range(4):
+        for object_id, flood in floods.items():
+            stage.say(1, act(flood, object_id=object_id, de_escalate=record_pb2.Note(text=str(number))))
+    stage.say(1, extend(declared))
+    for number in range(4):
+        stage.say(1, act(declared, comment=record_pb2.Note(text=str(number))))
+    stage.say(2, act(declared, comment=record_pb2.Note(text="other")))
+    stage.say(1, end(declared))
+
+    def read() -> dict[ObjectId, list[str]]:
+        found: dict[ObjectId, list[str]] = {}
+        for one in lifecycles.said_of_all(stage.reader.stores):
+            said_ = lifecycles.act_of(one)
+            text = said_.de_escalate.text or said_.comment.text or lifecycles.verb_of(one)
+            found.setdefault(one.object_id, []).append(text)
+        return {object_id: sorted(texts) for object_id, texts in found.items()}
+
+    seen = stage.seen()
+    outermost = ["0", "3"]
+    assert read() == {ids[0]: outermost, ids[1]: outermost, X: ["0", "1", "2", "3", "end", "extend", "other"]}
+    assert lifecycles.unread_acts(stage.reader.stores) == {stage.id_of(1): 4}
+    every = crises.every(stage.reader.stores, seen, exercises=True)
+    assert {one.object_id: one.state for one in every}[X] == State.ENDED
+    for whole in (X, *ids):
+        acts = crises.meant(stage.reader.stores, seen, whole.hex()).acts
+        assert len(acts) == (7 if whole == X else 4), "by its whole id it is read whole"
+    monkeypatch.setattr(lifecycles, "SAID_OF_ALL_MAX", 4)
+    assert read() == {ids[0]: ["0"], ids[1]: ["0"], X: ["0", "3", "end", "extend", "other"]}, (
+        "at either end of its feed"
+    )
+
+
 def test_a_deputy_of_one_who_took_the_same_id_ends_that_one_and_not_its_own(stage: Stage) -> None:
     declared = stage.say(1, declare(crisis(LONE)))
     trap = stage.say(4, declare(crisis(LONE), deputies=[stage.id_of(1)]))
