@@ -251,6 +251,7 @@ def test_a_row_has_where_its_item_stands_and_no_formula_of_others() -> None:
     file = io.StringIO()
     odd = record(PDQ, Item(PDQ, bytes(32), 50), label="=HYPERLINK(x)\x1b[2J")
     odd.advice = "@SUM(1)"
+    odd.exemptions.append("-news")
     exporting.WRITERS["csv"](file)(odd)
     (row,) = csv.DictReader(io.StringIO(file.getvalue()))
     assert row == {
@@ -262,6 +263,7 @@ def test_a_row_has_where_its_item_stands_and_no_formula_of_others() -> None:
         "expires": "2027-01-15T08:00:00+00:00",
         "item": f"{'ab' * 32}:10",
         "opinion": "",
+        "exemptions": "'-news",
     }
     lines = io.StringIO()
     exporting.WRITERS["jsonl"](lines)(RECORDS[0])
