@@ -5,6 +5,10 @@ from collections.abc import Sequence
 LEVELS = ("low", "moderate", "high")  # of harm, virality and confidence, by number, from 1
 ANSWERS = ("yes", "no", "unknown")  # to a criterion, by number, from 1
 MARKS = ("clear", "green", "amber", "amber+strict", "red")  # of TLP, by number, from 1; the first two for all members
+PAP = ("clear", "green", "amber", "red")  # what may be done with it, by number, from 1
+HANDLING_CODES = ("H0", "H1", "H2", "H3")  # Europol's, by bit
+SOURCES = ("A", "B", "C", "D", "X")  # how reliable a source is, by number, from 1
+INFORMATION = ("1", "2", "3", "4")  # how sure what it says is, by number
 STATUSES = ("ongoing", "over")  # of what happened
 STANCES = ("joined", "observing", "declined", "left")  # by number, from 1
 CLOCKS = ("running", "paused", "done")  # of a removal order, by number, from 1

@@ -54,25 +54,33 @@ class Reach:
 
 def strictness(handling: record_pb2.Handling) -> int:
     """The strictest of the three scales, as TLP has it; 0: not marked. What is not known is RED."""
-    if not handling.tlp:
-        return 0
+    return max(level for level, _, _ in _levels(handling)) if handling.tlp else 0
+
+
+def _levels(handling: record_pb2.Handling) -> tuple[tuple[int, str, str], ...]:
+    """Each scale as TLP has it, with its field, and what it is called beside TLP."""
     codes = [_BY_CODE.get(bit, RED) for bit in range(32) if handling.europol_codes >> bit & 1]
-    tlp = min(handling.tlp, RED)
-    return max(tlp, _BY_PAP.get(handling.pap, RED), *codes)
+    return (
+        (min(handling.tlp, RED), "handling", ""),
+        (max(codes, default=CLEAR), "handling.europol_codes", "handling code"),
+        (_BY_PAP.get(handling.pap, RED), "handling.pap", "PAP"),
+    )
 
 
 def require_mark(handling: record_pb2.Handling, *, for_all: bool = True) -> None:
-    """Raise Refused for what is not marked, and for what is marked for fewer than are to read it."""
-    level = strictness(handling)
-    if not level:
-        reason = "not marked, therefore not shared"
-    elif for_all and level not in FOR_ALL:
-        reason = "only CLEAR and GREEN are for all members"
-        if handling.tlp in FOR_ALL:
-            reason += ", and its handling code or PAP says less"
-    else:
-        return
-    raise Refused(reason, next_step="Mark it TLP:CLEAR or TLP:GREEN if all members may read it.", field="handling")
+    """Raise Refused for what is not marked, and for what is marked for fewer than are to read it, at that scale."""
+    if not handling.tlp:
+        step = "Mark it TLP:CLEAR or TLP:GREEN if all members may read it."
+        raise Refused("not marked, therefore not shared", next_step=step, field="handling")
+    for level, field, called in _levels(handling) if for_all else ():
+        if level not in FOR_ALL:
+            less = f", and its {called} says less" if called else ""
+            step = f"Leave the {called} out" if called else "Mark it TLP:CLEAR or TLP:GREEN"
+            raise Refused(
+                f"only CLEAR and GREEN are for all members{less}",
+                next_step=f"{step} if all members may read it; a crisis for some of them names those.",
+                field=field,
+            )
 
 
 def is_marked(record: record_pb2.Record) -> bool:

@@ -91,6 +91,8 @@ def _(change: Callable[[tools_pb2.DeclareRequest], None]) -> tools_pb2.DeclareRe
         (_(lambda one: setattr(one.crisis.framework, "name", "unknown")), "framework"),
         (_(lambda one: one.ClearField("handling")), "handling"),
         (_(lambda one: setattr(one.handling, "tlp", 3)), "handling"),
+        (_(lambda one: setattr(one.handling, "europol_codes", 0b0100)), "handling.europol_codes"),
+        (_(lambda one: setattr(one.handling, "pap", 4)), "handling.pap"),
     ],
 )
 def test_what_cannot_be_declared_is_refused_at_its_field(

@@ -169,13 +169,29 @@ def test_the_strictest_of_the_scales_wins_and_what_is_not_known_is_the_strictest
     if level in border.FOR_ALL:
         border.require_mark(said)
     else:
-        with pytest.raises(Refused):
+        with pytest.raises(Refused) as refused:
             border.require_mark(said)
+        assert refused.value.field.startswith("handling")
     if level:
         border.require_mark(said, for_all=False)
     else:
         with pytest.raises(Refused, match="not marked"):
             border.require_mark(said, for_all=False)
+
+
+@pytest.mark.parametrize(
+    ("handling", "field"),
+    [
+        ({}, "handling"),
+        ({"tlp": 3, "pap": 4}, "handling"),
+        ({"tlp": 2, "europol_codes": 0b0110, "pap": 4}, "handling.europol_codes"),
+        ({"tlp": 1, "europol_codes": 0b0011, "pap": 3}, "handling.pap"),
+    ],
+)
+def test_the_refusal_names_the_scale_that_says_less(handling: dict[str, int], field: str) -> None:
+    with pytest.raises(Refused) as refused:
+        border.require_mark(record_pb2.Handling(**handling))
+    assert refused.value.field == field
 
 
 @pytest.mark.parametrize(
