@@ -17,7 +17,7 @@ from node.exchange.duties import NEVER_MS
 from node.exchange.reasons import Reason
 from node.feed import entry
 from node.feed.keys import HeaderHash, MemberId
-from node.policy import alarm
+from node.policy import alarm, border, handling
 from node.policy.alarm import Route, Settings, Tried
 from node.store import alarms, ledger
 from node.store.alarms import Alarm, Ringing
@@ -199,7 +199,9 @@ def text(crisis: tools_pb2.CrisisView, route: Route, author: bytes) -> bytes:
 
 def _standing(crisis: tools_pb2.CrisisView) -> str:
     asks = crisis.state == State.PROPOSED and crisis.cosignatures_needed > 0
-    said = (crisis.state, ASKING if asks else "", NOT_VERIFIED if crisis.unverified else "")
+    is_for_some = border.strictness(crisis.handling) > border.GREEN
+    mark = handling.words(crisis.handling) if is_for_some else ""  # what whoever is woken must not pass on
+    said = (crisis.state, ASKING if asks else "", NOT_VERIFIED if crisis.unverified else "", mark)
     return ", ".join(filter(None, said))
 
 

@@ -322,14 +322,14 @@ def act_draft(
     seen: View,
     allowed: str = "",
 ) -> Draft:
-    """An act as an entry of our own, kept as long as what it is about, for whom that is; marked alike, if not said."""
+    """An act as an entry of our own, kept as long as what it is about, for whom that is, marked alike if not said."""
     if act.ByteSize() > TEXT_BYTES_MAX:
         raise Refused(f"more than {TEXT_BYTES_MAX} bytes of text", next_step="Shorten it.", field="text")
     verb = str(act.WhichOneof("act"))
     record = record_pb2.Record(
         kind=Kind.CRISIS_ACT,
         object_id=found.record.object_id,
-        handling=handling or record_pb2.Record.FromString(found.record.content).handling,
+        handling=handling or _mark(found),
         exercise=found.record.exercise,
         crisis_act=act,
         audience=lifecycles.audience_of(found.record),
@@ -340,6 +340,13 @@ def act_draft(
     latest_ms = by.now_ms + limits.LIFE_MS_MAX - KEPT_MS  # what begins in years outlives no entry
     with_it_ms = found.record.expires_ms - KEPT_MS  # what goes before the declaration moves nothing
     return _draft(record, URGENT if is_urgent else NORMAL, max(min(ends_ms, latest_ms), with_it_ms), allowed, seen)
+
+
+def _mark(found: Crisis) -> record_pb2.Handling:
+    """As it is marked by now; as it was declared where that is for fewer than read it: it has to be ended too."""
+    if lifecycles.audience_of(found.record) is None and border.strictness(found.handling) not in border.FOR_ALL:
+        return lifecycles.handling_of(found.record)
+    return found.handling
 
 
 def end(found: Crisis, text: str, by: Speaker, seen: View) -> Draft:

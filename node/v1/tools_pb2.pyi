@@ -126,7 +126,7 @@ class ActOnCrisisRequest(_message.Message):
 
     @_builtins.property
     def handling(self) -> _record_pb2.Handling:
-        """Absent: as the declaration."""
+        """Absent: as what is in effect of the crisis."""
 
     def __init__(
         self,
@@ -183,7 +183,9 @@ class SpeakOfCrisisRequest(_message.Message):
     @_builtins.property
     def act(self) -> _record_pb2.CrisisAct: ...
     @_builtins.property
-    def handling(self) -> _record_pb2.Handling: ...
+    def handling(self) -> _record_pb2.Handling:
+        """As in ActOnCrisisRequest."""
+
     def __init__(
         self,
         *,

@@ -347,6 +347,11 @@ def test_what_is_told_has_nothing_personal_and_nothing_beyond_its_title(node: Ex
         ),
         (tools_pb2.CrisisView(state="proposed"), "c-1 proposed: "),
         (tools_pb2.CrisisView(state="active", verified_ms=1), "c-1 active: "),
+        (tools_pb2.CrisisView(state="active", handling=record_pb2.Handling(tlp=2, europol_codes=2)), "c-1 active: "),
+        (
+            tools_pb2.CrisisView(state="active", handling=record_pb2.Handling(tlp=2, europol_codes=4, pap=4)),
+            "c-1 active, TLP:GREEN, H2, PAP:RED: ",
+        ),
     ],
 )
 def test_what_is_told_says_how_it_stands_and_whether_it_is_verified(crisis: tools_pb2.CrisisView, words: str) -> None:

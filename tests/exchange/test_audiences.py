@@ -39,10 +39,10 @@ def speaker(node: Exchange, seen: consult.View) -> Speaker:
     return Speaker(node.reader.member_id, seen.roster.seats[node.reader.member_id], BASE_MS)
 
 
-def declared(node: Exchange, audience: record_pb2.Audience) -> Letter:
+def declared(node: Exchange, audience: record_pb2.Audience, handling: record_pb2.Handling = AMBER) -> Letter:
     seen = view(node)
     seen = replace(seen, follows=replace(seen.follows, me=node.reader.member_id))
-    request = tools_pb2.DeclareRequest(object_id=X, crisis=WHAT, handling=AMBER, audience=audience)
+    request = tools_pb2.DeclareRequest(object_id=X, crisis=WHAT, handling=handling, audience=audience)
     (letter,) = said(node, declaring.declaration(request, seen, speaker(node, seen)))
     return letter
 
@@ -106,6 +106,19 @@ def test_what_is_marked_for_fewer_is_refused_for_all(members: list[Exchange]) ->
     request = tools_pb2.DeclareRequest(object_id=X, crisis=WHAT, handling=AMBER)
     with pytest.raises(Refused, match="only CLEAR and GREEN"):
         declaring.declaration(request, seen, speaker(members[0], seen))
+
+
+@pytest.mark.parametrize("scales", [{"europol_codes": 0b0100}, {"europol_codes": 0b1000}, {"pap": 3}, {"pap": 4}])
+def test_what_its_handling_code_or_pap_keeps_from_all_goes_to_some_under_tlp_green(
+    members: list[Exchange], scales: dict[str, int]
+) -> None:
+    first, second, platform = members
+    handling = record_pb2.Handling(tlp=2, **scales)
+    letter = declared(first, record_pb2.Audience(member_ids=[second.reader.member_id]), handling)
+    for node in (second, platform):
+        take(node, [letter])
+    (found,) = crises.every(second.stores, view(second), exercises=True)
+    assert (found.handling, crises.every(platform.stores, view(platform), exercises=True)) == (handling, [])
 
 
 def test_a_node_that_was_taken_out_reads_nothing_more(members: list[Exchange], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from node.exchange import (
     lifecycles,
     participating,
     project,
+    publish,
 )
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
@@ -319,6 +320,52 @@ def test_what_a_person_was_not_shown_is_not_answered_for_it(stage: Stage) -> Non
         assert refused.value.field == "entry"
     answer.ClearField("entry")
     assert declaring.answering(stage.crisis(1), answer, by, stage.seen()).entry == stage.view(1).proposal
+
+
+@pytest.mark.parametrize("scale", ["tlp", "europol_codes", "pap", "source_evaluation", "information_evaluation"])
+def test_another_mark_of_any_scale_needs_new_co_signatures_and_until_then_the_one_that_was_signed_holds(
+    stage: Stage, scale: str
+) -> None:
+    declared = stage.say(1, declare())
+    stage.say(2, cosign(declared))
+    anew = stage.say(1, marked(update(declared, what=crisis()), **{scale: 1}))
+    found = stage.view(1)
+    assert (found.state, found.cosignatures_needed, list(found.cosigned_by)) == (State.ACTIVE, 1, [])
+    assert found.handling == record_pb2.Handling(tlp=2)
+    stage.say(2, cosign(anew))
+    assert stage.view(1).handling == record_pb2.Handling(**{"tlp": 2, scale: 1})
+
+
+def test_what_is_said_of_a_crisis_is_marked_as_that_is_by_then_unless_it_is_said_otherwise(stage: Stage) -> None:
+    declared = stage.say(1, declare(crisis(LONE)))
+    stage.say(1, marked(update(declared, what=crisis(LONE)), europol_codes=2, pap=2))
+    found, by, seen = stage.crisis(1), _speaker(stage, 2), stage.seen()
+    said_ = declaring.speaking(found, record_pb2.CrisisAct(comment=record_pb2.Note(text="seen")), by, seen)
+    for handling in (None, record_pb2.Handling(tlp=1)):
+        draft = declaring.act_draft(found, said_, handling, by, seen)
+        held = handling or record_pb2.Handling(tlp=2, europol_codes=2, pap=2)
+        assert record_pb2.Record.FromString(draft.record).handling == held
+
+
+def test_a_mark_for_fewer_than_read_it_keeps_nobody_from_ending_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = stage.say(1, declare(crisis(LONE), deputies=[stage.id_of(3)]))
+    with monkeypatch.context() as lenient:
+        lenient.setattr(publish, "_require_readers", lambda _: None)  # a node that signs what ours would not
+        stage.say(3, marked(update(declared, what=crisis(LONE)), tlp=5))
+    found = stage.crisis(1)
+    assert found.handling.tlp == 5
+    draft = declaring.end(found, "over", _speaker(stage, 1), stage.seen())
+    assert record_pb2.Record.FromString(draft.record).handling.tlp == 2
+
+
+def marked(draft: Draft, **scales: int) -> Draft:
+    """The same under other marks."""
+    record = record_pb2.Record.FromString(draft.record)
+    for scale, number in scales.items():
+        setattr(record.handling, scale, number)
+    return replace(draft, record=record.SerializeToString())
 
 
 def _speaker(stage: Stage, number: int) -> Speaker:
