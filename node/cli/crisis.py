@@ -71,7 +71,7 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
                 one.member_name,
                 crises.state(one),
                 printing.moment(one.ends_ms),
-                printing.shortened(situation.said(one.last)) if one.HasField("last") else "",
+                printing.shortened(situation.said(one.last, one)) if one.HasField("last") else "",
             )
             for one in found
         ],
@@ -118,7 +118,7 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
         printing.print_table(situation.MEMBERS, rows, numbers=situation.NUMBERS, wrapped=("member", "will"))
     if found.acts:
         click.echo()
-        printing.print_table(("said", "by", "what", ""), [_act(one) for one in found.acts], wrapped=("what", ""))
+        printing.print_table(("said", "by", "what", ""), [_act(one, found) for one in found.acts], wrapped=("what", ""))
 
 
 def _fields(place: Place, found: "tools_pb2.CrisisView", call: str, reached: str) -> list[tuple[str, str]]:
@@ -138,5 +138,5 @@ def _fields(place: Place, found: "tools_pb2.CrisisView", call: str, reached: str
     ]
 
 
-def _act(one: "tools_pb2.CrisisActView") -> tuple[str, str, str, str]:
-    return printing.moment(one.created_ms), one.member_name, situation.act(one.act), one.obstacle
+def _act(one: "tools_pb2.CrisisActView", found: "tools_pb2.CrisisView") -> tuple[str, str, str, str]:
+    return printing.moment(one.created_ms), one.member_name, situation.marked(one, found), one.obstacle

@@ -15,6 +15,7 @@ from node.cli import (
     crises,
     filling,
     items,
+    marks,
     options,
     printing,
     roster,
@@ -108,7 +109,7 @@ _HOW = (  # it is declared
     times.zoned("--starts", "starts", "From when on it holds; without it, at once."),
     times.ends,
     click.option("--to", multiple=True, metavar="ROLE|MEMBER", help="Who may read it; without it, all members."),
-    click.option("--tlp", type=click.Choice(words.MARKS), help="Who may be told of it.  [default: green]"),
+    marks.options("green"),
     click.option("--file", type=click.Path(path_type=Path), help="Take all this from a file, TOML or JSON."),
     click.option("--edit", is_flag=True, help="Fill it in in an editor, with what the framework asks for."),
     click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched."),
@@ -214,7 +215,7 @@ class Sent:
     """What goes to the node. ``audience``: None for all members."""
 
     crisis: "record_pb2.Crisis"
-    tlp: int
+    handling: "record_pb2.Handling"
     audience: "record_pb2.Audience | None"
     exercise: bool
     is_alert: bool
@@ -235,10 +236,10 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
 
     def say(form: "Form", ends_ms: int = 0) -> "tools_pb2.CrisisView":
         form, default = filling.lasting(place, form, ends_ms, is_alert=is_alert)
-        letter, tlp = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
+        letter, handling = filling.letter(place, form, ends_ms, begun, is_alert=is_alert)
         if pointer is not None:
             letter.pointer.CopyFrom(pointer)
-        sent = Sent(letter, tlp, filling.audience(place, form, begun), exercise, is_alert)
+        sent = Sent(letter, handling, filling.audience(place, form, begun), exercise, is_alert)
         return _declared(place, sent, said, default)
 
     if edit:
@@ -273,14 +274,11 @@ def _tell(place: Place, made: "tools_pb2.CrisisView", *, as_json: bool) -> None:
 
 
 def _declare(place: Place, sent: "Sent", said: dict[str, Any]) -> "tools_pb2.CrisisView":
-    from node.v1 import record_pb2
-
-    handling = record_pb2.Handling(tlp=sent.tlp)
     return calling.ask(
         place,
         lambda node: node.declare(
             sent.crisis,
-            handling,
+            sent.handling,
             exercise=sent.exercise,
             alert=sent.is_alert,
             audience=sent.audience,
@@ -348,6 +346,8 @@ def _confirm(place: Place, sent: "Sent", default: str) -> None:
         f"{'An EXERCISE.' if sent.exercise else 'Not an exercise.'}",
         err=True,
     )
+    for one in _marks(sent.handling):
+        click.echo(one, err=True)
     if not sent.is_alert:
         named = letter.framework
         under = filling.framework(place, named.name, named.version) if named.name else None
@@ -357,6 +357,12 @@ def _confirm(place: Place, sent: "Sent", default: str) -> None:
     if letter.event.place_name:
         what, word = "the place", letter.event.place_name
     asking.confirm_word(what, [word], DECLARED, "declared")
+
+
+def _marks(handling: "record_pb2.Handling") -> list[str]:
+    from node.policy import handling as marking
+
+    return [f"Marked {marking.words(handling)}.", *(f"  {one}" for one in marking.meanings(handling))]
 
 
 def whom(members: "Sequence[admin_pb2.MemberView]", audience: "record_pb2.Audience | None") -> str:

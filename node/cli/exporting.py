@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -36,7 +36,7 @@ class Written:
     odd: int = 0  # left out: no values of their kind
     disputed: int = 0  # items that members object to
     exempt: int = 0  # items that may also be what is exempt
-    marks: set[int] = field(default_factory=set)
+    is_restricted: bool = False  # not all members may read all of it
 
     def add(self, record: "tools_pb2.ListRecord", count: int) -> None:
         """``count``: of its items so many were written."""
@@ -44,7 +44,7 @@ class Written:
         self.odd += len(record.positions) - count
         self.disputed += sum(one.objecting > 0 for one in record.judged)
         self.exempt += count if record.exemptions else 0
-        self.marks.add(record.handling.tlp)
+        self.is_restricted |= not is_for_all(record)
 
 
 @click.command(
@@ -90,6 +90,13 @@ def export(name: str, format_: str | None, output: Path | None, folder: Path, as
         click.echo(f"warning: {words}", err=True)
 
 
+def is_for_all(record: "tools_pb2.ListRecord") -> bool:
+    """Whether all members may read it, by each of its marks."""
+    from node.policy import border
+
+    return border.strictness(record.handling) in border.FOR_ALL
+
+
 def warnings(view: "tools_pb2.ListView", written: Written, format_: str) -> Iterator[str]:
     """What whoever uses the file has to know, and the file does not say."""
     name, odd = printing.plain(view.name), written.odd
@@ -105,7 +112,7 @@ def warnings(view: "tools_pb2.ListView", written: Written, format_: str) -> Iter
             f"{name} has {items.counted(view.list.items, 'item')}; what is not here yet, withdrawn, "
             "restricted or expired was left out"
         )
-    if max(written.marks, default=0) > len(options.MARKS):
+    if written.is_restricted:
         yield "some of it may not be read by all members; keep the file to yourself"
     to_review = ((written.disputed, "that members object to"), (written.exempt, "that may also be news or else exempt"))
     for count, what in to_review if format_ == formats.TEXT else ():

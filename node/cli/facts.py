@@ -32,6 +32,7 @@ def of(said: "record_pb2.Crisis", handling: "record_pb2.Handling", names: Mappin
     event = said.event
     return [
         ("mark", f"{marks.words(handling)}, to {whom or 'all members'}"),
+        ("which means", "; ".join(marks.meanings(handling))),
         ("summary", personal.mask(said.summary)),
         ("framework", f"{said.framework.name} {said.framework.version}".strip()),
         ("kind", event.kind),

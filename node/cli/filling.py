@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.cli import calling, clock, countries, editing, roster, rules
+from node.cli import calling, clock, countries, editing, marks, roster, rules
 from node.cli.calling import Place
 from node.cli.editing import Page
-from node.crisis.words import MARKS
 from node.errors import Refused
 
 if TYPE_CHECKING:
@@ -22,7 +21,13 @@ Said = TypeVar("Said")
 
 EVERYONE = "all"
 EDITED = "the declaration"  # what it is called while it is no file
-_KEYS = {"ends_ms": "lasts", "handling": "tlp", "criteria": "framework"}  # of the file, for fields of the letter
+_KEYS = {  # of the file, for fields of the letter
+    "ends_ms": "lasts",
+    "criteria": "framework",
+    "handling": "tlp",
+    "handling.pap": "pap",
+    "handling.europol_codes": "handling",
+}
 
 
 # ---- Options and files
@@ -38,7 +43,7 @@ def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "Form":
     if file is not None:
         found = read(file)
     elif begun is not None:
-        found = forms.read(forms.write(begun.crisis, tlp=begun.handling.tlp), "the alert")
+        found = forms.read(forms.write(begun.crisis, handling=begun.handling), "the alert")
         # An alert ends sooner than what it becomes, and its framework may have a later version by now.
         found = msgspec.structs.replace(found, ends=None, lasts="", version="")
     else:
@@ -49,7 +54,7 @@ def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "Form":
             kept[name] = list(kept[name])
     if "framework" in kept:
         kept["framework"], _, kept["version"] = kept["framework"].partition("@")
-    found = msgspec.structs.replace(found, **kept)
+    found = msgspec.structs.replace(found, **{**kept, **marks.given(said)})
     lead = {name: said[f"lead_{name}"] for name in ("function", "telephone", "email") if said.get(f"lead_{name}")}
     return forms.with_answers(found, said["criteria"], lead)
 
@@ -108,7 +113,7 @@ def lasting(place: Place, form: "Form", ends_ms: int, *, is_alert: bool) -> "tup
 
 def letter(
     place: Place, form: "Form", ends_ms: int, begun: "tools_pb2.CrisisView | None", *, is_alert: bool
-) -> "tuple[record_pb2.Crisis, int]":
+) -> "tuple[record_pb2.Crisis, record_pb2.Handling]":
     """The crisis that this says, and its mark; raises a usage error where something is missing."""
     from node.crisis import forms
 
@@ -133,7 +138,7 @@ def letter(
             raise click.UsageError(f"{code}: {fault}")
     if not found.ends_ms:
         raise click.UsageError("A crisis has an end: --for 48h, or --until 2026-11-25T03:10.")
-    return found, MARKS.index(form.tlp) + 1
+    return found, forms.handling(form)
 
 
 def audience(place: Place, form: "Form", begun: "tools_pb2.CrisisView | None") -> "record_pb2.Audience | None":
@@ -209,7 +214,7 @@ def text(place: Place, form: "Form", ends_ms: int) -> str:
     known = framework(place, form.framework, form.version) if form.framework else None
     found = forms.letter(form, clock.now_ms())
     found.ends_ms = ends_ms or found.ends_ms
-    return forms.write(found, known, tlp=MARKS.index(form.tlp) + 1, deputies=form.deputies, to=form.to)
+    return forms.write(found, known, handling=forms.handling(form), deputies=form.deputies, to=form.to)
 
 
 def said(place: Place, page: Page, say: "Callable[[Form], Said]", go_on: str, *, is_alert: bool) -> "Said":
@@ -282,17 +287,40 @@ def _has(saved: str, key: str) -> bool:
     return any(line.split("=")[0].strip() == key for line in saved.splitlines())
 
 
-def text_of(place: Place, found: "tools_pb2.CrisisView") -> str:
-    """What a crisis says now, as a file that can be edited."""
+def text_of(place: Place, found: "tools_pb2.CrisisView", handling: "record_pb2.Handling") -> str:
+    """What a crisis says now, under a mark, as a file that can be edited."""
     from node.crisis import forms
 
     names = [one.name for one in calling.ask(place, roster.members) if one.member_id in found.crisis.deputies]
     under = found.crisis.framework
     known = framework(place, under.name, under.version) if under.name else None
-    return forms.write(found.crisis, known, tlp=found.handling.tlp, deputies=names)
+    return forms.write(as_it_is(found), known, handling=handling, deputies=names)
 
 
-def updated(place: Place, found: "tools_pb2.CrisisView", form: "Form") -> "tuple[record_pb2.Crisis, int]":
+def as_it_is(found: "tools_pb2.CrisisView") -> "record_pb2.Crisis":
+    """What a crisis says now, to the end that it has now."""
+    from node.v1 import record_pb2
+
+    said = record_pb2.Crisis()
+    said.CopyFrom(found.crisis)
+    said.ends_ms = found.ends_ms
+    return said
+
+
+def anew(
+    place: Place, found: "tools_pb2.CrisisView", file: Path | None, given: dict[str, Any]
+) -> "tuple[record_pb2.Crisis, record_pb2.Handling]":
+    """What a file says of a crisis, or else what it says now; and its mark, with what was ``given`` of that."""
+    import msgspec
+
+    if file is None:
+        return as_it_is(found), marks.changed(found.handling, given)
+    return updated(place, found, msgspec.structs.replace(read(file), **given))
+
+
+def updated(
+    place: Place, found: "tools_pb2.CrisisView", form: "Form"
+) -> "tuple[record_pb2.Crisis, record_pb2.Handling]":
     """What a crisis is to say from now on; and its mark."""
     if form.to:
         raise Refused(
@@ -300,14 +328,19 @@ def updated(place: Place, found: "tools_pb2.CrisisView", form: "Form") -> "tuple
             next_step="Leave `to` empty; for others declare another one.",
             field="to",
         )
-    made, tlp = letter(place, form, 0, None, is_alert=found.alert)
+    made, handling = letter(place, form, 0, None, is_alert=found.alert)
+    before = as_it_is(found)
+    if made.ends_ms // 1000 == before.ends_ms // 1000:  # a file has no parts of seconds
+        made.ends_ms = before.ends_ms
+    if made.starts_ms // 1000 == before.starts_ms // 1000:
+        made.starts_ms = before.starts_ms
     made.linked.extend(found.crisis.linked)
     if found.crisis.HasField("pointer"):
         made.pointer.CopyFrom(found.crisis.pointer)
     under = found.crisis.framework
     if made.framework.name == under.name and made.framework.version in ("", under.version):
         made.framework.CopyFrom(found.crisis.framework)  # of the version that it was declared under
-    return made, tlp
+    return made, handling
 
 
 def words(file: Path | None, error: Refused) -> Refused:

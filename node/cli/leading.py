@@ -1,5 +1,6 @@
 """What those say who lead a crisis, and co-signatures of others."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ from node.cli import (
     crises,
     declaring,
     filling,
+    marks,
     options,
     printing,
     proposing,
     times,
     watching,
 )
+from node.cli.calling import Place
 from node.cli.editing import Page
 from node.crisis.states import OVER
 from node.crisis.words import REASONS
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from node.client import Client
     from node.crisis.forms import Form
     from node.v1 import record_pb2, tools_pb2
+
+    Say = Callable[[record_pb2.Crisis, record_pb2.Handling], None]
 
 _text = click.option("--text", default="", help="Why, for all members.")
 
@@ -150,6 +155,7 @@ def verify(reference: str, code: str, folder: Path, as_json: bool) -> None:
         "tocsin crisis update c-4k7q --edit",
         "tocsin crisis update c-4k7q --file halle.toml --yes",
         "tocsin crisis update c-4k7q --text > halle.toml",
+        "tocsin crisis update c-4k7q --pap amber --handling H1",
     )
 )
 @crises.argument
@@ -157,6 +163,7 @@ def verify(reference: str, code: str, folder: Path, as_json: bool) -> None:
 @click.option("--file", type=click.Path(path_type=Path), help="Take it from a file, TOML or JSON.")
 @click.option("--text", is_flag=True, help="Print what it says now as such a file, and change nothing.")
 @click.option("--reason", type=click.Choice(REASONS), metavar="CODE", help=f"It is a correction: {', '.join(REASONS)}.")
+@marks.options("as it is")
 @options.allow_personal
 @declaring.unconfirmed
 @options.folder
@@ -173,24 +180,26 @@ def update(
     folder: Path,
     as_json: bool,
     yes: bool,
+    **marked: Any,
 ) -> None:
-    """Say anew what a crisis is about.
+    """Say anew what a crisis is about; or mark it otherwise, and leave the rest as it is.
 
     Another framework, other criteria, another end or another mark need new co-signatures where the framework asks for
-    some; until then what was co-signed stands.
+    some; until then what was co-signed stands. A mark that is given goes before that of the file. --edit or --file
+    takes one away.
     """
     from node.v1 import record_pb2
 
-    if edit + text + (file is not None) != 1:
-        raise click.UsageError("Give one of --edit, --file and --text.")
+    given = marks.given(marked)
+    if edit + text + (file is not None) > 1 or not (edit or text or file or given):
+        raise click.UsageError("Give one of --edit, --file and --text, or a mark, as --tlp.")
     place = calling.find(folder)
     found = crises.named(place, reference)
     if text:
-        printing.print_document(filling.text_of(place, found))
+        printing.print_document(filling.text_of(place, found, marks.changed(found.handling, given)))
         return
 
-    def say(form: "Form") -> None:
-        letter, tlp = filling.updated(place, found, form)
+    def say(letter: "record_pb2.Crisis", handling: "record_pb2.Handling") -> None:
         _act(
             folder,
             reference,
@@ -198,19 +207,26 @@ def update(
             "Update {} for all members?",
             as_json=as_json,
             yes=yes,
-            handling=record_pb2.Handling(tlp=tlp),
+            handling=handling,
             unconfirmed=unconfirmed,
             allow_personal=allow_personal,
         )
 
-    if file is not None:
+    if edit:
+        _edit(place, found, given, say)
+    else:
         try:
-            say(filling.read(file))
+            say(*filling.anew(place, found, file, given))
         except Refused as error:
             raise filling.words(file, error) from error
-    else:
-        page, go_on = Page(filling.text_of(place, found)), f"tocsin crisis update {found.reference} --file FILE"
-        filling.said(place, page, say, go_on, is_alert=found.alert)
+
+
+def _edit(place: Place, found: "tools_pb2.CrisisView", given: dict[str, Any], say: "Say") -> None:
+    def read(form: "Form") -> None:
+        say(*filling.updated(place, found, form))
+
+    page = Page(filling.text_of(place, found, marks.changed(found.handling, given)))
+    filling.said(place, page, read, f"tocsin crisis update {found.reference} --file FILE", is_alert=found.alert)
 
 
 @click.command(epilog=options.examples('tocsin crisis extend c-4k7q --for 24h --text "Copies still appear"'))

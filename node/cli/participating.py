@@ -1,11 +1,11 @@
 """What any member says of a crisis: whether it takes part, what it sees, doubts, and was told elsewhere."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli import asking, calling, clock, crises, filling, options, printing, situation, times
+from node.cli import asking, calling, clock, crises, filling, marks, options, printing, situation, times
 from node.cli.calling import Place
 from node.crisis.words import CLOCKS
 from node.errors import Refused
@@ -19,11 +19,14 @@ NAMES_MAX = 5
 
 
 def _say(
-    folder: Path, reference: str, act: "record_pb2.CrisisAct", *, as_json: bool, tlp: str | None = None, **asked: str
+    folder: Path,
+    reference: str,
+    act: "record_pb2.CrisisAct",
+    *,
+    as_json: bool,
+    handling: "record_pb2.Handling | None" = None,
+    **asked: str,
 ) -> "tools_pb2.CrisisView":
-    from node.v1 import record_pb2
-
-    handling = record_pb2.Handling(tlp=options.MARKS.index(tlp) + 1) if tlp else None
     made = calling.ask(calling.find(folder), lambda node: node.speak(reference, act, handling=handling, **asked))
     if as_json:
         printing.print_json(printing.fields_of(made))
@@ -115,7 +118,7 @@ def _counts(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ..
 @crises.argument
 @click.argument("text")
 @click.option("--count", "counts", multiple=True, metavar="NAME=NUMBER", callback=_counts, help="Once for each.")
-@click.option("--tlp", type=click.Choice(options.MARKS), help="Who may be told.  [default: as of the crisis]")
+@marks.options("as of the crisis, and so are the others")
 @options.allow_personal
 @options.folder
 @options.as_json
@@ -123,16 +126,18 @@ def report(
     reference: str,
     text: str,
     counts: dict[str, int],
-    tlp: str | None,
     allow_personal: str,
     folder: Path,
     as_json: bool,
+    **marked: Any,
 ) -> None:
     """Tell all members how it looks from here, in words and counts."""
     from node.v1 import record_pb2
 
     act = record_pb2.CrisisAct(situation=record_pb2.Situation(text=text, counts=counts))
-    _say(folder, reference, act, as_json=as_json, tlp=tlp, allow_personal=allow_personal)
+    given = marks.given(marked)
+    handling = marks.changed(crises.named(calling.find(folder), reference).handling, given) if given else None
+    _say(folder, reference, act, as_json=as_json, handling=handling, allow_personal=allow_personal)
 
 
 @click.command(epilog=options.examples("tocsin crisis link c-4k7q c-9d2m"))

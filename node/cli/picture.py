@@ -54,7 +54,7 @@ def lines(
     """One for each line of the terminal. Its last stays free, so that nothing scrolls."""
     beyond = [] if is_answered else [(NO_ANSWER, "yellow")]
     above = _standing(view, reached, console)
-    newest = Part([_said(one) for one in list(view.acts)[-NEWEST:]], is_newest_last=True)
+    newest = Part([_said(one, view) for one in list(view.acts)[-NEWEST:]], is_newest_last=True)
     apart = [("", "")] if newest.lines else []
     _share(console.height - 1 - len(apart) - len(beyond), above, newest)
     shown = [line for part in above.values() for line in part.fitted(view.reference)]
@@ -65,9 +65,13 @@ def _standing(
     view: "tools_pb2.CrisisView", reached: "tools_pb2.ListAcknowledgementsResponse | None", console: "Console"
 ) -> dict[str, Part]:
     """What stands above what was said, in the order in which it is read."""
+    from node.policy import handling
+
     bold = f"bold {crises.colour(view)}".strip()
     state = [(printing.plain(crises.line(view)), bold), *_facts(_clocks(view))]
-    facts = _facts([*situation.facts(view), ("linked", ", ".join(view.linked))])
+    facts = _facts(
+        [("mark", handling.words(view.handling)), *situation.facts(view), ("linked", ", ".join(view.linked))]
+    )
     return {
         "threats": Part(_folded([(one, bold) for one in situation.first(view)], console), "lines"),
         "state": Part(_folded(state, console), "lines"),
@@ -145,5 +149,5 @@ def _members(view: "tools_pb2.CrisisView", reached: "tools_pb2.ListAcknowledgeme
     return [(line(row), "") for row in cells]
 
 
-def _said(one: "tools_pb2.CrisisActView") -> Line:
-    return f"  - {printing.moment(one.created_ms)}  {situation.said(one)}", ""
+def _said(one: "tools_pb2.CrisisActView", view: "tools_pb2.CrisisView") -> Line:
+    return f"  - {printing.moment(one.created_ms)}  {situation.said(one, view)}", ""

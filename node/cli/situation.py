@@ -17,10 +17,18 @@ NUMBERS = ("delivered", "seen", "routes tried")
 ITS_OWN = "its own"  # to whom nothing had to be delivered
 
 
-def said(one: "tools_pb2.CrisisActView") -> str:
-    """Who says what, and why it has no effect, if so."""
+def said(one: "tools_pb2.CrisisActView", found: "tools_pb2.CrisisView") -> str:
+    """Who says what of a crisis, and why it has no effect, if so."""
     why = f" ({one.obstacle})" if one.obstacle else ""
-    return printing.plain(f"{one.member_name}: {act(one.act)}{why}")
+    return printing.plain(f"{one.member_name}: {marked(one, found)}{why}")
+
+
+def marked(one: "tools_pb2.CrisisActView", found: "tools_pb2.CrisisView") -> str:
+    """What somebody says of a crisis, with its mark where that is not the crisis's own."""
+    from node.policy import handling
+
+    mark = f" [{handling.words(one.handling)}]" if one.handling != found.handling else ""
+    return f"{act(one.act)}{mark}"
 
 
 def act(said: "record_pb2.CrisisAct") -> str:

@@ -103,7 +103,7 @@ async def _lines(node: "Client", found: "tools_pb2.CrisisView", entry: bytes, *,
             printing.print_json_line(look.fields())
         elif not as_json:
             for one in new:
-                click.echo(f"{printing.moment(one.created_ms)}  {situation.said(one)}")
+                click.echo(f"{printing.moment(one.created_ms)}  {situation.said(one, look.view)}")
             for line in lines:
                 if line not in last:
                     click.echo(f"{clock.readable(clock.now())}  {line}")

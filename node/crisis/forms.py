@@ -3,26 +3,32 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
-from node.crisis import events, frameworks
+from node.crisis import events, frameworks, marks
 from node.crisis.frameworks import Framework
-from node.crisis.words import ANSWERS, LEVELS, MARKS, number, word
+from node.crisis.marks import Marks
+from node.crisis.words import ANSWERS, LEVELS, number, word
 from node.errors import Refused
 from node.v1 import record_pb2
 
 FILE_BYTES_MAX = 64 << 10
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+_EVALUATION = re.compile("[ABCDX]?[1-4]?")
 _LINE = re.compile(r"line \d+")
 _SOME_CRITERION = "criteria[...]"
 
 Level = Literal["", "low", "moderate", "high"]
 Answer = Literal["", "yes", "no", "unknown"]
 Status = Literal["", "ongoing", "over"]
+Tlp = Literal["clear", "green", "amber", "amber+strict", "red"]
+Pap = Literal["", "clear", "green", "amber", "red"]
+HandlingCode = Literal["H0", "H1", "H2", "H3"]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +69,10 @@ class Form(_Part, frozen=True):
     starts: datetime | None = None
     lasts: str = ""
     ends: datetime | None = None
-    tlp: Literal["clear", "green", "amber", "amber+strict", "red"] = "green"
+    tlp: Tlp = "green"
+    pap: Pap = ""
+    handling: list[HandlingCode] = []
+    evaluation: str = ""  # of the source and of what it says, as B2
     to: list[str] = []  # roles, and members by name; empty: all members
     deputies: list[str] = []  # members, by name
     lead: _Lead = _Lead()
@@ -72,7 +81,7 @@ class Form(_Part, frozen=True):
 
 OPTIONS = (  # what else a form is filled in by, by key
     *("title", "framework", "kind", "places", "place_name", "began", "status", "harm", "virality", "summary"),
-    *("measures", "keywords", "languages", "legal_basis", "reference", "starts", "tlp", "to"),
+    *("measures", "keywords", "languages", "legal_basis", "reference", "starts", "to"),
 )
 
 
@@ -113,6 +122,12 @@ def read(text: str, where: str, *, is_json: bool = False) -> Form:
     if form.lasts and not _DURATION.fullmatch(form.lasts):
         raise Refused(
             f"{where}: lasts: {form.lasts!r} is no time", next_step="Write it as 30m, 48h or 2d.", field="lasts"
+        )
+    if not _EVALUATION.fullmatch(form.evaluation):
+        raise Refused(
+            f"{where}: evaluation: {form.evaluation!r} is none",
+            next_step="Write it as B2: the source A, B, C, D or X, and what it says 1 to 4.",
+            field="evaluation",
         )
     return form
 
@@ -170,6 +185,11 @@ def letter(form: Form, now_ms: int, deputies: Sequence[bytes] = ()) -> record_pb
     )
 
 
+def handling(form: Form) -> record_pb2.Handling:
+    """What readers may do with it."""
+    return marks.letter(Marks(form.tlp, form.pap, form.handling, form.evaluation))
+
+
 def _ms(time: datetime | None) -> int:
     return int(time.timestamp() * 1000) if time else 0
 
@@ -211,12 +231,15 @@ def write(
     crisis: record_pb2.Crisis,
     framework: Framework | None = None,
     *,
-    tlp: int = 2,
+    handling: record_pb2.Handling | None = None,
     deputies: Sequence[str] = (),
     to: Sequence[str] = (),
     lasts: str = "",
 ) -> str:
-    """The file that says this, each key with what it means, and every criterion in the framework's words."""
+    """The file that says this, each key with what it means, and every criterion in the framework's words.
+
+    ``handling``: None for what a file that does not say it means. Raises Refused for one of a later version.
+    """
     event = crisis.event
     values: Mapping[str, object] = {
         "framework": crisis.framework.name,
@@ -234,7 +257,7 @@ def write(
         "languages": list(crisis.languages),
         "legal_basis": crisis.legal_basis,
         "reference": crisis.reference,
-        "tlp": word(MARKS, tlp),
+        **asdict(marks.read(handling) if handling else Marks()),
         "deputies": list(deputies),
         "to": list(to),
         "function": crisis.lead.function,
@@ -318,8 +341,17 @@ reference = {reference}
 {lasts}
 # Who may read it: roles or members, as "authority"; empty: all members. It cannot be changed later.
 to = {to}
-# Who may be told: clear or green; of what is not for all members also amber, amber+strict or red.
+# Marks: each says something else, and the strictest wins. Only clear and green, without H2 and H3, are for all members.
+# Who may be told: clear, green, amber, amber+strict or red.
 tlp = {tlp}
+# What may be done with it, where that is less: clear, green (act), amber (look, but so that those watched do not see
+# it) or red (nothing that can be noticed from outside).
+pap = {pap}
+# Europol's handling codes: "H0" (only against crime), "H1" (not in court), "H2" (passed on to nobody without asking
+# you), "H3" (what else the summary says).
+handling = {handling}
+# How reliable the source is, and how sure what it says: A to D or X, and 1 to 4, as "B2".
+evaluation = {evaluation}
 # Members that may update, extend and end it too, by name.
 deputies = {deputies}
 

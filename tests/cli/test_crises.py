@@ -72,12 +72,14 @@ def test_the_editor_asks_the_frameworks_questions_and_opens_again_on_each_that_i
 ) -> None:
     first, second = nodes
     said = ("--framework", "eu-ocrf", "--title", "Shooting, livestream", "--place", "DE-ST", "--town", "Halle")
-    with Terminal("crisis", "declare", *said, "--edit", "--folder", str(first.folder)) as terminal:
+    marked = ("--pap", "green", "--handling", "H1")
+    with Terminal("crisis", "declare", *said, *marked, "--edit", "--folder", str(first.folder)) as terminal:
         terminal.expect(r"criteria\.cross-border: criterion 6 \(cross-border\) is missing")
         terminal.expect("Edit it again")
         terminal.type("")
         terminal.expect(r"DECLARE to all members \(2\), ends [^.]*\. Not an exercise\.")
         terminal.expect(r"It is proposed, and active once 1 of [a-z ]+ have co-signed it\.")
+        terminal.expect(r"Marked TLP:GREEN, H1, PAP:GREEN\.\s+H1: not in court [^:]*\s+PAP:GREEN: what is done")
         terminal.expect("Type the place to confirm")
         terminal.type("halle")
         terminal.expect("it may last 168 hours at most")
@@ -96,10 +98,10 @@ def test_the_editor_asks_the_frameworks_questions_and_opens_again_on_each_that_i
         terminal.expect("Ministry B: co-signed, after a call")
     opened = editor.with_name("editor.first").read_text()
     assert all(f"[criteria.{name}]" in opened and one.wording in opened for name, one in _questions())
-    marked = editor.with_name("editor.marked")
+    edited = editor.with_name("editor.marked")
     for number, name in enumerate(NAMES, 1):
-        assert above(marked, f"[criteria.{name}]") == [f"criterion {number} ({name}) is missing"]
-    assert above(marked, 'harm = ""') == ["harm is missing"]
+        assert above(edited, f"[criteria.{name}]") == [f"criterion {number} ({name}) is missing"]
+    assert above(edited, 'harm = ""') == ["harm is missing"]
     assert "it may last 168 hours at most" in above(editor.with_name("editor.refused"), 'lasts = "999h"')
     found = first.json("crisis", "show", reference)
     assert [one["answer"] for one in found["crisis"]["criteria"]] == [1] * len(NAMES)

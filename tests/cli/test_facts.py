@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.cli import facts
+from node.cli import facts, situation
 from node.cli.facts import Proposal
 from node.v1 import record_pb2, tools_pb2
 
@@ -62,20 +62,46 @@ def test_an_extension_changes_the_end_alone() -> None:
     assert list(changed(found)) == ["ends"]
 
 
+def test_marks_are_said_with_what_they_mean_and_a_change_of_them_too() -> None:
+    assert "which means" not in {name for name, value in facts.of(BEFORE, GREEN, {}) if value}
+    marked = record_pb2.Handling(tlp=2, europol_codes=0b0010, pap=2)
+    said = dict(facts.of(BEFORE, marked, {}))
+    assert said["mark"] == "TLP:GREEN, H1, PAP:GREEN, to all members"
+    assert said["which means"].startswith("H1: not in court without its author's permission; PAP:GREEN: ")
+    found = waiting(record_pb2.CrisisAct(update=BEFORE))
+    found.acts[0].handling.CopyFrom(marked)
+    assert set(changed(found)) == {"mark", "which means"}
+
+
+def test_what_somebody_says_has_its_mark_beside_it_where_that_is_another_than_the_crisis_s() -> None:
+    found = waiting(record_pb2.CrisisAct(comment=record_pb2.Note(text="seen")))
+    (one,) = found.acts
+    assert situation.marked(one, found) == "says: seen"
+    one.handling.pap = 4
+    assert situation.marked(one, found) == "says: seen [TLP:GREEN, PAP:RED]"
+
+
 def test_a_time_is_also_said_as_it_was_there() -> None:
     assert dict(facts.of(BEFORE, GREEN, {}))["began"].endswith(", 13:00 there")
 
 
 @pytest.mark.parametrize(
-    ("harm", "tlp", "title", "is_other"),
-    [(2, 2, "Other words", False), (3, 2, "Shooting", True), (2, 1, "Shooting", True)],
+    ("harm", "marked", "title", "is_other"),
+    [
+        (2, {"tlp": 2}, "Other words", False),
+        (3, {"tlp": 2}, "Shooting", True),
+        (2, {"tlp": 1}, "Shooting", True),
+        (2, {"tlp": 2, "pap": 2}, "Shooting", True),
+        (2, {"tlp": 2, "europol_codes": 2}, "Shooting", True),
+        (2, {"tlp": 2, "source_evaluation": 1}, "Shooting", True),
+    ],
 )
 def test_co_signers_answer_for_terms_and_marks_and_not_for_words(
-    harm: int, tlp: int, title: str, is_other: bool
+    harm: int, marked: dict[str, int], title: str, is_other: bool
 ) -> None:
     after = record_pb2.Crisis()
     after.CopyFrom(BEFORE)
     after.harm, after.title = harm, title
     found = waiting(record_pb2.CrisisAct())
-    proposal = Proposal(after, record_pb2.Handling(tlp=tlp), found.ends_ms)
+    proposal = Proposal(after, record_pb2.Handling(**marked), found.ends_ms)
     assert facts.is_other_to_cosigners(found, proposal) is is_other

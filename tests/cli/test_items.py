@@ -216,6 +216,17 @@ def test_an_export_is_read_again_as_what_it_was(format_: str, tmp_path: Path) ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("scales", "is_for_all"),
+    [({"tlp": 1, "europol_codes": 1, "pap": 2}, True), ({"tlp": 3}, False), ({"tlp": 2, "europol_codes": 4}, False)],
+)
+def test_whoever_exports_is_warned_of_what_any_of_its_marks_keeps_from_some(
+    scales: dict[str, int], *, is_for_all: bool
+) -> None:
+    record = tools_pb2.ListRecord(handling=record_pb2.Handling(**scales))
+    assert exporting.is_for_all(record) is is_for_all
+
+
 @pytest.mark.parametrize("format_", exporting.FORMATS)
 @pytest.mark.parametrize(
     ("kind", "right"), [(URL, "https://t.example/a"), (SSDEEP, "3::"), (VPDQ, FEATURES), (TMK, "VE1LMQ==")]

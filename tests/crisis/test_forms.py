@@ -85,3 +85,32 @@ def test_a_time_whose_zone_cannot_be_read_is_in_utc(zone: str) -> None:
 def test_what_ends_before_it_starts_is_named() -> None:
     text = "starts = 2027-01-16T00:00:00Z\nends = 2027-01-15T23:00:00Z\n"
     assert ("ends", "ends before it starts") in forms.faults(forms.read(text, "the file"), None, 0)
+
+
+MARKED = record_pb2.Handling(tlp=3, europol_codes=0b0110, pap=4, source_evaluation=2, information_evaluation=1)
+
+
+def test_a_file_keeps_every_mark() -> None:
+    read = forms.read(forms.write(BEGUN, handling=MARKED), "the file")
+    assert (read.tlp, read.pap, read.handling, read.evaluation) == ("amber", "red", ["H1", "H2"], "B1")
+    assert forms.handling(read) == MARKED
+    assert forms.handling(forms.read(forms.write(BEGUN), "the file")) == record_pb2.Handling(tlp=2)
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+@pytest.mark.parametrize(
+    ("key", "value", "field"),
+    [
+        ("pap", "purple", "pap"),
+        ("handling", ["H1", "H4"], "handling[1]"),
+        ("handling", "H2", "handling"),
+        ("evaluation", "2B", "evaluation"),
+        ("evaluation", "E1", "evaluation"),
+    ],
+)
+def test_a_mark_that_there_is_not_is_named_at_its_key(key: str, value: object, field: str, *, is_json: bool) -> None:
+    text = json.dumps({"title": "x", key: value}) if is_json else f"{key} = {json.dumps(value)}\n"
+    with pytest.raises(Refused) as refused:
+        forms.read(text, "halle.toml", is_json=is_json)
+    assert refused.value.field == field
+    assert f"halle.toml: {field}: " in refused.value.reason

@@ -1,0 +1,59 @@
+"""The options by which something is marked, one for each scale; what they say stands by its key in a crisis's file."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from node.crisis import words
+
+if TYPE_CHECKING:
+    from node.v1 import record_pb2
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+KEYS = ("tlp", "pap", "handling", "evaluation")
+_EVALUATIONS = [f"{source}{information}" for source in words.SOURCES for information in words.INFORMATION]
+
+
+def options(default: str) -> Callable[[Command], Command]:
+    """--tlp, --pap, --handling and --evaluation, each None or empty where it is not given."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(
+            (
+                click.option("--tlp", type=click.Choice(words.MARKS), help=f"Who may be told.  [default: {default}]"),
+                click.option(
+                    "--pap", type=click.Choice(words.PAP), help="What may be done with it, where that is less."
+                ),
+                click.option(
+                    "--handling",
+                    multiple=True,
+                    type=click.Choice(words.HANDLING_CODES),
+                    help="Europol's code; once for each. H2 and H3 are not for all members.",
+                ),
+                click.option(
+                    "--evaluation",
+                    metavar="CODE",
+                    type=click.Choice(_EVALUATIONS),
+                    help="Source and information, A1 to X4.",
+                ),
+            )
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def given(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some options that were, by key."""
+    return {key: list(said[key]) if key == "handling" else said[key] for key in KEYS if said.get(key)}
+
+
+def changed(handling: "record_pb2.Handling", given: Mapping[str, Any]) -> "record_pb2.Handling":
+    """The same with the scales that were given in the place of its own."""
+    from dataclasses import replace
+
+    from node.crisis import marks
+
+    return marks.letter(replace(marks.read(handling), **given)) if given else handling
