@@ -109,7 +109,7 @@ _HOW = (  # it is declared
     times.zoned("--starts", "starts", "From when on it holds; without it, at once."),
     times.ends,
     click.option("--to", multiple=True, metavar="ROLE|MEMBER", help="Who may read it; without it, all members."),
-    marks.options("green"),
+    marks.options("green, or as its alert"),
     click.option("--file", type=click.Path(path_type=Path), help="Take all this from a file, TOML or JSON."),
     click.option("--edit", is_flag=True, help="Fill it in in an editor, with what the framework asks for."),
     click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched."),

@@ -155,7 +155,7 @@ def verify(reference: str, code: str, folder: Path, as_json: bool) -> None:
         "tocsin crisis update c-4k7q --edit",
         "tocsin crisis update c-4k7q --file halle.toml --yes",
         "tocsin crisis update c-4k7q --text > halle.toml",
-        "tocsin crisis update c-4k7q --pap amber --handling H1",
+        "tocsin crisis update c-4k7q --pap green --handling H1",
     )
 )
 @crises.argument

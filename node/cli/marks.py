@@ -23,13 +23,16 @@ def options(default: str) -> Callable[[Command], Command]:
             (
                 click.option("--tlp", type=click.Choice(words.MARKS), help=f"Who may be told.  [default: {default}]"),
                 click.option(
-                    "--pap", type=click.Choice(words.PAP), help="What may be done with it, where that is less."
+                    "--pap",
+                    type=click.Choice(words.PAP),
+                    help="What may be done with it: amber, only looked up unseen; red, nothing that can be noticed.",
                 ),
                 click.option(
                     "--handling",
                     multiple=True,
                     type=click.Choice(words.HANDLING_CODES),
-                    help="Europol's code; once for each. H2 and H3 are not for all members.",
+                    help="H0 only against crime, H1 not in court, H2 not passed on, H3 as the summary says. Once for "
+                    "each. What is under H2 or H3, or PAP amber or red, is not for all members.",
                 ),
                 click.option(
                     "--evaluation",

@@ -118,7 +118,7 @@ def _counts(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ..
 @crises.argument
 @click.argument("text")
 @click.option("--count", "counts", multiple=True, metavar="NAME=NUMBER", callback=_counts, help="Once for each.")
-@marks.options("as of the crisis, and so are the others")
+@marks.options("as of the crisis")
 @options.allow_personal
 @options.folder
 @options.as_json
