@@ -300,7 +300,8 @@ def test_what_a_file_cannot_say_is_said_beside_it_and_of_a_text_also_that_member
         " --format csv does"
     )
     assert not [*exporting.warnings(view, written, "csv"), *exporting.warnings(view, written, "jsonl")]
-    may_be_news = tools_pb2.ListRecord(positions=[0, 1], exemptions=["news"])
+    green = record_pb2.Handling(tlp=2)
+    may_be_news = tools_pb2.ListRecord(positions=[0, 1], exemptions=["news"], handling=green)
     exempt = exporting.Written()
     exempt.add(may_be_news, 2)
     (words,) = exporting.warnings(view, exempt, "text")
