@@ -250,8 +250,10 @@ def federation(
         running = [node for node in nodes if node.runs]
         for node in running:
             node.signal(signal.SIGTERM)  # to all before waiting for one: each takes its time
-        codes = {node.name: node.wait() for node in running}
-        assert not any(codes.values()), codes
+        failed = {node.name: code for node in running if (code := node.wait())}
+        assert not failed, "\n".join(
+            [str(failed), *(line for node in running if node.name in failed for line in node.log)]
+        )
     finally:
         for node in nodes:
             if node.runs:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.acts import fresh_name
+from tests.acts import declare, fresh_name
 from tests.federation import Node
 from tests.hostile import letters, member, talking
 from tests.hostile.conftest import Scene
@@ -110,6 +110,7 @@ async def test_what_a_later_version_adds_to_a_header_is_stored_and_not_effective
 
 async def test_a_copied_payload_speaks_for_nobody(scene: Scene) -> None:
     """The victim's declaration, box and ciphertext as they are, under a header of the hostile's."""
+    await declare(scene.one, f"to be copied {fresh_name()}")
     async with talking.gossip(scene.victim, scene.me) as talk:
         theirs = scene.victim.member
         head = await talk.head(theirs)
