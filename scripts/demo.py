@@ -35,6 +35,7 @@ DECLARE = (
     *("--kind", "shooting", "--harm", "high", "--virality", "high", "--lead", "Situation centre"),
     *(word for name in ASKED for word in ("--criterion", f"{name}=yes")),
 )
+WORDS = ("--label", "propaganda", "--ground", "calls to join", "--exemption", "none-known")
 CONFIRMATION = "Shooting"  # the title's first word
 SAME = ("heads_digest", "index_digest")  # of a status, on every node at the end
 
@@ -107,7 +108,7 @@ async def found_federation(federation: Federation) -> None:
     await asyncio.gather(*(federation.start(node) for node in nodes))
     await federation.each("peer", "add", "--founders", "--yes")
     publisher = federation.nodes[PUBLISHER]
-    await federation.run(publisher, "list", "create", "samples")
+    await federation.run(publisher, "list", "create", "samples", *WORDS)
     federation.say("each", "tocsin status --json")
     await agree(federation, 0)
     await asyncio.gather(
