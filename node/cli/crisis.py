@@ -22,6 +22,7 @@ from node.cli import (
     watching,
 )
 from node.cli.calling import Place
+from node.crisis.states import OVER
 
 if TYPE_CHECKING:
     from node.v1 import tools_pb2
@@ -58,7 +59,8 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
 
     NOT VERIFIED: nobody here has called its owner. Who disputes it advises, and changes nothing.
     """
-    found = calling.ask(calling.find(folder), lambda node: node.crises(exercises=exercises))
+    asked = calling.ask(calling.find(folder), lambda node: node.crises(exercises=exercises))
+    found = sorted(asked, key=lambda one: not one.pointers or one.state in OVER)  # threats to life before all else
     if as_json:
         printing.print_json([printing.fields_of(one) for one in found])
         return

@@ -113,6 +113,7 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("kind", ", ".join(said.kinds)),
             ("labels", ", ".join(said.labels)),
             ("ground", said.ground),
+            ("crisis", found.crisis),
             ("exemptions", ", ".join(said.exemptions)),
             ("advice", said.advice),
             ("version", said.version),

@@ -288,7 +288,7 @@ def _tell(
         ends = f", until {printing.moment(made.expires_ms)}"
         named = printing.plain(made.name) or "a new list"
         click.echo(f"{named}: {f'would be {numbers}' if dry_run else f'{numbers}{version}{ends}'}")
-        for line in (*_slowed(answer), *_repeated(answer, reading), *reading.summary()):
+        for line in (*_lowered(answer), *_slowed(answer), *_repeated(answer, reading), *reading.summary()):
             click.echo(line)
     if wait and not dry_run:
         made = _wait(place, made, as_json=as_json)
@@ -308,6 +308,15 @@ def _slowed(answer: "tools_pb2.PublishListResponse") -> Iterator[str]:
             f"{answer.slowed:,} records and withdrawals are beyond this member's quota:"
             " others get them all, in their turn; that may take some minutes"
         )
+
+
+def _lowered(answer: "tools_pb2.PublishListResponse") -> Iterator[str]:
+    from node.policy import vocabulary
+
+    said = answer.list.list
+    words = vocabulary.exempting(said)
+    if words and said.advice == ADVICE[0]:
+        yield f"it may also be {' or '.join(words)}, so that a review is advised everywhere, and not to {ADVICE[0]}"
 
 
 def _repeated(answer: "tools_pb2.PublishListResponse", reading: Reading) -> Iterator[str]:

@@ -74,7 +74,9 @@ def place(typed: str) -> tuple[str, int | None] | None:
 
 
 def begins(reference: str, id_: bytes) -> bool:
-    """Whether a reference, without its prefix, is the beginning of an id."""
+    """Whether a reference, without its prefix, is the beginning of an id; or all of it in hex, as in an export."""
+    if len(reference) == 2 * len(id_):
+        return reference.lower() == id_.hex()
     return 0 < len(reference) <= _characters(id_) and keys.readable(id_, len(reference)) == reference.upper()
 
 
@@ -126,7 +128,9 @@ def closest(typed: str, what: str, every: Sequence[Called]) -> list[int]:
     found = [place for place, rank in ranks.items() if rank == min(ranks.values())]
     ids = {every[place].id: every[place] for place in found}
     if len(ids) > 1:
-        several = ", ".join(sorted(one.names[0] for one in ids.values())[:8])
+        firsts = {one.names[0] for one in ids.values()}
+        place = 0 if len(firsts) == len(ids) else 1  # of names that are alike the reference tells which is which
+        several = ", ".join(sorted(one.names[: place + 1][-1] for one in ids.values())[:8])
         raise Several(f"{typed!r} may be any of {len(ids)}: {several}", next_step="Type more of it.", field=what)
     return found
 

@@ -51,6 +51,7 @@ class Reading:
     proposed_ends_ms: int = 0  # until when it would last with what is waited for
     clashes: tuple[tuple[HeaderHash, HeaderHash], ...] = ()  # not settled yet: at least one of each act that has any
     counted: frozenset[HeaderHash] = frozenset()  # acts that had an effect
+    waited: frozenset[HeaderHash] = frozenset()  # acts that would have one if enough had co-signed them
     acts: tuple[HeaderHash, ...] = ()  # what a further act has to name, so that it knows all whatever is taken back
 
 
@@ -139,7 +140,8 @@ def _after(found: Reading, act: Act, voices: Mapping[HeaderHash, Sequence[Voice]
         asks = needs is not None and (ends_ms != found.ends_ms or act.terms not in (b"", found.terms))
         in_time = [one for one in voices.get(act.hash, ()) if one.at_ms < found.ends_ms]  # nothing that is over revives
         if asks and not _is_met(needs, in_time, agrees=True):
-            return replace(found, proposal=act.hash, needed=needs, proposed_ends_ms=ends_ms)
+            waited = found.waited | {act.hash}
+            return replace(found, proposal=act.hash, needed=needs, proposed_ends_ms=ends_ms, waited=waited)
         found = _with_terms(found, act, ends_ms)
         if asks:  # its co-signers have seen all of it
             found = replace(found, proposal=act.hash, needed=None, proposed_ends_ms=0)

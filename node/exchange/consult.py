@@ -147,7 +147,8 @@ def _list_view(
     seen: View,
     halted: Sequence[Halt],
 ) -> tools_pb2.ListView:
-    letter = record_pb2.Record.FromString(record.content).list
+    said = record_pb2.Record.FromString(record.content)
+    letter = said.list
     return tools_pb2.ListView(
         member_id=record.member_id,
         object_id=record.object_id,
@@ -166,7 +167,16 @@ def _list_view(
         withdrawn=restricting.restriction(stores, record, seen.trust, halted).reason,
         unprojected=arriving[1],
         notice=halting.notice(halted, record),
+        crisis=crisis_reference(stores, said.crisis_id) if said.crisis_id else "",
     )
+
+
+def crisis_reference(stores: Stores, object_id: bytes) -> str:
+    """How a crisis, or an alert, is typed, whoever declared it."""
+    is_alert = not index.first_of_owners(stores.index, object_id, Kind.DECLARATION, 1) and bool(
+        index.first_of_owners(stores.index, object_id, Kind.ALERT, 1)
+    )
+    return names.reference("a" if is_alert else "c", object_id, index.neighbours(stores.index, object_id))
 
 
 def _following(record: Record, seen: View) -> str:

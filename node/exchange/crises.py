@@ -41,6 +41,8 @@ PREFIXES = {Kind.DECLARATION: "c", Kind.ALERT: "a"}
 OBJECT_ID = re.compile("[0-9a-f]{32}")
 CONTESTED_MAX = 8  # lines that say so
 NOT_COUNTING = "taken back, in doubt, or gone too soon to count"
+REFUSED = "no effect: refused by those who were asked to co-sign it"
+REPLACED = "no effect: another proposal took its place before enough had co-signed it"
 DAY_MS = 24 * lifecycles.HOUR_MS
 _OWING = frozenset({State.ENDED, State.EXPIRED, State.UNDER_REVIEW})  # what its framework asks for after its end
 _OF_ANYBODY = frozenset({"end", "withdraw"})  # takes away only what its author said: also of a suspended member
@@ -356,6 +358,8 @@ def _act_obstacle(act: Record, found: Crisis, seen: View) -> str:
             return "contested"
         if act.hash == reading.proposal and reading.needed:
             return f"waits for co-signatures: {len(reading.cosigned)} of {reading.needed.count}"
+        if act.hash in reading.waited:
+            return REFUSED if act.hash == reading.proposal else REPLACED
         return "no effect: its author does not lead this crisis, or not in this state of it"
     if verb in lifecycles.ANSWERING:
         return effect.obstacle(Right.COSIGN, act.member_id, seen.roster, seen.rules, _place(act))

@@ -127,7 +127,7 @@ def _about(stores: Stores, seen: View, one: Ignored) -> str:
         case What.LIST:
             return list_name(stores, seen, MemberId(thing.member_id), ObjectId(thing.target))
         case What.CRISIS:
-            return names.reference("c", thing.target, index.neighbours(stores.index, thing.target))
+            return consult.crisis_reference(stores, thing.target)
 
 
 def list_name(stores: Stores, seen: View, member_id: MemberId, object_id: ObjectId, *drills: bool) -> str:

@@ -292,8 +292,7 @@ class _Records:
 
     def _crisis(self, crisis_id: bytes) -> str:
         if crisis_id not in self._crises:
-            rising = index.neighbours(self._stores.index, crisis_id)
-            self._crises[crisis_id] = names.reference("c", crisis_id, rising)
+            self._crises[crisis_id] = consult.crisis_reference(self._stores, crisis_id)
         return self._crises[crisis_id]
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from node import limits
-from node.content import names
 from node.errors import Refused
 from node.exchange import consult, ignoring, matching, opinions, references
 from node.exchange.consult import View
@@ -210,7 +209,7 @@ def view(stores: Stores, seen: View, one: Subject, word: Word) -> opinions_pb2.O
 def _typed(stores: Stores, seen: View, record: Record, places: int) -> str:
     """As it is typed; of several items the first."""
     if record.kind == Kind.DECLARATION:
-        return names.reference("c", record.object_id, index.neighbours(stores.index, record.object_id))
+        return consult.crisis_reference(stores, record.object_id)
     name = ignoring.list_name(stores, seen, record.member_id, record.object_id, record.exercise)
     if record.kind == Kind.LIST:
         return name

@@ -76,7 +76,7 @@ def _use(words: Sequence[str], name: str) -> str:
 # ---- What follows
 
 
-def exempting(letter: record_pb2.Items) -> list[str]:
+def exempting(letter: record_pb2.Items | record_pb2.HashList) -> list[str]:
     """What the same content may also be, as its publisher says."""
     words = [one[:WORD_CHARACTERS_MAX] for one in letter.exemptions if one != NONE_KNOWN]
     return words[:WORDS_SHOWN_MAX]

@@ -107,8 +107,8 @@ class Saying:
                 return
             await self.projecting.news.newer(seen)
 
-    async def crisis_id(self, seen: consult.View, named: str) -> bytes:
-        """The crisis that something belongs to, if any; raises Refused for one that is not, or is over."""
+    async def crisis_id(self, seen: consult.View, named: str, *, exercise: bool) -> bytes:
+        """The crisis that a list belongs to, if any; raises Refused for one that it cannot belong to."""
         if not named:
             return b""
         found = await self.reading.run(lambda stores: crises.meant(stores, seen, named))
@@ -116,6 +116,16 @@ class Saying:
             raise Refused(
                 f"{found.reference} is over: {found.reason or found.state}",
                 next_step="Publish without --crisis, or for one that goes on: `tocsin crisis list`.",
+                field="crisis",
+            )
+        if found.exercise != exercise:
+            step = "Say --exercise; or leave out --crisis." if found.exercise else "Leave out --exercise, or --crisis."
+            what = "an exercise, and the list is none" if found.exercise else "no exercise, and the list is one"
+            raise Refused(f"{found.reference} is {what}", next_step=step, field="crisis")
+        if found.audience:
+            raise Refused(
+                f"{found.reference} is for {found.audience} alone, and all members see a list and what it belongs to",
+                next_step="Publish without --crisis, with a ground that does not speak of it.",
                 field="crisis",
             )
         return found.object_id

@@ -53,6 +53,23 @@ def test_a_reference_begins_the_id_it_was_made_of_and_one_too_long_begins_none(i
     assert not any(names.begins(typed, id_) for typed in ("", whole + whole, whole[:-1] + "!"))
 
 
+def test_an_id_is_named_by_all_of_it_in_hex_and_by_no_part_of_that() -> None:
+    id_ = bytes(range(0xA0, 0xC0))
+    assert names.begins(id_.hex(), id_)
+    assert names.begins(id_.hex().upper(), id_)
+    assert not names.begins(id_.hex()[:-1], id_)
+    assert not names.begins(id_.hex()[:-1] + "0", id_)
+
+
+def test_of_things_that_are_called_alike_the_references_are_given() -> None:
+    every = [names.Called(bytes([one]) * 16, ("a/halle", f"l-{one}xyz")) for one in (1, 2)]
+    with pytest.raises(names.Several, match="any of 2: l-1xyz, l-2xyz"):
+        names.closest("a/halle", "list", every)
+    apart = [names.Called(bytes([one]) * 16, (f"a/halle{one}", f"l-{one}xyz")) for one in (1, 2)]
+    with pytest.raises(names.Several, match="any of 2: a/halle1, a/halle2"):
+        names.closest("a/halle", "list", apart)
+
+
 @pytest.mark.parametrize(
     ("typed", "place"),
     [

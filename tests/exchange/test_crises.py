@@ -336,6 +336,21 @@ def test_another_mark_of_any_scale_needs_new_co_signatures_and_until_then_the_on
     assert stage.view(1).handling == record_pb2.Handling(**{"tlp": 2, scale: 1})
 
 
+def test_of_a_proposal_that_waits_no_more_it_is_said_what_became_of_it(stage: Stage) -> None:
+    declared = stage.say(1, declare())
+    stage.say(2, cosign(declared))
+    extended = stage.say(1, extend(declared))
+    marked_ = stage.say(1, marked(update(declared, extended, what=crisis()), pap=2))
+    assert _obstacles(stage) == {extended: crises.REPLACED, marked_: "waits for co-signatures: 0 of 1"}
+    stage.say(2, act(marked_, refuse=record_pb2.Refuse(ground="no")))
+    assert _obstacles(stage) == {extended: crises.REPLACED, marked_: crises.REFUSED}
+
+
+def _obstacles(stage: Stage) -> dict[HeaderHash, str]:
+    """Of what its owner said."""
+    return {HeaderHash(one.entry): one.obstacle for one in stage.view(1).acts if one.member_id == stage.id_of(1)}
+
+
 def test_what_is_said_of_a_crisis_is_marked_as_that_is_by_then_unless_it_is_said_otherwise(stage: Stage) -> None:
     declared = stage.say(1, declare(crisis(LONE)))
     stage.say(1, marked(update(declared, what=crisis(LONE)), europol_codes=2, pap=2))

@@ -5,15 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from node.content import hashes
 from node.errors import Refused
-from node.exchange import consult
+from node.exchange import audiences, consult
 from node.exchange.changes import REWRITTEN_AFTER_MS
 from node.exchange.exchange import Exchange
 from node.exchange.publish import Draft
+from node.feed.header import NORMAL, SEALED_RELAY
 from node.feed.kinds import Kind
 from node.policy.following import Follows
 from node.policy.parameters import TEMPLATE
@@ -178,6 +180,41 @@ async def test_whatever_is_said_here_is_looked_through_and_then_signed(node: Lis
     with pytest.raises(Refused, match="title: character 12 to 24 is a telephone number"):
         await node.saying.say([draft], 0)
     await node.saying.say([replace(draft, allowed="of a public office")], 0)
+
+
+@pytest.mark.parametrize(
+    ("declared", "exercise", "words"),
+    [
+        ({"exercise": True}, False, "an exercise, and the list is none"),
+        ({}, True, "no exercise, and the list is one"),
+        ({"audience": record_pb2.Audience(roles=[1])}, False, "alone, and all members see a list"),
+    ],
+    ids=["real list of a drill", "drill list of a crisis", "list of a crisis for some"],
+)
+async def test_a_list_belongs_to_no_crisis_that_is_for_others_than_it_is(
+    node: Lists, declared: dict[str, Any], exercise: bool, words: str
+) -> None:
+    ends_ms = node.saying.clock.now_ms() + 3_600_000
+    crisis = record_pb2.Crisis(title="Shooting", framework=record_pb2.Reference(name="eu-ocrf"), ends_ms=ends_ms)
+    record = record_pb2.Record(kind=Kind.DECLARATION, object_id=b"c" * 16, handling=GREEN, crisis=crisis, **declared)
+    seen = node.saying.view()
+    readers = audiences.readers(record.audience, seen) if record.HasField("audience") else ()
+    draft = Draft(
+        Kind.DECLARATION,
+        record=record.SerializeToString(),
+        object_id=b"c" * 16,
+        expires_ms=ends_ms,
+        exercise=record.exercise,
+        carriage=SEALED_RELAY if readers else 0,
+        readers=readers,
+    )
+    await node.saying.say_visibly([draft], NORMAL)
+    with pytest.raises(Refused, match=words) as refused:
+        await publish(node, 3, crisis=(b"c" * 16).hex(), exercise=exercise)
+    assert refused.value.field == "crisis"
+    assert not await node.all()
+    if not record.HasField("audience"):
+        await publish(node, 3, crisis=(b"c" * 16).hex(), exercise=not exercise)
 
 
 async def publish(node: Lists, count: int, **fields: object) -> tools_pb2.PublishListResponse:
