@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from node.cli import calling, clock, digests, items, naming, options, printing
+from node.cli import calling, clock, digests, items, marks, naming, options, printing
 from node.content import formats, hashes
 from node.policy import opinions
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from node.v1 import tools_pb2
 
 FORMATS = (formats.TEXT, formats.CSV, formats.JSONL)
-COLUMNS = ("kind", "value", "quality", "labels", "advice", "expires", "item", "opinion", "exemptions")
+COLUMNS = ("kind", "value", "quality", "labels", "advice", "expires", "item", "opinion", "exemptions", "mark")
 
 _FORMULA = ("=", "+", "-", "@")  # how a spreadsheet knows what it is to compute
 
@@ -154,6 +154,7 @@ def _csv(file: TextIO) -> Write:
                 _item(record, at),
                 opinion,
                 exemptions,
+                marks.words(record.handling),
             )
             for at, kind, value, quality in _right(record)
             for advice, opinion in [_advised(record, judged, at)]

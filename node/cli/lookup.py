@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from node import limits
-from node.cli import calling, digests, errors, options, printing
+from node.cli import calling, digests, errors, marks, options, printing
 from node.cli.calling import Place
 from node.content import detection, formats, hashes, lines
 from node.content.hashes import Item
@@ -303,6 +303,7 @@ def _line(match: "tools_pb2.Match", about: str) -> str:
         f"until {printing.day(match.expires_ms)}",
         match.item,
         match.crisis,
+        marks.words(match.handling, of_all=False),
         f"listed by {match.sources} members" if match.sources > 1 else "",
         about,
     ]

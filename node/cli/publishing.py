@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.cli import calling, clock, digests, items, naming, options, printing, times
+from node.cli import calling, clock, digests, items, marks, naming, options, printing, times
 from node.cli.calling import Place
 from node.cli.items import Reading, Source
 from node.content import hashes
@@ -37,9 +37,7 @@ _DRAFT = (
     click.option("--advice", type=click.Choice(ADVICE), help="What to do with a match. Default: review."),
     times.ends,
     click.option("--crisis", "crisis_", default="", metavar="REFERENCE", help="The crisis it belongs to."),
-    click.option(
-        "--tlp", type=click.Choice(options.MARKS), default="green", show_default=True, help="Who may have it."
-    ),
+    marks.options("green, or as it is"),
     click.option("--algorithm-version", default="", help="Of what made the hashes, where that matters."),
     click.option("--media-type", default="", help="What they were made of, as video/mp4."),
     click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched."),
@@ -61,15 +59,15 @@ def _draft(command: Command) -> Command:
         life_ms: int | None,
         until_ms: int | None,
         crisis_: str,
-        tlp: str,
         algorithm_version: str,
         media_type: str,
         exercise: bool,
         allow_personal: str,
         **others: Any,
     ) -> Any:
-        from node.v1 import record_pb2, tools_pb2
+        from node.v1 import tools_pb2
 
+        given = marks.given({key: others.pop(key) for key in marks.KEYS})
         others["draft"] = tools_pb2.ListDraft(
             labels=labels,
             ground=ground,
@@ -77,7 +75,7 @@ def _draft(command: Command) -> Command:
             description=description,
             advice=advice or "",
             expires_ms=times.end_ms(life_ms, until_ms, clock.now_ms()) or 0,
-            handling=record_pb2.Handling(tlp=options.MARKS.index(tlp) + 1),
+            handling=marks.new(given) if given else None,
             crisis=crisis_,
             algorithm_version=algorithm_version,
             media_type=media_type,
@@ -114,6 +112,7 @@ def create(name: str, draft: "tools_pb2.ListDraft", quality_floor: int | None, f
     """Make an empty list, to be added to."""
     draft.name = _own_name(name)
     _set_floor(draft, quality_floor)
+    _mark(draft)
     place = calling.find(folder)
     if known := calling.ask(place, lambda node: naming.find_mine(node, draft.name)):
         raise Refused(
@@ -178,6 +177,8 @@ def publish(
     _set_floor(draft, quality_floor)
     place = calling.find(folder)
     known = calling.ask(place, lambda node: _known(node, draft.name))
+    if known is None:
+        _mark(draft)
     source = source.for_others(draft.allow_personal)
     source = source.of_list(known.list.kinds, known.list.quality_floor) if known else source.of_list()
     with Reading(source, file, UNDONE) as reading:
@@ -258,6 +259,12 @@ async def _known(node: "Client", name: str) -> "tools_pb2.ListView | None":
         return await naming.find_mine(node, name)
     except Refused:
         return None
+
+
+def _mark(draft: "tools_pb2.ListDraft") -> None:
+    """A new list is for all members where nobody says otherwise."""
+    if not draft.HasField("handling"):
+        draft.handling.CopyFrom(marks.new({}))
 
 
 def _set_floor(draft: "tools_pb2.ListDraft", quality_floor: int | None) -> None:

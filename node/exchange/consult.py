@@ -168,6 +168,7 @@ def _list_view(
         unprojected=arriving[1],
         notice=halting.notice(halted, record),
         crisis=crisis_reference(stores, said.crisis_id) if said.crisis_id else "",
+        handling=said.handling if said.HasField("handling") else None,
     )
 
 

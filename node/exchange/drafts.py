@@ -25,7 +25,8 @@ OUTDATED, REPLACED = 4, 5  # withdrawal reasons (protos/README.md section 4)
 
 def check_list(draft: tools_pb2.ListDraft, now_ms: int) -> None:
     """Raises Refused, naming the field, where no list can be like this."""
-    border.require_mark(draft.handling)
+    if draft.HasField("handling"):
+        border.require_mark(draft.handling)
     if not names.LIST_NAME.fullmatch(draft.name):
         raise Refused(
             f"{draft.name!r} cannot be the name of a list",
@@ -76,10 +77,12 @@ def list_end_ms(draft: tools_pb2.ListDraft, now_ms: int) -> int:
     return draft.expires_ms or now_ms + LIST_LIFE_MS
 
 
-def continued(draft: tools_pb2.ListDraft, head: record_pb2.HashList, ends_ms: int, now_ms: int) -> tools_pb2.ListDraft:
+def continued(draft: tools_pb2.ListDraft, said: record_pb2.Record, ends_ms: int, now_ms: int) -> tools_pb2.ListDraft:
     """The draft of a list that is there already: what it leaves open is as before."""
-    made = tools_pb2.ListDraft()
+    made, head = tools_pb2.ListDraft(), said.list
     made.CopyFrom(draft)
+    if not made.HasField("handling"):
+        made.handling.CopyFrom(said.handling)
     if not made.labels:
         made.labels.extend(head.labels)
     if not made.exemptions:
@@ -95,7 +98,8 @@ def continued(draft: tools_pb2.ListDraft, head: record_pb2.HashList, ends_ms: in
 
 
 def begun(draft: tools_pb2.ListDraft) -> tools_pb2.ListDraft:
-    """The draft of a new list: what it leaves open is as usual."""
+    """The draft of a new list: what it leaves open is as usual; raises Refused where it is not marked."""
+    border.require_mark(draft.handling)
     made = tools_pb2.ListDraft()
     made.CopyFrom(draft)
     if not made.HasField("quality_floor"):

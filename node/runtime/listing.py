@@ -83,7 +83,7 @@ class Listing:
         if head is None:
             return Sharing(drafts.begun(draft), self._randomness(names.ID_BYTES), crisis_id, 1, now_ms)
         said = record_pb2.Record.FromString(head.content)
-        made = drafts.continued(draft, said.list, head.expires_ms, now_ms)
+        made = drafts.continued(draft, said, head.expires_ms, now_ms)
         version = drafts.next_version(said.list)
         return Sharing(made, head.object_id, crisis_id or said.crisis_id, version, now_ms)
 

@@ -1522,6 +1522,7 @@ class ListView(_message.Message):
     AGREEING_FIELD_NUMBER: _builtins.int
     OBJECTING_FIELD_NUMBER: _builtins.int
     CRISIS_FIELD_NUMBER: _builtins.int
+    HANDLING_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -1555,6 +1556,8 @@ class ListView(_message.Message):
     """The crisis it belongs to, as it is typed, if it does."""
     @_builtins.property
     def list(self) -> _record_pb2.HashList: ...
+    @_builtins.property
+    def handling(self) -> _record_pb2.Handling: ...
     def __init__(
         self,
         *,
@@ -1580,10 +1583,11 @@ class ListView(_message.Message):
         agreeing: _builtins.int = ...,
         objecting: _builtins.int = ...,
         crisis: _builtins.str = ...,
+        handling: _record_pb2.Handling | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["handling", b"handling", "list", b"list"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreeing", b"agreeing", "crisis", b"crisis", "disputed", b"disputed", "exercise", b"exercise", "expires_ms", b"expires_ms", "following", b"following", "items", b"items", "list", b"list", "member_id", b"member_id", "member_name", b"member_name", "missing", b"missing", "name", b"name", "notice", b"notice", "object_id", b"object_id", "objecting", b"objecting", "opinion", b"opinion", "records", b"records", "records_elsewhere", b"records_elsewhere", "reference", b"reference", "unprojected", b"unprojected", "updated_ms", b"updated_ms", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreeing", b"agreeing", "crisis", b"crisis", "disputed", b"disputed", "exercise", b"exercise", "expires_ms", b"expires_ms", "following", b"following", "handling", b"handling", "items", b"items", "list", b"list", "member_id", b"member_id", "member_name", b"member_name", "missing", b"missing", "name", b"name", "notice", b"notice", "object_id", b"object_id", "objecting", b"objecting", "opinion", b"opinion", "records", b"records", "records_elsewhere", b"records_elsewhere", "reference", b"reference", "unprojected", b"unprojected", "updated_ms", b"updated_ms", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -275,6 +275,7 @@ def test_a_row_has_where_its_item_stands_and_no_formula_of_others() -> None:
         "item": f"{'ab' * 32}:10",
         "opinion": "",
         "exemptions": "'-news",
+        "mark": "TLP:GREEN",
     }
     lines = io.StringIO()
     exporting.WRITERS["jsonl"](lines)(RECORDS[0])

@@ -25,7 +25,8 @@ def list_draft(**changed: object) -> tools_pb2.ListDraft:
         ({"advice": "delete"}, "advice"),
         ({"expires_ms": NOW_MS - 1}, "expires_ms"),
         ({"expires_ms": NOW_MS + 6 * 366 * 24 * HOUR_MS}, "expires_ms"),
-        ({"handling": None}, "handling"),
+        ({"handling": record_pb2.Handling(tlp=3)}, "handling"),
+        ({"handling": record_pb2.Handling(tlp=2, pap=3)}, "handling.pap"),
         ({"description": "x" * 20_000}, "description"),
     ],
 )
@@ -33,6 +34,20 @@ def test_a_list_that_cannot_be_published_is_refused_at_its_field(changed: dict[s
     with pytest.raises(Refused) as refused:
         drafts.check_list(list_draft(**changed), NOW_MS)
     assert refused.value.field == field
+
+
+def test_a_new_list_is_marked_and_one_that_is_there_stays_as_it_was() -> None:
+    unmarked = list_draft(handling=None)
+    drafts.check_list(unmarked, NOW_MS)
+    with pytest.raises(Refused, match="not marked"):
+        drafts.begun(unmarked)
+    said = record_pb2.Record(handling=record_pb2.Handling(tlp=2, pap=2, europol_codes=2))
+    said.list.exemptions.append("news")
+    said.list.ground = "streamed by the attacker"
+    made = drafts.continued(unmarked, said, NOW_MS + HOUR_MS, NOW_MS)
+    assert (made.handling, made.ground, list(made.exemptions)) == (said.handling, said.list.ground, ["news"])
+    marked = drafts.continued(list_draft(), said, NOW_MS + HOUR_MS, NOW_MS)
+    assert marked.handling == record_pb2.Handling(tlp=2)
 
 
 def test_a_record_of_a_list_has_its_items_packed_and_says_what_all_have_alike() -> None:
