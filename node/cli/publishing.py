@@ -177,7 +177,7 @@ def publish(
     _set_floor(draft, quality_floor)
     place = calling.find(folder)
     known = calling.ask(place, lambda node: _known(node, draft.name))
-    if known is None:
+    if known is None or known.exercise != draft.exercise:
         _mark(draft)
     source = source.for_others(draft.allow_personal)
     source = source.of_list(known.list.kinds, known.list.quality_floor) if known else source.of_list()
