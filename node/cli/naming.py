@@ -29,12 +29,11 @@ async def find(node: "Client", name: str) -> "tools_pb2.ListView":
     return next((one for one in found if one.following == OWN), found[0])
 
 
-async def find_mine(node: "Client", name: str) -> "tools_pb2.ListView | None":
-    """That of our lists which is called just so, without its owner."""
+async def find_mine(node: "Client", name: str, *, exercise: bool) -> "tools_pb2.ListView | None":
+    """That of our lists, or of our drills, which is called just so, without its owner."""
     found = await node.lists(exercises=True)
-    return next(
-        (one for one in found if one.following == OWN and one.list.name == name.lower() and not one.withdrawn), None
-    )
+    mine = (one for one in found if one.following == OWN and one.exercise == exercise and not one.withdrawn)
+    return next((one for one in mine if one.list.name == name.lower()), None)
 
 
 async def find_own(node: "Client", name: str) -> "tools_pb2.ListView":

@@ -114,7 +114,7 @@ def create(name: str, draft: "tools_pb2.ListDraft", quality_floor: int | None, f
     _set_floor(draft, quality_floor)
     _mark(draft)
     place = calling.find(folder)
-    if known := calling.ask(place, lambda node: naming.find_mine(node, draft.name)):
+    if known := calling.ask(place, lambda node: naming.find_mine(node, draft.name, exercise=draft.exercise)):
         raise Refused(
             f"{known.name} is there already",
             next_step=f"`tocsin list add {draft.name} FILE` adds to it, `tocsin list publish` replaces it.",
@@ -176,8 +176,8 @@ def publish(
     draft.removed_percent_max = 0 if yes or dry_run else REMOVED_PERCENT_MAX
     _set_floor(draft, quality_floor)
     place = calling.find(folder)
-    known = calling.ask(place, lambda node: _known(node, draft.name))
-    if known is None or known.exercise != draft.exercise:
+    known = calling.ask(place, lambda node: _known(node, draft))
+    if known is None:
         _mark(draft)
     source = source.for_others(draft.allow_personal)
     source = source.of_list(known.list.kinds, known.list.quality_floor) if known else source.of_list()
@@ -253,10 +253,10 @@ def _name(file: Path) -> str:
     return found
 
 
-async def _known(node: "Client", name: str) -> "tools_pb2.ListView | None":
+async def _known(node: "Client", draft: "tools_pb2.ListDraft") -> "tools_pb2.ListView | None":
     """Our list of this name; none for a tool that may share lists and not read them."""
     try:
-        return await naming.find_mine(node, name)
+        return await naming.find_mine(node, draft.name, exercise=draft.exercise)
     except Refused:
         return None
 
