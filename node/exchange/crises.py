@@ -73,7 +73,7 @@ def every(stores: Stores, seen: View, named: str = "", *, exercises: bool) -> li
     """
     halts = halting.every(stores, seen.trust)
     wanted = dict.fromkeys(one.object_id for one in lifecycles.heads(stores, *lifecycles.HEADS))
-    said = _by_object(lifecycles.said_of_all(stores))
+    said = _by_object(lifecycles.said_of_all(stores, wanted))
     if OBJECT_ID.fullmatch(whole := named.strip().lower()):  # also what is beyond all that is read
         wanted[by_id := ObjectId(bytes.fromhex(whole))] = None
         said[by_id] = lifecycles.said(stores, by_id)

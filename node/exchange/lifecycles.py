@@ -303,14 +303,15 @@ def said(stores: Stores, object_id: bytes) -> list[Record]:
     return ends.of_feeds(stores.index, [Kind.CRISIS_ACT], SAID_MAX, object_id)
 
 
-def said_of_all(stores: Stores) -> list[Record]:
-    """Acts about all objects that are read at once, oldest first: whoever says very many keeps nobody waiting."""
-    return ends.of_objects(stores.index, Kind.CRISIS_ACT, SAID_MAX, SAID_OF_ALL_MAX)
+def said_of_all(stores: Stores, object_ids: Iterable[bytes]) -> list[Record]:
+    """Acts about all of these that are read at once, oldest first: whoever says very many keeps nobody waiting."""
+    return ends.of_objects(stores.index, Kind.CRISIS_ACT, object_ids, SAID_MAX, SAID_OF_ALL_MAX)
 
 
 def unread_acts(stores: Stores) -> dict[MemberId, int]:
     """How many of those are not, by the members that said so many."""
-    return ends.beyond_objects(stores.index, Kind.CRISIS_ACT, SAID_MAX, SAID_OF_ALL_MAX)
+    object_ids = {one.object_id for one in heads(stores, *HEADS)}
+    return ends.beyond_objects(stores.index, Kind.CRISIS_ACT, object_ids, SAID_MAX, SAID_OF_ALL_MAX)
 
 
 def said_of(stores: Stores, record: Record) -> list[Record]:

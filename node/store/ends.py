@@ -4,7 +4,8 @@ Acts that may move a crisis are counted apart from others, and so are drills. No
 a record stands, and its owner says it once: no date moves one.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
@@ -17,7 +18,7 @@ _TURNS = (  # of each feed: about each object the outermost come first, of these
     " row_number() OVER (in_feed ORDER BY depth, seq DESC, hash DESC)) AS turn FROM"
     " (SELECT record AS number, member_id, feed_id, moves, exercise, created_ms, seq, hash,"
     " min(row_number() OVER in_object, count(*) OVER of_object + 1 - row_number() OVER in_object) AS depth"
-    " FROM any_record WHERE shown AND kind = ?"
+    " FROM any_record WHERE shown AND kind = ? AND hex(object_id) IN (SELECT value FROM json_each(?))"
     " WINDOW of_object AS (PARTITION BY feed_id, object_id, moves, exercise),"
     " in_object AS (of_object ORDER BY seq, hash))"
     " WINDOW in_feed AS (PARTITION BY feed_id, moves, exercise)"
@@ -53,25 +54,31 @@ def beyond_feeds(index: sa.Connection, kinds: Sequence[int], limit: int) -> dict
     return {row[0]: row[1] for row in rows}
 
 
-def of_objects(index: sa.Connection, kind: int, limit: int, total: int) -> list[Record]:
-    """Of each feed so many records of this kind about each object, half from either end, and ``total`` about all.
+def of_objects(index: sa.Connection, kind: int, object_ids: Iterable[bytes], limit: int, total: int) -> list[Record]:
+    """Of each feed so many records of this kind about each of these, half from either end, and ``total`` about all.
 
-    Up to half of ``total`` all are read; of more the outermost about each object come first, so that whoever says very
+    What is about anything else takes no turn: else ids that nobody declared would push out what ends a crisis. Up to half of ``total`` all are read; of more the outermost about each object come first, so that whoever says very
     much about some is read about all. Oldest first.
     """
     rows = driver.rows(
         index,
         f"SELECT number FROM ({_TURNS}) WHERE depth <= ? AND turn <= ? ORDER BY created_ms, hash",
-        (kind, limit // 2, total // 2),
+        (kind, _in_hex(object_ids), limit // 2, total // 2),
     )
     return in_order(index, [row[0] for row in rows])
 
 
-def beyond_objects(index: sa.Connection, kind: int, limit: int, total: int) -> dict[MemberId, int]:
+def beyond_objects(
+    index: sa.Connection, kind: int, object_ids: Iterable[bytes], limit: int, total: int
+) -> dict[MemberId, int]:
     """How many records `of_objects` leaves out, by the members that have any."""
     rows = driver.rows(
         index,
         f"SELECT member_id, count(*) FROM ({_TURNS}) WHERE depth > ? OR turn > ? GROUP BY 1 ORDER BY 1",
-        (kind, limit // 2, total // 2),
+        (kind, _in_hex(object_ids), limit // 2, total // 2),
     )
     return {row[0]: row[1] for row in rows}
+
+
+def _in_hex(object_ids: Iterable[bytes]) -> str:
+    return json.dumps([one.hex().upper() for one in object_ids])  # as SQLite writes it: they may be more than marks

@@ -751,7 +751,7 @@ def test_whoever_speaks_of_very_many_crises_keeps_nobody_waiting_and_is_read_abo
 
     def read() -> dict[ObjectId, list[str]]:
         found: dict[ObjectId, list[str]] = {}
-        for one in lifecycles.said_of_all(stage.reader.stores):
+        for one in lifecycles.said_of_all(stage.reader.stores, [X, *ids]):
             said_ = lifecycles.act_of(one)
             text = said_.de_escalate.text or said_.comment.text or lifecycles.verb_of(one)
             found.setdefault(one.object_id, []).append(text)
@@ -770,6 +770,20 @@ def test_whoever_speaks_of_very_many_crises_keeps_nobody_waiting_and_is_read_abo
     assert read() == {ids[0]: ["0"], ids[1]: ["0"], X: ["0", "3", "end", "extend", "other"]}, (
         "at either end of its feed"
     )
+
+
+def test_acts_about_ids_that_nobody_declared_hide_no_end(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycles, "SAID_OF_ALL_MAX", 6)
+    declared = stage.say(1, declare(crisis(LONE)))
+    longer = stage.say(1, extend(declared))
+    for number in range(4):
+        stage.say(1, act(declared, object_id=ObjectId(bytes([number]) * 16), end=record_pb2.Note()))
+    ended = stage.say(1, end(declared, longer))
+    stage.say(1, act(declared, longer, ended, review=record_pb2.Note()))
+    for number in range(4, 8):
+        stage.say(1, act(declared, object_id=ObjectId(bytes([number]) * 16), end=record_pb2.Note()))
+    assert stage.state(1) == State.UNDER_REVIEW
+    assert lifecycles.unread_acts(stage.reader.stores) == {}, "nor are they missed"
 
 
 def test_a_deputy_of_one_who_took_the_same_id_ends_that_one_and_not_its_own(stage: Stage) -> None:
