@@ -343,10 +343,15 @@ def act_draft(
 
 
 def _mark(found: Crisis) -> record_pb2.Handling:
-    """As it is marked by now; as it was declared where that is for fewer than read it: it has to be ended too."""
-    if lifecycles.audience_of(found.record) is None and border.strictness(found.handling) not in border.FOR_ALL:
-        return lifecycles.handling_of(found.record)
-    return found.handling
+    """As it is marked by now; where that is for fewer than read it as it was declared, or else GREEN.
+
+    It has to be disputed and ended too, and without an audience it is read by all already, whatever its mark.
+    """
+    marks = (found.handling, lifecycles.handling_of(found.record))
+    if lifecycles.audience_of(found.record) is not None:
+        return found.handling
+    for_all = (one for one in marks if border.strictness(one) in border.FOR_ALL)
+    return next(for_all, record_pb2.Handling(tlp=border.GREEN))
 
 
 def end(found: Crisis, text: str, by: Speaker, seen: View) -> Draft:

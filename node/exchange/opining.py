@@ -106,9 +106,10 @@ def _require_others(stores: Stores, seen: View, one: Subject) -> None:
 
 
 def is_for_all(record: Record) -> bool:
-    """Whether all members may read it: an opinion goes to all."""
+    """Whether all members may read it: an opinion goes to all. A crisis without an audience is read by all anyway."""
     said = record_pb2.Record.FromString(record.content)
-    return border.strictness(said.handling) in border.FOR_ALL and not said.HasField("audience")
+    is_crisis = record.kind == Kind.DECLARATION
+    return not said.HasField("audience") and (is_crisis or border.strictness(said.handling) in border.FOR_ALL)
 
 
 def still_to_say(stores: Stores, seen: View, one: Subject, letter: record_pb2.Opinion) -> int:

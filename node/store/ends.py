@@ -57,8 +57,9 @@ def beyond_feeds(index: sa.Connection, kinds: Sequence[int], limit: int) -> dict
 def of_objects(index: sa.Connection, kind: int, object_ids: Iterable[bytes], limit: int, total: int) -> list[Record]:
     """Of each feed so many records of this kind about each of these, half from either end, and ``total`` about all.
 
-    What is about anything else takes no turn: else ids that nobody declared would push out what ends a crisis. Up to half of ``total`` all are read; of more the outermost about each object come first, so that whoever says very
-    much about some is read about all. Oldest first.
+    What is about anything else takes no turn: else acts about ids that nobody declared would push out what ends a
+    crisis. Up to half of ``total`` all are read; of more the outermost about each object come first, so that whoever
+    says very much about some is read about all. Oldest first.
     """
     rows = driver.rows(
         index,

@@ -21,6 +21,7 @@ from node.exchange import (
     drafts,
     endings,
     lifecycles,
+    opining,
     participating,
     project,
     publish,
@@ -373,6 +374,25 @@ def test_a_mark_for_fewer_than_read_it_keeps_nobody_from_ending_it(
     assert found.handling.tlp == 5
     draft = declaring.end(found, "over", _speaker(stage, 1), stage.seen())
     assert record_pb2.Record.FromString(draft.record).handling.tlp == 2
+
+
+@pytest.mark.parametrize("scales", [{"tlp": 3}, {"pap": 3}, {"europol_codes": 4}, {"europol_codes": 16}])
+def test_what_was_declared_to_all_under_a_mark_for_fewer_is_disputed_refused_judged_and_ended_all_the_same(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, scales: dict[str, int]
+) -> None:
+    with monkeypatch.context() as lenient:
+        lenient.setattr(publish, "_require_readers", lambda _: None)  # a node that signs what ours would not
+        stage.say(1, marked(declare(), **scales))
+    found, seen, by = stage.crisis(1), stage.seen(), _speaker(stage, 2)
+    dispute = record_pb2.CrisisAct(dispute=record_pb2.Note(text="nothing happened"))
+    refusal = record_pb2.CrisisAct(refuse=record_pb2.Refuse(ground="nothing happened"))
+    for draft in (
+        declaring.act_draft(found, declaring.speaking(found, dispute, by, seen), None, by, seen),
+        declaring.act_draft(found, declaring.answering(found, refusal, by, seen), None, by, seen),
+        declaring.end(found, "over", _speaker(stage, 1), seen),
+    ):
+        assert record_pb2.Record.FromString(draft.record).handling == record_pb2.Handling(tlp=2)
+    assert opining.is_for_all(found.record)
 
 
 def marked(draft: Draft, **scales: int) -> Draft:
