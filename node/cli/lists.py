@@ -19,9 +19,10 @@ from node.cli import (
     publishing,
     withdrawing,
 )
+from node.policy import vocabulary
 
 if TYPE_CHECKING:
-    from node.v1 import tools_pb2
+    from node.v1 import record_pb2, tools_pb2
 
 
 @click.group(
@@ -77,6 +78,14 @@ def _judged(view: "tools_pb2.ListView") -> str:
     return f"{view.opinion}, {view.agreeing} for it, {view.objecting} against it"
 
 
+def _advice(said: "record_pb2.HashList") -> str:
+    """What its owner advises, and what follows from that here where that is another thing."""
+    advised, reason = vocabulary.advice_of(said), vocabulary.reason_of(said)
+    if not reason or advised == said.advice:
+        return said.advice
+    return "; ".join(filter(None, (said.advice, f"{advised}, since it {reason}")))
+
+
 def _items(view: "tools_pb2.ListView") -> int:
     """What stands here; of a list that is only offered, what its owner says."""
     return view.list.items if view.following == "offered" else view.items
@@ -117,7 +126,7 @@ def show(name: str, folder: Path, as_json: bool) -> None:
             ("crisis", found.crisis),
             ("mark", marks.words(found.handling)),
             ("exemptions", ", ".join(said.exemptions)),
-            ("advice", said.advice),
+            ("advice", _advice(said)),
             ("version", said.version),
             ("following", found.following),
             ("items", here),

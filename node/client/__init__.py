@@ -11,6 +11,9 @@ What does not verify raises Unverified and is not handed on.
                 handle(event)
                 await node.acknowledge("scanner", event.cursor)
 
+advice_of says what the items of a record are for, as a look-up does: a review at most of what may be exempt, whatever
+its publisher advises.
+
 `tocsin tool issue` makes the bundle, and writes into it the id, which is the SHA-256 of the charter, and where
 the node is. Whole programs are in scripts/examples/.
 
@@ -37,6 +40,7 @@ from node.client.items import Progress
 from node.errors import ConfigError, Refused, Unavailable
 from node.feed.kinds import Kind
 from node.feed.pae import FederationId
+from node.policy.vocabulary import advice_of
 
 __all__ = [
     "CaughtUp",
@@ -51,4 +55,5 @@ __all__ = [
     "Reset",
     "Unavailable",
     "Unverified",
+    "advice_of",
 ]

@@ -14,6 +14,7 @@ from node.exchange.trust import Trust
 from node.exchange.verified import Reader
 from node.feed.keys import HeaderHash, MemberId, ObjectId
 from node.feed.kinds import Kind
+from node.policy import vocabulary
 from node.store import index, ledger, restrictions
 from node.store.index import Record
 from node.store.stores import Stores
@@ -68,6 +69,13 @@ class Holding:
     def items(self) -> int:
         """How many items stand in all."""
         return sum(part.items for part in self.parts.values())
+
+    @property
+    def exempt(self) -> str:
+        """Why all of it is for review only by what its publisher says; empty where some of it is not."""
+        each = [vocabulary.exempting(part.said.items) for part in self.parts.values()]
+        words = sorted({word for said in each for word in said}) if all(each) else []
+        return vocabulary.reason_of(record_pb2.Items(exemptions=words))
 
     @property
     def gone(self) -> Iterator[tuple[int, int]]:

@@ -203,7 +203,7 @@ def _tell_opinions(match: tools_pb2.Match, judged: Judged) -> None:
     match.opinion, match.agreeing, match.objecting = tally.state, tally.agreeing, tally.objecting
     if tally.objecting:
         match.advice = lowered(match.advice)
-        match.reason = match.reason or judged.reason(match.position)
+        match.reason = "; ".join(filter(None, (match.reason, judged.reason(match.position))))
 
 
 class _Records:

@@ -202,7 +202,7 @@ class Following:
             only_sent=staged.count - common,
             only_listed=holding.items - places,
             disputed=await self._disputed(holding, staged) if view.disputed else 0,
-            reason=consult.publisher_obstacle(MemberId(view.member_id), self._saying.view()),
+            reason=consult.publisher_obstacle(MemberId(view.member_id), self._saying.view()) or holding.exempt,
         )
 
     async def _disputed(self, holding: Holding, staged: Staged) -> int:

@@ -17,7 +17,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from node.client import CaughtUp, Client, Kind, Received
+from node.client import CaughtUp, Client, Kind, Received, advice_of
 from node.errors import NodeError
 
 NAME = "scanner"  # under which the node keeps how far we are
@@ -62,7 +62,7 @@ def report(event: Received, digests: Sequence[bytes]) -> None:
     listed = {items.digests[i : i + DIGEST_BYTES] for i in range(0, len(items.digests), DIGEST_BYTES)}
     for digest in digests if items.kind == "sha256" else ():
         if digest in listed:
-            said = f"{event.member_name}: {', '.join(items.labels)}, advice {items.advice}"
+            said = f"{event.member_name}: {', '.join(items.labels)}, advice {advice_of(items)}"
             print(f"{digest.hex()[:12]}  {'new':12}{said}", flush=True)
 
 

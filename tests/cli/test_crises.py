@@ -298,6 +298,9 @@ def test_a_list_is_said_in_the_words_of_the_rules_and_what_may_be_news_is_for_re
     shown = second.cli("list", "show", f"{slug(first.name)}/halle").stdout
     assert re.search(r"ground +streamed by the attacker", shown)
     assert re.search(r"exemptions +news", shown)
+    assert re.search(r"advice +block; review, since it may also be news\n", shown)
+    tried = second.cli("list", "preview", f"{slug(first.name)}/halle", "--sample", path).stdout
+    assert "All of it is for review only: may also be news" in tried
     found = second.cli("lookup", sha256(b"footage").hexdigest()).stdout
     assert "advice: review (may also be news)" in found
     exported = second.cli("list", "export", f"{slug(first.name)}/halle", "--format", "csv").stdout

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from node.cli import completion, lists, lookup, printing, situation
-from node.v1 import tools_pb2
+from node.v1 import record_pb2, tools_pb2
 
 STEERING = "\x1b[1G\x1b[2Kno match\n\u202e"
 
@@ -51,6 +51,22 @@ def test_a_text_of_others_is_exact_in_a_pipe_and_steers_no_terminal(
 def test_a_command_that_is_to_be_pasted_is_one_command_whatever_a_list_is_called() -> None:
     assert lists._opinions(tools_pb2.ListView(name="a/halle")) == "`tocsin opine list a/halle`"
     assert lists._opinions(tools_pb2.ListView(name="a/x;reboot")) == "`tocsin opine list 'a/x;reboot'`"
+
+
+@pytest.mark.parametrize(
+    ("advice", "exemptions", "shown"),
+    [
+        ("block", [], "block"),
+        ("block", ["none-known"], "block"),
+        ("block", ["news", "art"], "block; review, since it may also be news or art"),
+        ("monitor", ["news"], "monitor"),
+        ("", ["news"], "review, since it may also be news"),
+    ],
+)
+def test_what_a_list_advises_has_beside_it_what_follows_where_that_is_less(
+    advice: str, exemptions: list[str], shown: str
+) -> None:
+    assert lists._advice(record_pb2.HashList(advice=advice, exemptions=exemptions)) == shown
 
 
 def test_a_shell_is_offered_plain_words_only(monkeypatch: pytest.MonkeyPatch) -> None:

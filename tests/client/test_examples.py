@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -9,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import node.client as node_client
+from node.v1 import record_pb2
 from tests.client.inside import issue
 from tests.federation import GUARD_S, Lines, Node, environment, federation
 
@@ -155,6 +158,18 @@ def test_the_duty_desk_prints_what_is_declared_and_ended_and_that_the_node_is_aw
         again.until("")
         again.process.kill()
         assert again.end()[1] == ["nothing more for now; listening"]
+
+
+def test_the_scanner_says_of_what_may_be_exempt_that_it_is_for_review(capsys: pytest.CaptureFixture[str]) -> None:
+    report = runpy.run_path(str(EXAMPLES / "scanner.py"))["report"]
+    items = record_pb2.Items(kind="sha256", advice="block", digests=bytes.fromhex(LISTED), labels=["attack-footage"])
+    for exemptions in ([], ["news"]):
+        items.exemptions.extend(exemptions)
+        event = SimpleNamespace(record=record_pb2.Record(items=items), exercise=False, member_name="Ministry A")
+        report(event, [bytes.fromhex(LISTED)])
+    assert capsys.readouterr().out.splitlines() == [
+        f"{LISTED[:12]}  new         Ministry A: attack-footage, advice {advice}" for advice in ("block", "review")
+    ]
 
 
 async def test_the_example_in_the_clients_own_manual_runs(node: Node) -> None:

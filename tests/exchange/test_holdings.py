@@ -1,12 +1,17 @@
 """Which list is meant, whatever others say."""
 
 from pathlib import Path
+from typing import cast
+
+import pytest
 
 from node.exchange import changes, consult, drafts, holdings
 from node.exchange.exchange import Exchange
+from node.exchange.holdings import NOTHING, Holding, Part
 from node.exchange.publish import Draft
 from node.feed.keys import ObjectId
 from node.store import stores
+from node.store.index import Record
 from node.v1 import record_pb2, tools_pb2
 from tests.exchange.test_odd_order import hash_of, said, take, without
 from tests.exchange.test_standing import items_of, standing_values
@@ -78,3 +83,21 @@ def test_who_has_an_older_record_and_not_the_one_in_its_place_matches_nothing_th
     (part,) = holdings.hold(reader, seen.follows.me, ObjectId(b"l" * 16), seen).parts.values()
     assert part.older == ()
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("said_of_each", "reason"),
+    [
+        ([], ""),
+        ([["news"], ["news", "art"]], "may also be art or news"),
+        ([["news"], ["none-known"]], ""),
+        ([["news"], []], ""),
+    ],
+)
+def test_all_of_a_list_is_for_review_where_each_record_of_it_may_be_exempt(
+    said_of_each: list[list[str]], reason: str
+) -> None:
+    row = cast("Record", None)  # none of it is asked for
+    letters = [record_pb2.Record(items=record_pb2.Items(exemptions=words)) for words in said_of_each]
+    parts = {number: Part(number, row, said_, None, NOTHING) for number, said_ in enumerate(letters)}
+    assert Holding(parts).exempt == reason

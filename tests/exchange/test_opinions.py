@@ -231,20 +231,30 @@ def look_up(folder: Path, seen: View) -> tools_pb2.LookUpResponse:
         return matching.look_up(stores_, seen, matching.ask(tools_pb2.LookUpRequest(kind="sha256", values=values)))
 
 
+@pytest.mark.parametrize(
+    ("exemptions", "otherwise", "reason"), [([], "block", ""), (["news"], "review", "may also be news; ")]
+)
 def test_a_disputed_item_is_for_review_and_says_why_and_the_others_are_as_before(
-    tmp_path: Path, node: Exchange, author: Exchange, third: Exchange
+    tmp_path: Path,
+    node: Exchange,
+    author: Exchange,
+    third: Exchange,
+    exemptions: list[str],
+    otherwise: str,
+    reason: str,
 ) -> None:
     draft = items_draft(crisis_id=b"")
     record = record_pb2.Record.FromString(draft.record)
     record.items.advice = "block"
+    record.items.exemptions.extend(exemptions)
     (letter,) = said(author, replace(draft, record=record.SerializeToString()))
     take(node, [letter, *said(third, opinion(hash_of(author, letter), Verdict.WRONG_LABEL, 0b100))])
     found = {one.position: one for one in look_up(tmp_path / "node", view(node)).matches}
     assert len(found) == 20
-    assert {at for at, one in found.items() if (one.advice, one.opinion) != ("block", "")} == {2}
+    assert {at for at, one in found.items() if (one.advice, one.opinion) != (otherwise, "")} == {2}
     disputed = found[2]
     assert (disputed.advice, disputed.opinion, disputed.objecting) == ("review", "disputed", 1)
-    assert disputed.reason == "disputed: wrong label, by 1 member"
+    assert disputed.reason == f"{reason}disputed: wrong label, by 1 member"
 
 
 def test_a_list_says_how_many_of_its_items_are_disputed_and_what_is_made_of_the_whole(

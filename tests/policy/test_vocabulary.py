@@ -25,6 +25,7 @@ def draft(
 def test_a_list_in_the_words_of_the_rules_passes() -> None:
     vocabulary.check_list(draft(), RULES, in_crisis=False)
     vocabulary.check_list(draft(exemptions=["news", "counter-speech"]), RULES, in_crisis=False)
+    vocabulary.check_list(draft(exemptions=["none-known", "none-known"]), RULES, in_crisis=False)
 
 
 def test_a_list_of_a_crisis_needs_no_ground_of_its_own() -> None:
@@ -40,6 +41,7 @@ def test_a_list_of_a_crisis_needs_no_ground_of_its_own() -> None:
         (draft(exemptions=["press"]), "exemptions", "no exemption 'press'"),
         (draft(exemptions=["none-known", "news"]), "exemptions", "none-known and 1 more"),
         (draft(ground=""), "ground", "nothing says why"),
+        (draft(ground=" \t"), "ground", "nothing says why"),
     ],
 )
 def test_a_list_in_other_words_is_refused_at_the_field_with_the_words_there_are(
