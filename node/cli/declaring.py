@@ -244,7 +244,8 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
 
     if edit:
         page, go_on = Page(filling.text(place, form, ends_ms)), "alert" if is_alert else "declare"
-        made = filling.said(place, page, say, f"tocsin crisis {go_on} --file FILE --edit", is_alert=is_alert)
+        go_on += f" --from-alert {begun.reference}" if begun else ""
+        made = filling.said(place, page, say, f"tocsin crisis {go_on} --file FILE --edit", begun, is_alert=is_alert)
     else:
         try:
             made = say(form, ends_ms)

@@ -48,6 +48,7 @@ def form(said: dict[str, Any], begun: "tools_pb2.CrisisView | None") -> "Form":
         found = msgspec.structs.replace(found, ends=None, lasts="", version="")
     else:
         found = forms.Form()
+    found = forms.with_marks(found, begun.handling if begun else None)
     kept = {name: said[name] for name in forms.OPTIONS if said.get(name)}
     for name in ("places", "measures", "keywords", "languages", "to"):
         if name in kept:
@@ -217,18 +218,29 @@ def text(place: Place, form: "Form", ends_ms: int) -> str:
     return forms.write(found, known, handling=forms.handling(form), deputies=form.deputies, to=form.to)
 
 
-def said(place: Place, page: Page, say: "Callable[[Form], Said]", go_on: str, *, is_alert: bool) -> "Said":
-    """What came of what was written, once the node takes it; ``go_on``: the command that goes on with FILE, if not."""
+def said(
+    place: Place,
+    page: Page,
+    say: "Callable[[Form], Said]",
+    go_on: str,
+    before: "tools_pb2.CrisisView | None",
+    *,
+    is_alert: bool,
+) -> "Said":
+    """What came of what was written, once the node takes it; ``go_on``: the command that goes on with FILE, if not.
+
+    ``before``: what it is about; None: nothing that there is.
+    """
     with editing.kept(page, go_on):
         while True:
-            form = edited(place, page, is_alert=is_alert)
+            form = edited(place, page, before.handling if before else None, is_alert=is_alert)
             try:
                 return say(form)
             except Refused as error:
                 again(page, error)
 
 
-def edited(place: Place, page: Page, *, is_alert: bool) -> "Form":
+def edited(place: Place, page: Page, marked: "record_pb2.Handling | None", *, is_alert: bool) -> "Form":
     """The form that was saved; what is wrong stands above its line when the editor opens again."""
     from node.crisis import forms
 
@@ -237,7 +249,7 @@ def edited(place: Place, page: Page, *, is_alert: bool) -> "Form":
         if not editing.opened(page):
             raise Refused("it was not saved, so nothing was said", next_step="Save it in the editor.")
         try:
-            found = forms.read(page.saved, EDITED)
+            found = forms.with_marks(forms.read(page.saved, EDITED), marked)
             faults = _faults(place, found, 0, is_alert=is_alert)
         except Refused as error:
             again(page, error)
@@ -313,9 +325,12 @@ def anew(
     """What a file says of a crisis, or else what it says now; and its mark, with what was ``given`` of that."""
     import msgspec
 
+    from node.crisis import forms
+
     if file is None:
         return as_it_is(found), marks.changed(found.handling, given)
-    return updated(place, found, msgspec.structs.replace(read(file), **given))
+    form = forms.with_marks(read(file), found.handling)
+    return updated(place, found, msgspec.structs.replace(form, **given))
 
 
 def updated(

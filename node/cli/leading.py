@@ -226,7 +226,7 @@ def _edit(place: Place, found: "tools_pb2.CrisisView", given: dict[str, Any], sa
         say(*filling.updated(place, found, form))
 
     page = Page(filling.text_of(place, found, marks.changed(found.handling, given)))
-    filling.said(place, page, read, f"tocsin crisis update {found.reference} --file FILE", is_alert=found.alert)
+    filling.said(place, page, read, f"tocsin crisis update {found.reference} --file FILE", found, is_alert=found.alert)
 
 
 @click.command(epilog=options.examples('tocsin crisis extend c-4k7q --for 24h --text "Copies still appear"'))

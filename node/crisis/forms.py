@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from node.crisis import events, frameworks, marks
 from node.crisis.frameworks import Framework
@@ -48,7 +49,10 @@ class _Criterion(_Part, frozen=True):
 
 
 class Form(_Part, frozen=True):
-    """The whole file. ``lasts`` is as 48h, from the start on; ``ends`` takes its place."""
+    """The whole file. ``lasts`` is as 48h, from the start on; ``ends`` takes its place.
+
+    A mark whose key is not there is as it is, which is another thing than an empty one.
+    """
 
     title: str = ""
     framework: str = ""
@@ -69,10 +73,10 @@ class Form(_Part, frozen=True):
     starts: datetime | None = None
     lasts: str = ""
     ends: datetime | None = None
-    tlp: Tlp = "green"
-    pap: Pap = ""
-    handling: list[HandlingCode] = []
-    evaluation: str = ""  # of the source and of what it says, as B2
+    tlp: Tlp | UnsetType = UNSET
+    pap: Pap | UnsetType = UNSET
+    handling: list[HandlingCode] | UnsetType = UNSET
+    evaluation: str | UnsetType = UNSET  # of the source and of what it says, as B2
     to: list[str] = []  # roles, and members by name; empty: all members
     deputies: list[str] = []  # members, by name
     lead: _Lead = _Lead()
@@ -83,6 +87,7 @@ OPTIONS = (  # what else a form is filled in by, by key
     *("title", "framework", "kind", "places", "place_name", "began", "status", "harm", "virality", "summary"),
     *("measures", "keywords", "languages", "legal_basis", "reference", "starts", "to"),
 )
+MARKS = tuple(one.name for one in fields(Marks))
 
 
 def with_answers(form: Form, answers: Mapping[str, Mapping[str, str]], lead: Mapping[str, str]) -> Form:
@@ -91,6 +96,15 @@ def with_answers(form: Form, answers: Mapping[str, Mapping[str, str]], lead: Map
     for name, said in answers.items():
         criteria[name] = msgspec.structs.replace(criteria.get(name, _Criterion()), **said)
     return msgspec.structs.replace(form, criteria=criteria, lead=msgspec.structs.replace(form.lead, **lead))
+
+
+def with_marks(form: Form, before: record_pb2.Handling | None) -> Form:
+    """The same, marked as what it is about where the file says nothing of that; None: as what begins with it."""
+    said = {key for key in MARKS if getattr(form, key) is not UNSET}
+    if said == set(MARKS):
+        return form
+    had = asdict(marks.read(before) if before else Marks())
+    return msgspec.structs.replace(form, **{key: value for key, value in had.items() if key not in said})
 
 
 # ---- Read
@@ -123,7 +137,7 @@ def read(text: str, where: str, *, is_json: bool = False) -> Form:
         raise Refused(
             f"{where}: lasts: {form.lasts!r} is no time", next_step="Write it as 30m, 48h or 2d.", field="lasts"
         )
-    if not _EVALUATION.fullmatch(form.evaluation):
+    if form.evaluation is not UNSET and not _EVALUATION.fullmatch(form.evaluation):
         raise Refused(
             f"{where}: evaluation: {form.evaluation!r} is none",
             next_step="Write it as B2: the source A, B, C, D or X, and what it says 1 to 4.",
@@ -187,7 +201,8 @@ def letter(form: Form, now_ms: int, deputies: Sequence[bytes] = ()) -> record_pb
 
 def handling(form: Form) -> record_pb2.Handling:
     """What readers may do with it."""
-    return marks.letter(Marks(form.tlp, form.pap, form.handling, form.evaluation))
+    said = with_marks(form, None)
+    return marks.letter(Marks(**{key: getattr(said, key) for key in MARKS}))
 
 
 def _ms(time: datetime | None) -> int:
@@ -342,6 +357,7 @@ reference = {reference}
 # Who may read it: roles or members, as "authority"; empty: all members. It cannot be changed later.
 to = {to}
 # Marks: each says something else, and the strictest wins. Only clear and green, without H2 and H3, are for all members.
+# A line that is taken out leaves that mark as it is.
 # Who may be told: clear, green, amber, amber+strict or red.
 tlp = {tlp}
 # What may be done with it, where that is less: clear, green (act), amber (look, but so that those watched do not see

@@ -40,6 +40,27 @@ def test_what_becomes_of_an_alert_keeps_its_marks_but_for_those_that_are_given()
     assert forms.handling(given) == held
 
 
+@pytest.mark.parametrize(
+    ("marks", "held"),
+    [
+        ("", MARKED),  # what the file says nothing of is as it is
+        ('pap = ""\nhandling = []\n', record_pb2.Handling(tlp=2, source_evaluation=1, information_evaluation=3)),
+        (
+            'tlp = "clear"\nevaluation = ""\n',
+            record_pb2.Handling(tlp=1, europol_codes=0b0010, pap=2),
+        ),
+    ],
+)
+def test_a_mark_that_a_file_has_no_key_of_is_as_it_was_and_an_empty_one_is_taken_away(
+    marks: str, held: record_pb2.Handling, tmp_path: Path
+) -> None:
+    file = tmp_path / "halle.toml"
+    file.write_text(f'title = "Attack"\nplaces = ["DE"]\nlasts = "48h"\n{marks}')
+    assert forms.handling(filling.form(said(file=file), FOUND)) == held
+    letter, handling = filling.anew(PLACE, FOUND, file, {})
+    assert (letter.title, handling) == ("Attack", held)
+
+
 def test_an_update_by_a_file_changes_nothing_that_it_does_not_change(tmp_path: Path) -> None:
     file = tmp_path / "halle.toml"
     file.write_text(forms.write(filling.as_it_is(FOUND), handling=MARKED))
