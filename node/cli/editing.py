@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -31,13 +32,27 @@ def require_terminal(instead: str) -> None:
 
 
 def opened(page: Page) -> bool:
-    """Let somebody edit it; whether it was saved."""
+    """Let somebody edit it; whether it was saved. What is saved stands in the page also where the editor ends badly."""
     from node.content import marking
 
-    saved = click.edit(page.shown, extension=".toml")
-    if saved is not None:
-        page.saved = marking.unmarked(saved)
-    return saved is not None
+    path = _written(page.shown)
+    os.utime(path, (0, 0))  # so that a save shows, however soon it is
+    try:
+        click.edit(filename=str(path))
+    finally:
+        is_saved = path.exists() and path.stat().st_mtime > 0
+        if is_saved:
+            page.saved = marking.unmarked(path.read_text("utf-8-sig", "replace"))
+        path.unlink(missing_ok=True)
+    return is_saved
+
+
+def _written(text: str) -> Path:
+    """A new file that nobody else can read."""
+    number, path = tempfile.mkstemp(prefix="tocsin-", suffix=".toml")  # mode 0600
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write(text)
+    return Path(path)
 
 
 def mark(page: Page, error: Refused, notes: "Notes") -> None:
@@ -56,10 +71,8 @@ def kept(page: Page, go_on: str) -> Iterator[None]:
         yield
     except BaseException:
         if page.saved:
-            number, path = tempfile.mkstemp(prefix="tocsin-", suffix=".toml")  # mode 0600
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(page.saved)
-            click.echo(f"What you wrote is in {path}; `{go_on.replace('FILE', path)}` goes on with it.", err=True)
+            path = _written(page.saved)
+            click.echo(f"What you wrote is in {path}; `{go_on.replace('FILE', str(path))}` goes on with it.", err=True)
         raise
 
 
