@@ -7,7 +7,7 @@ import click
 from node.cli import calling, printing
 from node.cli.calling import Place
 from node.content import personal
-from node.crisis.states import OVER
+from node.crisis.states import OVER, State
 from node.crisis.words import EXERCISE, IMMINENT, NOT_VERIFIED
 from node.errors import Refused
 
@@ -52,8 +52,13 @@ def named(place: Place, reference: str) -> "tools_pb2.CrisisView":
 
 def line(found: "tools_pb2.CrisisView") -> str:
     """A crisis in one line."""
-    ends = "" if found.state in OVER else ", ends"
-    return f"{found.reference}  {title(found)}  {state(found)}{ends} {printing.moment(found.ends_ms)}"
+    until, verb = end(found), "" if found.state in OVER else ", ends"
+    return f"{found.reference}  {title(found)}  {state(found)}{f'{verb} {until}' if until else ''}"
+
+
+def end(found: "tools_pb2.CrisisView") -> str:
+    """When it ended or will; nothing of what was refused: its end is another time than that of the refusal."""
+    return "" if found.state == State.REJECTED else printing.moment(found.ends_ms)
 
 
 def title(found: "tools_pb2.CrisisView") -> str:

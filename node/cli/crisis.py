@@ -72,7 +72,7 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
                 crises.title(one),
                 one.member_name,
                 crises.state(one),
-                printing.moment(one.ends_ms),
+                crises.end(one),
                 printing.shortened(situation.said(one.last, one)) if one.HasField("last") else "",
             )
             for one in found

@@ -105,11 +105,11 @@ _WHAT = (  # is declared: options by which a form is filled in
     click.option("--lead-telephone", metavar="NUMBER", help="Of that desk."),
     click.option("--lead-email", metavar="ADDRESS", help="Of that desk."),
 )
-_HOW = (  # it is declared
+_WHEN = (
     times.zoned("--starts", "starts", "From when on it holds; without it, at once."),
     times.ends,
-    click.option("--to", multiple=True, metavar="ROLE|MEMBER", help="Who may read it; without it, all members."),
-    marks.options("green, or as its alert"),
+)
+_HOW = (  # it is declared
     click.option("--file", type=click.Path(path_type=Path), help="Take all this from a file, TOML or JSON."),
     click.option("--edit", is_flag=True, help="Fill it in in an editor, with what the framework asks for."),
     click.option("--exercise", is_flag=True, help="It is a drill: nothing of it is ever matched."),
@@ -122,11 +122,20 @@ _HOW = (  # it is declared
 )
 
 
-def _content(command: Command) -> Command:
+def _content(*, is_alert: bool) -> Callable[[Command], Command]:
     """What alerts and declarations have alike, as ``said: dict``."""
-    for option in reversed((*_WHAT, *_HOW)):
-        command = option(command)
-    return command
+    of_all = "" if is_alert else f"; {filling.EVERYONE}, of an alert that was for some alone"
+    to = click.option(
+        "--to", multiple=True, metavar="ROLE|MEMBER", help=f"Who may read it; without it, all members{of_all}."
+    )
+    marked = marks.options("green" if is_alert else "green, or as its alert")
+
+    def decorate(command: Command) -> Command:
+        for option in reversed((*_WHAT, *_WHEN, to, marked, *_HOW)):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @click.command(
@@ -139,7 +148,7 @@ def _content(command: Command) -> Command:
     )
 )
 @click.option("--from-alert", metavar="ALERT", help="Begin with what an alert says, and link to it.")
-@_content
+@_content(is_alert=False)
 def declare(from_alert: str | None, **said: Any) -> None:
     """Declare a crisis to all members.
 
@@ -160,7 +169,7 @@ def declare(from_alert: str | None, **said: Any) -> None:
 @click.option("--told", multiple=True, metavar="COUNTRY", help="Of a threat to life: whose authority was told.")
 @click.option("--channel", help="Where that notice is, as PERCI, SIENA or telephone.")
 @click.option("--number", default="", help="Its number there.")
-@_content
+@_content(is_alert=True)
 def alert(told: tuple[str, ...], channel: str | None, number: str, **said: Any) -> None:
     """Warn all members of what may become a crisis; most alerts never do.
 
@@ -178,7 +187,7 @@ def alert(told: tuple[str, ...], channel: str | None, number: str, **said: Any) 
     epilog=options.examples("tocsin crisis promote a-9d2k --edit", "tocsin crisis promote a-9d2k --for 48h --yes")
 )
 @click.argument("alert_reference", metavar="ALERT")
-@_content
+@_content(is_alert=False)
 def promote(alert_reference: str, **said: Any) -> None:
     """Make a declaration of an alert: the same as `declare --from-alert`."""
     _say(said, alert_reference, is_alert=False, pointer=None)
@@ -269,7 +278,11 @@ def _tell(place: Place, made: "tools_pb2.CrisisView", *, as_json: bool) -> None:
         return
     crises.show(made)
     if not made.alert or made.pointers:
-        click.echo(f"call-back code {_code(place, made.object_id.hex())}, for whoever calls to make sure")
+        tell_code(place, made)
+    if made.alert:
+        click.echo(
+            f"`tocsin crisis promote {made.reference} --edit` makes a declaration of it, at any member that may declare."
+        )
     click.echo(f"`tocsin crisis end {made.reference}` ends it before its time.")
     watching.follow(place, made)
 
@@ -289,11 +302,13 @@ def _declare(place: Place, sent: "Sent", said: dict[str, Any]) -> "tools_pb2.Cri
     )
 
 
-def _code(place: Place, reference: str) -> str:
-    async def ask(node: "Client") -> str:
-        return (await node.verify(reference)).code
+def tell_code(place: Place, made: "tools_pb2.CrisisView") -> None:
+    """Of what is proposed now: whoever calls to make sure is told it."""
 
-    return calling.ask(place, ask)
+    async def ask(node: "Client") -> str:
+        return (await node.verify(made.object_id.hex())).code
+
+    click.echo(f"call-back code {calling.ask(place, ask)}, for whoever calls to make sure")
 
 
 # ---- Before it is said
@@ -329,7 +344,7 @@ def consequence(under: "Framework | None") -> str:
     from node.crisis import frameworks
 
     if under is not None and under.cosign.quorum is not None:
-        return f"It is proposed, and active once {frameworks.cosigners(under)} have co-signed it."
+        return f"It is proposed, and active once {frameworks.cosigned(under)} it."
     return "Nobody has to co-sign it: it is in effect wherever it comes."
 
 

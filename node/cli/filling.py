@@ -133,7 +133,8 @@ def letter(
         if not is_there
     ]
     if missing:
-        raise click.UsageError(f"{' and '.join(missing)} missing: give it, or --file, or --edit.")
+        them = "them" if len(missing) > 1 else "it"
+        raise click.UsageError(f"{' and '.join(missing)} missing: give {them}, or --file, or --edit.")
     for code in found.event.places:
         if fault := countries.fault(code):
             raise click.UsageError(f"{code}: {fault}")

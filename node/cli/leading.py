@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     Say = Callable[[record_pb2.Crisis, record_pb2.Handling], None]
 
+PROPOSING = frozenset({"update", "extend"})  # acts that may wait for co-signatures: each has a code of its own
+
 _text = click.option("--text", default="", help="Why, for all members.")
 
 
@@ -67,6 +69,8 @@ def _act(
     waited = made.proposed_ends_ms or made.cosignatures_needed
     if waited and made.state in ("active", "de-escalating"):
         click.echo(f"It stays as it was until co-signed: {len(made.cosigned_by)} of {made.cosignatures_needed}.")
+    if waited and act.WhichOneof("act") in PROPOSING and place.member_id in (made.member_id, made.lead_id):
+        declaring.tell_code(place, made)
     if watch:
         ours = [one.entry for one in made.acts if one.member_id == place.member_id]
         watching.follow(place, made, ours[-1] if ours else b"")
@@ -369,6 +373,9 @@ def end(
         unconfirmed=unconfirmed,
         allow_personal=allow_personal,
     )
+    if not as_json:
+        ref = found.reference
+        click.echo(f"`tocsin crisis review {ref}` puts it under review, `tocsin crisis close {ref}` closes it.")
 
 
 COMMANDS = (cosign, refuse, verify, update, extend, hand_over, de_escalate, end, review, close)

@@ -38,13 +38,15 @@ def _say(
 # ---- Taking part
 
 
+_will = click.option("--will", multiple=True, metavar="WORDS", help="What this member will do; once for each.")
+
+
 def _taking_part(name: str, stance: int, help_: str) -> click.Command:
     @click.command(name=name, help=help_, epilog=options.examples(f"tocsin crisis {name} c-4k7q"))
     @crises.argument
-    @click.option("--will", multiple=True, metavar="WORDS", help="What this member will do; once for each.")
     @options.folder
     @options.as_json
-    def command(reference: str, will: tuple[str, ...], folder: Path, as_json: bool) -> None:
+    def command(reference: str, folder: Path, as_json: bool, will: tuple[str, ...] = ()) -> None:
         from node.v1 import record_pb2
 
         said = record_pb2.Participation(stance=stance, measures=will)
@@ -52,7 +54,7 @@ def _taking_part(name: str, stance: int, help_: str) -> click.Command:
         if stance in LEAVING and not as_json:
             _tell_what_stays(crises.named(calling.find(folder), reference))
 
-    return command
+    return command if stance in LEAVING else _will(command)
 
 
 def _tell_what_stays(found: "tools_pb2.CrisisView") -> None:

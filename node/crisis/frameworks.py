@@ -263,7 +263,7 @@ def words(framework: Framework) -> list[str]:
     found = [framework.about] if framework.about else []
     found += [f"May declare: {_roles(framework.declare.roles)}.", f"May warn: {_roles(framework.declare.alert)}."]
     if cosign.count:
-        found.append(f"Active once {cosigners(framework)} have co-signed it.")
+        found.append(f"Active once {cosigned(framework)} it.")
     else:
         found.append("Active as soon as it is declared.")
     found.append(
@@ -287,6 +287,11 @@ def cosigners(framework: Framework) -> str:
     asked = framework.cosign
     countries = f" from {asked.countries} countries" if asked.countries > 1 else ""
     return f"{asked.count} of {_roles(asked.roles)}{countries}"
+
+
+def cosigned(framework: Framework) -> str:
+    """How many of whom have to have co-signed, with the verb."""
+    return f"{cosigners(framework)} {'has' if framework.cosign.count == 1 else 'have'} co-signed"
 
 
 def _roles(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from node import limits
 from node.content import names, profiles
 from node.crisis import frameworks, leadership
 from node.crisis.orders import HOURS, Clock
-from node.crisis.states import OVER, TRANSITIONS
+from node.crisis.states import IN_EFFECT, OVER, TRANSITIONS
 from node.crisis.words import STANCES
 from node.errors import Refused
 from node.exchange import audiences, crises, documents, lifecycles, linking
@@ -216,9 +216,10 @@ def leading(found: Crisis, said: record_pb2.CrisisAct, by: Speaker, seen: View) 
             field="crisis",
         )
     if TRANSITIONS.get((reading.state, lifecycles.VERBS[verb])) is None:
+        is_so = reading.state in {to for (_, one), to in TRANSITIONS.items() if one is lifecycles.VERBS[verb]}
         raise Refused(
-            f"it is {reading.state}, and cannot be {_DONE[verb]}",
-            next_step="`tocsin crisis show` says where it stands.",
+            f"it is {reading.state} already" if is_so else f"it is {reading.state}, and cannot be {_DONE[verb]}",
+            next_step="Nothing has to be done." if is_so else "`tocsin crisis show` says where it stands.",
             field="crisis",
         )
     _check_act(act, verb, found, by, seen)
@@ -270,7 +271,9 @@ def answering(
     if reading.needed is None:
         raise Refused(
             f"it is {reading.state}, and waits for no co-signature",
-            next_step="`tocsin crisis show` says where it stands.",
+            next_step="`tocsin crisis verify CRISIS --code CODE` notes that you called its owner."
+            if heard and reading.state in IN_EFFECT
+            else "`tocsin crisis show` says where it stands.",
             field="crisis",
         )
     if by.seat is None or int(by.seat.role) not in reading.needed.roles:

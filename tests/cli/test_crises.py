@@ -78,7 +78,7 @@ def test_the_editor_asks_the_frameworks_questions_and_opens_again_on_each_that_i
         terminal.expect("Edit it again")
         terminal.type("")
         terminal.expect(r"DECLARE to all members \(2\), ends [^.]*\. Not an exercise\.")
-        terminal.expect(r"It is proposed, and active once 1 of [a-z ]+ have co-signed it\.")
+        terminal.expect(r"It is proposed, and active once 1 of [a-z ]+ has co-signed it\.")
         terminal.expect(r"Marked TLP:GREEN, H1, PAP:GREEN\.\s+H1: not in court [^:]*\s+PAP:GREEN: what is done")
         terminal.expect("Type the place to confirm")
         terminal.type("halle")
@@ -279,6 +279,10 @@ def test_whoever_called_is_named_with_the_time_and_it_is_told_to_nobody(nodes: S
     assert "NOT VERIFIED" not in shown
     assert re.search(r"verified +by administrator, 20\d\d-", shown)
     assert first.json("crisis", "show", reference)["verified_ms"] == 0
+    told = first.cli("crisis", "extend", reference, "--for", "4h", "--yes").stdout
+    later = re.search(r"call-back code (\d{3} \d{3})", told)
+    assert later, "what is proposed then has a code of its own"
+    assert later[1] != code[1]
 
 
 def test_a_list_is_said_in_the_words_of_the_rules_and_what_may_be_news_is_for_review(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from node.cli import calling, declaring, filling, proposing
+from node.cli import calling, crises, declaring, filling, proposing
 from node.cli.calling import Place
 from node.cli.facts import Proposal
 from node.crisis import forms, frameworks
@@ -62,6 +62,20 @@ def test_whoever_declares_is_told_how_many_read_it_and_for_some_alone_who_those_
     assert declaring.whom(known, one) == "1 member alone (member 1)"
     many = members(*[Role.AUTHORITY] * (declaring.NAMED_MAX + 2))
     assert declaring.whom(many, authorities).endswith(f"member {declaring.NAMED_MAX - 1} and 2 more)")
+
+
+def test_one_has_and_two_have_co_signed() -> None:
+    lone = frameworks.decode(f'{TITLE}[cosign]\ncount = 1\nroles = ["authority"]\n'.encode(), "a test")
+    assert frameworks.cosigned(lone) == "1 of authority has co-signed"
+    assert frameworks.cosigned(SIGNED) == f"{COSIGNERS} have co-signed"
+
+
+def test_what_was_refused_is_not_said_to_end_at_the_end_that_it_would_have_had() -> None:
+    found = tools_pb2.CrisisView(reference="c-4k7q", crisis=record_pb2.Crisis(title="Shooting"), ends_ms=1)
+    found.state, found.reason = "rejected", "refused by those who were asked to co-sign it"
+    assert crises.line(found) == f"c-4k7q  Shooting  rejected: {found.reason}"
+    found.state = "active"
+    assert crises.line(found).startswith("c-4k7q  Shooting  active, ends 1970-")
 
 
 # ---- What follows from an update or an extension
