@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.group(
     epilog=options.examples(
-        'tocsin crisis declare --framework eu-ocrf --title "Shooting, livestream" --place DE-ST --for 48h',
+        'tocsin crisis declare --framework eu-ocrf --title "Shooting, livestream" --place DE-ST --edit',
         "tocsin crisis declare --from-alert a-9d2k --edit",
         'tocsin crisis alert --title "Threat to a school" --place DE --for 6h --told DE --channel PERCI',
         "tocsin crisis list",

@@ -14,6 +14,7 @@ from node.cli import (
     countries,
     crises,
     filling,
+    frameworks,
     items,
     marks,
     options,
@@ -32,7 +33,6 @@ from node.errors import Refused
 if TYPE_CHECKING:
     from node.client import Client
     from node.crisis.forms import Form
-    from node.crisis.frameworks import Framework
     from node.v1 import admin_pb2, record_pb2, tools_pb2
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -71,7 +71,11 @@ unconfirmed = click.option(
 
 
 _WHAT = (  # is declared: options by which a form is filled in
-    click.option("--framework", metavar="NAME[@VERSION]", help="Its rules; without a version the newest."),
+    click.option(
+        "--framework",
+        metavar="NAME[@VERSION]",
+        help="Its rules; without a version the newest. A declaration without it: the only one in force.",
+    ),
     click.option("--title", help="What happened, in a few words."),
     click.option(
         "--place",
@@ -141,10 +145,10 @@ def _content(*, is_alert: bool) -> Callable[[Command], Command]:
 @click.command(
     epilog=options.examples(
         'tocsin crisis declare --framework eu-ocrf --title "Shooting, livestream" --place DE-ST \\',
-        "      --harm high --virality high --for 48h --criterion cross-border=yes",
+        "      --harm high --virality high --for 48h --edit",
         "tocsin crisis declare --from-alert a-9d2k --edit",
         "tocsin crisis declare --file halle.toml --yes",
-        'tocsin crisis declare --framework eu-ocrf --title "Drill 7" --place FR --for 2h --exercise --yes',
+        'tocsin crisis declare --framework eu-ocrf --title "Drill 7" --place FR --for 2h --exercise --edit',
     )
 )
 @click.option("--from-alert", metavar="ALERT", help="Begin with what an alert says, and link to it.")
@@ -184,7 +188,9 @@ def alert(told: tuple[str, ...], channel: str | None, number: str, **said: Any) 
 
 
 @click.command(
-    epilog=options.examples("tocsin crisis promote a-9d2k --edit", "tocsin crisis promote a-9d2k --for 48h --yes")
+    epilog=options.examples(
+        "tocsin crisis promote a-9d2k --edit", "tocsin crisis promote a-9d2k --file halle.toml --yes"
+    )
 )
 @click.argument("alert_reference", metavar="ALERT")
 @_content(is_alert=False)
@@ -202,13 +208,13 @@ def template(framework: str | None, folder: Path) -> None:
     from node.v1 import record_pb2
 
     name, _, version = (framework or "").partition("@")
-    found = filling.named(calling.find(folder), name, version) if framework else None
+    found = frameworks.named(calling.find(folder), name, version) if framework else None
     if framework and found is None:
         raise Refused(
             f"no framework {framework!r} is in force", next_step="`tocsin framework list` has those that are."
         )
     crisis = record_pb2.Crisis(framework=record_pb2.Reference(name=name, version=version))
-    click.echo(forms.write(crisis, filling.document(found)), nl=False)
+    click.echo(forms.write(crisis, frameworks.document(found)), nl=False)
 
 
 COMMANDS = (declare, alert, promote, template)
@@ -231,12 +237,16 @@ class Sent:
 
 
 def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointer: "record_pb2.Pointer | None") -> None:
+    import msgspec
+
     edit, file = said["edit"], said["file"]
     times.end_ms(said["life_ms"], said["until_ms"], 0)  # two ends are refused before anything is asked
     place = calling.find(said["folder"])
     rules.in_force(place)  # of the federation that was meant
     begun = crises.named(place, from_alert) if from_alert else None
     form = filling.form(said, begun)
+    if not form.framework and not is_alert:
+        form = msgspec.structs.replace(form, framework=frameworks.only(place))
     starts_ms = int(form.starts.timestamp() * 1000) if form.starts else clock.now_ms()
     ends_ms = times.end_ms(said["life_ms"], said["until_ms"], starts_ms) or 0
     if file is not None and not edit:
@@ -280,9 +290,7 @@ def _tell(place: Place, made: "tools_pb2.CrisisView", *, as_json: bool) -> None:
     if not made.alert or made.pointers:
         tell_code(place, made)
     if made.alert:
-        click.echo(
-            f"`tocsin crisis promote {made.reference} --edit` makes a declaration of it, at any member that may declare."
-        )
+        click.echo(f"`tocsin crisis promote {made.reference} --edit` makes a declaration of it, where one may declare.")
     click.echo(f"`tocsin crisis end {made.reference}` ends it before its time.")
     watching.follow(place, made)
 
@@ -339,15 +347,6 @@ def _about(letter: "record_pb2.Crisis") -> list[str]:
     return [printing.plain(one) for one in said if one]
 
 
-def consequence(under: "Framework | None") -> str:
-    """What follows from a declaration, as far as its framework says."""
-    from node.crisis import frameworks
-
-    if under is not None and under.cosign.quorum is not None:
-        return f"It is proposed, and active once {frameworks.cosigned(under)} it."
-    return "Nobody has to co-sign it: it is in effect wherever it comes."
-
-
 def _confirm(place: Place, sent: "Sent", default: str) -> None:
     """Have the place or the title's first word typed: no habit and no slip does that."""
     asking.require_terminal(DECLARED)
@@ -366,8 +365,8 @@ def _confirm(place: Place, sent: "Sent", default: str) -> None:
         click.echo(one, err=True)
     if not sent.is_alert:
         named = letter.framework
-        under = filling.framework(place, named.name, named.version) if named.name else None
-        click.echo(consequence(under), err=True)
+        under = frameworks.document_of(place, named.name, named.version) if named.name else None
+        click.echo(frameworks.consequence(under), err=True)
     first = letter.title.split()[0]
     what, word = "the title's first word", first.strip(",.:;!?") or first
     if letter.event.place_name:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.cli import calling, clock, countries, editing, marks, roster, rules
+from node.cli import calling, clock, countries, editing, frameworks, marks, roster, rules
 from node.cli.calling import Place
 from node.cli.editing import Page
 from node.errors import Refused
@@ -14,8 +14,7 @@ from node.errors import Refused
 if TYPE_CHECKING:
     from node.client import Client
     from node.crisis.forms import Form
-    from node.crisis.frameworks import Framework
-    from node.v1 import charter_pb2, record_pb2, tools_pb2
+    from node.v1 import record_pb2, tools_pb2
 
 Said = TypeVar("Said")
 
@@ -83,11 +82,11 @@ def _faults(place: Place, form: "Form", ends_ms: int, *, is_alert: bool) -> list
 
     from node.crisis import forms
 
-    view = named(place, form.framework, form.version) if form.framework else None
+    view = frameworks.named(place, form.framework, form.version) if form.framework else None
     if ends_ms:
         form = msgspec.structs.replace(form, ends=clock.date(ends_ms))
     form, _ = lasting(place, form, ends_ms, is_alert=is_alert)
-    found = forms.faults(form, document(view), clock.now_ms(), is_alert=is_alert)
+    found = forms.faults(form, frameworks.document(view), clock.now_ms(), is_alert=is_alert)
     found += [("places", f"{code}: {fault}") for code in form.places if (fault := countries.fault(code))]
     if form.framework and view is None:
         called = f"{form.framework} {form.version}".strip()
@@ -103,7 +102,8 @@ def lasting(place: Place, form: "Form", ends_ms: int, *, is_alert: bool) -> "tup
 
     if is_alert or ends_ms or form.ends or form.lasts or not form.framework:
         return form, ""
-    known, said = framework(place, form.framework, form.version), effect.read(rules.in_force(place, text=True).text)
+    known = frameworks.document_of(place, form.framework, form.version)
+    said = effect.read(rules.in_force(place, text=True).text)
     if known is None and said is None:
         return form, ""
     hours = [known.duration.default_hours] if known else []
@@ -134,7 +134,8 @@ def letter(
     ]
     if missing:
         them = "them" if len(missing) > 1 else "it"
-        raise click.UsageError(f"{' and '.join(missing)} missing: give {them}, or --file, or --edit.")
+        known = f" In force: {', '.join(frameworks.in_force(place))}." if "--framework" in missing else ""
+        raise click.UsageError(f"{' and '.join(missing)} missing: give {them}, or --file, or --edit.{known}")
     for code in found.event.places:
         if fault := countries.fault(code):
             raise click.UsageError(f"{code}: {fault}")
@@ -176,33 +177,6 @@ def member_id(place: Place, name: str) -> bytes:
     return calling.ask(place, look)
 
 
-def named(place: Place, name: str, version: str = "") -> "charter_pb2.FrameworkView | None":
-    """The framework of this name that is in force, the newest where no version is given; None where there is none."""
-    from node.v1 import charter_pb2
-
-    async def look(node: "Client") -> "list[charter_pb2.FrameworkView]":
-        asked = charter_pb2.ListFrameworksRequest(name=name, text=True)
-        return list((await node.charters.ListFrameworks(asked)).frameworks)
-
-    try:
-        every = calling.ask(place, look)
-    except Refused:  # there is none of this name at all
-        return None
-    return next((one for one in reversed(every) if one.state == "in force" and version in ("", one.version)), None)
-
-
-def framework(place: Place, name: str, version: str = "") -> "Framework | None":
-    """Its document; None where there is none."""
-    return document(named(place, name, version))
-
-
-def document(view: "charter_pb2.FrameworkView | None") -> "Framework | None":
-    """What its document says; None where it has none."""
-    from node.crisis import frameworks
-
-    return frameworks.read(view.text) if view is not None and view.text else None
-
-
 # ---- In an editor
 
 
@@ -212,8 +186,8 @@ def text(place: Place, form: "Form", ends_ms: int) -> str:
 
     from node.crisis import forms
 
-    form = msgspec.structs.replace(form, framework=form.framework or _only_framework(place))
-    known = framework(place, form.framework, form.version) if form.framework else None
+    form = msgspec.structs.replace(form, framework=form.framework or frameworks.only(place))
+    known = frameworks.document_of(place, form.framework, form.version) if form.framework else None
     found = forms.letter(form, clock.now_ms())
     found.ends_ms = ends_ms or found.ends_ms
     return forms.write(found, known, handling=forms.handling(form), deputies=form.deputies, to=form.to)
@@ -271,21 +245,9 @@ def again(page: Page, error: Refused) -> None:
     editing.mark(page, error, [(_key(error.field, page.saved), (error.reason, error.next_step))])
 
 
-def _only_framework(place: Place) -> str:
-    """The one that is in force, if it is the only one to declare under."""
-    from node.v1 import charter_pb2
-
-    async def look(node: "Client") -> list[str]:
-        found = (await node.charters.ListFrameworks(charter_pb2.ListFrameworksRequest())).frameworks
-        return [one.name for one in found if one.state == "in force"]
-
-    names = set(calling.ask(place, look))
-    return names.pop() if len(names) == 1 else ""
-
-
 def _lacks_questions(place: Place, form: "Form", saved: str) -> bool:
     """Whether the file was begun before its framework was named, so that it does not ask all of its questions."""
-    known = framework(place, form.framework, form.version) if form.framework else None
+    known = frameworks.document_of(place, form.framework, form.version) if form.framework else None
     return known is not None and any(f"[criteria.{one.name}]" not in saved for one in known.criteria)
 
 
@@ -306,7 +268,7 @@ def text_of(place: Place, found: "tools_pb2.CrisisView", handling: "record_pb2.H
 
     names = [one.name for one in calling.ask(place, roster.members) if one.member_id in found.crisis.deputies]
     under = found.crisis.framework
-    known = framework(place, under.name, under.version) if under.name else None
+    known = frameworks.document_of(place, under.name, under.version) if under.name else None
     return forms.write(as_it_is(found), known, handling=handling, deputies=names)
 
 

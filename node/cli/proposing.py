@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from node.cli import facts, filling, printing, roster
+from node.cli import facts, frameworks, printing, roster
 from node.cli.calling import Place
 from node.cli.facts import Proposal
 
@@ -41,14 +41,14 @@ def _changes(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> fa
 def _announced(place: Place, found: "tools_pb2.CrisisView", after: Proposal) -> facts.Facts:
     """What an update or an extension changes, and whether it waits for others."""
     named = after.crisis.framework
-    under = filling.framework(place, named.name, named.version) if named.name else None
+    under = frameworks.document_of(place, named.name, named.version) if named.name else None
     return [*_changes(place, found, after), *needs(found, after, under)]
 
 
 def needs(found: "tools_pb2.CrisisView", after: Proposal, under: "Framework | None") -> facts.Facts:
     """Whose co-signatures it waits for, as far as its framework says; nothing where it is in effect at once."""
-    from node.crisis import frameworks
+    from node.crisis.frameworks import cosigners
 
     if under is None or under.cosign.quorum is None or not facts.is_other_to_cosigners(found, after):
         return []
-    return [("needs", f"co-signatures: {frameworks.cosigners(under)}; until then it stays as it is")]
+    return [("needs", f"co-signatures: {cosigners(under)}; until then it stays as it is")]

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import click
 import pytest
 
 from node.cli import calling, crises, declaring, filling, proposing
+from node.cli import frameworks as governed
 from node.cli.calling import Place
 from node.cli.facts import Proposal
 from node.crisis import forms, frameworks
@@ -45,7 +47,7 @@ def members(*roles: Role, state: str = "member") -> list[admin_pb2.MemberView]:
 def test_whoever_declares_is_told_whether_it_is_active_at_once_or_who_has_to_co_sign(
     under: Framework | None, words: str
 ) -> None:
-    assert declaring.consequence(under) == words
+    assert governed.consequence(under) == words
 
 
 def test_whoever_declares_is_told_how_many_read_it_and_for_some_alone_who_those_are() -> None:
@@ -76,6 +78,20 @@ def test_what_was_refused_is_not_said_to_end_at_the_end_that_it_would_have_had()
     assert crises.line(found) == f"c-4k7q  Shooting  rejected: {found.reason}"
     found.state = "active"
     assert crises.line(found).startswith("c-4k7q  Shooting  active, ends 1970-")
+
+
+def test_the_only_framework_in_force_is_taken_and_of_several_none_but_they_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(calling, "ask", lambda *_: ["eu-ocrf", "eu-ocrf"])  # two versions
+    assert governed.only(HERE) == "eu-ocrf"
+    monkeypatch.setattr(calling, "ask", lambda *_: ["gifct-pci", "eu-ocrf"])
+    assert governed.only(HERE) == ""
+    with pytest.raises(click.UsageError) as refused:
+        filling.letter(HERE, forms.Form(title="Shooting"), 1, None, is_alert=False)
+    assert refused.value.message == (
+        "--framework and --place missing: give them, or --file, or --edit. In force: eu-ocrf, gifct-pci."
+    )
 
 
 # ---- What follows from an update or an extension
