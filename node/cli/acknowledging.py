@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def acknowledge(reference: str, acted: bool, folder: Path, as_json: bool) -> None:
     """Tell all members that somebody here has seen a crisis, and wake nobody else because of it.
 
-    Who it was stands in this node's audit log and goes to nobody. For scopes declare and share.
+    Who it was stands in this node's audit log and goes to nobody. Of a crisis for some alone nobody is told. For scopes
+    declare and share.
     """
     if not reference.strip():
         raise click.UsageError("Which crisis? `tocsin crisis list` names them.")
@@ -33,12 +34,16 @@ def acknowledge(reference: str, acted: bool, folder: Path, as_json: bool) -> Non
     if as_json:
         printing.print_json(printing.fields_of(done))
         return
-    word = "acted on" if acted else "seen"
+    click.echo(f"{_title(done.crisis)}: {'acted on' if acted else 'seen'} here{_told(done)}.")
+
+
+def _told(done: "tools_pb2.ConfirmResponse") -> str:
+    """Who is told that somebody here has seen it."""
+    kept = f"{done.sealed} sealed to you {'wakes' if done.sealed == 1 else 'wake'} nobody here any more"
+    if done.crisis.audience and not done.entries:
+        return f"{f', {kept}' if done.sealed else ''}; it is for some alone, so nobody is told"
     told = "and all members are told" if done.entries else "as all members were told before"
-    if done.sealed:
-        kept = f"{done.sealed} sealed to you {'wakes' if done.sealed == 1 else 'wake'} nobody here any more"
-        told = f"{told}; {kept}, of which nobody is told" if done.entries else f"{kept}; nobody is told"
-    click.echo(f"{_title(done.crisis)}: {word} here, {told}.")
+    return f", {told}" + (f"; {kept}, of which nobody is told" if done.sealed else "")
 
 
 @click.command(
@@ -54,7 +59,8 @@ def receipts(reference: str, folder: Path, as_json: bool) -> None:
     """Show which members a crisis has reached, and where somebody has seen it, as they say themselves.
 
     A node says by itself that a declaration came; a person that it was seen. Times count from the declaration
-    on, each by the clock of the member that says it. Who says nothing may have been reached nevertheless.
+    on, each by the clock of the member that says it. Who says nothing may have been reached nevertheless. Of a crisis
+    for some alone nobody says that it came: all members would learn who reads it.
     """
     if not reference.strip():
         raise click.UsageError("Which crisis? `tocsin crisis list` names them.")
@@ -63,6 +69,8 @@ def receipts(reference: str, folder: Path, as_json: bool) -> None:
         printing.print_json(printing.fields_of(found))
         return
     click.echo(f"{_title(found.crisis)}: {summary(found)}")
+    if found.crisis.audience:
+        return
     printing.print_table(
         ("member", "delivered", "seen", "acted", "routes tried", ""),
         [_row(one) for one in found.members],
@@ -73,6 +81,8 @@ def receipts(reference: str, folder: Path, as_json: bool) -> None:
 
 def summary(found: "tools_pb2.ListAcknowledgementsResponse") -> str:
     """How far it came, in one line."""
+    if found.crisis.audience:
+        return "of a crisis for some alone nobody is told who has it"
     late = [one.delivered.after_ms for one in found.members if one.HasField("delivered") and not one.beside]
     within = f" in {span(max(late))}" if late else ""
     acted = f", acted on {found.acted}" if found.acted else ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DRILL_COLOUR = "cyan"
 TITLE_CHARACTERS_MAX = 80
 NAMES_MAX = 3
+EVERYONE, USUAL = "all members", "TLP:GREEN"
 
 _WHY = frozenset(("proposed", "rejected"))  # states that do not explain themselves
 _COLOURS = {"active": "red", "alert": "yellow", "proposed": "yellow", "de-escalating": "yellow"}
@@ -91,6 +92,26 @@ def disputed(found: "tools_pb2.CrisisView") -> str:
     if len(names) > NAMES_MAX:
         names[NAMES_MAX:] = [f"{len(names) - NAMES_MAX} more"]
     return f", disputed by {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}" if names else ""
+
+
+def whom(found: "tools_pb2.CrisisView") -> str:
+    """Who reads it, and all that is said of it."""
+    return f"{printing.plain(found.audience)} alone" if found.audience else EVERYONE
+
+
+def marking(found: "tools_pb2.CrisisView") -> str:
+    """Its mark, and for whom it is."""
+    from node.policy import handling
+
+    return f"{handling.words(found.handling)}, to {whom(found)}"
+
+
+def unusual(found: "tools_pb2.CrisisView") -> str:
+    """The same in few words behind what else is said, where it is not TLP:GREEN and nothing else, for all members."""
+    from node.policy import handling
+
+    said = handling.words(found.handling)
+    return f", {said}, for some" if found.audience else f", {said}" if said != USUAL else ""
 
 
 def colour(found: "tools_pb2.CrisisView") -> str:

@@ -57,7 +57,8 @@ crisis.add_command(watching.watch)
 def list_(exercises: bool, folder: Path, as_json: bool) -> None:
     """List the crises and alerts of all members, the newest first.
 
-    NOT VERIFIED: nobody here has called its owner. Who disputes it advises, and changes nothing.
+    NOT VERIFIED: nobody here has called its owner. Who disputes it advises, and changes nothing. A mark stands there
+    where it is another than TLP:GREEN, and `for some` where not all members read it.
     """
     asked = calling.ask(calling.find(folder), lambda node: node.crises(exercises=exercises))
     found = sorted(asked, key=lambda one: not one.pointers or one.state in OVER)  # threats to life before all else
@@ -71,7 +72,7 @@ def list_(exercises: bool, folder: Path, as_json: bool) -> None:
                 one.reference,
                 crises.title(one),
                 one.member_name,
-                crises.state(one),
+                crises.state(one) + crises.unusual(one),
                 crises.end(one),
                 printing.shortened(situation.said(one.last, one)) if one.HasField("last") else "",
             )
@@ -93,8 +94,9 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
     """Show one crisis, by its reference, id or title: where it stands, who does what, and whom to call.
 
     Each member has a line: whether it takes part, how long after the declaration it had it and a person there saw
-    it, by its own clock, and how many ways to wake somebody it had tried by then. What was said of it follows, oldest
-    first, with what has no effect and why.
+    it, by its own clock, and how many ways to wake somebody it had tried by then. Of one for some alone its readers
+    have a line, and nobody is told who has it. What was said of it follows, oldest first, with what has no effect and
+    why.
     """
     place = calling.find(folder)
     found = crises.named(place, reference)
@@ -108,8 +110,7 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
     for one in situation.first(found):
         click.echo(click.style(one, fg=crises.colour(found) or None, bold=True))
     crises.show(found)
-    told = "" if found.audience else acknowledging.summary(reached)  # of what is sealed nobody says that it came
-    printing.print_fields(_fields(place, found, contacts.out_of_hours(leader), told))
+    printing.print_fields(_fields(place, found, contacts.out_of_hours(leader), acknowledging.summary(reached)))
     waiting = proposing.proposal(place, found)
     if waiting:
         click.echo("\nproposed, in words:")
@@ -117,7 +118,11 @@ def show(reference: str, folder: Path, as_json: bool) -> None:
     rows = situation.members(found, reached)
     if rows:
         click.echo()
-        printing.print_table(situation.MEMBERS, rows, numbers=situation.NUMBERS, wrapped=("member", "will"))
+        columns = situation.columns(found)
+        numbers = [one for one in columns if one in situation.NUMBERS]
+        printing.print_table(
+            columns, [one[: len(columns)] for one in rows], numbers=numbers, wrapped=("member", "will")
+        )
     if found.acts:
         click.echo()
         printing.print_table(("said", "by", "what", ""), [_act(one, found) for one in found.acts], wrapped=("what", ""))
@@ -132,7 +137,7 @@ def _fields(place: Place, found: "tools_pb2.CrisisView", call: str, reached: str
         ("reached", reached),
         ("call", call),
         ("level", found.level),
-        *facts.of(found.crisis, found.handling, roster.names(place, found.crisis.deputies), found.audience),
+        *facts.of(found.crisis, found.handling, roster.names(place, found.crisis.deputies), crises.whom(found)),
         ("linked", ", ".join(found.linked)),
         ("declared", printing.moment(found.declared_ms)),
         ("received", printing.moment(found.received_ms)),

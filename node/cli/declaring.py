@@ -19,6 +19,7 @@ from node.cli import (
     marks,
     options,
     printing,
+    readers,
     roster,
     rules,
     times,
@@ -128,7 +129,7 @@ _HOW = (  # it is declared
 
 def _content(*, is_alert: bool) -> Callable[[Command], Command]:
     """What alerts and declarations have alike, as ``said: dict``."""
-    of_all = "" if is_alert else f"; {filling.EVERYONE}, of an alert that was for some alone"
+    of_all = "" if is_alert else f"; {readers.EVERYONE}, of an alert that was for some alone"
     to = click.option(
         "--to", multiple=True, metavar="ROLE|MEMBER", help=f"Who may read it; without it, all members{of_all}."
     )
@@ -381,11 +382,16 @@ def _marks(handling: "record_pb2.Handling") -> list[str]:
 
 
 def whom(members: "Sequence[admin_pb2.MemberView]", audience: "record_pb2.Audience | None") -> str:
-    """Who will read it, and how many those are."""
+    """Who will read it, and how many those are but for ourselves; raises Refused where that is nobody."""
     present = [one for one in members if one.state in roster.PRESENT]
     if audience is None:
         return f"all members ({len(present)})"
-    readers = [one for one in present if one.member_id in audience.member_ids or one.role in audience.roles]
+    named = [one for one in present if one.member_id in audience.member_ids or one.role in audience.roles]
+    readers = [one for one in named if not one.own]  # who declares it reads it anyhow
+    if not readers:
+        raise Refused(
+            "nobody else would read it", next_step="`tocsin member` has who could; name others with --to.", field="to"
+        )
     names = ", ".join(printing.plain(one.name) for one in readers[:NAMED_MAX])
     more = f" and {len(readers) - NAMED_MAX} more" if len(readers) > NAMED_MAX else ""
     return f"{items.counted(len(readers), 'member')} alone ({names}{more})"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from node.cli import clock, contacts, printing
+from node.cli import clock, contacts, crises, printing
 from node.content import personal
 from node.crisis.words import ANSWERS, LEVELS, word
 
@@ -23,7 +23,7 @@ class Proposal:
     ends_ms: int
 
 
-def of(said: "record_pb2.Crisis", handling: "record_pb2.Handling", names: Mapping[bytes, str], whom: str = "") -> Facts:
+def of(said: "record_pb2.Crisis", handling: "record_pb2.Handling", names: Mapping[bytes, str], whom: str) -> Facts:
     """All of it but its title and its end. ``names``: of the members that it names, by id; ``whom``: for whom it is."""
     from node.content.names import unmistakable
     from node.crisis import events
@@ -31,7 +31,7 @@ def of(said: "record_pb2.Crisis", handling: "record_pb2.Handling", names: Mappin
 
     event = said.event
     return [
-        ("mark", f"{marks.words(handling)}, to {whom or 'all members'}"),
+        ("mark", f"{marks.words(handling)}, to {whom}"),
         ("which means", "; ".join(marks.meanings(handling))),
         ("summary", personal.mask(said.summary)),
         ("framework", f"{said.framework.name} {said.framework.version}".strip()),
@@ -85,8 +85,8 @@ def proposed(found: "tools_pb2.CrisisView") -> Proposal | None:
 
 def changes(found: "tools_pb2.CrisisView", after: Proposal, names: Mapping[bytes, str]) -> Facts:
     """What would be otherwise, and how."""
-    old = {"title": found.crisis.title, **dict(of(found.crisis, found.handling, names, found.audience))}
-    new = {"title": after.crisis.title, **dict(of(after.crisis, after.handling, names, found.audience))}
+    old = {"title": found.crisis.title, **dict(of(found.crisis, found.handling, names, crises.whom(found)))}
+    new = {"title": after.crisis.title, **dict(of(after.crisis, after.handling, names, crises.whom(found)))}
     old["ends"], new["ends"] = printing.moment(found.ends_ms), printing.moment(after.ends_ms)
     every = [*new, *(name for name in old if name not in new)]
     return [

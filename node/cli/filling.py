@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.cli import calling, clock, countries, editing, frameworks, marks, roster, rules
+from node.cli import calling, clock, countries, editing, frameworks, marks, readers, roster, rules
 from node.cli.calling import Place
 from node.cli.editing import Page
 from node.errors import Refused
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 Said = TypeVar("Said")
 
-EVERYONE = "all"
 EDITED = "the declaration"  # what it is called while it is no file
 _KEYS = {  # of the file, for fields of the letter
+    "audience": "to",
     "ends_ms": "lasts",
     "criteria": "framework",
     "handling": "tlp",
@@ -152,13 +152,13 @@ def audience(place: Place, form: "Form", begun: "tools_pb2.CrisisView | None") -
     if begun is not None and begun.audience and not form.to:
         raise Refused(
             f"{begun.reference} is for {begun.audience} alone, and what becomes of it would be for all members",
-            next_step=f"Say whom it is for: --to ROLE or --to MEMBER, or --to {EVERYONE} if all may read it.",
+            next_step=f"Say whom it is for: --to ROLE or --to MEMBER, or --to {readers.EVERYONE} if all may read it.",
             field="to",
         )
-    if not form.to or form.to == [EVERYONE]:
+    if not form.to or form.to == [readers.EVERYONE]:
         return None
     roles = {role.name.lower(): int(role) for role in Role}
-    asked = [one.strip().lower().replace(" ", "_") for one in form.to]
+    asked = [readers.role_key(one) for one in form.to]
     members = [name for name, one in zip(form.to, asked, strict=True) if one not in roles]
     return record_pb2.Audience(
         roles=sorted({roles[one] for one in asked if one in roles}),
@@ -269,7 +269,7 @@ def text_of(place: Place, found: "tools_pb2.CrisisView", handling: "record_pb2.H
     names = [one.name for one in calling.ask(place, roster.members) if one.member_id in found.crisis.deputies]
     under = found.crisis.framework
     known = frameworks.document_of(place, under.name, under.version) if under.name else None
-    return forms.write(as_it_is(found), known, handling=handling, deputies=names)
+    return forms.write(as_it_is(found), known, handling=handling, deputies=names, to=readers.named(place, found))
 
 
 def as_it_is(found: "tools_pb2.CrisisView") -> "record_pb2.Crisis":
@@ -300,10 +300,10 @@ def updated(
     place: Place, found: "tools_pb2.CrisisView", form: "Form"
 ) -> "tuple[record_pb2.Crisis, record_pb2.Handling]":
     """What a crisis is to say from now on; and its mark."""
-    if form.to:
+    if form.to and not readers.are_the_same(found, audience(place, form, None)):
         raise Refused(
             "who may read a crisis is said when it is declared",
-            next_step="Leave `to` empty; for others declare another one.",
+            next_step="Leave `to` as it was; for others declare another one.",
             field="to",
         )
     made, handling = letter(place, form, 0, None, is_alert=found.alert)

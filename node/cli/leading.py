@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 PROPOSING = frozenset({"update", "extend"})  # acts that may wait for co-signatures: each has a code of its own
 
-_text = click.option("--text", default="", help="Why, for all members.")
+_text = click.option("--text", default="", help="Why, for all who read the crisis.")
 
 
 def _act(
     folder: Path,
     reference: str,
     act: "record_pb2.CrisisAct",
-    question: str,
+    question: tuple[str, str],
     *,
     as_json: bool,
     yes: bool,
@@ -52,6 +52,8 @@ def _act(
 ) -> None:
     """Say it once it is confirmed, and show what became of the crisis; ``watch``: and whom it reaches.
 
+    ``question``: what stands before the crisis, and behind it before whoever is told.
+
     The node is given what was typed: an id alone does not say whose crisis it is, for anyone may take it.
     """
     place = calling.find(folder)
@@ -60,7 +62,8 @@ def _act(
         act.entry = found.proposal  # what is shown here, whatever is proposed until the question is answered
     if not yes:
         proposing.show(place, found, act, asked.get("handling"))
-    asking.confirm(question.format(f"{found.reference}, {crises.title(found)},"), yes=yes)
+    verb, how = question
+    asking.confirm(f"{verb} {found.reference}, {crises.title(found)}, {how} {crises.whom(found)}?", yes=yes)
     made = calling.ask(place, lambda node: node.act(reference, act, code=code, **asked))
     if as_json:
         printing.print_json(printing.fields_of(made))
@@ -105,13 +108,13 @@ def cosign(
             "Which code did its owner tell you? Give --code, or --without-code if nobody was called."
         )
     act = record_pb2.CrisisAct(cosign=record_pb2.Cosign())
-    question = "Co-sign {} for all members?"
+    question = "Co-sign", "for"
     _act(folder, reference, act, question, as_json=as_json, yes=yes, code=code, watch=True, unconfirmed=unconfirmed)
 
 
 @click.command(epilog=options.examples('tocsin crisis refuse c-4k7q --text "Not cross-border"'))
 @crises.argument
-@click.option("--text", required=True, help="Why, for all members.")
+@click.option("--text", required=True, help="Why, for all who read the crisis.")
 @options.allow_personal
 @options.folder
 @options.as_json
@@ -121,7 +124,7 @@ def refuse(reference: str, text: str, allow_personal: str, folder: Path, as_json
     from node.v1 import record_pb2
 
     act = record_pb2.CrisisAct(refuse=record_pb2.Refuse(ground=text))
-    question = "Refuse to co-sign {} before all members?"
+    question = "Refuse to co-sign", "before"
     _act(folder, reference, act, question, as_json=as_json, yes=yes, allow_personal=allow_personal)
 
 
@@ -208,7 +211,7 @@ def update(
             folder,
             reference,
             record_pb2.CrisisAct(update=letter, reason=REASONS.index(reason) + 1 if reason else 0),
-            "Update {} for all members?",
+            ("Update", "for"),
             as_json=as_json,
             yes=yes,
             handling=handling,
@@ -260,7 +263,7 @@ def extend(
     if ends_ms is None:
         raise click.UsageError("Until when? --for 24h, or --until 2026-11-25T03:10.")
     act = record_pb2.CrisisAct(extend=record_pb2.Extend(ends_ms=ends_ms, ground=text))
-    question = f"Extend {{}} to {printing.moment(ends_ms)} for all members?"
+    question = "Extend", f"to {printing.moment(ends_ms)} for"
     _act(
         folder,
         reference,
@@ -285,10 +288,11 @@ def hand_over(reference: str, member: str, folder: Path, as_json: bool, yes: boo
 
     to = filling.member_id(calling.find(folder), member)
     act = record_pb2.CrisisAct(hand_over=record_pb2.HandOver(member_id=to))
-    _act(folder, reference, act, f"Hand over {{}} to {printing.plain(member)}?", as_json=as_json, yes=yes)
+    question = "Hand over", f"to {printing.plain(member)}, for"
+    _act(folder, reference, act, question, as_json=as_json, yes=yes)
 
 
-def _noting(name: str, field: str, help_: str, question: str, example: str) -> click.Command:
+def _noting(name: str, field: str, help_: str, question: tuple[str, str], example: str) -> click.Command:
     """A command that says one thing with a reason."""
 
     @click.command(name=name, help=help_, epilog=options.examples(example))
@@ -324,21 +328,21 @@ de_escalate = _noting(
     "de-escalate",
     "de_escalate",
     "Say that a crisis that we lead is calming down; it goes on to its end.",
-    "De-escalate {} for all members?",
+    ("De-escalate", "for"),
     'tocsin crisis de-escalate c-4k7q --text "No new copies for two hours"',
 )
 review = _noting(
     "review",
     "review",
     "Put a crisis that is over under review.",
-    "Put {} under review for all members?",
+    ("Put", "under review for"),
     "tocsin crisis review c-4k7q",
 )
 close = _noting(
     "close",
     "close",
     "Close a crisis that is over, with its review or without one.",
-    "Close {} for all members?",
+    ("Close", "for"),
     'tocsin crisis close c-4k7q --text "Report sent to the Forum"',
 )
 
@@ -367,7 +371,7 @@ def end(
         folder,
         reference,
         act,
-        "End {} now, for all members?",
+        ("End", "now, for"),
         as_json=as_json,
         yes=yes,
         unconfirmed=unconfirmed,

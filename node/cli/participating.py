@@ -103,8 +103,41 @@ def _noting(name: str, field: str, help_: str) -> click.Command:
     return command
 
 
-comment = _noting("comment", "comment", "Say something about a crisis to all members.")
-dispute = _noting("dispute", "dispute", "Say that a crisis should not be one, and why. It changes nothing by itself.")
+comment = _noting("comment", "comment", "Say something about a crisis to all who read it.")
+
+
+@click.command(
+    epilog=options.examples('tocsin crisis dispute c-4k7q "An old video"', "tocsin crisis dispute c-4k7q --take-back")
+)
+@crises.argument
+@click.argument("text", required=False)
+@click.option("--take-back", is_flag=True, help="This member disputes it no more.")
+@options.allow_personal
+@options.folder
+@options.as_json
+def dispute(
+    reference: str, text: str | None, take_back: bool, allow_personal: str, folder: Path, as_json: bool
+) -> None:
+    """Say that a crisis should not be one, and why; or no longer. It changes nothing by itself.
+
+    It goes to all who read the crisis, and to nobody else.
+    """
+    from node.v1 import record_pb2
+
+    if text is None and not take_back:
+        raise click.UsageError("Why should it not be one? Or give --take-back.")
+    if take_back:
+        _require_disputed(calling.find(folder), reference)
+    note = record_pb2.Note(text=text or "")
+    act = record_pb2.CrisisAct(agree=note) if take_back else record_pb2.CrisisAct(dispute=note)
+    _say(folder, reference, act, as_json=as_json, allow_personal=allow_personal)
+
+
+def _require_disputed(place: Place, reference: str) -> None:
+    """Raise Refused where nothing of ours is to be taken back."""
+    found = crises.named(place, reference)
+    if all(one.member_id != place.member_id for one in found.disputes):
+        raise Refused(f"{found.reference} is not disputed by this member", next_step="Nothing has to be done.")
 
 
 def _counts(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, int]:
@@ -133,7 +166,7 @@ def report(
     as_json: bool,
     **marked: Any,
 ) -> None:
-    """Tell all members how it looks from here, in words and counts."""
+    """Tell all who read a crisis how it looks from here, in words and counts."""
     from node.v1 import record_pb2
 
     act = record_pb2.CrisisAct(situation=record_pb2.Situation(text=text, counts=counts))
@@ -177,7 +210,9 @@ def point(
     from node.v1 import record_pb2
 
     said = filling.pointer(places, channel, number)
-    asking.confirm("Point all members to an imminent threat to life?", yes=yes)
+    if not yes:
+        readers = crises.whom(crises.named(calling.find(folder), reference))
+        asking.confirm(f"Point {readers} to an imminent threat to life?", yes=False)
     _say(folder, reference, record_pb2.CrisisAct(pointer=said), as_json=as_json)
 
 

@@ -65,13 +65,9 @@ def _standing(
     view: "tools_pb2.CrisisView", reached: "tools_pb2.ListAcknowledgementsResponse | None", console: "Console"
 ) -> dict[str, Part]:
     """What stands above what was said, in the order in which it is read."""
-    from node.policy import handling
-
     bold = f"bold {crises.colour(view)}".strip()
     state = [(printing.plain(crises.line(view)), bold), *_facts(_clocks(view))]
-    facts = _facts(
-        [("mark", handling.words(view.handling)), *situation.facts(view), ("linked", ", ".join(view.linked))]
-    )
+    facts = _facts([("mark", crises.marking(view)), *situation.facts(view), ("linked", ", ".join(view.linked))])
     return {
         "threats": Part(_folded([(one, bold) for one in situation.first(view)], console), "lines"),
         "state": Part(_folded(state, console), "lines"),
@@ -144,7 +140,8 @@ def _members(view: "tools_pb2.CrisisView", reached: "tools_pb2.ListAcknowledgeme
 
     def line(row: Sequence[str]) -> str:
         name, stance, delivered, seen = (set_cell_size(*one) for one in zip(row, widths, strict=True))
-        return f"  {name}  {stance}  delivered {delivered}  seen {seen}".rstrip()
+        reach = "" if view.audience else f"  delivered {delivered}  seen {seen}"
+        return f"  {name}  {stance}{reach}".rstrip()
 
     return [(line(row), "") for row in cells]
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from node.cli import facts, frameworks, printing, roster
+from node.cli import crises, facts, frameworks, printing, roster
 from node.cli.calling import Place
 from node.cli.facts import Proposal
 
@@ -18,7 +18,7 @@ def show(
     match act.WhichOneof("act"):
         case "cosign" | "refuse":
             named = roster.names(place, found.crisis.deputies)
-            words = proposal(place, found) or facts.of(found.crisis, found.handling, named, found.audience)
+            words = proposal(place, found) or facts.of(found.crisis, found.handling, named, crises.whom(found))
         case "update":
             words = _announced(place, found, Proposal(act.update, handling or found.handling, act.update.ends_ms))
         case "extend":

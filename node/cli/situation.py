@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Row = tuple[str, ...]
 MEMBERS = ("member", "takes part", "will", "delivered", "seen", "routes tried")
 NUMBERS = ("delivered", "seen", "routes tried")
+_BY_ITSELF = 3  # of these, what is known where nobody is told who has it
 ITS_OWN = "its own"  # to whom nothing had to be delivered
 
 
@@ -128,6 +129,11 @@ def members(found: "tools_pb2.CrisisView", reached: "tools_pb2.ListAcknowledgeme
         _member(names[one], parts.get(one), heard.get(one), is_owner=one == found.member_id)
         for one in sorted(names, key=lambda one: (names[one], one))
     ]
+
+
+def columns(found: "tools_pb2.CrisisView") -> Sequence[str]:
+    """What is known of each."""
+    return MEMBERS[:_BY_ITSELF] if found.audience else MEMBERS
 
 
 def _member(

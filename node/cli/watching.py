@@ -40,7 +40,8 @@ class Look:
 def watch(reference: str, folder: Path, as_json: bool) -> None:
     """Watch one crisis: its state and clocks, whom it has reached, who takes part, what is said, until Ctrl-C.
 
-    On a terminal the picture is renewed in place; elsewhere every change is a line, with --json a document a line.
+    On a terminal the picture is renewed in place; elsewhere every change is a line, the first of which is its mark;
+    with --json a document a line.
     Goes on when the node restarts.
     """
     place = calling.find(folder)
@@ -87,7 +88,7 @@ async def _looks(node: "Client", found: "tools_pb2.CrisisView", entry: bytes) ->
 
 
 async def _lines(node: "Client", found: "tools_pb2.CrisisView", entry: bytes, *, as_json: bool) -> None:
-    told, last = set[bytes](), list[str]()
+    told, last, marking = set[bytes](), list[str](), ""
     is_answered = True
     async for look in _looks(node, found, entry):
         if look is None:
@@ -102,6 +103,8 @@ async def _lines(node: "Client", found: "tools_pb2.CrisisView", entry: bytes, *,
         if as_json and (new or lines != last):
             printing.print_json_line(look.fields())
         elif not as_json:
+            if marking != (marking := crises.marking(look.view)):  # first of all: what follows is under it
+                click.echo(f"{clock.readable(clock.now())}  {marking}")
             for one in new:
                 click.echo(f"{printing.moment(one.created_ms)}  {situation.said(one, look.view)}")
             for line in lines:

@@ -284,6 +284,7 @@ def write(
         began=_time("began", event.began_ms, event.time_zone),
         starts=_time("starts", crisis.starts_ms),
         lasts=_time("ends", crisis.ends_ms) if crisis.ends_ms else f'lasts = "{lasts or _lasts(framework)}"',
+        readers="those alone who stand behind `to`" if to else "all members",
         wants=f" {framework.name} asks for {', '.join(framework.required)}."
         if framework and framework.required
         else "",
@@ -315,7 +316,7 @@ def _time(key: str, time_ms: int, zone: str = "") -> str:
 
 
 _TEXT = """\
-# A crisis as it goes to all members. What is left empty is not said; a line behind # is not read.
+# A crisis as it goes to {readers}. What is left empty is not said; a line behind # is not read.
 # Name no persons: no suspects, no victims, no accounts, no numbers but those of a desk.{wants}
 
 # What happened, in a few words.

@@ -14,6 +14,7 @@ _NOTES = {
     "withdraw": "takes it back",
     "comment": "says",
     "dispute": "DISPUTES it",
+    "agree": "does not dispute it",
 }
 
 

@@ -8,6 +8,7 @@ from node.exchange import membership
 from node.exchange.consult import View
 from node.exchange.trust import Trust
 from node.feed.keys import MemberId
+from node.feed.roster import Seat
 from node.policy import parameters
 from node.v1 import record_pb2
 
@@ -32,8 +33,7 @@ def require(audience: record_pb2.Audience, seen: View) -> None:
             f"{', '.join(absent)} has no seat", next_step="`tocsin member` lists those that have.", field="audience"
         )
     without = sorted(seen.trust.name_of(one) for one in named if not list(_keys(seen.trust, one)))
-    others = (one for one in _meant(audience, seen) if one != seen.follows.me)
-    if without or not any(list(_keys(seen.trust, one)) for one in others):
+    if without or not others(audience, seen):
         who = f"{', '.join(without)} has" if without else "whom it names, but for this member, have"
         raise Refused(
             f"{who} no node that could read it", next_step="Name others, or leave it for all members.", field="audience"
@@ -50,11 +50,24 @@ def readers(audience: record_pb2.Audience, seen: View) -> tuple[bytes, ...]:
     return keys
 
 
+def seats(audience: record_pb2.Audience | None, seen: View) -> dict[MemberId, Seat]:
+    """The seats of those whom it names; None: of all members."""
+    every = seen.roster.seats
+    if audience is None:
+        return dict(every)
+    members, roles = set(audience.member_ids), set(audience.roles)
+    return {one: seat for one, seat in every.items() if one in members or int(seat.role) in roles}
+
+
+def others(audience: record_pb2.Audience, seen: View) -> dict[MemberId, Seat]:
+    """The seats of those but for us who could read what it is for."""
+    found = seats(audience, seen).items()
+    return {one: seat for one, seat in found if one != seen.follows.me and any(_keys(seen.trust, one))}
+
+
 def _meant(audience: record_pb2.Audience, seen: View) -> list[MemberId]:
     """Those whom it names, and ourselves."""
-    seats = seen.roster.seats.items()
-    found = {one for one, seat in seats if one in audience.member_ids or int(seat.role) in audience.roles}
-    return sorted({*found, seen.follows.me})
+    return sorted({*seats(audience, seen), seen.follows.me})
 
 
 def _keys(trust: Trust, member_id: MemberId) -> Iterator[bytes]:
@@ -69,4 +82,5 @@ def _keys(trust: Trust, member_id: MemberId) -> Iterator[bytes]:
 def words(audience: record_pb2.Audience, trust: Trust) -> str:
     """Whom it is for."""
     roles = [f"every {parameters.role_name(role)}" for role in sorted(audience.roles)]
-    return ", ".join([*roles, *sorted(trust.name_of(MemberId(one)) for one in audience.member_ids)])
+    named = [*roles, *sorted(trust.name_of(MemberId(one)) for one in audience.member_ids)]
+    return " and ".join(filter(None, (", ".join(named[:-1]), *named[-1:])))

@@ -273,6 +273,7 @@ def _view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) ->
         standing.standing_of(stores, record, seen.trust) is Standing.CONTESTED
     ):
         contested.insert(0, standing.contested(record.feed_id, seen.trust))
+    audience = lifecycles.audience_of(record)
     verified = verifying.find(stores, reading.proposal) or verifying.find(stores, record.hash)
     was_real = reading.needed is None and not record.exercise
     owed = found.framework.review if found.framework and was_real and reading.state in _OWING else None
@@ -306,7 +307,8 @@ def _view(stores: Stores, found: Crisis, seen: View, rising: Sequence[bytes]) ->
         verified_by=verified.by if verified else "",
         linked=[one.hex() for one in linking.linked(record, found.content, found.counting, seen)],
         handling=found.handling,
-        audience=audiences.words(audience, seen.trust) if (audience := lifecycles.audience_of(record)) else "",
+        audience=audiences.words(audience, seen.trust) if audience else "",
+        readers=audience,
         duties=owed.duties if owed else (),
         duties_ms=reading.ends_ms + owed.within_days * DAY_MS if owed and owed.duties else 0,
     )
@@ -365,17 +367,18 @@ def _act_obstacle(act: Record, found: Crisis, seen: View) -> str:
         return effect.obstacle(Right.COSIGN, act.member_id, seen.roster, seen.rules, _place(act))
     if verb == linking.LINK:
         return linking.of_act(act, found.record, seen)
-    return doubts.obstacle(act, seen) if verb == doubts.DISPUTE else ""
+    return doubts.obstacle(act, seen) if verb in doubts.JUDGING else ""
 
 
 def _participation(found: Crisis, seen: View) -> list[tools_pb2.ParticipationView]:
-    """The last word of each member that has a seat; who has said nothing is counted as nothing."""
+    """The last word of each member that has a seat and may read it; who has said nothing is counted as nothing."""
     last: dict[MemberId, Record] = {}
     for one in found.counting:
         if lifecycles.verb_of(one) == "participation":
             last[one.member_id] = one
     views = []
-    for member_id, seat in sorted(seen.roster.seats.items(), key=lambda pair: (pair[1].name, pair[0])):
+    readers = audiences.seats(lifecycles.audience_of(found.record), seen)
+    for member_id, seat in sorted(readers.items(), key=lambda pair: (pair[1].name, pair[0])):
         letter = lifecycles.act_of(last[member_id]).participation if member_id in last else record_pb2.Participation()
         said = record_pb2.Participation(stance=letter.stance, measures=fitting.part(letter).measures)
         views.append(

@@ -9,7 +9,7 @@ from node.crisis.orders import HOURS, Clock
 from node.crisis.states import IN_EFFECT, OVER, TRANSITIONS
 from node.crisis.words import STANCES
 from node.errors import Refused
-from node.exchange import audiences, crises, documents, lifecycles, linking
+from node.exchange import audiences, cosigning, crises, documents, doubts, lifecycles, linking
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.publish import Draft
@@ -25,7 +25,7 @@ KEPT_MS = 30 * 24 * HOUR_MS  # after its end, for the review
 TEXT_BYTES_MAX = 16 << 10
 WORDS_MAX = 64  # measures, keywords, languages, places, links
 
-_AFTER_THE_END = frozenset({"participation", "situation", "comment", "dispute", "link", "order"})
+_AFTER_THE_END = frozenset({"participation", "situation", "comment", *doubts.JUDGING, "link", "order"})
 _DONE = {
     "update": "updated",
     "extend": "extended",
@@ -68,6 +68,8 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
         _complete_framework(crisis, seen)
     under = documents.under_of(seen.trust, seen.rules, crisis, is_alert=request.alert)
     _require_framework(under, crisis, by.seat, is_alert=request.alert)
+    if request.HasField("audience") and not request.alert:
+        cosigning.require(under.framework, request.audience, seen)
     check_content(crisis)
     if crisis.HasField("pointer"):
         _check_pointer(crisis.pointer, is_alert=request.alert)
@@ -240,6 +242,9 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
             _complete_framework(act.update, seen)
         under = documents.under_of(seen.trust, seen.rules, act.update, is_alert=is_alert)
         _require_framework(under, act.update, by.seat, is_alert=is_alert)
+        audience = lifecycles.audience_of(found.record)
+        if audience and not is_alert and act.update.framework != found.content.framework:
+            cosigning.require(under.framework, audience, seen)
         check_content(act.update)
         act.update.starts_ms = act.update.starts_ms or found.content.starts_ms
         act.update.ends_ms = act.update.ends_ms or reading.ends_ms

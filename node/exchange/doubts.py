@@ -15,7 +15,8 @@ from node.store.index import Record
 from node.store.stores import Stores
 from node.v1 import record_pb2, tools_pb2
 
-DISPUTE = "dispute"
+DISPUTE, AGREE = "dispute", "agree"
+JUDGING = frozenset({DISPUTE, AGREE})  # acts that say whether it should be one
 TEXT_CHARACTERS_MAX = 1000
 FIRST_MS = 86_400_000  # so long one of its author was here before its next is no first one
 
@@ -29,8 +30,8 @@ def disputes(stores: Stores, record: Record, counting: Iterable[Record], seen: V
     """Who holds that it should not be one: the last word of each member whose word counts, by dispute or opinion."""
     words: dict[MemberId, list[Word]] = {}
     for one in counting:
-        if lifecycles.verb_of(one) == DISPUTE and one.member_id != record.member_id and not obstacle(one, seen):
-            words.setdefault(one.member_id, []).append(_disputed(one, seen))
+        if lifecycles.verb_of(one) in JUDGING and one.member_id != record.member_id and not obstacle(one, seen):
+            words.setdefault(one.member_id, []).append(_judged(one, seen))
     heads = opinions.heads(stores, record.member_id, record.object_id, exercise=record.exercise)
     for word in opinions.about_object(stores, seen, heads).words if heads else ():
         if not word.obstacle:
@@ -40,11 +41,13 @@ def disputes(stores: Stores, record: Record, counting: Iterable[Record], seen: V
 
 
 def obstacle(act: Record, seen: View) -> str:
-    """Why somebody's dispute does not count; empty where it does: who may publish may judge."""
+    """Why somebody's word for or against it does not count; empty where it does: who may publish may judge."""
     return effect.obstacle(Right.PUBLISH, act.member_id, seen.roster, seen.rules, (act.feed_id, act.seq))
 
 
-def _disputed(one: Record, seen: View) -> Word:
+def _judged(one: Record, seen: View) -> Word:
+    if lifecycles.verb_of(one) == AGREE:
+        return one.created_ms, one.hash, None
     text = lifecycles.act_of(one).dispute.text
     return one.created_ms, one.hash, _view(one.member_id, DISPUTE, text, one.created_ms, seen)
 

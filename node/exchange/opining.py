@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from node import limits
 from node.errors import Refused
-from node.exchange import consult, ignoring, matching, opinions, references
+from node.exchange import consult, ignoring, lifecycles, matching, opinions, references
 from node.exchange.consult import View
 from node.exchange.opinions import Judged, Word
 from node.feed.keys import HeaderHash
@@ -100,7 +100,9 @@ def _require_others(stores: Stores, seen: View, one: Subject) -> None:
     if not is_for_all(one.record):
         raise Refused(
             f"{_typed(stores, seen, one.record, one.places)} is not for all members, and an opinion goes to all",
-            next_step="Tell its owner: `tocsin profile show` says whom to call there.",
+            next_step="`tocsin crisis dispute` tells its readers, and with --take-back that it is so no more."
+            if one.record.kind in lifecycles.HEADS
+            else "Tell its owner: `tocsin profile show` says whom to call there.",
             field="about",
         )
 

@@ -525,6 +525,7 @@ class CrisisAct(_message.Message):
     LINK_FIELD_NUMBER: _builtins.int
     POINTER_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
+    AGREE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """Header hash of the proposal or state it speaks of."""
@@ -568,6 +569,10 @@ class CrisisAct(_message.Message):
     def pointer(self) -> Global___Pointer: ...
     @_builtins.property
     def order(self) -> Global___Order: ...
+    @_builtins.property
+    def agree(self) -> Global___Note:
+        """Its author does not dispute it, or no longer."""
+
     def __init__(
         self,
         *,
@@ -590,13 +595,14 @@ class CrisisAct(_message.Message):
         link: Global___Link | None = ...,
         pointer: Global___Pointer | None = ...,
         order: Global___Order | None = ...,
+        agree: Global___Note | None = ...,
         reason: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "extend", b"extend", "hand_over", b"hand_over", "link", b"link", "order", b"order", "participation", b"participation", "pointer", b"pointer", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agree", b"agree", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "extend", b"extend", "hand_over", b"hand_over", "link", b"link", "order", b"order", "participation", b"participation", "pointer", b"pointer", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "entry", b"entry", "extend", b"extend", "hand_over", b"hand_over", "known", b"known", "link", b"link", "order", b"order", "participation", b"participation", "pointer", b"pointer", "reason", b"reason", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "agree", b"agree", "close", b"close", "comment", b"comment", "cosign", b"cosign", "de_escalate", b"de_escalate", "dispute", b"dispute", "end", b"end", "entry", b"entry", "extend", b"extend", "hand_over", b"hand_over", "known", b"known", "link", b"link", "order", b"order", "participation", b"participation", "pointer", b"pointer", "reason", b"reason", "refuse", b"refuse", "review", b"review", "situation", b"situation", "update", b"update", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["cosign", "refuse", "update", "extend", "hand_over", "de_escalate", "end", "review", "close", "withdraw", "participation", "situation", "comment", "dispute", "link", "pointer", "order"]  # noqa: Y015
+    _WhichOneofReturnType_act: _TypeAlias = _typing.Literal["cosign", "refuse", "update", "extend", "hand_over", "de_escalate", "end", "review", "close", "withdraw", "participation", "situation", "comment", "dispute", "link", "pointer", "order", "agree"]  # noqa: Y015
     _WhichOneofArgType_act: _TypeAlias = _typing.Literal["act", b"act"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_act) -> _WhichOneofReturnType_act | None: ...
 

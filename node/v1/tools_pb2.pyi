@@ -360,6 +360,7 @@ class CrisisView(_message.Message):
     DUTIES_FIELD_NUMBER: _builtins.int
     DUTIES_MS_FIELD_NUMBER: _builtins.int
     AUDIENCE_FIELD_NUMBER: _builtins.int
+    READERS_FIELD_NUMBER: _builtins.int
     member_id: _builtins.bytes
     object_id: _builtins.bytes
     reference: _builtins.str
@@ -449,6 +450,10 @@ class CrisisView(_message.Message):
     def duties(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What its framework asks for after its end, and until when; none before."""
 
+    @_builtins.property
+    def readers(self) -> _record_pb2.Audience:
+        """The same as its declaration has it; absent: all members."""
+
     def __init__(
         self,
         *,
@@ -490,10 +495,11 @@ class CrisisView(_message.Message):
         duties: _abc.Iterable[_builtins.str] | None = ...,
         duties_ms: _builtins.int = ...,
         audience: _builtins.str = ...,
+        readers: _record_pb2.Audience | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "handling", b"handling", "last", b"last"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crisis", b"crisis", "handling", b"handling", "last", b"last", "readers", b"readers"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "audience", b"audience", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "disputes", b"disputes", "duties", b"duties", "duties_ms", b"duties_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "handling", b"handling", "last", b"last", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "lists", b"lists", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "orders", b"orders", "participation", b"participation", "pointers", b"pointers", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "unverified", b"unverified", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acts", b"acts", "alert", b"alert", "audience", b"audience", "contested", b"contested", "cosignatures_needed", b"cosignatures_needed", "cosigned_by", b"cosigned_by", "crisis", b"crisis", "declared_ms", b"declared_ms", "disputes", b"disputes", "duties", b"duties", "duties_ms", b"duties_ms", "ends_ms", b"ends_ms", "entry", b"entry", "exercise", b"exercise", "handling", b"handling", "last", b"last", "lead_id", b"lead_id", "lead_name", b"lead_name", "level", b"level", "linked", b"linked", "lists", b"lists", "member_id", b"member_id", "member_name", b"member_name", "notice", b"notice", "object_id", b"object_id", "orders", b"orders", "participation", b"participation", "pointers", b"pointers", "proposal", b"proposal", "proposed_ends_ms", b"proposed_ends_ms", "readers", b"readers", "reason", b"reason", "received_ms", b"received_ms", "reference", b"reference", "refused_by", b"refused_by", "state", b"state", "unverified", b"unverified", "verified_by", b"verified_by", "verified_ms", b"verified_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,9 +63,9 @@ def test_an_extension_changes_the_end_alone() -> None:
 
 
 def test_marks_are_said_with_what_they_mean_and_a_change_of_them_too() -> None:
-    assert "which means" not in {name for name, value in facts.of(BEFORE, GREEN, {}) if value}
+    assert "which means" not in {name for name, value in facts.of(BEFORE, GREEN, {}, "all members") if value}
     marked = record_pb2.Handling(tlp=2, europol_codes=0b0010, pap=2)
-    said = dict(facts.of(BEFORE, marked, {}))
+    said = dict(facts.of(BEFORE, marked, {}, "all members"))
     assert said["mark"] == "TLP:GREEN, H1, PAP:GREEN, to all members"
     assert said["which means"].startswith("H1: not in court without its author's permission; PAP:GREEN: ")
     found = waiting(record_pb2.CrisisAct(update=BEFORE))
@@ -82,7 +82,7 @@ def test_what_somebody_says_has_its_mark_beside_it_where_that_is_another_than_th
 
 
 def test_a_time_is_also_said_as_it_was_there() -> None:
-    assert dict(facts.of(BEFORE, GREEN, {}))["began"].endswith(", 13:00 there")
+    assert dict(facts.of(BEFORE, GREEN, {}, "all members"))["began"].endswith(", 13:00 there")
 
 
 @pytest.mark.parametrize(

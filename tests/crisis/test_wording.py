@@ -8,7 +8,7 @@ from node.v1 import record_pb2
 from node.v1.record_pb2 import CrisisAct
 
 SECRET = "what somebody wrote"
-NOTES = ("de_escalate", "end", "review", "close", "withdraw", "comment", "dispute")
+NOTES = ("de_escalate", "end", "review", "close", "withdraw", "comment", "dispute", "agree")
 
 
 def noted(verb: str) -> CrisisAct:
