@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from node import limits
 from node.feed.header import URGENT
 from node.feed.keys import MemberId
 from node.protocol.effects import Stream
-from node.v1 import peer_pb2
+from node.v1 import header_pb2, peer_pb2
 
 SLOW = "reads too slowly"
 ROOM_S = limits.STALL_S  # after this the peer asks elsewhere for what it wants
@@ -66,9 +66,8 @@ class Link(Protocol):
         ...
 
 
-def _goes_first(frame: peer_pb2.Frame) -> bool:
-    """What is urgent, and the hello, before which nothing may be said."""
-    return frame.HasField("hello") or (frame.HasField("entries") and frame.entries.lane == URGENT)
+def _is_urgent(frame: peer_pb2.Frame) -> bool:
+    return frame.HasField("entries") and frame.entries.lane == URGENT
 
 
 class Outbox:
@@ -81,6 +80,7 @@ class Outbox:
         self._queue: asyncio.PriorityQueue[_Waiting] = asyncio.PriorityQueue(limits.OUTBOX_FRAMES_MAX)
         self._order = itertools.count()
         self._pages: deque[Iterator[peer_pb2.Frame]] = deque()
+        self._overtaking = Counter[bytes]()  # entries of each feed that went before what waited, since nothing did
         self._bytes = 0
         self._ended = asyncio.Event()
         self._room = asyncio.Event()
@@ -88,14 +88,37 @@ class Outbox:
 
     def put(self, frame: peer_pb2.Frame) -> None:
         """Send it after what waits already, lane 0 before all else; or hang up."""
-        if self._queue.full() or self._bytes + frame.ByteSize() > limits.OUTBOX_BYTES_MAX:
-            self.end(SLOW)
-            return
-        self._wait(frame)
-        self._count(frame)
+        for part, goes_first in self._in_turn(frame):
+            if self._queue.full() or self._bytes + part.ByteSize() > limits.OUTBOX_BYTES_MAX:
+                self.end(SLOW)
+                return
+            self._wait(part, goes_first=goes_first)
+            self._count(part)
 
-    def _wait(self, frame: peer_pb2.Frame | None) -> None:
-        self._queue.put_nowait((frame is None or not _goes_first(frame), next(self._order), frame))
+    def _in_turn(self, frame: peer_pb2.Frame) -> Iterator[tuple[peer_pb2.Frame, bool]]:
+        """What goes before all that waits, which is the hello, too, before which nothing may be said; then the rest."""
+        if not _is_urgent(frame):
+            yield frame, frame.HasField("hello")
+            return
+        if self._queue.empty():
+            self._overtaking.clear()
+        first, rest = list[header_pb2.SignedEntry](), list[header_pb2.SignedEntry]()
+        for one in frame.entries.entries:
+            (first if self._queue.empty() or self._may_overtake(one) else rest).append(one)
+        if not rest:
+            yield frame, True
+            return
+        for part in filter(None, (first, rest)):
+            yield peer_pb2.Frame(entries=peer_pb2.Entries(entries=part, lane=URGENT)), part is first
+
+    def _may_overtake(self, one: header_pb2.SignedEntry) -> bool:
+        """Whoever reads it keeps no more of a feed above what waits here, and would have to ask for it again."""
+        feed_id = header_pb2.Header.FromString(one.header).feed_id
+        self._overtaking[feed_id] += 1
+        return self._overtaking[feed_id] <= limits.AHEAD_PER_FEED_MAX
+
+    def _wait(self, frame: peer_pb2.Frame | None, *, goes_first: bool = False) -> None:
+        self._queue.put_nowait((not goes_first, next(self._order), frame))
 
     def put_pages(self, frames: Iterator[peer_pb2.Frame]) -> None:
         """Send these behind what waits, each made only then: however many they are, they fill nothing."""

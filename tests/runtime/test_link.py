@@ -9,7 +9,7 @@ from node.feed.keys import MemberId
 from node.protocol.effects import Stream
 from node.runtime import link as links
 from node.runtime.link import Outbox
-from node.v1 import peer_pb2
+from node.v1 import header_pb2, peer_pb2
 
 GUARD_S = 30
 
@@ -43,9 +43,11 @@ class Reading(Stuck):
 
     def __init__(self) -> None:
         self.read, self.may = list[int](), asyncio.Semaphore(0)
+        self.sent = list[peer_pb2.Frame]()
 
     async def send(self, frame: peer_pb2.Frame) -> None:
         await self.may.acquire()
+        self.sent.append(frame)
         self.read.append(frame.digest.rows)
 
 
@@ -126,6 +128,39 @@ async def test_what_is_urgent_goes_before_all_that_waits_but_the_hello() -> None
         await outbox.drain()
     assert link.sent == [hello, entries(URGENT), entries(URGENT), entries(NORMAL), frame(1), entries(HISTORY)]
     assert outbox.waiting == (0, 0)
+
+
+def urgent(feed: bytes, *places: int) -> peer_pb2.Frame:
+    headers = [header_pb2.Header(feed_id=feed * 32, seq=seq).SerializeToString() for seq in places]
+    return peer_pb2.Frame(
+        entries=peer_pb2.Entries(entries=[header_pb2.SignedEntry(header=one) for one in headers], lane=URGENT)
+    )
+
+
+async def test_of_a_feed_no_more_goes_before_what_waits_than_its_reader_keeps_above_a_gap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "AHEAD_PER_FEED_MAX", 3)
+    link = Reading()
+    outbox = Outbox(link)
+    for one in (entries(NORMAL), urgent(b"a", 2, 3), urgent(b"a", 4, 5), urgent(b"b", 2), urgent(b"a", 6)):
+        outbox.put(one)
+    draining = asyncio.create_task(outbox.drain())
+    first = [urgent(b"a", 2, 3), urgent(b"a", 4), urgent(b"b", 2), entries(NORMAL), urgent(b"a", 5), urgent(b"a", 6)]
+    async with asyncio.timeout(GUARD_S):
+        while len(link.sent) < len(first):
+            link.may.release()
+            await asyncio.sleep(0)
+        assert link.sent == first
+        anew = (urgent(b"a", 7, 8, 9, 10), entries(NORMAL), urgent(b"a", 11))  # nothing waits before these
+        for one in anew:
+            outbox.put(one)
+        outbox.end("over")
+        while len(link.sent) < len(first) + len(anew):
+            link.may.release()
+            await asyncio.sleep(0)
+    assert link.sent[len(first) :] == [anew[0], anew[2], anew[1]]
+    await draining
 
 
 async def test_nobody_waits_for_room_for_ever_for_both_ends_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
