@@ -1,6 +1,6 @@
 """Due: what has to be erased by now, and when the next is. Reads only."""
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -246,8 +246,8 @@ def _pressing(
     found: dict[_Counted, list[tuple[int, HeaderHash]]] = defaultdict(list)
     for member_id, of_member in hashes.items():
         for row in ledger.entries(stores.ledger, of_member):
-            insort(found[member_id, _is_marked(row.body, seen)], (row.received_ms, row.hash))
-    return found
+            found[member_id, _is_marked(row.body, seen)].append((row.received_ms, row.hash))
+    return {counted: sorted(each) for counted, each in found.items()}
 
 
 class _Clock:
