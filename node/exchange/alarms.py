@@ -27,6 +27,7 @@ from node.v1 import alarms_pb2, tools_pb2
 TITLE_CHARACTERS_MAX = 200
 TEST = "TEST"
 ASKING = "asks for co-signatures"
+FOR_SOME = "for some members alone"
 DAY_MS = 24 * alarm.HOUR_MS
 
 Key = tuple[HeaderHash, str]  # what wakes, and a route by its name
@@ -199,9 +200,10 @@ def text(crisis: tools_pb2.CrisisView, route: Route, author: bytes) -> bytes:
 
 def _standing(crisis: tools_pb2.CrisisView) -> str:
     asks = crisis.state == State.PROPOSED and crisis.cosignatures_needed > 0
-    is_for_some = border.strictness(crisis.handling) > border.GREEN
-    mark = handling.words(crisis.handling) if is_for_some else ""  # what whoever is woken must not pass on
-    said = (crisis.state, ASKING if asks else "", NOT_VERIFIED if crisis.unverified else "", mark)
+    is_strict = border.strictness(crisis.handling) > border.GREEN
+    mark = handling.words(crisis.handling) if is_strict else ""  # what whoever is woken must not pass on
+    readers = FOR_SOME if crisis.audience else ""  # also under GREEN, and not whom: nothing personal is told
+    said = (crisis.state, ASKING if asks else "", NOT_VERIFIED if crisis.unverified else "", mark, readers)
     return ", ".join(filter(None, said))
 
 

@@ -45,14 +45,18 @@ def unwithdrawn(stores: Stores, me: MemberId, now_ms: int) -> list[Own]:
 
 
 def withdrawals(stores: Stores, seen: View, objects: Sequence[Own], reason: int) -> list[Draft]:
-    """All of these no longer stand; a crisis is ended first, for others may keep its declaration for a while."""
+    """All of these no longer stand; a crisis is ended first, for others may keep its declaration for a while.
+
+    Drills go last, their ends too: they are in no lane 0, and what is urgent behind them would wait above a gap.
+    """
     drafts.check_reason(reason)
     me = seen.follows.me
     own = (found for one, _ in objects if (found := crises.one(stores, seen, me, one)) is not None)
     by = Speaker(me, seen.roster.seats.get(me), seen.now_ms)
     going_on = (one for one in own if one.reading.state not in OVER and one.reading.lead == me)
     ends = [declaring.end(one, ENDED, by, seen) for one in going_on]
-    return [*ends, *(drafts.object_withdrawal(one, reason, exercise=exercise) for one, exercise in objects)]
+    gone = [drafts.object_withdrawal(one, reason, exercise=exercise) for one, exercise in objects]
+    return sorted([*ends, *gone], key=lambda draft: draft.exercise)
 
 
 def entrusted(exchange: Exchange, limit: int) -> int:

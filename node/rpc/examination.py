@@ -287,7 +287,8 @@ def _crises(unread: Unread, trust: Trust) -> list[Finding]:
         finding.warning(
             "crises",
             f"{trust.name_of(member_id)} says so many that {count:,} of its {what} are not read",
-            "Ask it what happened. What it said first and last is read, and a crisis whole by its whole id.",
+            "Ask it what happened. What it said first and last is read; any crisis is read by its whole id, with up to"
+            f" {lifecycles.SAID_MAX:,} acts in a feed that may move it, and as many others.",
         )
         for what, by_member in unread.items()
         for member_id, count in by_member.items()

@@ -352,6 +352,14 @@ def test_what_is_told_has_nothing_personal_and_nothing_beyond_its_title(node: Ex
             tools_pb2.CrisisView(state="active", handling=record_pb2.Handling(tlp=2, europol_codes=4, pap=4)),
             "c-1 active, TLP:GREEN, H2, PAP:RED: ",
         ),
+        (
+            tools_pb2.CrisisView(state="active", audience="Ministry B", handling=record_pb2.Handling(tlp=2)),
+            "c-1 active, for some members alone: ",
+        ),
+        (
+            tools_pb2.CrisisView(state="active", audience="Ministry B", handling=record_pb2.Handling(tlp=3)),
+            "c-1 active, TLP:AMBER, for some members alone: ",
+        ),
     ],
 )
 def test_what_is_told_says_how_it_stands_and_whether_it_is_verified(crisis: tools_pb2.CrisisView, words: str) -> None:

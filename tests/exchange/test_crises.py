@@ -366,14 +366,14 @@ def test_what_is_said_of_a_crisis_is_marked_as_that_is_by_then_unless_it_is_said
 def test_a_mark_for_fewer_than_read_it_keeps_nobody_from_ending_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    declared = stage.say(1, declare(crisis(LONE), deputies=[stage.id_of(3)]))
+    declared = stage.say(1, marked(declare(crisis(LONE), deputies=[stage.id_of(3)]), tlp=1))
     with monkeypatch.context() as lenient:
         lenient.setattr(publish, "_require_readers", lambda _: None)  # a node that signs what ours would not
         stage.say(3, marked(update(declared, what=crisis(LONE)), tlp=5))
     found = stage.crisis(1)
     assert found.handling.tlp == 5
     draft = declaring.end(found, "over", _speaker(stage, 1), stage.seen())
-    assert record_pb2.Record.FromString(draft.record).handling.tlp == 2
+    assert record_pb2.Record.FromString(draft.record).handling.tlp == 1
 
 
 @pytest.mark.parametrize("scales", [{"tlp": 3}, {"pap": 3}, {"europol_codes": 4}, {"europol_codes": 16}])

@@ -268,3 +268,16 @@ def test_whoever_leaves_takes_its_drills_back_behind_what_is_real_and_in_no_lane
     seen = consult.view(author.trust, author.follows, BASE_MS)
     made = leaving.withdrawals(author.stores, seen, own, MISTAKE)
     assert [(one.object_id, one.lane) for one in made] == [(b"l" * 16, 0), (b"r" * 16, 0), (b"d" * 16, 1)]
+
+
+def test_whoever_leaves_ends_a_drill_behind_all_that_is_real(stage: Stage) -> None:
+    """A crisis is ended before anything is taken back; an end of a drill has no lane 0, and would hold up what has."""
+    drill, real = ObjectId(b"d" * 16), ObjectId(b"e" * 16)
+    stage.say(1, declare(crisis(LONE), object_id=drill, exercise=True))
+    stage.say(1, declare(crisis(LONE), object_id=real))
+    own = [(real, False), (drill, True)]
+    seen = stage.seen()
+    seen = replace(seen, follows=replace(seen.follows, me=stage.id_of(1)))
+    made = leaving.withdrawals(stage.reader.stores, seen, own, MISTAKE)
+    behind = [(Kind.CRISIS_ACT, real), (Kind.WITHDRAW, real), (Kind.CRISIS_ACT, drill), (Kind.WITHDRAW, drill)]
+    assert [(one.kind, one.object_id) for one in made] == behind

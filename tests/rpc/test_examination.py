@@ -14,5 +14,6 @@ def test_whoever_speaks_without_end_is_named_with_how_many_are_not_read_and_what
         ("crises", "warning", "Member 0 says so many that 2 of its acts are not read"),
     ]
     assert all(one.next_step.startswith("Ask it what happened. ") for one in found)
+    assert all("by its whole id, with up to 1,024 acts" in one.next_step for one in found)
     (well,) = examination._crises({"acts": {}}, world.trust)
     assert (well.name, well.verdict) == ("crises", "ok")
