@@ -276,6 +276,7 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
 
 def _declared(place: Place, sent: "Sent", said: dict[str, Any], default: str) -> "tools_pb2.CrisisView":
     """Once it is confirmed; raises Refused. ``default``: whose the end is, if nobody said one."""
+    filling.require_marks(sent.handling, sent.crisis, for_all=sent.audience is None)
     if not said["again"]:
         _require_new(place, sent.crisis, exercise=sent.exercise, yes=said["yes"], is_alert=sent.is_alert)
     if not said["yes"]:

@@ -144,6 +144,14 @@ def letter(
     return found, forms.handling(form)
 
 
+def require_marks(handling: "record_pb2.Handling", letter: "record_pb2.Crisis", *, for_all: bool) -> None:
+    """Raise Refused as the node would, before anybody is asked whether it is meant."""
+    from node.policy import border
+
+    border.require_mark(handling, for_all=for_all)
+    border.require_summary(handling, letter.summary)
+
+
 def audience(place: Place, form: "Form", begun: "tools_pb2.CrisisView | None") -> "record_pb2.Audience | None":
     """Whom it is for; None for all members. What was for some alone is for all only where somebody says so."""
     from node.feed.identity import Role

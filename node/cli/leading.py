@@ -60,6 +60,8 @@ def _act(
     found = crises.named(place, reference)
     if act.WhichOneof("act") in ("cosign", "refuse"):
         act.entry = found.proposal  # what is shown here, whatever is proposed until the question is answered
+    if act.HasField("update"):
+        filling.require_marks(asked["handling"], act.update, for_all=not found.audience)
     if not yes:
         proposing.show(place, found, act, asked.get("handling"))
     verb, how = question

@@ -230,13 +230,9 @@ def faults(form: Form, framework: Framework | None, now_ms: int, *, is_alert: bo
         found.append(("ends", "ends before it starts"))
     if framework is None or is_alert:
         return found
-    asked = [one.name for one in framework.criteria]
-    found += [
-        (f"criteria.{name}", f"{framework.name} asks nothing that is called {name}")
-        for name in form.criteria
-        if name not in asked
-    ]
-    return [*found, *frameworks.lacking(framework, letter(form, now_ms))]
+    said = letter(form, now_ms)
+    found += frameworks.unknown(framework, said)
+    return [*found, *((one.key, one.words) for one in frameworks.lacking(framework, said))]
 
 
 # ---- Written

@@ -52,6 +52,21 @@ _Roles = Annotated[list[RoleName], msgspec.Meta(min_length=1, max_length=8)]
 _Row = Annotated[list[_Word], msgspec.Meta(min_length=len(LEVELS), max_length=len(LEVELS))]
 
 
+_OPTIONS: dict[FieldName, str] = {  # of the commands
+    "summary": "--summary",
+    "event.kind": "--kind",
+    "event.place_name": "--town",
+    "event.began": "--began",
+    "measures": "--measure",
+    "keywords": "--keyword",
+    "languages": "--language",
+    "legal_basis": "--legal-basis",
+    "lead": "--lead",
+    "harm": "--harm",
+    "virality": "--virality",
+}
+
+
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of the text."""
 
@@ -208,13 +223,25 @@ def age(version: str) -> tuple[str | int, ...]:
 
 def shortcomings(framework: Framework, crisis: record_pb2.Crisis) -> list[str]:
     """What is missing of what the framework asks for, a sentence each; none: it may be declared."""
-    return [words for _, words in lacking(framework, crisis)]
+    return [one.words for one in lacking(framework, crisis)]
 
 
-def lacking(framework: Framework, crisis: record_pb2.Crisis) -> list[tuple[str, str]]:
-    """The same, each with its key in the file by which a crisis is declared."""
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something that is missing, by its key in the file by which a crisis is declared and by its option.
+
+    ``option``: empty for what is there, and keeps it from being declared.
+    """
+
+    key: str
+    words: str
+    option: str = ""
+
+
+def lacking(framework: Framework, crisis: record_pb2.Crisis) -> list[Lack]:
+    """The same, each with where it is said."""
     found = [
-        (name.removeprefix("event."), f"{name} is missing")
+        Lack(name.removeprefix("event."), f"{name} is missing", _OPTIONS[name])
         for name in framework.required
         if not _is_filled(crisis, name)
     ]
@@ -222,18 +249,36 @@ def lacking(framework: Framework, crisis: record_pb2.Crisis) -> list[tuple[str, 
     for number, criterion in enumerate(framework.criteria, 1):
         answer, named = answers.get(criterion.name, 0), f"criterion {number} ({criterion.name})"
         if criterion.must != "open" and answer not in range(1, len(ANSWERS) + 1):
-            found.append((f"criteria.{criterion.name}", f"{named} is missing"))
+            found.append(Lack(f"criteria.{criterion.name}", f"{named} is missing", "--criterion NAME=ANSWER"))
         elif criterion.must == "yes" and answer != YES:
             words = f"{named} has to be yes, it is {ANSWERS[answer - 1]}"
-            found.append((f"criteria.{criterion.name}", words))
+            found.append(Lack(f"criteria.{criterion.name}", words))
     if framework.matrix:
         level = framework.matrix.level(crisis.harm, crisis.virality)
         if not level:
-            found.append(("harm", "harm and virality are missing"))
+            found.append(Lack("harm", "harm and virality are missing", "--harm, --virality"))
         elif level not in framework.matrix.declared_at:
             asked = " or ".join(framework.matrix.declared_at)
-            found.append(("harm", f"harm and virality make {level}, it is declared at {asked}"))
+            found.append(Lack("harm", f"harm and virality make {level}, it is declared at {asked}"))
     return found
+
+
+def unknown(framework: Framework, crisis: record_pb2.Crisis) -> list[tuple[str, str]]:
+    """Answers to what the framework does not ask: their keys in the file, and what is wrong with each."""
+    asked = [one.name for one in framework.criteria]
+    words = f"it asks {', '.join(asked) or 'nothing'}"
+    return [
+        (f"criteria.{one.name}", f"{framework.name} asks nothing that is called {one.name}; {words}")
+        for one in crisis.criteria
+        if one.name not in asked
+    ]
+
+
+def remedy(lacks: Sequence[Lack]) -> str:
+    """What to do about what is missing; where an answer keeps it from being declared, not to give another one."""
+    if not all(one.option for one in lacks):
+        return "Under this framework it cannot be declared as it is; `tocsin crisis alert` can warn of it."
+    return f"Fill it in with --edit, or give {', '.join(dict.fromkeys(one.option for one in lacks))}."
 
 
 def _is_filled(crisis: record_pb2.Crisis, name: FieldName) -> bool:

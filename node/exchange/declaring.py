@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from node import limits
 from node.content import names, profiles
-from node.crisis import frameworks, leadership
+from node.crisis import leadership
 from node.crisis.orders import HOURS, Clock
 from node.crisis.states import IN_EFFECT, OVER, TRANSITIONS
 from node.crisis.words import STANCES
 from node.errors import Refused
-from node.exchange import audiences, cosigning, crises, documents, doubts, lifecycles, linking
+from node.exchange import audiences, cosigning, documents, doubts, lifecycles, linking, requirements
 from node.exchange.consult import View
 from node.exchange.crises import Crisis
 from node.exchange.publish import Draft
@@ -55,6 +55,7 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
     crisis = record_pb2.Crisis()
     crisis.CopyFrom(request.crisis)
     border.require_mark(request.handling, for_all=not request.HasField("audience"))
+    border.require_summary(request.handling, crisis.summary)
     if request.HasField("audience"):
         audiences.require(request.audience, seen)
     if len(request.object_id) != names.ID_BYTES:
@@ -67,7 +68,7 @@ def declaration(request: tools_pb2.DeclareRequest, seen: View, by: Speaker) -> D
     if crisis.framework.name or not request.alert:
         _complete_framework(crisis, seen)
     under = documents.under_of(seen.trust, seen.rules, crisis, is_alert=request.alert)
-    _require_framework(under, crisis, by.seat, is_alert=request.alert)
+    requirements.require_framework(under, crisis, by.seat, is_alert=request.alert)
     if request.HasField("audience") and not request.alert:
         cosigning.require(under.framework, request.audience, seen)
     check_content(crisis)
@@ -121,22 +122,6 @@ def _complete_framework(crisis: record_pb2.Crisis, seen: View) -> None:
             field="framework",
         )
     crisis.framework.version, crisis.framework.sha256 = found.version, bytes.fromhex(found.sha256)
-
-
-def _require_framework(under: documents.Under, crisis: record_pb2.Crisis, seat: Seat | None, *, is_alert: bool) -> None:
-    framework = under.framework
-    if under.obstacle:
-        raise Refused(under.obstacle, next_step="`tocsin framework list` has those in force.", field="framework")
-    lacking = frameworks.shortcomings(framework, crisis) if framework and not is_alert else []
-    if framework and lacking:
-        raise Refused(
-            f"{framework.name} asks for more: {'; '.join(lacking)}",
-            next_step="Fill it in with --edit, or as --criterion NAME=yes.",
-            field="criteria",
-        )
-    obstacle = crises.framework_obstacle(framework, crisis, seat, is_alert=is_alert) if seat else "not a member"
-    if obstacle:
-        raise Refused(obstacle, next_step="`tocsin framework show` says who may.", field="framework")
 
 
 def check_content(crisis: record_pb2.Crisis) -> None:
@@ -241,7 +226,7 @@ def _check_act(act: record_pb2.CrisisAct, verb: str, found: Crisis, by: Speaker,
         if act.update.framework.name:
             _complete_framework(act.update, seen)
         under = documents.under_of(seen.trust, seen.rules, act.update, is_alert=is_alert)
-        _require_framework(under, act.update, by.seat, is_alert=is_alert)
+        requirements.require_framework(under, act.update, by.seat, is_alert=is_alert)
         audience = lifecycles.audience_of(found.record)
         if audience and not is_alert and act.update.framework != found.content.framework:
             cosigning.require(under.framework, audience, seen)
@@ -343,6 +328,9 @@ def act_draft(
         audience=lifecycles.audience_of(found.record),
     )
     border.require_mark(record.handling, for_all=not record.HasField("audience"))
+    if verb == "update":
+        requirements.require_change(found, act.update, record.handling)
+        border.require_summary(record.handling, act.update.summary)
     is_urgent = verb in lifecycles.MOVING or verb == "pointer"
     ends_ms = max(found.reading.ends_ms, act.extend.ends_ms, act.update.ends_ms, by.now_ms)
     latest_ms = by.now_ms + limits.LIFE_MS_MAX - KEPT_MS  # what begins in years outlives no entry

@@ -25,6 +25,7 @@ MARKED_BY_KIND = frozenset(
     {Kind.PROFILE, Kind.GRANT, Kind.DOCUMENT, Kind.ACKNOWLEDGEMENT}
 )  # each is for whom its kind says
 URL = "url"
+BY_SUMMARY = 3  # bit of H3
 
 _BY_CODE = {0: GREEN, 1: GREEN, 2: AMBER_STRICT, 3: RED}  # Europol's, by bit: what a reader may do with it
 _BY_PAP = {0: CLEAR, 1: CLEAR, 2: GREEN, 3: AMBER, 4: RED}
@@ -78,9 +79,19 @@ def require_mark(handling: record_pb2.Handling, *, for_all: bool = True) -> None
             step = f"Leave the {called} out" if called else "Mark it TLP:CLEAR or TLP:GREEN"
             raise Refused(
                 f"only CLEAR and GREEN are for all members{less}",
-                next_step=f"{step} if all members may read it; a crisis for some of them names those.",
+                next_step=f"{step} if all members may read it; a crisis for some is declared with --to ROLE|MEMBER.",
                 field=field,
             )
+
+
+def require_summary(handling: record_pb2.Handling, summary: str) -> None:
+    """Raise Refused where a code says that the summary restricts its use, and there is none."""
+    if handling.europol_codes >> BY_SUMMARY & 1 and not summary.strip():
+        raise Refused(
+            "H3 says that what else restricts its use stands in the summary, and there is none",
+            next_step="Say it in the summary, as by --summary; or leave H3 out.",
+            field="summary",
+        )
 
 
 def is_marked(record: record_pb2.Record) -> bool:

@@ -21,6 +21,7 @@ from tests.simulator.members import BASE_MS, Federation, federation
 
 WHAT = crisis(LONE)
 WHAT.framework.CopyFrom(record_pb2.Reference(name="eu-ocrf"))
+WHAT.summary = "Not before the press conference"
 AUTHORITY, AMBER = 1, record_pb2.Handling(tlp=3)
 
 
