@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from node.crisis import events, frameworks, marks
+from node.crisis import events, frameworks, marks, spelling
 from node.crisis.frameworks import Framework
 from node.crisis.marks import Marks
 from node.crisis.words import ANSWERS, LEVELS, number, word
@@ -119,7 +119,10 @@ def read(text: str, where: str, *, is_json: bool = False) -> Form:
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$")
         field = _named(place.rstrip("`").removeprefix("."), text, is_json=is_json)
-        step = "`tocsin crisis template` shows every key."
+        unknown, keys = spelling.unknown_key(reason), _keys(field)
+        if unknown:
+            field, reason = f"{field}.{unknown}".removeprefix("."), "there is no such key"
+        step = spelling.step(field, unknown, keys)
         raise Refused(f"{where}: {field or 'the file'}: {reason}", next_step=step, field=field) from error
     except msgspec.DecodeError as error:
         kind = "JSON" if is_json else "TOML"
@@ -144,6 +147,12 @@ def read(text: str, where: str, *, is_json: bool = False) -> Form:
             field="evaluation",
         )
     return form
+
+
+def _keys(table: str) -> Sequence[str]:
+    """Those of a table of the file."""
+    kind = _Lead if table == "lead" else _Criterion if table.startswith("criteria.") else Form
+    return kind.__struct_fields__
 
 
 def _named(place: str, text: str, *, is_json: bool) -> str:

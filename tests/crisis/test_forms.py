@@ -29,6 +29,28 @@ def test_an_error_names_the_file_and_the_field_also_of_a_criterion(*, is_json: b
     assert refused.value.field == "criteria.cross-border.answer"
 
 
+@pytest.mark.parametrize(
+    ("text", "reason", "step"),
+    [
+        ('harm = "enormous"', "harm: Invalid enum value 'enormous'", "Write one of low, moderate, high."),
+        ('tlp = "blue"', "tlp: Invalid enum value 'blue'", "Write one of clear, green, amber, amber+strict, red."),
+        ('handling = ["H0", "H9"]', "handling[1]: Invalid enum value 'H9'", "Write one of H0, H1, H2, H3."),
+        ('[criteria.x]\nanswer = "maybe"', "criteria.x.answer: Invalid enum", "Write one of yes, no, unknown."),
+        ("place = 1", "place: there is no such key", "Did you mean places?"),
+        ("zzz = 1", "zzz: there is no such key", "Here can be title, framework, version, kind, places,"),
+        ('[lead]\nphone = "1"', "lead.phone: there is no such key", "Did you mean telephone?"),
+        ('[criteria.x]\nwhy = "1"', "criteria.x.why: there is no such key", "Here can be answer, confidence, ground."),
+        ("places = 3", "places: Expected `array`", "`tocsin crisis template` shows every key."),
+    ],
+)
+def test_an_error_says_what_could_stand_there(text: str, reason: str, step: str) -> None:
+    with pytest.raises(Refused) as refused:
+        forms.read(text, "halle.toml")
+    assert refused.value.reason.startswith(f"halle.toml: {reason}")
+    assert refused.value.next_step.startswith(step)
+    assert refused.value.reason.startswith(f"halle.toml: {refused.value.field}: ")
+
+
 def test_what_is_no_toml_is_named_by_its_line() -> None:
     with pytest.raises(Refused) as refused:
         forms.read('title = "x"\nharm = high\n', "halle.toml")
