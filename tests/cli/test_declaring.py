@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import click
+import msgspec
 import pytest
 
 from node.cli import calling, crises, declaring, filling, proposing
@@ -12,6 +13,7 @@ from node.cli.facts import Proposal
 from node.crisis import forms, frameworks
 from node.crisis.frameworks import Framework
 from node.crisis.words import MARKS
+from node.errors import Refused
 from node.feed.identity import Role
 from node.feed.pae import FederationId
 from node.v1 import admin_pb2, record_pb2, tools_pb2
@@ -60,6 +62,10 @@ def test_whoever_declares_is_told_how_many_read_it_and_for_some_alone_who_those_
     assert declaring.whom(known, None) == "all members (4)"
     authorities = record_pb2.Audience(roles=[Role.AUTHORITY])
     assert declaring.whom(known, authorities) == "3 members alone (member 0, member 2, suspended 0)"
+    known[0].own = True
+    assert declaring.whom(known, authorities) == "2 members alone (member 2, suspended 0)"
+    with pytest.raises(Refused, match="nobody else would read it"):
+        declaring.whom(known[:1], authorities)
     one = record_pb2.Audience(member_ids=[bytes([1]) * 32])
     assert declaring.whom(known, one) == "1 member alone (member 1)"
     many = members(*[Role.AUTHORITY] * (declaring.NAMED_MAX + 2))
@@ -131,3 +137,43 @@ def test_what_a_crisis_says_as_a_file_keeps_its_mark_when_it_is_said_again(
     found = tools_pb2.CrisisView(crisis=said, ends_ms=said.ends_ms, handling=mark)
     text = filling.text_of(HERE, found, mark)
     assert filling.updated(HERE, found, forms.read(text, "the file")) == (said, mark)
+
+
+# ---- For whom it is
+
+
+def test_a_crisis_for_some_as_a_file_is_for_the_same_when_it_is_said_again_and_for_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = [
+        *members(Role.AUTHORITY, Role.PLATFORM),
+        admin_pb2.MemberView(member_id=b"e" * 32, name="Europol", role=Role.EUROPOL),  # a role is called the same
+        *(admin_pb2.MemberView(member_id=id_ * 32, name="Twin", role=Role.PLATFORM) for id_ in (b"t", b"u")),
+    ]
+    ids = {**{one.name: one.member_id for one in known}, **{one.member_id.hex(): one.member_id for one in known}}
+    monkeypatch.setattr(calling, "ask", lambda *_: known)
+    monkeypatch.setattr(filling, "member_id", lambda _, name: ids[name])
+    under = record_pb2.Reference(name="x", version="1", sha256=b"s" * 32)
+    said = record_pb2.Crisis(framework=under, title="Shooting", ends_ms=1_800_000_000_000)
+    said.event.places.append("DE")
+    named = [bytes(32), b"e" * 32, b"t" * 32]
+    found = tools_pb2.CrisisView(
+        member_id=bytes(32),
+        crisis=said,
+        ends_ms=said.ends_ms,
+        handling=record_pb2.Handling(tlp=3),
+        audience="every authority and others",
+        readers=record_pb2.Audience(roles=[Role.AUTHORITY], member_ids=named),
+        alert=True,
+    )
+    text = filling.text_of(HERE, found, found.handling)
+    assert text.startswith("# A crisis as it goes to those alone who stand behind `to`.")
+    form = forms.read(text, "the file")
+    assert form.to == ["authority", (b"e" * 32).hex(), (b"t" * 32).hex(), "member 0"]
+    assert filling.audience(HERE, form, None) == found.readers
+    again = msgspec.structs.replace(form, to=form.to[:-1])  # its owner reads it anyhow
+    for one in (form, again):
+        assert filling.updated(HERE, found, one) == (said, found.handling)
+    for to in (["all"], ["authority"], [*form.to, "member 1"]):
+        with pytest.raises(Refused, match="is said when it is declared"):
+            filling.updated(HERE, found, msgspec.structs.replace(form, to=to))

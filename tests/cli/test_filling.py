@@ -91,7 +91,13 @@ def test_a_mark_of_a_later_version_is_not_changed_by_this_one() -> None:
 
 @pytest.mark.parametrize(
     ("field", "key"),
-    [("handling", "tlp"), ("handling.pap", "pap"), ("handling.europol_codes", "handling"), ("crisis.title", "title")],
+    [
+        ("handling", "tlp"),
+        ("audience", "to"),
+        ("handling.pap", "pap"),
+        ("handling.europol_codes", "handling"),
+        ("crisis.title", "title"),
+    ],
 )
 def test_what_the_node_refuses_is_named_by_its_key_in_the_file(field: str, key: str) -> None:
     refused = filling.words(Path("halle.toml"), Refused("no", next_step="Mend it.", field=field))

@@ -103,3 +103,18 @@ def test_all_of_it_is_there_where_there_is_room_and_nothing_is_said_to_be_left_o
     assert sum("delivered" in line and "seen" in line for line in shown) == 12 + 1
     assert [sum(line.startswith(f"  {what} ") for line in shown) for what in ("order", "list")] == [20, 3]
     assert not any("tocsin crisis show" in line for line in shown)
+
+
+def test_of_a_crisis_for_some_it_is_said_for_whom_and_that_nobody_is_told_who_has_it() -> None:
+    found = view()
+    found.audience = "Ministry A and Ministry B"
+    found.handling.tlp = 5
+    answer = reached(found)
+    del answer.members[:]
+    answer.crisis.CopyFrom(found)
+    file = io.StringIO()
+    console = Console(file=file, width=80, height=24, highlight=False)
+    shown = [line for line, _ in picture.lines(found, answer, console, is_answered=True)]
+    assert "  mark          TLP:RED, to Ministry A and Ministry B alone" in shown
+    assert "  reached       of a crisis for some alone nobody is told who has it" in shown
+    assert not any("delivered" in line for line in shown)

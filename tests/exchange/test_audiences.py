@@ -14,7 +14,18 @@ from node.feed.kinds import Kind
 from node.store import ledger
 from node.v1 import record_pb2, tools_pb2
 from tests.exchange.conftest import node_in
-from tests.exchange.test_crises import LONE, NOW_MS, X, crisis
+from tests.exchange.test_crises import (
+    LONE,
+    NOW_MS,
+    PAIR,
+    PLATFORM,
+    POLICE,
+    SIGNED_BY_POLICE,
+    Stage,
+    X,
+    crisis,
+    rules,
+)
 from tests.exchange.test_odd_order import Letter, hash_of, said, take
 from tests.rules import PLAIN
 from tests.simulator.members import BASE_MS, Federation, federation
@@ -46,6 +57,11 @@ def declared(node: Exchange, audience: record_pb2.Audience, handling: record_pb2
     request = tools_pb2.DeclareRequest(object_id=X, crisis=WHAT, handling=handling, audience=audience)
     (letter,) = said(node, declaring.declaration(request, seen, speaker(node, seen)))
     return letter
+
+
+@pytest.fixture(name="stage")
+def _stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path, federation(25, rules(PAIR, LONE, POLICE, SIGNED_BY_POLICE)))
 
 
 @pytest.fixture(name="members")
@@ -120,6 +136,56 @@ def test_what_its_handling_code_or_pap_keeps_from_all_goes_to_some_under_tlp_gre
         take(node, [letter])
     (found,) = crises.every(second.stores, view(second), exercises=True)
     assert (found.handling, crises.every(platform.stores, view(platform), exercises=True)) == (handling, [])
+
+
+@pytest.mark.parametrize("exercise", [False, True])
+def test_what_none_of_its_readers_could_co_sign_is_refused_and_says_whom_to_add(stage: Stage, exercise: bool) -> None:
+    seen = stage.seen()
+    seen = replace(seen, follows=replace(seen.follows, me=stage.id_of(1)))
+    by = Speaker(stage.id_of(1), seen.roster.seats[stage.id_of(1)], BASE_MS)
+
+    def declare(audience: record_pb2.Audience, *, alert: bool = False) -> None:
+        request = tools_pb2.DeclareRequest(
+            object_id=X, crisis=crisis(PAIR), handling=AMBER, audience=audience, alert=alert, exercise=exercise
+        )
+        if alert:
+            request.crisis.ends_ms = NOW_MS + 1000
+        declaring.declaration(request, seen, by)
+
+    platform = record_pb2.Audience(member_ids=[stage.id_of(PLATFORM), stage.id_of(1)])
+    with pytest.raises(Refused, match="pair asks for 1 of authority") as refused:
+        declare(platform)
+    assert refused.value.field == "audience"
+    assert "--to authority" in refused.value.next_step
+    assert "Member 2" in refused.value.next_step
+    assert "Member 1," not in refused.value.next_step, "nobody co-signs its own"
+    declare(platform, alert=True)
+    declare(record_pb2.Audience(member_ids=[stage.id_of(PLATFORM), stage.id_of(2)]))
+    declare(record_pb2.Audience(roles=[AUTHORITY]))
+
+
+def test_no_update_leads_into_a_framework_that_none_of_its_readers_could_co_sign_under(stage: Stage) -> None:
+    node = stage.speaker(1)
+    take(node, stage.letters)
+    seen = stage.seen(node=node)
+    seen = replace(seen, follows=replace(seen.follows, me=stage.id_of(1)))
+    audience = record_pb2.Audience(member_ids=[stage.id_of(PLATFORM)])
+    request = tools_pb2.DeclareRequest(object_id=X, crisis=crisis(LONE), handling=AMBER, audience=audience)
+    said(node, declaring.declaration(request, seen, speaker(node, seen)))
+    found = crises.one(node.stores, stage.seen(node=node), stage.id_of(1), X)
+    assert found
+    again = record_pb2.CrisisAct(update=crisis(LONE, title="Another title"))
+    assert declaring.leading(found, again, speaker(node, seen), seen).update.title == "Another title"
+    with pytest.raises(Refused, match="could never co-sign it"):
+        declaring.leading(found, record_pb2.CrisisAct(update=crisis(PAIR)), speaker(node, seen), seen)
+
+
+def test_only_who_may_read_it_is_asked_whether_it_takes_part(members: list[Exchange]) -> None:
+    first, second, _ = members
+    declared(first, record_pb2.Audience(member_ids=[second.reader.member_id]))
+    (shown,) = crises.every(first.stores, view(first), X.hex(), exercises=True)
+    asked = {one.member_id for one in shown.participation}
+    assert asked == {first.reader.member_id, second.reader.member_id} == set(shown.readers.member_ids)
 
 
 def test_a_node_that_was_taken_out_reads_nothing_more(members: list[Exchange], monkeypatch: pytest.MonkeyPatch) -> None:

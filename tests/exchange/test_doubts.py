@@ -110,6 +110,21 @@ def test_whose_last_word_is_against_it_disputes_it_and_its_state_stays(
     assert only(node).state == state == State.ACTIVE, "it is advice"
 
 
+def test_whoever_thinks_better_of_it_disputes_it_no_more_without_a_word_to_others_and_may_again(
+    node: Exchange, author: Exchange, third: Exchange
+) -> None:
+    (letter,) = said(author, declaration(1))
+    about = hash_of(author, letter)
+    agree = act(record_pb2.CrisisAct(agree=record_pb2.Note(text="it is new")), about)
+    take(node, [letter, *said(third, dispute(about)), *said(third, agree, now_ms=BASE_MS + 1)])
+    assert against(node) == []
+    take(node, said(third, dispute(about, "after all"), now_ms=BASE_MS + 2))
+    assert against(node) == [("dispute", "after all")]
+    take(node, said(third, opinion_of(about, Verdict.FALSE_POSITIVE), now_ms=BASE_MS + 3))
+    take(node, said(third, agree, now_ms=BASE_MS + 4))
+    assert against(node) == [], "also what it said by an opinion"
+
+
 def opinion_of(about: bytes, verdict: Verdict) -> Draft:
     return opinion(about, verdict)
 
