@@ -127,8 +127,8 @@ class History:
         return read(crisis, *acts, voices=self._heard(now_ms), now_ms=now_ms)
 
     def verbs(self, found: Reading, now_ms: int) -> set[Verb]:
-        """What can have moved it."""
-        verbs = {one.verb for one in self.acts if one.hash in found.counted} | BY_ITSELF
+        """What can have moved it; also what waits for co-signatures, in the place of what was refused."""
+        verbs = {one.verb for one in self.acts if one.hash in found.counted | found.waited} | BY_ITSELF
         verbs.remove(Verb.ACTIVATE if self.crisis.is_alert else Verb.WARN)
         if self.withdrawn_ms <= now_ms:
             verbs.add(Verb.WITHDRAW)
