@@ -4,9 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.acts import pair
 from tests.federation import WORDS, Node
+
+settings.register_profile("alike", derandomize=True)  # what a change did not break is not found beside it by chance
+settings.register_profile("searching", print_blob=True)
+settings.load_profile("alike")
 
 
 @pytest.fixture
