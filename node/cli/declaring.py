@@ -352,15 +352,14 @@ def _about(letter: "record_pb2.Crisis") -> list[str]:
 def _confirm(place: Place, sent: "Sent", default: str) -> None:
     """Have the place or the title's first word typed: no habit and no slip does that."""
     asking.require_terminal(DECLARED)
-    letter = sent.crisis
+    letter, readers = sent.crisis, whom(calling.ask(place, roster.members), sent.audience)
     threat = f" of an {words.IMMINENT}" if letter.HasField("pointer") else ""
     verb = f"WARN{threat}" if sent.is_alert else "DECLARE"
     click.echo(f"  {printing.plain(letter.title)} ({', '.join(_about(letter))})", err=True)
     begins = f"begins {printing.moment(letter.starts_ms)}, " if letter.starts_ms else ""
     ends = printing.moment(letter.ends_ms) + (f" ({default})" if default else "")
     click.echo(
-        f"{verb} to {whom(calling.ask(place, roster.members), sent.audience)}, {begins}ends {ends}. "
-        f"{'An EXERCISE.' if sent.exercise else 'Not an exercise.'}",
+        f"{verb} to {readers}, {begins}ends {ends}. {'An EXERCISE.' if sent.exercise else 'Not an exercise.'}",
         err=True,
     )
     for one in _marks(sent.handling):

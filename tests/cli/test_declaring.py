@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import click
 import msgspec
 import pytest
+from click.testing import CliRunner
 
-from node.cli import calling, crises, declaring, filling, proposing
+from node.cli import asking, calling, crises, declaring, filling, proposing
 from node.cli import frameworks as governed
 from node.cli.calling import Place
+from node.cli.crisis import crisis
 from node.cli.facts import Proposal
 from node.crisis import forms, frameworks
 from node.crisis.frameworks import Framework
@@ -177,3 +179,38 @@ def test_a_crisis_for_some_as_a_file_is_for_the_same_when_it_is_said_again_and_f
     for to in (["all"], ["authority"], [*form.to, "member 1"]):
         with pytest.raises(Refused, match="is said when it is declared"):
             filling.updated(HERE, found, msgspec.structs.replace(form, to=to))
+
+
+@pytest.mark.parametrize(
+    ("typed", "question"),
+    [
+        (("cosign", "c-1", "--without-code"), "Co-sign c-1, Shooting, for Ministry A and Ministry B alone?"),
+        (("refuse", "c-1", "--text", "No"), "Refuse to co-sign c-1, Shooting, before Ministry A and Ministry B alone?"),
+        (("hand-over", "c-1", "{b}"), "Hand over c-1, Shooting, to {b}, for Ministry A and Ministry B alone?"),
+        (("end", "c-1"), "End c-1, Shooting, now, for Ministry A and Ministry B alone?"),
+        (("review", "c-1"), "Put c-1, Shooting, under review for Ministry A and Ministry B alone?"),
+        (
+            ("point", "c-1", "--told", "DE", "--channel", "PERCI"),
+            "Point Ministry A and Ministry B alone to an imminent threat to life?",
+        ),
+    ],
+)
+def test_whoever_is_asked_about_a_crisis_for_some_sees_for_whom_it_is(
+    typed: Sequence[str], question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = tools_pb2.CrisisView(
+        reference="c-1", crisis=record_pb2.Crisis(title="Shooting"), audience="Ministry A and Ministry B"
+    )
+    asked: list[str] = []
+
+    def confirm(words: str, *, yes: bool) -> None:
+        asked.append(words)
+        raise Refused("no", next_step="Nothing.")
+
+    monkeypatch.setattr(calling, "find", lambda _: HERE)
+    monkeypatch.setattr(crises, "named", lambda *_: few)
+    monkeypatch.setattr(filling, "member_id", lambda *_: b"b" * 32)
+    monkeypatch.setattr(proposing, "show", lambda *_: None)
+    monkeypatch.setattr(asking, "confirm", confirm)
+    CliRunner().invoke(crisis, typed)
+    assert asked == [question]
