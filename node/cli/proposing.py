@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from node.crisis.frameworks import Framework
     from node.v1 import record_pb2, tools_pb2
 
+REPLACED = "what waits for co-signatures now: say that again in this, if it is still meant"
+
 
 def show(
     place: Place, found: "tools_pb2.CrisisView", act: "record_pb2.CrisisAct", handling: "record_pb2.Handling | None"
@@ -51,4 +53,5 @@ def needs(found: "tools_pb2.CrisisView", after: Proposal, under: "Framework | No
 
     if under is None or under.cosign.quorum is None or not facts.is_other_to_cosigners(found, after):
         return []
-    return [("needs", f"co-signatures: {cosigners(under)}; until then it stays as it is")]
+    asks = ("needs", f"co-signatures: {cosigners(under)}; until then it stays as it is")
+    return [asks, ("instead of", REPLACED)] if facts.proposed(found) else [asks]

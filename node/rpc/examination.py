@@ -304,7 +304,7 @@ def _own_quota(budgets: Budgets, now_ms: int) -> Finding:
         f"our own feed is over its quota at peers, by {budgets.slowed:,} entries, the last {age} ago:"
         " they fetch these by turns, and carry what is urgent of them like the rest"
     )
-    return finding.warning("quota", words, "Nothing is lost. Say less at a time; `tocsin charter show` has the quotas.")
+    return finding.warning("quota", words, "Nothing is lost, and all of it comes within minutes.")
 
 
 def _profile(warnings: Sequence[tuple[str, str]]) -> list[Finding]:

@@ -164,7 +164,8 @@ class Outbox:
             await asyncio.wait({sending, *waiting}, return_when=asyncio.FIRST_COMPLETED)
             if not sending.done() and self._bytes:
                 waiting.append(asyncio.create_task(self._queue.join()))
-                await asyncio.wait({sending, waiting[-1]}, timeout=FAREWELL_S)
+                both = {sending, waiting[-1]}
+                await asyncio.wait(both, timeout=FAREWELL_S, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 sending.result()
         finally:

@@ -124,6 +124,16 @@ def test_whoever_changes_a_crisis_is_told_where_that_waits_for_co_signatures(
     assert proposing.needs(found, after, under) == [("needs", one) for one in words]
 
 
+def test_whoever_proposes_something_is_told_that_it_takes_the_place_of_what_waits() -> None:
+    found = tools_pb2.CrisisView(crisis=record_pb2.Crisis(title="Shooting", harm=2), handling=GREEN, ends_ms=1)
+    found.proposal, found.cosignatures_needed, found.proposed_ends_ms = b"e" * 32, 1, 2
+    found.acts.add(entry=b"e" * 32, act=record_pb2.CrisisAct(extend=record_pb2.Extend(ends_ms=2)))
+    harm = Proposal(record_pb2.Crisis(title="Shooting", harm=3), GREEN, 1)
+    assert ("instead of", proposing.REPLACED) in proposing.needs(found, harm, SIGNED)
+    words = Proposal(record_pb2.Crisis(title="Attack", harm=2), GREEN, 1)
+    assert not proposing.needs(found, words, SIGNED), "it waits on"
+
+
 # ---- Its marks
 
 
