@@ -72,13 +72,14 @@ class Name(click.ParamType[str]):
 def name_things(command: click.Command) -> None:
     """Let every argument and option that takes a name know what has names, by how the command line is built.
 
-    An argument of `peer`, `profile`, `crisis` and `list` names one, and so does an option of that name, or
-    --agree, --label and --exemption, anywhere.
+    An argument of `peer`, `profile`, `crisis` and `list` names one, if it is not called otherwise, as MEMBER or TEXT;
+    and so does an option of that name, or another of those below, anywhere.
     """
     inner = command.commands.values() if isinstance(command, click.Group) else ()
     for each in (command, *inner):
         for parameter in each.params:
-            kind = command.name if isinstance(parameter, click.Argument) else (parameter.name or "").rstrip("_")
+            called = (parameter.name or "").rstrip("_")
+            kind = command.name if isinstance(parameter, click.Argument) and called not in _CALLED else called
             if parameter.type is click.STRING and kind in _NAMES:
                 parameter.type = Name(_NAMES[kind])
 
@@ -114,6 +115,19 @@ async def _amendments(node: "Client") -> Names:
     return [(one.reference, f"amendment {one.number}, {one.state}") for one in found.amendments]
 
 
+async def _frameworks(node: "Client") -> Names:
+    from node.v1 import charter_pb2
+
+    found = await node.charters.ListFrameworks(charter_pb2.ListFrameworksRequest())
+    return [(f"{one.name}@{one.version}", one.state) for one in found.frameworks]
+
+
+async def _readers(node: "Client") -> Names:
+    from node.feed.identity import Role
+
+    return [*((role.name.lower(), "a role") for role in Role), *await _members(node)]
+
+
 async def _labels(node: "Client") -> Names:
     from node.policy import vocabulary
 
@@ -134,12 +148,17 @@ async def _rules(node: "Client") -> "Parameters":
     return parameters.decode(found.text, "the rules")
 
 
+_CALLED = frozenset({"member", "framework", "text", "number"})  # arguments that say themselves what they are
 _NAMES = {
     "peer": _peers,
     "profile": _members,
+    "member": _members,
     "crisis": _crises,
+    "from_alert": _crises,
     "list": _lists,
     "agree": _amendments,
+    "framework": _frameworks,
+    "to": _readers,
     "label": _labels,
     "labels": _labels,
     "exemptions": _exemptions,

@@ -57,6 +57,22 @@ def line(found: "tools_pb2.CrisisView") -> str:
     return f"{found.reference}  {title(found)}  {state(found)}{f'{verb} {until}' if until else ''}"
 
 
+def alert(place: Place, reference: str, *, exercise: bool) -> "tools_pb2.CrisisView":
+    """The alert that becomes a declaration, or with ``exercise`` a drill; raises Refused for what becomes none."""
+    found = named(place, reference)
+    if not found.alert:
+        raise Refused(
+            f"{found.reference} is no alert",
+            next_step=f"`tocsin crisis update {found.reference} --edit` says it anew; without an alert, declare.",
+        )
+    if exercise and not found.exercise:
+        raise Refused(
+            f"{found.reference} is no exercise, and a drill begins with nothing real",
+            next_step="Leave out --exercise; or begin a drill with `tocsin crisis alert --exercise`.",
+        )
+    return found
+
+
 def end(found: "tools_pb2.CrisisView") -> str:
     """When it ended or will; nothing of what was refused: its end is another time than that of the refusal."""
     return "" if found.state == State.REJECTED else printing.moment(found.ends_ms)

@@ -244,7 +244,7 @@ def _say(said: dict[str, Any], from_alert: str | None, *, is_alert: bool, pointe
     times.end_ms(said["life_ms"], said["until_ms"], 0)  # two ends are refused before anything is asked
     place = calling.find(said["folder"])
     rules.in_force(place)  # of the federation that was meant
-    begun = crises.named(place, from_alert) if from_alert else None
+    begun = crises.alert(place, from_alert, exercise=said["exercise"]) if from_alert else None
     form = filling.form(said, begun)
     if not form.framework and not is_alert:
         form = msgspec.structs.replace(form, framework=frameworks.only(place))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from node.cli import acknowledging, items, printing
 from node.content import personal
+from node.crisis.states import OVER
 from node.crisis.words import EXERCISE, IMMINENT, NOT_VERIFIED, STANCES, word
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def first(found: "tools_pb2.CrisisView") -> list[str]:
     lines = [
         f"{EXERCISE + ' ' if found.exercise else ''}{IMMINENT}: {wording.pointer(one.pointer, manner())}"
         f" (says {one.member_name})"
-        for one in reversed(found.pointers)
+        for one in reversed(found.pointers if found.state not in OVER else ())
     ]
     if found.unverified:
         lines.append(

@@ -311,16 +311,26 @@ def test_a_list_is_said_in_the_words_of_the_rules_and_what_may_be_news_is_for_re
     assert ",attack-footage,review," in exported
 
 
-def test_the_words_of_the_rules_are_completed(nodes: Sequence[Node]) -> None:
-    for option, expected in (("--label", "attack-footage"), ("--exemption", "art")):
-        typed = f"tocsin list publish --folder {nodes[0].folder} {option} a"
-        asked = environment() | {
-            "_TOCSIN_COMPLETE": "bash_complete",
-            "COMP_WORDS": typed,
-            "COMP_CWORD": str(typed.count(" ")),
-        }
-        for _ in range(10):  # what the node does not say at once is not offered
-            done = subprocess.run(program(), capture_output=True, text=True, check=True, env=asked, timeout=GUARD_S)
-            if done.stdout:
-                break
-        assert done.stdout == f"plain,{expected}\n"
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("list publish {} --label a", "attack-footage"),
+        ("list publish {} --exemption a", "art"),
+        ("crisis declare {} --to a", "authority"),
+        ("crisis hand-over {} c-4k7q ministry-b", "ministry-b"),
+        ("crisis template {} eu-ocrf@2026", "eu-ocrf@2026-03"),
+        ("crisis comment {} c-4k7q c", ""),
+    ],
+)
+def test_names_and_the_words_of_the_rules_are_completed(nodes: Sequence[Node], typed: str, expected: str) -> None:
+    words = f"tocsin {typed.format(f'--folder {nodes[0].folder}')}"
+    asked = environment() | {
+        "_TOCSIN_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
+    for _ in range(10 if expected else 1):  # what the node does not say at once is not offered
+        done = subprocess.run(program(), capture_output=True, text=True, check=True, env=asked, timeout=GUARD_S)
+        if done.stdout.strip():
+            break
+    assert done.stdout.strip() == (f"plain,{expected}" if expected else "")

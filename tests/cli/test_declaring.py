@@ -37,6 +37,31 @@ def members(*roles: Role, state: str = "member") -> list[admin_pb2.MemberView]:
     ]
 
 
+# ---- What it begins with
+
+
+@pytest.mark.parametrize(
+    ("found", "exercise", "words"),
+    [
+        ({"alert": True}, False, ""),
+        ({"alert": True, "exercise": True}, True, ""),
+        ({"alert": True, "exercise": True}, False, ""),
+        ({"alert": True}, True, "c-4k7q is no exercise"),
+        ({}, False, "c-4k7q is no alert"),
+    ],
+)
+def test_a_declaration_begins_with_an_alert_and_no_drill_with_what_is_real(
+    found: dict[str, bool], exercise: bool, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = tools_pb2.CrisisView(reference="c-4k7q", **found)  # type: ignore[arg-type]
+    monkeypatch.setattr(crises, "named", lambda *_: view)
+    if not words:
+        assert crises.alert(HERE, "c-4k7q", exercise=exercise) is view
+        return
+    with pytest.raises(Refused, match=words):
+        crises.alert(HERE, "c-4k7q", exercise=exercise)
+
+
 # ---- What follows from a declaration
 
 
