@@ -180,7 +180,9 @@ def test_a_crisis_is_declared_seen_by_the_other_member_and_ended(first: Node, se
         )
         misused(first.cli("crisis", "end", reference, check=False), "Give --yes if so.")
         ended = first.cli("crisis", "end", reference, "--text", "over", "--yes").stdout
-        assert re.fullmatch(rf"{reference}  Shooting, livestream  ended {BY_PEOPLE}\n", ended)
+        assert re.fullmatch(
+            rf"{reference}  Shooting, livestream  ended {BY_PEOPLE}\n.*crisis review.*crisis close.*\n", ended
+        )
         assert f"CRISIS {reference} {first.name}: ends it: over" in watching.output.until(lambda line: "CRISIS" in line)
         second.until(lambda found: found["state"] == "ended", "crisis", "show", reference)
         assert watching.interrupt() == 0

@@ -222,7 +222,8 @@ def test_a_record_and_an_item_are_named_as_they_are_shown(tmp_path: Path, node: 
     reader = stores.open_to_read(tmp_path / "node")
     assert references.find_all(reader, seen, short) == [Address(hash_)]
     assert references.find_all(reader, seen, f"any/list/{short}:3") == [Address(hash_, 3)]
-    for typed in ("zzzzz", hash_.hex()):
+    assert references.find_all(reader, seen, f"{hash_.hex()}:3") == [Address(hash_, 3)], "as an export names it"
+    for typed in ("zzzzz", hash_.hex()[::-1]):
         with pytest.raises(Refused, match="names nothing"):
             references.find_all(reader, seen, typed)
     with pytest.raises(Refused, match="names no record and no item"):
