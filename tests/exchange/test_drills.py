@@ -237,8 +237,9 @@ def test_drills_that_press_take_no_turn_from_what_is_real_and_are_as_many(node: 
     taken = [drafts.withdrawal(drill, 1 << place, AT_RISK, exercise=True) for place in range(count)]
     take(node, [*letters, *said(author, *taken)])
     sweep(node, BASE_MS)
-    take(node, said(author, drafts.withdrawal(real, 1, AT_RISK)))
-    (made,) = look(node, BASE_MS).erasures
+    (later,) = said(author, drafts.withdrawal(real, 1, AT_RISK))
+    node.admit(node.verify([later]), BASE_MS + 1)  # behind all of these
+    (made,) = look(node, BASE_MS + 1).erasures
     assert (made.entry, made.positions) == (real, b"\x01")
     assert len(table(node, "drill")) == 200 - PRESSING_PER_HOUR_MAX
 
