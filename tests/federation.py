@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,10 @@ from tests.rules import PLAIN
 
 GUARD_S = 60  # ten times what anything here takes on a busy machine
 WORDS = "correct horse battery staple"
+_PROCESSES_MAX = 8  # of one test run
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", f"gw{_PROCESSES_MAX - 1}").removeprefix("gw"))
+_PORTS = range(10_000, 32_000)[_PROCESS % _PROCESSES_MAX :: _PROCESSES_MAX]
+_GIVEN: deque[int] = deque(maxlen=1000)
 MEMBERS = (  # the first ones: all that a charter's quorums ask for
     ("Ministry A", Role.AUTHORITY, "FR"),
     ("Ministry B", Role.AUTHORITY, "DE"),
@@ -348,12 +353,17 @@ def _join(node: Node, charter: bytes, now_ms: int) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, all different, and none that the system gives to outgoing connections."""
+    """Ports that nobody listens on now, all different, and none that the system gives to outgoing connections.
+
+    Nor any that another process of this test run gives, or this one gave lately: whoever has it may be stopped now.
+    """
     found: list[int] = []
     with ExitStack() as stack:
         while len(found) < count:
-            port = SystemRandom().randrange(10_000, 32_000)
+            port = SystemRandom().choice(_PORTS)
             with suppress(OSError):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-                found.append(port)
+                if port not in _GIVEN:
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                    found.append(port)
+    _GIVEN.extend(found)
     return found
