@@ -35,8 +35,8 @@ Names = Sequence[tuple[str, str]]  # what is typed, and what it is
 def completion(ctx: click.Context, shell: str) -> None:
     """Print what makes a shell complete commands and names.
 
-    The names are those of peers, members, crises, lists and amendments, and the words of the rules for
-    labels and exemptions, as the running node knows them.
+    The names are those of peers, members, crises, frameworks, lists and amendments, and the words of the
+    rules for labels and exemptions, as the running node knows them.
     """
     from node.cli.main import COMPLETE
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli import calling, printing
+from node.cli import calling, marks, printing
 from node.cli.calling import Place
 from node.content import personal
 from node.crisis.states import OVER, State
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DRILL_COLOUR = "cyan"
 TITLE_CHARACTERS_MAX = 80
 NAMES_MAX = 3
-EVERYONE, USUAL = "all members", "TLP:GREEN"
+EVERYONE = "all members"
 
 _WHY = frozenset(("proposed", "rejected"))  # states that do not explain themselves
 _COLOURS = {"active": "red", "alert": "yellow", "proposed": "yellow", "de-escalating": "yellow"}
@@ -117,17 +117,13 @@ def whom(found: "tools_pb2.CrisisView") -> str:
 
 def marking(found: "tools_pb2.CrisisView") -> str:
     """Its mark, and for whom it is."""
-    from node.policy import handling
-
-    return f"{handling.words(found.handling)}, to {whom(found)}"
+    return f"{marks.words(found.handling)}, to {whom(found)}"
 
 
 def unusual(found: "tools_pb2.CrisisView") -> str:
     """The same in few words behind what else is said, where it is not TLP:GREEN and nothing else, for all members."""
-    from node.policy import handling
-
-    said = handling.words(found.handling)
-    return f", {said}, for some" if found.audience else f", {said}" if said != USUAL else ""
+    said = marks.words(found.handling, of_all=bool(found.audience))
+    return "".join(f", {one}" for one in (said, "for some" if found.audience else "") if one)
 
 
 def colour(found: "tools_pb2.CrisisView") -> str:

@@ -9,8 +9,6 @@ from typing import Any, Literal, TypeVar
 import click
 from click.core import ParameterSource
 
-from node.crisis import words
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE_NAME = "node.toml"
@@ -18,7 +16,6 @@ SYSTEM_FOLDER = Path("/etc/tocsin")
 REMOTE = frozenset({"--node", "--as", "--federation-id"})
 EVERYWHERE = REMOTE | {"--folder", "--config", "--json", "--yes"}
 
-MARKS = words.MARKS[:2]  # what all members may read
 
 _GIVEN = {ParameterSource.COMMANDLINE: 2, ParameterSource.ENVIRONMENT: 1}
 

@@ -128,9 +128,8 @@ def closest(typed: str, what: str, every: Sequence[Called]) -> list[int]:
     found = [place for place, rank in ranks.items() if rank == min(ranks.values())]
     ids = {every[place].id: every[place] for place in found}
     if len(ids) > 1:
-        firsts = {one.names[0] for one in ids.values()}
-        place = 0 if len(firsts) == len(ids) else 1  # of names that are alike the reference tells which is which
-        several = ", ".join(sorted(one.names[: place + 1][-1] for one in ids.values())[:8])
+        are_alike = len({one.names[0] for one in ids.values()}) < len(ids)  # then the reference tells which is which
+        several = ", ".join(sorted(one.names[:2][-1] if are_alike else one.names[0] for one in ids.values())[:8])
         raise Several(f"{typed!r} may be any of {len(ids)}: {several}", next_step="Type more of it.", field=what)
     return found
 

@@ -53,7 +53,7 @@ def check_list(draft: tools_pb2.ListDraft, now_ms: int) -> None:
 
 
 def texts_of(draft: tools_pb2.ListDraft) -> tuple[record_pb2.HashList, record_pb2.Items]:
-    """What a draft has its list and its records say in words."""
+    """What a draft has its list and its records say in words: what is looked through is what is said."""
     head = record_pb2.HashList(
         name=draft.name,
         description=draft.description,
@@ -129,30 +129,19 @@ class Sharing:
 
     def head(self, count: int, kinds: Iterable[str]) -> record_pb2.HashList:
         """What is said of the list as a whole."""
-        return record_pb2.HashList(
-            name=self.draft.name,
-            description=self.draft.description,
-            version=str(self.version),
-            kinds=sorted(set(kinds)),
-            labels=self.draft.labels,
-            advice=self.draft.advice,
-            quality_floor=self.draft.quality_floor,
-            items=count,
-            ground=self.draft.ground,
-            exemptions=self.draft.exemptions,
-        )
+        said, _ = texts_of(self.draft)
+        said.version, said.advice = str(self.version), self.draft.advice
+        said.quality_floor, said.items = self.draft.quality_floor, count
+        said.kinds.extend(sorted(set(kinds)))
+        return said
 
     def letter(self, kind: HashKind) -> record_pb2.Items:
         """A record of the list, without its items."""
-        return record_pb2.Items(
-            kind=kind.name,
-            algorithm_version=self.draft.algorithm_version,
-            media_type=self.draft.media_type,
-            labels=self.draft.labels,
-            advice=self.draft.advice,
-            version=str(self.version),
-            exemptions=self.draft.exemptions,
-        )
+        _, said = texts_of(self.draft)
+        said.kind, said.advice, said.version = kind.name, self.draft.advice, str(self.version)
+        said.labels.extend(self.draft.labels)
+        said.exemptions.extend(self.draft.exemptions)
+        return said
 
     def say_in(self, said: record_pb2.Record) -> None:
         """Let a record of the list say what is so from now on."""

@@ -59,7 +59,7 @@ class _Came:
     records: Sequence[int]
     beyond: Sequence[HeaderHash]  # payloads of it that the index does not have
     exercise: bool  # all that it takes out is of drills
-    marked: bool  # it says that it is of a drill itself; looked up for what presses
+    as_drill: bool  # it says that it is of a drill itself; looked up for what presses
 
     @property
     def counted(self) -> _Counted:
@@ -189,12 +189,12 @@ def _came(stores: Stores, said: Mapping[About, Said], records: Mapping[int, Reco
             row = ledger.entry(stores.ledger, one.hash)
             if row and standing.standing_of(stores, one, seen.trust) is Standing.STANDS:
                 begun_ms = cooling.begun_ms(one.reason, row.received_ms, one.created_ms)
-                marked = one.reason in cooling.PRESSING and _is_marked(row.body, seen)
-                found.append(_Came(one, begun_ms, numbers, () if one.positions else hashes, exercise, marked))
+                as_drill = one.reason in cooling.PRESSING and _is_drill(row.body, seen)
+                found.append(_Came(one, begun_ms, numbers, () if one.positions else hashes, exercise, as_drill))
     return found
 
 
-def _is_marked(body: bytes, seen: View) -> bool:
+def _is_drill(body: bytes, seen: View) -> bool:
     return headers.decode(body, seen.trust.federation_id).exercise
 
 
@@ -246,7 +246,7 @@ def _pressing(
     found: dict[_Counted, list[tuple[int, HeaderHash]]] = defaultdict(list)
     for member_id, of_member in hashes.items():
         for row in ledger.entries(stores.ledger, of_member):
-            found[member_id, _is_marked(row.body, seen)].append((row.received_ms, row.hash))
+            found[member_id, _is_drill(row.body, seen)].append((row.received_ms, row.hash))
     return {counted: sorted(each) for counted, each in found.items()}
 
 
@@ -285,9 +285,9 @@ class _Clock:
 
     def _pressing_before(self, one: _Came) -> int:
         """How many pressed in the hour before it; a word of a drill presses nothing that is real."""
-        if one.marked and not one.exercise:
+        if one.as_drill and not one.exercise:
             return cooling.PRESSING_PER_HOUR_MAX
-        came = self._pressing.get((one.said.member_id, one.marked), ())
+        came = self._pressing.get((one.said.member_id, one.as_drill), ())
         first = (one.begun_ms - cooling.HOUR_MS, b"")
         return bisect_left(came, (one.begun_ms, one.said.hash)) - bisect_left(came, first)
 

@@ -92,7 +92,7 @@ class Outbox:
             if self._queue.full() or self._bytes + part.ByteSize() > limits.OUTBOX_BYTES_MAX:
                 self.end(SLOW)
                 return
-            self._wait(part, goes_first=goes_first)
+            self._enqueue(part, goes_first=goes_first)
             self._count(part)
 
     def _in_turn(self, frame: peer_pb2.Frame) -> Iterator[tuple[peer_pb2.Frame, bool]]:
@@ -117,7 +117,7 @@ class Outbox:
         self._overtaking[feed_id] += 1
         return self._overtaking[feed_id] <= limits.AHEAD_PER_FEED_MAX
 
-    def _wait(self, frame: peer_pb2.Frame | None, *, goes_first: bool = False) -> None:
+    def _enqueue(self, frame: peer_pb2.Frame | None, *, goes_first: bool = False) -> None:
         self._queue.put_nowait((not goes_first, next(self._order), frame))
 
     def put_pages(self, frames: Iterator[peer_pb2.Frame]) -> None:
@@ -127,7 +127,7 @@ class Outbox:
             return
         self._pages.append(frames)
         if len(self._pages) == 1:
-            self._wait(None)
+            self._enqueue(None)
 
     def _count(self, frame: peer_pb2.Frame) -> None:
         self._bytes += frame.ByteSize()
@@ -188,7 +188,7 @@ class Outbox:
         while self._pages and not self.reason:
             frame = next(self._pages[0], None)
             if frame is not None:
-                self._wait(None)  # into the place that was left just now
+                self._enqueue(None)  # into the place that was left just now
                 self._count(frame)
                 return frame
             self._pages.popleft()
