@@ -18,6 +18,11 @@ class Marks:
     evaluation: str = ""  # of the source and of what it says, as B2
 
 
+def code_bits(said: record_pb2.Handling) -> list[int]:
+    """Europol's codes by bit, rising, also those of a later version."""
+    return [bit for bit in range(said.europol_codes.bit_length()) if said.europol_codes >> bit & 1]
+
+
 def letter(said: Marks) -> record_pb2.Handling:
     """Marks as they go with a record."""
     source = said.evaluation.rstrip("".join(INFORMATION))
@@ -35,7 +40,7 @@ def read(said: record_pb2.Handling) -> Marks:
     found = Marks(
         tlp=word(MARKS, said.tlp),
         pap=word(PAP, said.pap),
-        handling=[code for bit, code in enumerate(HANDLING_CODES) if said.europol_codes >> bit & 1],
+        handling=[HANDLING_CODES[bit] for bit in code_bits(said) if bit < len(HANDLING_CODES)],
         evaluation=word(SOURCES, said.source_evaluation) + word(INFORMATION, said.information_evaluation),
     )
     if letter(found) != said:

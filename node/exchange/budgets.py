@@ -217,11 +217,11 @@ class Budgets:
             if not within or fast != is_urgent:
                 self.slowed, self.slowed_ms = self.slowed + 1, now_ms
 
-    def fetched_bytes(self, author: MemberId, count: int, now_ms: int, *, exercise: bool = False) -> None:
+    def fetched_bytes(self, author: MemberId, count: int, now_ms: int, *, exercise: bool) -> None:
         """So much of an author's payloads came in, of drills or of what is real."""
         self._bulk[exercise].spend(author, now_ms, count)
 
-    def waits_in_bulk(self, author: MemberId, now_ms: int, *, exercise: bool = False) -> bool:
+    def waits_in_bulk(self, author: MemberId, now_ms: int, *, exercise: bool) -> bool:
         """Whether its payloads are fetched after all others' that are drills, or real, like them."""
         return author != self._own and self._bulk[exercise].left(author, now_ms) <= 0
 

@@ -11,6 +11,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from node.content import personal
+from node.crisis import marks
 from node.errors import Refused
 from node.feed import kinds
 from node.feed.header import AUTHOR_ONLY
@@ -60,7 +61,7 @@ def strictness(handling: record_pb2.Handling) -> int:
 
 def _levels(handling: record_pb2.Handling) -> tuple[tuple[int, str, str], ...]:
     """Each scale as TLP has it, with its field, and what it is called beside TLP."""
-    codes = [_BY_CODE.get(bit, RED) for bit in range(32) if handling.europol_codes >> bit & 1]
+    codes = [_BY_CODE.get(bit, RED) for bit in marks.code_bits(handling)]
     return (
         (min(handling.tlp, RED), "handling", ""),
         (max(codes, default=CLEAR), "handling.europol_codes", "handling code"),

@@ -1,6 +1,7 @@
 """Marks of what is shared, as people write them: TLP, PAP, Europol's handling codes, and the evaluation."""
 
 from node.crisis import words as keys
+from node.crisis.marks import code_bits
 from node.crisis.words import word
 from node.v1 import record_pb2
 
@@ -36,7 +37,7 @@ _INFORMATION = (
 
 def words(handling: record_pb2.Handling) -> str:
     """A mark as people write it; a number that this program does not know counts as the strictest."""
-    labels = (_tlp(handling), *(f"H{bit}" for bit in _bits(handling)), _pap(handling), _evaluation(handling))
+    labels = (_tlp(handling), *(f"H{bit}" for bit in code_bits(handling)), _pap(handling), _evaluation(handling))
     return ", ".join(filter(None, labels))
 
 
@@ -44,16 +45,12 @@ def meanings(handling: record_pb2.Handling) -> list[str]:
     """What each of its marks lets readers do, and how far it is to be believed."""
     found = (
         (_tlp(handling), _TLP.get(min(handling.tlp, len(TLP) - 1), "")),
-        *((f"H{bit}", _CODES[bit] if bit < len(_CODES) else _UNKNOWN) for bit in _bits(handling)),
+        *((f"H{bit}", _CODES[bit] if bit < len(_CODES) else _UNKNOWN) for bit in code_bits(handling)),
         (_pap(handling), word(_PAP, min(handling.pap, len(_PAP)))),
         (f"source {word(keys.SOURCES, handling.source_evaluation)}", word(_SOURCES, handling.source_evaluation)),
         (f"information {handling.information_evaluation}", word(_INFORMATION, handling.information_evaluation)),
     )
     return [f"{label}: {meaning}" for label, meaning in found if meaning]
-
-
-def _bits(handling: record_pb2.Handling) -> list[int]:
-    return [bit for bit in range(32) if handling.europol_codes >> bit & 1]
 
 
 def _tlp(handling: record_pb2.Handling) -> str:

@@ -127,7 +127,7 @@ def is_held(connection: sa.Connection, hash_: HeaderHash) -> bool:
 
 
 def wants(
-    connection: sa.Connection, now_ms: int, limit: int, late: Sequence[FeedId] = (), *, exercise: bool = False
+    connection: sa.Connection, now_ms: int, limit: int, late: Sequence[FeedId] = (), *, exercise: bool
 ) -> list[Want]:
     """What is missing and still of use, of drills or of what is real: the stored want-list.
 

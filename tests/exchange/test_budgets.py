@@ -369,7 +369,7 @@ def test_beyond_a_day_s_bytes_an_author_s_payloads_are_wanted_after_all_others(
     take(node, [Letter(header=one.header, signature=one.signature, box=one.box) for one in (*platforms, *authors)])
     order = [hash_of(node, platforms[0]), hash_of(node, authors[0])]
     assert [want.hash for want, _ in node.wants(BASE_MS)] == order
-    node.budgets.fetched_bytes(platform.author.reader.member_id, 2 << 20, BASE_MS)
+    node.budgets.fetched_bytes(platform.author.reader.member_id, 2 << 20, BASE_MS, exercise=False)
     assert [want.hash for want, _ in node.wants(BASE_MS)] == order[::-1]
     later_ms = BASE_MS + 2 * 86_400_000
     assert [want.hash for want, _ in node.wants(later_ms)] == order
@@ -395,7 +395,7 @@ def test_however_much_of_it_waits_a_large_author_keeps_no_other_out_of_what_is_w
 ) -> None:
     large, others = said(platform, items_draft()), said(author, items_draft(BULK, 1), items_draft(BULK, 5000))
     take(node, boxed([*large, *others]))
-    node.budgets.fetched_bytes(platform.author.reader.member_id, 2 << 20, BASE_MS)
+    node.budgets.fetched_bytes(platform.author.reader.member_id, 2 << 20, BASE_MS, exercise=False)
     order = [hash_of(node, letter) for letter in (*others, *large)]
     assert [want.hash for want, _ in node.wants(BASE_MS)] == order
     monkeypatch.setattr(outgoing, "WANTS_AT_A_TIME", 1)
@@ -421,7 +421,7 @@ def test_bytes_of_drills_take_nothing_from_what_is_real_of_their_author(
     node.budgets.fetched_bytes(member_id, 2 << 20, BASE_MS, exercise=True)
     order = [hash_of(node, letter) for letter in (*platforms, *real, *others, *drills)]
     assert [want.hash for want, _ in node.wants(BASE_MS)] == order, "what is real goes first"
-    node.budgets.fetched_bytes(member_id, 2 << 20, BASE_MS)
+    node.budgets.fetched_bytes(member_id, 2 << 20, BASE_MS, exercise=False)
     assert [want.hash for want, _ in node.wants(BASE_MS)] == [order[1], order[0], *order[2:]], "however much it is"
 
 

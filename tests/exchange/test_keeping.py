@@ -161,7 +161,7 @@ def test_two_nodes_of_opposite_policies_erase_each_by_its_own_and_the_shorter_ne
     take(node, [letter])
     assert payloads.state(node.stores.ledger, hash_) is State.ERASED
     assert not payloads.has_chunks(node.stores.ledger, hash_)
-    assert payloads.wants(node.stores.ledger, BASE_MS, 10) == []
+    assert payloads.wants(node.stores.ledger, BASE_MS, 10, exercise=False) == []
     assert standing_values(longer)
     assert [one.reason for one in sweep(longer, BASE_MS + 9 * DAY_MS)] == [Reason.POLICY]
     longer.stores.close()
@@ -409,11 +409,11 @@ def test_what_would_be_over_at_once_is_not_fetched_until_a_policy_wants_it(node:
     take(node, [without(label, "payload")], BASE_MS)
     take(node, [without(letter, "payload")], late)
     assert payloads.state(node.stores.ledger, hash_) is State.UNWANTED
-    assert [one.hash for one in payloads.wants(node.stores.ledger, late, 10)] == [hash_of(node, label)]
+    assert [one.hash for one in payloads.wants(node.stores.ledger, late, 10, exercise=False)] == [hash_of(node, label)]
     node.change_policy(retention.AS_AUTHORED, late)
-    assert len(payloads.wants(node.stores.ledger, late, 10)) == 2
+    assert len(payloads.wants(node.stores.ledger, late, 10, exercise=False)) == 2
     node.change_policy(policy('class = "any", keep = "5 d", after = "created"'), late)
-    assert payloads.wants(node.stores.ledger, late, 10) == []
+    assert payloads.wants(node.stores.ledger, late, 10, exercise=False) == []
 
 
 def test_what_only_others_can_read_goes_by_a_rule_of_its_own(node: Exchange, author: Exchange) -> None:
